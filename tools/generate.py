@@ -28,7 +28,10 @@ def render_all() -> dict[Path, str]:
     files = {
         **enums.render(api),
         **errors.render(api, _table("error-messages")),
-        **procedures.render({name: _table(name) for name in procedures.PROGRAMS}),
+        **procedures.render(
+            {name: _table(name) for name in procedures.PROGRAMS},
+            frozenset(_table("readonly")["allowed"]),
+        ),
     }
     return {PACKAGE / name: _formatted(name, text) for name, text in files.items()}
 

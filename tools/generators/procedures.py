@@ -58,8 +58,9 @@ def area_of(program: str, procedure: str) -> str:
 class _Renderer:
     """Turns the tables into modules; holds the indexes that this needs."""
 
-    def __init__(self, tables: dict[str, Any]) -> None:
+    def __init__(self, tables: dict[str, Any], readonly: frozenset[str]) -> None:
         self.tables = tables
+        self.readonly = readonly
         self.structs = {s["name"]: s for t in tables.values() for s in t["structs"]}
         self.typedefs = {d["name"]: d for t in tables.values() for d in t["typedefs"]}
         self.unions = {u["name"] for t in tables.values() for u in t["unions"]}
@@ -152,7 +153,8 @@ class _Renderer:
             f"{proc['name']}: Procedure[{args_class}, {ret_class}] = Procedure(\n"
             f'    PROGRAM, {proc["number"]}, "{proc["name"]}", "{area}", '
             f'{args_class}, {ret_class}, kind="{proc["kind"]}", '
-            f'priority="{proc.get("priority") or "low"}", stream="{stream}", acl={acl!r},\n)'
+            f'priority="{proc.get("priority") or "low"}", stream="{stream}", acl={acl!r}, '
+            f"readonly={proc['name'] in self.readonly},\n)"
         )
 
     def ordered(self, names: list[str]) -> list[str]:
@@ -234,9 +236,9 @@ def _numbers(tables: dict[str, Any]) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def render(tables: dict[str, Any]) -> dict[str, str]:
-    """Path below ``src/virloom`` → text."""
-    renderer = _Renderer(tables)
+def render(tables: dict[str, Any], readonly: frozenset[str]) -> dict[str, str]:
+    """Path below ``src/virloom`` → text; *readonly* names what a read-only connection may call."""
+    renderer = _Renderer(tables, readonly)
     areas = {area_of(p, proc["name"]) for p, t in tables.items() for proc in t["procedures"]}
     files = {f"procedures/{area}.py": renderer.module(area) for area in sorted({*areas, "types"})}
     files["procedures/numbers.py"] = _numbers(tables)

@@ -471,6 +471,7 @@ CONNECT_OPEN: Procedure[ConnectOpenArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=None,
+    readonly=True,
 )
 
 CONNECT_CLOSE: Procedure[Void, Void] = Procedure(
@@ -484,6 +485,7 @@ CONNECT_CLOSE: Procedure[Void, Void] = Procedure(
     priority="low",
     stream="none",
     acl=None,
+    readonly=True,
 )
 
 CONNECT_GET_LIB_VERSION: Procedure[Void, ConnectGetLibVersionRet] = Procedure(
@@ -497,6 +499,7 @@ CONNECT_GET_LIB_VERSION: Procedure[Void, ConnectGetLibVersionRet] = Procedure(
     priority="low",
     stream="none",
     acl=None,
+    readonly=True,
 )
 
 CONNECT_LIST_SERVERS: Procedure[ConnectListServersArgs, ConnectListServersRet] = Procedure(
@@ -510,6 +513,7 @@ CONNECT_LIST_SERVERS: Procedure[ConnectListServersArgs, ConnectListServersRet] =
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 CONNECT_LOOKUP_SERVER: Procedure[ConnectLookupServerArgs, ConnectLookupServerRet] = Procedure(
@@ -523,6 +527,7 @@ CONNECT_LOOKUP_SERVER: Procedure[ConnectLookupServerArgs, ConnectLookupServerRet
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 SERVER_GET_THREADPOOL_PARAMETERS: Procedure[
@@ -538,6 +543,7 @@ SERVER_GET_THREADPOOL_PARAMETERS: Procedure[
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 SERVER_SET_THREADPOOL_PARAMETERS: Procedure[ServerSetThreadpoolParametersArgs, Void] = Procedure(
@@ -551,6 +557,7 @@ SERVER_SET_THREADPOOL_PARAMETERS: Procedure[ServerSetThreadpoolParametersArgs, V
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 SERVER_LIST_CLIENTS: Procedure[ServerListClientsArgs, ServerListClientsRet] = Procedure(
@@ -564,6 +571,7 @@ SERVER_LIST_CLIENTS: Procedure[ServerListClientsArgs, ServerListClientsRet] = Pr
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 SERVER_LOOKUP_CLIENT: Procedure[ServerLookupClientArgs, ServerLookupClientRet] = Procedure(
@@ -577,6 +585,7 @@ SERVER_LOOKUP_CLIENT: Procedure[ServerLookupClientArgs, ServerLookupClientRet] =
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 CLIENT_GET_INFO: Procedure[ClientGetInfoArgs, ClientGetInfoRet] = Procedure(
@@ -590,6 +599,7 @@ CLIENT_GET_INFO: Procedure[ClientGetInfoArgs, ClientGetInfoRet] = Procedure(
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 CLIENT_CLOSE: Procedure[ClientCloseArgs, Void] = Procedure(
@@ -603,6 +613,7 @@ CLIENT_CLOSE: Procedure[ClientCloseArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 SERVER_GET_CLIENT_LIMITS: Procedure[ServerGetClientLimitsArgs, ServerGetClientLimitsRet] = (
@@ -617,6 +628,7 @@ SERVER_GET_CLIENT_LIMITS: Procedure[ServerGetClientLimitsArgs, ServerGetClientLi
         priority="low",
         stream="none",
         acl=None,
+        readonly=False,
     )
 )
 
@@ -631,6 +643,7 @@ SERVER_SET_CLIENT_LIMITS: Procedure[ServerSetClientLimitsArgs, Void] = Procedure
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 CONNECT_GET_LOGGING_OUTPUTS: Procedure[
@@ -646,6 +659,7 @@ CONNECT_GET_LOGGING_OUTPUTS: Procedure[
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 CONNECT_GET_LOGGING_FILTERS: Procedure[
@@ -661,6 +675,7 @@ CONNECT_GET_LOGGING_FILTERS: Procedure[
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 CONNECT_SET_LOGGING_OUTPUTS: Procedure[ConnectSetLoggingOutputsArgs, Void] = Procedure(
@@ -674,6 +689,7 @@ CONNECT_SET_LOGGING_OUTPUTS: Procedure[ConnectSetLoggingOutputsArgs, Void] = Pro
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 CONNECT_SET_LOGGING_FILTERS: Procedure[ConnectSetLoggingFiltersArgs, Void] = Procedure(
@@ -687,6 +703,7 @@ CONNECT_SET_LOGGING_FILTERS: Procedure[ConnectSetLoggingFiltersArgs, Void] = Pro
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 SERVER_UPDATE_TLS_FILES: Procedure[ServerUpdateTlsFilesArgs, Void] = Procedure(
@@ -700,6 +717,7 @@ SERVER_UPDATE_TLS_FILES: Procedure[ServerUpdateTlsFilesArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 CONNECT_SET_DAEMON_TIMEOUT: Procedure[ConnectSetDaemonTimeoutArgs, Void] = Procedure(
@@ -713,6 +731,7 @@ CONNECT_SET_DAEMON_TIMEOUT: Procedure[ConnectSetDaemonTimeoutArgs, Void] = Proce
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 CONNECT_DAEMON_SHUTDOWN: Procedure[ConnectDaemonShutdownArgs, Void] = Procedure(
@@ -726,4 +745,5 @@ CONNECT_DAEMON_SHUTDOWN: Procedure[ConnectDaemonShutdownArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )

@@ -863,6 +863,7 @@ CONNECT_OPEN: Procedure[ConnectOpenArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("connect:getattr",),
+    readonly=True,
 )
 
 CONNECT_CLOSE: Procedure[Void, Void] = Procedure(
@@ -876,6 +877,7 @@ CONNECT_CLOSE: Procedure[Void, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("none",),
+    readonly=True,
 )
 
 CONNECT_GET_TYPE: Procedure[Void, ConnectGetTypeRet] = Procedure(
@@ -889,6 +891,7 @@ CONNECT_GET_TYPE: Procedure[Void, ConnectGetTypeRet] = Procedure(
     priority="high",
     stream="none",
     acl=("connect:getattr",),
+    readonly=True,
 )
 
 CONNECT_GET_VERSION: Procedure[Void, ConnectGetVersionRet] = Procedure(
@@ -902,6 +905,7 @@ CONNECT_GET_VERSION: Procedure[Void, ConnectGetVersionRet] = Procedure(
     priority="high",
     stream="none",
     acl=("connect:getattr",),
+    readonly=True,
 )
 
 CONNECT_GET_MAX_VCPUS: Procedure[ConnectGetMaxVcpusArgs, ConnectGetMaxVcpusRet] = Procedure(
@@ -915,6 +919,7 @@ CONNECT_GET_MAX_VCPUS: Procedure[ConnectGetMaxVcpusArgs, ConnectGetMaxVcpusRet] 
     priority="high",
     stream="none",
     acl=("connect:read",),
+    readonly=True,
 )
 
 NODE_GET_INFO: Procedure[Void, NodeGetInfoRet] = Procedure(
@@ -928,6 +933,7 @@ NODE_GET_INFO: Procedure[Void, NodeGetInfoRet] = Procedure(
     priority="high",
     stream="none",
     acl=("connect:read",),
+    readonly=True,
 )
 
 CONNECT_GET_CAPABILITIES: Procedure[Void, ConnectGetCapabilitiesRet] = Procedure(
@@ -941,6 +947,7 @@ CONNECT_GET_CAPABILITIES: Procedure[Void, ConnectGetCapabilitiesRet] = Procedure
     priority="low",
     stream="none",
     acl=("connect:read",),
+    readonly=True,
 )
 
 CONNECT_GET_HOSTNAME: Procedure[Void, ConnectGetHostnameRet] = Procedure(
@@ -954,6 +961,7 @@ CONNECT_GET_HOSTNAME: Procedure[Void, ConnectGetHostnameRet] = Procedure(
     priority="high",
     stream="none",
     acl=("connect:getattr",),
+    readonly=True,
 )
 
 CONNECT_SUPPORTS_FEATURE: Procedure[ConnectSupportsFeatureArgs, ConnectSupportsFeatureRet] = (
@@ -968,6 +976,7 @@ CONNECT_SUPPORTS_FEATURE: Procedure[ConnectSupportsFeatureArgs, ConnectSupportsF
         priority="high",
         stream="none",
         acl=("connect:getattr",),
+        readonly=True,
     )
 )
 
@@ -982,6 +991,7 @@ AUTH_LIST: Procedure[Void, AuthListRet] = Procedure(
     priority="high",
     stream="none",
     acl=("none",),
+    readonly=True,
 )
 
 AUTH_SASL_INIT: Procedure[Void, AuthSaslInitRet] = Procedure(
@@ -995,6 +1005,7 @@ AUTH_SASL_INIT: Procedure[Void, AuthSaslInitRet] = Procedure(
     priority="high",
     stream="none",
     acl=("none",),
+    readonly=True,
 )
 
 AUTH_SASL_START: Procedure[AuthSaslStartArgs, AuthSaslStartRet] = Procedure(
@@ -1008,6 +1019,7 @@ AUTH_SASL_START: Procedure[AuthSaslStartArgs, AuthSaslStartRet] = Procedure(
     priority="high",
     stream="none",
     acl=("none",),
+    readonly=True,
 )
 
 AUTH_SASL_STEP: Procedure[AuthSaslStepArgs, AuthSaslStepRet] = Procedure(
@@ -1021,6 +1033,7 @@ AUTH_SASL_STEP: Procedure[AuthSaslStepArgs, AuthSaslStepRet] = Procedure(
     priority="high",
     stream="none",
     acl=("none",),
+    readonly=True,
 )
 
 AUTH_POLKIT: Procedure[Void, AuthPolkitRet] = Procedure(
@@ -1034,6 +1047,7 @@ AUTH_POLKIT: Procedure[Void, AuthPolkitRet] = Procedure(
     priority="high",
     stream="none",
     acl=("none",),
+    readonly=True,
 )
 
 NODE_GET_CELLS_FREE_MEMORY: Procedure[NodeGetCellsFreeMemoryArgs, NodeGetCellsFreeMemoryRet] = (
@@ -1048,6 +1062,7 @@ NODE_GET_CELLS_FREE_MEMORY: Procedure[NodeGetCellsFreeMemoryArgs, NodeGetCellsFr
         priority="high",
         stream="none",
         acl=("connect:read",),
+        readonly=True,
     )
 )
 
@@ -1062,6 +1077,7 @@ NODE_GET_FREE_MEMORY: Procedure[Void, NodeGetFreeMemoryRet] = Procedure(
     priority="high",
     stream="none",
     acl=("connect:read",),
+    readonly=True,
 )
 
 CONNECT_GET_URI: Procedure[Void, ConnectGetUriRet] = Procedure(
@@ -1075,6 +1091,7 @@ CONNECT_GET_URI: Procedure[Void, ConnectGetUriRet] = Procedure(
     priority="high",
     stream="none",
     acl=("connect:getattr",),
+    readonly=True,
 )
 
 NODE_GET_SECURITY_MODEL: Procedure[Void, NodeGetSecurityModelRet] = Procedure(
@@ -1088,6 +1105,7 @@ NODE_GET_SECURITY_MODEL: Procedure[Void, NodeGetSecurityModelRet] = Procedure(
     priority="high",
     stream="none",
     acl=("connect:read",),
+    readonly=True,
 )
 
 CONNECT_IS_SECURE: Procedure[Void, ConnectIsSecureRet] = Procedure(
@@ -1101,6 +1119,7 @@ CONNECT_IS_SECURE: Procedure[Void, ConnectIsSecureRet] = Procedure(
     priority="high",
     stream="none",
     acl=("none",),
+    readonly=True,
 )
 
 CONNECT_GET_LIB_VERSION: Procedure[Void, ConnectGetLibVersionRet] = Procedure(
@@ -1114,6 +1133,7 @@ CONNECT_GET_LIB_VERSION: Procedure[Void, ConnectGetLibVersionRet] = Procedure(
     priority="high",
     stream="none",
     acl=("connect:getattr",),
+    readonly=True,
 )
 
 CONNECT_COMPARE_CPU: Procedure[ConnectCompareCPUArgs, ConnectCompareCPURet] = Procedure(
@@ -1127,6 +1147,7 @@ CONNECT_COMPARE_CPU: Procedure[ConnectCompareCPUArgs, ConnectCompareCPURet] = Pr
     priority="high",
     stream="none",
     acl=("connect:read",),
+    readonly=True,
 )
 
 CONNECT_BASELINE_CPU: Procedure[ConnectBaselineCPUArgs, ConnectBaselineCPURet] = Procedure(
@@ -1140,6 +1161,7 @@ CONNECT_BASELINE_CPU: Procedure[ConnectBaselineCPUArgs, ConnectBaselineCPURet] =
     priority="low",
     stream="none",
     acl=("connect:read",),
+    readonly=True,
 )
 
 CONNECT_GET_SYSINFO: Procedure[ConnectGetSysinfoArgs, ConnectGetSysinfoRet] = Procedure(
@@ -1153,6 +1175,7 @@ CONNECT_GET_SYSINFO: Procedure[ConnectGetSysinfoArgs, ConnectGetSysinfoRet] = Pr
     priority="high",
     stream="none",
     acl=("connect:read",),
+    readonly=True,
 )
 
 NODE_GET_CPU_STATS: Procedure[NodeGetCPUStatsArgs, NodeGetCPUStatsRet] = Procedure(
@@ -1166,6 +1189,7 @@ NODE_GET_CPU_STATS: Procedure[NodeGetCPUStatsArgs, NodeGetCPUStatsRet] = Procedu
     priority="high",
     stream="none",
     acl=("connect:read",),
+    readonly=True,
 )
 
 NODE_GET_MEMORY_STATS: Procedure[NodeGetMemoryStatsArgs, NodeGetMemoryStatsRet] = Procedure(
@@ -1179,6 +1203,7 @@ NODE_GET_MEMORY_STATS: Procedure[NodeGetMemoryStatsArgs, NodeGetMemoryStatsRet] 
     priority="high",
     stream="none",
     acl=("connect:read",),
+    readonly=True,
 )
 
 NODE_SUSPEND_FOR_DURATION: Procedure[NodeSuspendForDurationArgs, Void] = Procedure(
@@ -1192,6 +1217,7 @@ NODE_SUSPEND_FOR_DURATION: Procedure[NodeSuspendForDurationArgs, Void] = Procedu
     priority="low",
     stream="none",
     acl=("connect:pm_control",),
+    readonly=False,
 )
 
 NODE_SET_MEMORY_PARAMETERS: Procedure[NodeSetMemoryParametersArgs, Void] = Procedure(
@@ -1205,6 +1231,7 @@ NODE_SET_MEMORY_PARAMETERS: Procedure[NodeSetMemoryParametersArgs, Void] = Proce
     priority="low",
     stream="none",
     acl=("connect:write",),
+    readonly=False,
 )
 
 NODE_GET_MEMORY_PARAMETERS: Procedure[NodeGetMemoryParametersArgs, NodeGetMemoryParametersRet] = (
@@ -1219,6 +1246,7 @@ NODE_GET_MEMORY_PARAMETERS: Procedure[NodeGetMemoryParametersArgs, NodeGetMemory
         priority="low",
         stream="none",
         acl=("connect:read",),
+        readonly=True,
     )
 )
 
@@ -1233,6 +1261,7 @@ NODE_GET_CPU_MAP: Procedure[NodeGetCPUMapArgs, NodeGetCPUMapRet] = Procedure(
     priority="low",
     stream="none",
     acl=("connect:read",),
+    readonly=True,
 )
 
 CONNECT_GET_CPU_MODEL_NAMES: Procedure[ConnectGetCPUModelNamesArgs, ConnectGetCPUModelNamesRet] = (
@@ -1247,6 +1276,7 @@ CONNECT_GET_CPU_MODEL_NAMES: Procedure[ConnectGetCPUModelNamesArgs, ConnectGetCP
         priority="low",
         stream="none",
         acl=("connect:read",),
+        readonly=True,
     )
 )
 
@@ -1261,6 +1291,7 @@ NODE_GET_FREE_PAGES: Procedure[NodeGetFreePagesArgs, NodeGetFreePagesRet] = Proc
     priority="high",
     stream="none",
     acl=("connect:read",),
+    readonly=True,
 )
 
 NODE_ALLOC_PAGES: Procedure[NodeAllocPagesArgs, NodeAllocPagesRet] = Procedure(
@@ -1274,6 +1305,7 @@ NODE_ALLOC_PAGES: Procedure[NodeAllocPagesArgs, NodeAllocPagesRet] = Procedure(
     priority="low",
     stream="none",
     acl=("connect:write",),
+    readonly=False,
 )
 
 CONNECT_REGISTER_CLOSE_CALLBACK: Procedure[Void, Void] = Procedure(
@@ -1287,6 +1319,7 @@ CONNECT_REGISTER_CLOSE_CALLBACK: Procedure[Void, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("connect:getattr",),
+    readonly=True,
 )
 
 CONNECT_UNREGISTER_CLOSE_CALLBACK: Procedure[Void, Void] = Procedure(
@@ -1300,6 +1333,7 @@ CONNECT_UNREGISTER_CLOSE_CALLBACK: Procedure[Void, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("connect:getattr",),
+    readonly=True,
 )
 
 CONNECT_EVENT_CONNECTION_CLOSED: Procedure[ConnectEventConnectionClosedMsg, Void] = Procedure(
@@ -1313,6 +1347,7 @@ CONNECT_EVENT_CONNECTION_CLOSED: Procedure[ConnectEventConnectionClosedMsg, Void
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 CONNECT_COMPARE_HYPERVISOR_CPU: Procedure[
@@ -1328,6 +1363,7 @@ CONNECT_COMPARE_HYPERVISOR_CPU: Procedure[
     priority="low",
     stream="none",
     acl=("connect:write",),
+    readonly=False,
 )
 
 CONNECT_BASELINE_HYPERVISOR_CPU: Procedure[
@@ -1343,6 +1379,7 @@ CONNECT_BASELINE_HYPERVISOR_CPU: Procedure[
     priority="low",
     stream="none",
     acl=("connect:write",),
+    readonly=False,
 )
 
 NODE_GET_SEV_INFO: Procedure[NodeGetSevInfoArgs, NodeGetSevInfoRet] = Procedure(
@@ -1356,6 +1393,7 @@ NODE_GET_SEV_INFO: Procedure[NodeGetSevInfoArgs, NodeGetSevInfoRet] = Procedure(
     priority="low",
     stream="none",
     acl=("connect:read",),
+    readonly=True,
 )
 
 CONNECT_SET_IDENTITY: Procedure[ConnectSetIdentityArgs, Void] = Procedure(
@@ -1369,4 +1407,5 @@ CONNECT_SET_IDENTITY: Procedure[ConnectSetIdentityArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("connect:write",),
+    readonly=True,
 )

@@ -6424,6 +6424,7 @@ DOMAIN_ATTACH_DEVICE: Procedure[DomainAttachDeviceArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_CREATE: Procedure[DomainCreateArgs, Void] = Procedure(
@@ -6437,6 +6438,7 @@ DOMAIN_CREATE: Procedure[DomainCreateArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:start",),
+    readonly=False,
 )
 
 DOMAIN_CREATE_XML: Procedure[DomainCreateXMLArgs, DomainCreateXMLRet] = Procedure(
@@ -6450,6 +6452,7 @@ DOMAIN_CREATE_XML: Procedure[DomainCreateXMLArgs, DomainCreateXMLRet] = Procedur
     priority="low",
     stream="none",
     acl=("domain:write", "domain:start"),
+    readonly=False,
 )
 
 DOMAIN_DEFINE_XML: Procedure[DomainDefineXMLArgs, DomainDefineXMLRet] = Procedure(
@@ -6463,6 +6466,7 @@ DOMAIN_DEFINE_XML: Procedure[DomainDefineXMLArgs, DomainDefineXMLRet] = Procedur
     priority="high",
     stream="none",
     acl=("domain:write", "domain:save"),
+    readonly=False,
 )
 
 DOMAIN_DESTROY: Procedure[DomainDestroyArgs, Void] = Procedure(
@@ -6476,6 +6480,7 @@ DOMAIN_DESTROY: Procedure[DomainDestroyArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("domain:stop",),
+    readonly=False,
 )
 
 DOMAIN_DETACH_DEVICE: Procedure[DomainDetachDeviceArgs, Void] = Procedure(
@@ -6489,6 +6494,7 @@ DOMAIN_DETACH_DEVICE: Procedure[DomainDetachDeviceArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_GET_XML_DESC: Procedure[DomainGetXMLDescArgs, DomainGetXMLDescRet] = Procedure(
@@ -6506,6 +6512,7 @@ DOMAIN_GET_XML_DESC: Procedure[DomainGetXMLDescArgs, DomainGetXMLDescRet] = Proc
         "domain:read_secure:VIR_DOMAIN_XML_SECURE",
         "domain:read_secure:VIR_DOMAIN_XML_MIGRATABLE",
     ),
+    readonly=True,
 )
 
 DOMAIN_GET_AUTOSTART: Procedure[DomainGetAutostartArgs, DomainGetAutostartRet] = Procedure(
@@ -6519,6 +6526,7 @@ DOMAIN_GET_AUTOSTART: Procedure[DomainGetAutostartArgs, DomainGetAutostartRet] =
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_GET_INFO: Procedure[DomainGetInfoArgs, DomainGetInfoRet] = Procedure(
@@ -6532,6 +6540,7 @@ DOMAIN_GET_INFO: Procedure[DomainGetInfoArgs, DomainGetInfoRet] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_GET_MAX_MEMORY: Procedure[DomainGetMaxMemoryArgs, DomainGetMaxMemoryRet] = Procedure(
@@ -6545,6 +6554,7 @@ DOMAIN_GET_MAX_MEMORY: Procedure[DomainGetMaxMemoryArgs, DomainGetMaxMemoryRet] 
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_GET_MAX_VCPUS: Procedure[DomainGetMaxVcpusArgs, DomainGetMaxVcpusRet] = Procedure(
@@ -6558,6 +6568,7 @@ DOMAIN_GET_MAX_VCPUS: Procedure[DomainGetMaxVcpusArgs, DomainGetMaxVcpusRet] = P
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_GET_OS_TYPE: Procedure[DomainGetOsTypeArgs, DomainGetOsTypeRet] = Procedure(
@@ -6571,6 +6582,7 @@ DOMAIN_GET_OS_TYPE: Procedure[DomainGetOsTypeArgs, DomainGetOsTypeRet] = Procedu
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_GET_VCPUS: Procedure[DomainGetVcpusArgs, DomainGetVcpusRet] = Procedure(
@@ -6584,6 +6596,7 @@ DOMAIN_GET_VCPUS: Procedure[DomainGetVcpusArgs, DomainGetVcpusRet] = Procedure(
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 CONNECT_LIST_DEFINED_DOMAINS: Procedure[
@@ -6599,6 +6612,7 @@ CONNECT_LIST_DEFINED_DOMAINS: Procedure[
     priority="high",
     stream="none",
     acl=("connect:search_domains",),
+    readonly=True,
 )
 
 DOMAIN_LOOKUP_BY_ID: Procedure[DomainLookupByIdArgs, DomainLookupByIdRet] = Procedure(
@@ -6612,6 +6626,7 @@ DOMAIN_LOOKUP_BY_ID: Procedure[DomainLookupByIdArgs, DomainLookupByIdRet] = Proc
     priority="high",
     stream="none",
     acl=("domain:getattr",),
+    readonly=True,
 )
 
 DOMAIN_LOOKUP_BY_NAME: Procedure[DomainLookupByNameArgs, DomainLookupByNameRet] = Procedure(
@@ -6625,6 +6640,7 @@ DOMAIN_LOOKUP_BY_NAME: Procedure[DomainLookupByNameArgs, DomainLookupByNameRet] 
     priority="high",
     stream="none",
     acl=("domain:getattr",),
+    readonly=True,
 )
 
 DOMAIN_LOOKUP_BY_UUID: Procedure[DomainLookupByUUIDArgs, DomainLookupByUUIDRet] = Procedure(
@@ -6638,6 +6654,7 @@ DOMAIN_LOOKUP_BY_UUID: Procedure[DomainLookupByUUIDArgs, DomainLookupByUUIDRet] 
     priority="high",
     stream="none",
     acl=("domain:getattr",),
+    readonly=True,
 )
 
 CONNECT_NUM_OF_DEFINED_DOMAINS: Procedure[Void, ConnectNumOfDefinedDomainsRet] = Procedure(
@@ -6651,6 +6668,7 @@ CONNECT_NUM_OF_DEFINED_DOMAINS: Procedure[Void, ConnectNumOfDefinedDomainsRet] =
     priority="high",
     stream="none",
     acl=("connect:search_domains",),
+    readonly=True,
 )
 
 DOMAIN_PIN_VCPU: Procedure[DomainPinVcpuArgs, Void] = Procedure(
@@ -6664,6 +6682,7 @@ DOMAIN_PIN_VCPU: Procedure[DomainPinVcpuArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_REBOOT: Procedure[DomainRebootArgs, Void] = Procedure(
@@ -6677,6 +6696,7 @@ DOMAIN_REBOOT: Procedure[DomainRebootArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:init_control", "domain:write:VIR_DOMAIN_REBOOT_GUEST_AGENT"),
+    readonly=False,
 )
 
 DOMAIN_RESUME: Procedure[DomainResumeArgs, Void] = Procedure(
@@ -6690,6 +6710,7 @@ DOMAIN_RESUME: Procedure[DomainResumeArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:suspend",),
+    readonly=False,
 )
 
 DOMAIN_SET_AUTOSTART: Procedure[DomainSetAutostartArgs, Void] = Procedure(
@@ -6703,6 +6724,7 @@ DOMAIN_SET_AUTOSTART: Procedure[DomainSetAutostartArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_SET_MAX_MEMORY: Procedure[DomainSetMaxMemoryArgs, Void] = Procedure(
@@ -6716,6 +6738,7 @@ DOMAIN_SET_MAX_MEMORY: Procedure[DomainSetMaxMemoryArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_SET_MEMORY: Procedure[DomainSetMemoryArgs, Void] = Procedure(
@@ -6729,6 +6752,7 @@ DOMAIN_SET_MEMORY: Procedure[DomainSetMemoryArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_SET_VCPUS: Procedure[DomainSetVcpusArgs, Void] = Procedure(
@@ -6742,6 +6766,7 @@ DOMAIN_SET_VCPUS: Procedure[DomainSetVcpusArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_SHUTDOWN: Procedure[DomainShutdownArgs, Void] = Procedure(
@@ -6755,6 +6780,7 @@ DOMAIN_SHUTDOWN: Procedure[DomainShutdownArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:init_control",),
+    readonly=False,
 )
 
 DOMAIN_SUSPEND: Procedure[DomainSuspendArgs, Void] = Procedure(
@@ -6768,6 +6794,7 @@ DOMAIN_SUSPEND: Procedure[DomainSuspendArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:suspend",),
+    readonly=False,
 )
 
 DOMAIN_UNDEFINE: Procedure[DomainUndefineArgs, Void] = Procedure(
@@ -6781,6 +6808,7 @@ DOMAIN_UNDEFINE: Procedure[DomainUndefineArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("domain:delete",),
+    readonly=False,
 )
 
 CONNECT_LIST_DOMAINS: Procedure[ConnectListDomainsArgs, ConnectListDomainsRet] = Procedure(
@@ -6794,6 +6822,7 @@ CONNECT_LIST_DOMAINS: Procedure[ConnectListDomainsArgs, ConnectListDomainsRet] =
     priority="high",
     stream="none",
     acl=("connect:search_domains",),
+    readonly=True,
 )
 
 CONNECT_NUM_OF_DOMAINS: Procedure[Void, ConnectNumOfDomainsRet] = Procedure(
@@ -6807,6 +6836,7 @@ CONNECT_NUM_OF_DOMAINS: Procedure[Void, ConnectNumOfDomainsRet] = Procedure(
     priority="high",
     stream="none",
     acl=("connect:search_domains",),
+    readonly=True,
 )
 
 DOMAIN_CORE_DUMP: Procedure[DomainCoreDumpArgs, Void] = Procedure(
@@ -6820,6 +6850,7 @@ DOMAIN_CORE_DUMP: Procedure[DomainCoreDumpArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:core_dump",),
+    readonly=False,
 )
 
 DOMAIN_RESTORE: Procedure[DomainRestoreArgs, Void] = Procedure(
@@ -6833,6 +6864,7 @@ DOMAIN_RESTORE: Procedure[DomainRestoreArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:start", "domain:write"),
+    readonly=False,
 )
 
 DOMAIN_SAVE: Procedure[DomainSaveArgs, Void] = Procedure(
@@ -6846,6 +6878,7 @@ DOMAIN_SAVE: Procedure[DomainSaveArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:hibernate",),
+    readonly=False,
 )
 
 DOMAIN_GET_SCHEDULER_TYPE: Procedure[DomainGetSchedulerTypeArgs, DomainGetSchedulerTypeRet] = (
@@ -6860,6 +6893,7 @@ DOMAIN_GET_SCHEDULER_TYPE: Procedure[DomainGetSchedulerTypeArgs, DomainGetSchedu
         priority="low",
         stream="none",
         acl=("domain:read",),
+        readonly=True,
     )
 )
 
@@ -6876,6 +6910,7 @@ DOMAIN_GET_SCHEDULER_PARAMETERS: Procedure[
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_SET_SCHEDULER_PARAMETERS: Procedure[DomainSetSchedulerParametersArgs, Void] = Procedure(
@@ -6889,6 +6924,7 @@ DOMAIN_SET_SCHEDULER_PARAMETERS: Procedure[DomainSetSchedulerParametersArgs, Voi
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_PREPARE: Procedure[DomainMigratePrepareArgs, DomainMigratePrepareRet] = Procedure(
@@ -6902,6 +6938,7 @@ DOMAIN_MIGRATE_PREPARE: Procedure[DomainMigratePrepareArgs, DomainMigratePrepare
     priority="low",
     stream="none",
     acl=("domain:migrate", "domain:start", "domain:write"),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_PERFORM: Procedure[DomainMigratePerformArgs, Void] = Procedure(
@@ -6915,6 +6952,7 @@ DOMAIN_MIGRATE_PERFORM: Procedure[DomainMigratePerformArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:migrate",),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_FINISH: Procedure[DomainMigrateFinishArgs, DomainMigrateFinishRet] = Procedure(
@@ -6928,6 +6966,7 @@ DOMAIN_MIGRATE_FINISH: Procedure[DomainMigrateFinishArgs, DomainMigrateFinishRet
     priority="low",
     stream="none",
     acl=("domain:migrate",),
+    readonly=False,
 )
 
 DOMAIN_BLOCK_STATS: Procedure[DomainBlockStatsArgs, DomainBlockStatsRet] = Procedure(
@@ -6941,6 +6980,7 @@ DOMAIN_BLOCK_STATS: Procedure[DomainBlockStatsArgs, DomainBlockStatsRet] = Proce
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_INTERFACE_STATS: Procedure[DomainInterfaceStatsArgs, DomainInterfaceStatsRet] = Procedure(
@@ -6954,6 +6994,7 @@ DOMAIN_INTERFACE_STATS: Procedure[DomainInterfaceStatsArgs, DomainInterfaceStats
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_BLOCK_PEEK: Procedure[DomainBlockPeekArgs, DomainBlockPeekRet] = Procedure(
@@ -6967,6 +7008,7 @@ DOMAIN_BLOCK_PEEK: Procedure[DomainBlockPeekArgs, DomainBlockPeekRet] = Procedur
     priority="low",
     stream="none",
     acl=("domain:block_read",),
+    readonly=False,
 )
 
 DOMAIN_MEMORY_PEEK: Procedure[DomainMemoryPeekArgs, DomainMemoryPeekRet] = Procedure(
@@ -6980,6 +7022,7 @@ DOMAIN_MEMORY_PEEK: Procedure[DomainMemoryPeekArgs, DomainMemoryPeekRet] = Proce
     priority="low",
     stream="none",
     acl=("domain:mem_read",),
+    readonly=False,
 )
 
 CONNECT_DOMAIN_EVENT_REGISTER: Procedure[Void, ConnectDomainEventRegisterRet] = Procedure(
@@ -6993,6 +7036,7 @@ CONNECT_DOMAIN_EVENT_REGISTER: Procedure[Void, ConnectDomainEventRegisterRet] = 
     priority="high",
     stream="none",
     acl=("connect:search_domains",),
+    readonly=True,
 )
 
 CONNECT_DOMAIN_EVENT_DEREGISTER: Procedure[Void, ConnectDomainEventDeregisterRet] = Procedure(
@@ -7006,6 +7050,7 @@ CONNECT_DOMAIN_EVENT_DEREGISTER: Procedure[Void, ConnectDomainEventDeregisterRet
     priority="high",
     stream="none",
     acl=("connect:read",),
+    readonly=True,
 )
 
 DOMAIN_EVENT_LIFECYCLE: Procedure[DomainEventLifecycleMsg, Void] = Procedure(
@@ -7019,6 +7064,7 @@ DOMAIN_EVENT_LIFECYCLE: Procedure[DomainEventLifecycleMsg, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_PREPARE2: Procedure[DomainMigratePrepare2Args, DomainMigratePrepare2Ret] = Procedure(
@@ -7032,6 +7078,7 @@ DOMAIN_MIGRATE_PREPARE2: Procedure[DomainMigratePrepare2Args, DomainMigratePrepa
     priority="low",
     stream="none",
     acl=("domain:migrate", "domain:start", "domain:write"),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_FINISH2: Procedure[DomainMigrateFinish2Args, DomainMigrateFinish2Ret] = Procedure(
@@ -7045,6 +7092,7 @@ DOMAIN_MIGRATE_FINISH2: Procedure[DomainMigrateFinish2Args, DomainMigrateFinish2
     priority="low",
     stream="none",
     acl=("domain:migrate",),
+    readonly=False,
 )
 
 DOMAIN_GET_SECURITY_LABEL: Procedure[DomainGetSecurityLabelArgs, DomainGetSecurityLabelRet] = (
@@ -7059,6 +7107,7 @@ DOMAIN_GET_SECURITY_LABEL: Procedure[DomainGetSecurityLabelArgs, DomainGetSecuri
         priority="high",
         stream="none",
         acl=("domain:read",),
+        readonly=True,
     )
 )
 
@@ -7075,6 +7124,7 @@ CONNECT_DOMAIN_XML_FROM_NATIVE: Procedure[
     priority="low",
     stream="none",
     acl=("connect:write",),
+    readonly=False,
 )
 
 CONNECT_DOMAIN_XML_TO_NATIVE: Procedure[
@@ -7090,6 +7140,7 @@ CONNECT_DOMAIN_XML_TO_NATIVE: Procedure[
     priority="low",
     stream="none",
     acl=("connect:write",),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_PREPARE_TUNNEL: Procedure[DomainMigratePrepareTunnelArgs, Void] = Procedure(
@@ -7103,6 +7154,7 @@ DOMAIN_MIGRATE_PREPARE_TUNNEL: Procedure[DomainMigratePrepareTunnelArgs, Void] =
     priority="low",
     stream="client-to-server",
     acl=("domain:migrate", "domain:start", "domain:write"),
+    readonly=False,
 )
 
 DOMAIN_IS_ACTIVE: Procedure[DomainIsActiveArgs, DomainIsActiveRet] = Procedure(
@@ -7116,6 +7168,7 @@ DOMAIN_IS_ACTIVE: Procedure[DomainIsActiveArgs, DomainIsActiveRet] = Procedure(
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_IS_PERSISTENT: Procedure[DomainIsPersistentArgs, DomainIsPersistentRet] = Procedure(
@@ -7129,6 +7182,7 @@ DOMAIN_IS_PERSISTENT: Procedure[DomainIsPersistentArgs, DomainIsPersistentRet] =
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_MEMORY_STATS: Procedure[DomainMemoryStatsArgs, DomainMemoryStatsRet] = Procedure(
@@ -7142,6 +7196,7 @@ DOMAIN_MEMORY_STATS: Procedure[DomainMemoryStatsArgs, DomainMemoryStatsRet] = Pr
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_ATTACH_DEVICE_FLAGS: Procedure[DomainAttachDeviceFlagsArgs, Void] = Procedure(
@@ -7159,6 +7214,7 @@ DOMAIN_ATTACH_DEVICE_FLAGS: Procedure[DomainAttachDeviceFlagsArgs, Void] = Proce
         "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 DOMAIN_DETACH_DEVICE_FLAGS: Procedure[DomainDetachDeviceFlagsArgs, Void] = Procedure(
@@ -7176,6 +7232,7 @@ DOMAIN_DETACH_DEVICE_FLAGS: Procedure[DomainDetachDeviceFlagsArgs, Void] = Proce
         "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 DOMAIN_GET_JOB_INFO: Procedure[DomainGetJobInfoArgs, DomainGetJobInfoRet] = Procedure(
@@ -7189,6 +7246,7 @@ DOMAIN_GET_JOB_INFO: Procedure[DomainGetJobInfoArgs, DomainGetJobInfoRet] = Proc
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_ABORT_JOB: Procedure[DomainAbortJobArgs, Void] = Procedure(
@@ -7202,6 +7260,7 @@ DOMAIN_ABORT_JOB: Procedure[DomainAbortJobArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_SET_MAX_DOWNTIME: Procedure[DomainMigrateSetMaxDowntimeArgs, Void] = Procedure(
@@ -7215,6 +7274,7 @@ DOMAIN_MIGRATE_SET_MAX_DOWNTIME: Procedure[DomainMigrateSetMaxDowntimeArgs, Void
     priority="low",
     stream="none",
     acl=("domain:migrate",),
+    readonly=False,
 )
 
 CONNECT_DOMAIN_EVENT_REGISTER_ANY: Procedure[ConnectDomainEventRegisterAnyArgs, Void] = Procedure(
@@ -7228,6 +7288,7 @@ CONNECT_DOMAIN_EVENT_REGISTER_ANY: Procedure[ConnectDomainEventRegisterAnyArgs, 
     priority="high",
     stream="none",
     acl=("connect:search_domains",),
+    readonly=True,
 )
 
 CONNECT_DOMAIN_EVENT_DEREGISTER_ANY: Procedure[ConnectDomainEventDeregisterAnyArgs, Void] = (
@@ -7242,6 +7303,7 @@ CONNECT_DOMAIN_EVENT_DEREGISTER_ANY: Procedure[ConnectDomainEventDeregisterAnyAr
         priority="high",
         stream="none",
         acl=("connect:read",),
+        readonly=True,
     )
 )
 
@@ -7256,6 +7318,7 @@ DOMAIN_EVENT_REBOOT: Procedure[DomainEventRebootMsg, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_RTC_CHANGE: Procedure[DomainEventRtcChangeMsg, Void] = Procedure(
@@ -7269,6 +7332,7 @@ DOMAIN_EVENT_RTC_CHANGE: Procedure[DomainEventRtcChangeMsg, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_WATCHDOG: Procedure[DomainEventWatchdogMsg, Void] = Procedure(
@@ -7282,6 +7346,7 @@ DOMAIN_EVENT_WATCHDOG: Procedure[DomainEventWatchdogMsg, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_IO_ERROR: Procedure[DomainEventIoErrorMsg, Void] = Procedure(
@@ -7295,6 +7360,7 @@ DOMAIN_EVENT_IO_ERROR: Procedure[DomainEventIoErrorMsg, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_GRAPHICS: Procedure[DomainEventGraphicsMsg, Void] = Procedure(
@@ -7308,6 +7374,7 @@ DOMAIN_EVENT_GRAPHICS: Procedure[DomainEventGraphicsMsg, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_UPDATE_DEVICE_FLAGS: Procedure[DomainUpdateDeviceFlagsArgs, Void] = Procedure(
@@ -7325,6 +7392,7 @@ DOMAIN_UPDATE_DEVICE_FLAGS: Procedure[DomainUpdateDeviceFlagsArgs, Void] = Proce
         "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 DOMAIN_MANAGED_SAVE: Procedure[DomainManagedSaveArgs, Void] = Procedure(
@@ -7338,6 +7406,7 @@ DOMAIN_MANAGED_SAVE: Procedure[DomainManagedSaveArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:hibernate",),
+    readonly=False,
 )
 
 DOMAIN_HAS_MANAGED_SAVE_IMAGE: Procedure[
@@ -7353,6 +7422,7 @@ DOMAIN_HAS_MANAGED_SAVE_IMAGE: Procedure[
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_MANAGED_SAVE_REMOVE: Procedure[DomainManagedSaveRemoveArgs, Void] = Procedure(
@@ -7366,6 +7436,7 @@ DOMAIN_MANAGED_SAVE_REMOVE: Procedure[DomainManagedSaveRemoveArgs, Void] = Proce
     priority="low",
     stream="none",
     acl=("domain:hibernate",),
+    readonly=False,
 )
 
 DOMAIN_SNAPSHOT_CREATE_XML: Procedure[DomainSnapshotCreateXMLArgs, DomainSnapshotCreateXMLRet] = (
@@ -7380,6 +7451,7 @@ DOMAIN_SNAPSHOT_CREATE_XML: Procedure[DomainSnapshotCreateXMLArgs, DomainSnapsho
         priority="low",
         stream="none",
         acl=("domain:snapshot", "domain:fs_freeze:VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE"),
+        readonly=False,
     )
 )
 
@@ -7396,6 +7468,7 @@ DOMAIN_SNAPSHOT_GET_XML_DESC: Procedure[
     priority="high",
     stream="none",
     acl=("domain:read", "domain:read_secure:VIR_DOMAIN_SNAPSHOT_XML_SECURE"),
+    readonly=True,
 )
 
 DOMAIN_SNAPSHOT_NUM: Procedure[DomainSnapshotNumArgs, DomainSnapshotNumRet] = Procedure(
@@ -7409,6 +7482,7 @@ DOMAIN_SNAPSHOT_NUM: Procedure[DomainSnapshotNumArgs, DomainSnapshotNumRet] = Pr
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_SNAPSHOT_LIST_NAMES: Procedure[DomainSnapshotListNamesArgs, DomainSnapshotListNamesRet] = (
@@ -7423,6 +7497,7 @@ DOMAIN_SNAPSHOT_LIST_NAMES: Procedure[DomainSnapshotListNamesArgs, DomainSnapsho
         priority="high",
         stream="none",
         acl=("domain:read",),
+        readonly=True,
     )
 )
 
@@ -7439,6 +7514,7 @@ DOMAIN_SNAPSHOT_LOOKUP_BY_NAME: Procedure[
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_HAS_CURRENT_SNAPSHOT: Procedure[
@@ -7454,6 +7530,7 @@ DOMAIN_HAS_CURRENT_SNAPSHOT: Procedure[
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_SNAPSHOT_CURRENT: Procedure[DomainSnapshotCurrentArgs, DomainSnapshotCurrentRet] = Procedure(
@@ -7467,6 +7544,7 @@ DOMAIN_SNAPSHOT_CURRENT: Procedure[DomainSnapshotCurrentArgs, DomainSnapshotCurr
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_REVERT_TO_SNAPSHOT: Procedure[DomainRevertToSnapshotArgs, Void] = Procedure(
@@ -7480,6 +7558,7 @@ DOMAIN_REVERT_TO_SNAPSHOT: Procedure[DomainRevertToSnapshotArgs, Void] = Procedu
     priority="low",
     stream="none",
     acl=("domain:snapshot",),
+    readonly=False,
 )
 
 DOMAIN_SNAPSHOT_DELETE: Procedure[DomainSnapshotDeleteArgs, Void] = Procedure(
@@ -7493,6 +7572,7 @@ DOMAIN_SNAPSHOT_DELETE: Procedure[DomainSnapshotDeleteArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:snapshot",),
+    readonly=False,
 )
 
 DOMAIN_GET_BLOCK_INFO: Procedure[DomainGetBlockInfoArgs, DomainGetBlockInfoRet] = Procedure(
@@ -7506,6 +7586,7 @@ DOMAIN_GET_BLOCK_INFO: Procedure[DomainGetBlockInfoArgs, DomainGetBlockInfoRet] 
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_EVENT_IO_ERROR_REASON: Procedure[DomainEventIoErrorReasonMsg, Void] = Procedure(
@@ -7519,6 +7600,7 @@ DOMAIN_EVENT_IO_ERROR_REASON: Procedure[DomainEventIoErrorReasonMsg, Void] = Pro
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_CREATE_WITH_FLAGS: Procedure[DomainCreateWithFlagsArgs, DomainCreateWithFlagsRet] = (
@@ -7533,6 +7615,7 @@ DOMAIN_CREATE_WITH_FLAGS: Procedure[DomainCreateWithFlagsArgs, DomainCreateWithF
         priority="low",
         stream="none",
         acl=("domain:start",),
+        readonly=False,
     )
 )
 
@@ -7551,6 +7634,7 @@ DOMAIN_SET_MEMORY_PARAMETERS: Procedure[DomainSetMemoryParametersArgs, Void] = P
         "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 DOMAIN_GET_MEMORY_PARAMETERS: Procedure[
@@ -7566,6 +7650,7 @@ DOMAIN_GET_MEMORY_PARAMETERS: Procedure[
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_SET_VCPUS_FLAGS: Procedure[DomainSetVcpusFlagsArgs, Void] = Procedure(
@@ -7584,6 +7669,7 @@ DOMAIN_SET_VCPUS_FLAGS: Procedure[DomainSetVcpusFlagsArgs, Void] = Procedure(
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
         "domain:write:VIR_DOMAIN_VCPU_GUEST",
     ),
+    readonly=False,
 )
 
 DOMAIN_GET_VCPUS_FLAGS: Procedure[DomainGetVcpusFlagsArgs, DomainGetVcpusFlagsRet] = Procedure(
@@ -7597,6 +7683,7 @@ DOMAIN_GET_VCPUS_FLAGS: Procedure[DomainGetVcpusFlagsArgs, DomainGetVcpusFlagsRe
     priority="low",
     stream="none",
     acl=("domain:read", "domain:write:VIR_DOMAIN_VCPU_GUEST"),
+    readonly=False,
 )
 
 DOMAIN_OPEN_CONSOLE: Procedure[DomainOpenConsoleArgs, Void] = Procedure(
@@ -7610,6 +7697,7 @@ DOMAIN_OPEN_CONSOLE: Procedure[DomainOpenConsoleArgs, Void] = Procedure(
     priority="low",
     stream="server-to-client",
     acl=("domain:open_device",),
+    readonly=False,
 )
 
 DOMAIN_IS_UPDATED: Procedure[DomainIsUpdatedArgs, DomainIsUpdatedRet] = Procedure(
@@ -7623,6 +7711,7 @@ DOMAIN_IS_UPDATED: Procedure[DomainIsUpdatedArgs, DomainIsUpdatedRet] = Procedur
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_SET_MEMORY_FLAGS: Procedure[DomainSetMemoryFlagsArgs, Void] = Procedure(
@@ -7640,6 +7729,7 @@ DOMAIN_SET_MEMORY_FLAGS: Procedure[DomainSetMemoryFlagsArgs, Void] = Procedure(
         "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 DOMAIN_SET_BLKIO_PARAMETERS: Procedure[DomainSetBlkioParametersArgs, Void] = Procedure(
@@ -7657,6 +7747,7 @@ DOMAIN_SET_BLKIO_PARAMETERS: Procedure[DomainSetBlkioParametersArgs, Void] = Pro
         "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 DOMAIN_GET_BLKIO_PARAMETERS: Procedure[
@@ -7672,6 +7763,7 @@ DOMAIN_GET_BLKIO_PARAMETERS: Procedure[
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_MIGRATE_SET_MAX_SPEED: Procedure[DomainMigrateSetMaxSpeedArgs, Void] = Procedure(
@@ -7685,6 +7777,7 @@ DOMAIN_MIGRATE_SET_MAX_SPEED: Procedure[DomainMigrateSetMaxSpeedArgs, Void] = Pr
     priority="low",
     stream="none",
     acl=("domain:migrate",),
+    readonly=False,
 )
 
 DOMAIN_INJECT_NMI: Procedure[DomainInjectNmiArgs, Void] = Procedure(
@@ -7698,6 +7791,7 @@ DOMAIN_INJECT_NMI: Procedure[DomainInjectNmiArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:inject_nmi",),
+    readonly=False,
 )
 
 DOMAIN_SCREENSHOT: Procedure[DomainScreenshotArgs, DomainScreenshotRet] = Procedure(
@@ -7711,6 +7805,7 @@ DOMAIN_SCREENSHOT: Procedure[DomainScreenshotArgs, DomainScreenshotRet] = Proced
     priority="low",
     stream="server-to-client",
     acl=("domain:screenshot",),
+    readonly=False,
 )
 
 DOMAIN_GET_STATE: Procedure[DomainGetStateArgs, DomainGetStateRet] = Procedure(
@@ -7724,6 +7819,7 @@ DOMAIN_GET_STATE: Procedure[DomainGetStateArgs, DomainGetStateRet] = Procedure(
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_MIGRATE_BEGIN3: Procedure[DomainMigrateBegin3Args, DomainMigrateBegin3Ret] = Procedure(
@@ -7737,6 +7833,7 @@ DOMAIN_MIGRATE_BEGIN3: Procedure[DomainMigrateBegin3Args, DomainMigrateBegin3Ret
     priority="low",
     stream="none",
     acl=("domain:migrate",),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_PREPARE3: Procedure[DomainMigratePrepare3Args, DomainMigratePrepare3Ret] = Procedure(
@@ -7750,6 +7847,7 @@ DOMAIN_MIGRATE_PREPARE3: Procedure[DomainMigratePrepare3Args, DomainMigratePrepa
     priority="low",
     stream="none",
     acl=("domain:migrate", "domain:start", "domain:write"),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_PREPARE_TUNNEL3: Procedure[
@@ -7765,6 +7863,7 @@ DOMAIN_MIGRATE_PREPARE_TUNNEL3: Procedure[
     priority="low",
     stream="client-to-server",
     acl=("domain:migrate", "domain:start", "domain:write"),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_PERFORM3: Procedure[DomainMigratePerform3Args, DomainMigratePerform3Ret] = Procedure(
@@ -7778,6 +7877,7 @@ DOMAIN_MIGRATE_PERFORM3: Procedure[DomainMigratePerform3Args, DomainMigratePerfo
     priority="low",
     stream="none",
     acl=("domain:migrate",),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_FINISH3: Procedure[DomainMigrateFinish3Args, DomainMigrateFinish3Ret] = Procedure(
@@ -7791,6 +7891,7 @@ DOMAIN_MIGRATE_FINISH3: Procedure[DomainMigrateFinish3Args, DomainMigrateFinish3
     priority="low",
     stream="none",
     acl=("domain:migrate",),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_CONFIRM3: Procedure[DomainMigrateConfirm3Args, Void] = Procedure(
@@ -7804,6 +7905,7 @@ DOMAIN_MIGRATE_CONFIRM3: Procedure[DomainMigrateConfirm3Args, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:migrate",),
+    readonly=False,
 )
 
 DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS: Procedure[DomainSetSchedulerParametersFlagsArgs, Void] = (
@@ -7822,6 +7924,7 @@ DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS: Procedure[DomainSetSchedulerParametersFla
             "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
             "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
         ),
+        readonly=False,
     )
 )
 
@@ -7838,6 +7941,7 @@ DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS: Procedure[
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_EVENT_CONTROL_ERROR: Procedure[DomainEventControlErrorMsg, Void] = Procedure(
@@ -7851,6 +7955,7 @@ DOMAIN_EVENT_CONTROL_ERROR: Procedure[DomainEventControlErrorMsg, Void] = Proced
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_PIN_VCPU_FLAGS: Procedure[DomainPinVcpuFlagsArgs, Void] = Procedure(
@@ -7868,6 +7973,7 @@ DOMAIN_PIN_VCPU_FLAGS: Procedure[DomainPinVcpuFlagsArgs, Void] = Procedure(
         "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 DOMAIN_SEND_KEY: Procedure[DomainSendKeyArgs, Void] = Procedure(
@@ -7881,6 +7987,7 @@ DOMAIN_SEND_KEY: Procedure[DomainSendKeyArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:send_input",),
+    readonly=False,
 )
 
 DOMAIN_GET_CONTROL_INFO: Procedure[DomainGetControlInfoArgs, DomainGetControlInfoRet] = Procedure(
@@ -7894,6 +8001,7 @@ DOMAIN_GET_CONTROL_INFO: Procedure[DomainGetControlInfoArgs, DomainGetControlInf
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_GET_VCPU_PIN_INFO: Procedure[DomainGetVcpuPinInfoArgs, DomainGetVcpuPinInfoRet] = Procedure(
@@ -7907,6 +8015,7 @@ DOMAIN_GET_VCPU_PIN_INFO: Procedure[DomainGetVcpuPinInfoArgs, DomainGetVcpuPinIn
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_UNDEFINE_FLAGS: Procedure[DomainUndefineFlagsArgs, Void] = Procedure(
@@ -7920,6 +8029,7 @@ DOMAIN_UNDEFINE_FLAGS: Procedure[DomainUndefineFlagsArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("domain:delete",),
+    readonly=False,
 )
 
 DOMAIN_SAVE_FLAGS: Procedure[DomainSaveFlagsArgs, Void] = Procedure(
@@ -7933,6 +8043,7 @@ DOMAIN_SAVE_FLAGS: Procedure[DomainSaveFlagsArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:hibernate",),
+    readonly=False,
 )
 
 DOMAIN_RESTORE_FLAGS: Procedure[DomainRestoreFlagsArgs, Void] = Procedure(
@@ -7946,6 +8057,7 @@ DOMAIN_RESTORE_FLAGS: Procedure[DomainRestoreFlagsArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:start", "domain:write"),
+    readonly=False,
 )
 
 DOMAIN_DESTROY_FLAGS: Procedure[DomainDestroyFlagsArgs, Void] = Procedure(
@@ -7959,6 +8071,7 @@ DOMAIN_DESTROY_FLAGS: Procedure[DomainDestroyFlagsArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("domain:stop",),
+    readonly=False,
 )
 
 DOMAIN_SAVE_IMAGE_GET_XML_DESC: Procedure[
@@ -7974,6 +8087,7 @@ DOMAIN_SAVE_IMAGE_GET_XML_DESC: Procedure[
     priority="high",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_SAVE_IMAGE_DEFINE_XML: Procedure[DomainSaveImageDefineXMLArgs, Void] = Procedure(
@@ -7987,6 +8101,7 @@ DOMAIN_SAVE_IMAGE_DEFINE_XML: Procedure[DomainSaveImageDefineXMLArgs, Void] = Pr
     priority="high",
     stream="none",
     acl=("domain:write", "domain:hibernate"),
+    readonly=False,
 )
 
 DOMAIN_BLOCK_JOB_ABORT: Procedure[DomainBlockJobAbortArgs, Void] = Procedure(
@@ -8000,6 +8115,7 @@ DOMAIN_BLOCK_JOB_ABORT: Procedure[DomainBlockJobAbortArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_GET_BLOCK_JOB_INFO: Procedure[DomainGetBlockJobInfoArgs, DomainGetBlockJobInfoRet] = (
@@ -8014,6 +8130,7 @@ DOMAIN_GET_BLOCK_JOB_INFO: Procedure[DomainGetBlockJobInfoArgs, DomainGetBlockJo
         priority="low",
         stream="none",
         acl=("domain:read",),
+        readonly=True,
     )
 )
 
@@ -8028,6 +8145,7 @@ DOMAIN_BLOCK_JOB_SET_SPEED: Procedure[DomainBlockJobSetSpeedArgs, Void] = Proced
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_BLOCK_PULL: Procedure[DomainBlockPullArgs, Void] = Procedure(
@@ -8041,6 +8159,7 @@ DOMAIN_BLOCK_PULL: Procedure[DomainBlockPullArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:block_write",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_BLOCK_JOB: Procedure[DomainEventBlockJobMsg, Void] = Procedure(
@@ -8054,6 +8173,7 @@ DOMAIN_EVENT_BLOCK_JOB: Procedure[DomainEventBlockJobMsg, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_GET_MAX_SPEED: Procedure[
@@ -8069,6 +8189,7 @@ DOMAIN_MIGRATE_GET_MAX_SPEED: Procedure[
     priority="low",
     stream="none",
     acl=("domain:migrate",),
+    readonly=False,
 )
 
 DOMAIN_BLOCK_STATS_FLAGS: Procedure[DomainBlockStatsFlagsArgs, DomainBlockStatsFlagsRet] = (
@@ -8083,6 +8204,7 @@ DOMAIN_BLOCK_STATS_FLAGS: Procedure[DomainBlockStatsFlagsArgs, DomainBlockStatsF
         priority="low",
         stream="none",
         acl=("domain:read",),
+        readonly=True,
     )
 )
 
@@ -8098,6 +8220,7 @@ DOMAIN_SNAPSHOT_GET_PARENT: Procedure[DomainSnapshotGetParentArgs, DomainSnapsho
         priority="high",
         stream="none",
         acl=("domain:read",),
+        readonly=True,
     )
 )
 
@@ -8112,6 +8235,7 @@ DOMAIN_RESET: Procedure[DomainResetArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:reset",),
+    readonly=False,
 )
 
 DOMAIN_SNAPSHOT_NUM_CHILDREN: Procedure[
@@ -8127,6 +8251,7 @@ DOMAIN_SNAPSHOT_NUM_CHILDREN: Procedure[
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_SNAPSHOT_LIST_CHILDREN_NAMES: Procedure[
@@ -8142,6 +8267,7 @@ DOMAIN_SNAPSHOT_LIST_CHILDREN_NAMES: Procedure[
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_EVENT_DISK_CHANGE: Procedure[DomainEventDiskChangeMsg, Void] = Procedure(
@@ -8155,6 +8281,7 @@ DOMAIN_EVENT_DISK_CHANGE: Procedure[DomainEventDiskChangeMsg, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_OPEN_GRAPHICS: Procedure[DomainOpenGraphicsArgs, Void] = Procedure(
@@ -8168,6 +8295,7 @@ DOMAIN_OPEN_GRAPHICS: Procedure[DomainOpenGraphicsArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:open_graphics",),
+    readonly=False,
 )
 
 DOMAIN_BLOCK_RESIZE: Procedure[DomainBlockResizeArgs, Void] = Procedure(
@@ -8181,6 +8309,7 @@ DOMAIN_BLOCK_RESIZE: Procedure[DomainBlockResizeArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:block_write",),
+    readonly=False,
 )
 
 DOMAIN_SET_BLOCK_IO_TUNE: Procedure[DomainSetBlockIoTuneArgs, Void] = Procedure(
@@ -8198,6 +8327,7 @@ DOMAIN_SET_BLOCK_IO_TUNE: Procedure[DomainSetBlockIoTuneArgs, Void] = Procedure(
         "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 DOMAIN_GET_BLOCK_IO_TUNE: Procedure[DomainGetBlockIoTuneArgs, DomainGetBlockIoTuneRet] = Procedure(
@@ -8211,6 +8341,7 @@ DOMAIN_GET_BLOCK_IO_TUNE: Procedure[DomainGetBlockIoTuneArgs, DomainGetBlockIoTu
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_SET_NUMA_PARAMETERS: Procedure[DomainSetNumaParametersArgs, Void] = Procedure(
@@ -8228,6 +8359,7 @@ DOMAIN_SET_NUMA_PARAMETERS: Procedure[DomainSetNumaParametersArgs, Void] = Proce
         "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 DOMAIN_GET_NUMA_PARAMETERS: Procedure[DomainGetNumaParametersArgs, DomainGetNumaParametersRet] = (
@@ -8242,6 +8374,7 @@ DOMAIN_GET_NUMA_PARAMETERS: Procedure[DomainGetNumaParametersArgs, DomainGetNuma
         priority="low",
         stream="none",
         acl=("domain:read",),
+        readonly=True,
     )
 )
 
@@ -8260,6 +8393,7 @@ DOMAIN_SET_INTERFACE_PARAMETERS: Procedure[DomainSetInterfaceParametersArgs, Voi
         "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 DOMAIN_GET_INTERFACE_PARAMETERS: Procedure[
@@ -8275,6 +8409,7 @@ DOMAIN_GET_INTERFACE_PARAMETERS: Procedure[
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_SHUTDOWN_FLAGS: Procedure[DomainShutdownFlagsArgs, Void] = Procedure(
@@ -8288,6 +8423,7 @@ DOMAIN_SHUTDOWN_FLAGS: Procedure[DomainShutdownFlagsArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:init_control", "domain:write:VIR_DOMAIN_SHUTDOWN_GUEST_AGENT"),
+    readonly=False,
 )
 
 DOMAIN_PM_SUSPEND_FOR_DURATION: Procedure[DomainPMSuspendForDurationArgs, Void] = Procedure(
@@ -8301,6 +8437,7 @@ DOMAIN_PM_SUSPEND_FOR_DURATION: Procedure[DomainPMSuspendForDurationArgs, Void] 
     priority="low",
     stream="none",
     acl=("domain:pm_control",),
+    readonly=False,
 )
 
 DOMAIN_GET_CPU_STATS: Procedure[DomainGetCPUStatsArgs, DomainGetCPUStatsRet] = Procedure(
@@ -8314,6 +8451,7 @@ DOMAIN_GET_CPU_STATS: Procedure[DomainGetCPUStatsArgs, DomainGetCPUStatsRet] = P
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_GET_DISK_ERRORS: Procedure[DomainGetDiskErrorsArgs, DomainGetDiskErrorsRet] = Procedure(
@@ -8327,6 +8465,7 @@ DOMAIN_GET_DISK_ERRORS: Procedure[DomainGetDiskErrorsArgs, DomainGetDiskErrorsRe
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_SET_METADATA: Procedure[DomainSetMetadataArgs, Void] = Procedure(
@@ -8344,6 +8483,7 @@ DOMAIN_SET_METADATA: Procedure[DomainSetMetadataArgs, Void] = Procedure(
         "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 DOMAIN_GET_METADATA: Procedure[DomainGetMetadataArgs, DomainGetMetadataRet] = Procedure(
@@ -8357,6 +8497,7 @@ DOMAIN_GET_METADATA: Procedure[DomainGetMetadataArgs, DomainGetMetadataRet] = Pr
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_BLOCK_REBASE: Procedure[DomainBlockRebaseArgs, Void] = Procedure(
@@ -8370,6 +8511,7 @@ DOMAIN_BLOCK_REBASE: Procedure[DomainBlockRebaseArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:block_write",),
+    readonly=False,
 )
 
 DOMAIN_PM_WAKEUP: Procedure[DomainPMWakeupArgs, Void] = Procedure(
@@ -8383,6 +8525,7 @@ DOMAIN_PM_WAKEUP: Procedure[DomainPMWakeupArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:pm_control",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_TRAY_CHANGE: Procedure[DomainEventTrayChangeMsg, Void] = Procedure(
@@ -8396,6 +8539,7 @@ DOMAIN_EVENT_TRAY_CHANGE: Procedure[DomainEventTrayChangeMsg, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_PMWAKEUP: Procedure[DomainEventPmwakeupMsg, Void] = Procedure(
@@ -8409,6 +8553,7 @@ DOMAIN_EVENT_PMWAKEUP: Procedure[DomainEventPmwakeupMsg, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_PMSUSPEND: Procedure[DomainEventPmsuspendMsg, Void] = Procedure(
@@ -8422,6 +8567,7 @@ DOMAIN_EVENT_PMSUSPEND: Procedure[DomainEventPmsuspendMsg, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_SNAPSHOT_IS_CURRENT: Procedure[DomainSnapshotIsCurrentArgs, DomainSnapshotIsCurrentRet] = (
@@ -8436,6 +8582,7 @@ DOMAIN_SNAPSHOT_IS_CURRENT: Procedure[DomainSnapshotIsCurrentArgs, DomainSnapsho
         priority="low",
         stream="none",
         acl=("domain:read",),
+        readonly=True,
     )
 )
 
@@ -8452,6 +8599,7 @@ DOMAIN_SNAPSHOT_HAS_METADATA: Procedure[
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 CONNECT_LIST_ALL_DOMAINS: Procedure[ConnectListAllDomainsArgs, ConnectListAllDomainsRet] = (
@@ -8466,6 +8614,7 @@ CONNECT_LIST_ALL_DOMAINS: Procedure[ConnectListAllDomainsArgs, ConnectListAllDom
         priority="high",
         stream="none",
         acl=("connect:search_domains",),
+        readonly=True,
     )
 )
 
@@ -8481,6 +8630,7 @@ DOMAIN_LIST_ALL_SNAPSHOTS: Procedure[DomainListAllSnapshotsArgs, DomainListAllSn
         priority="high",
         stream="none",
         acl=("domain:read",),
+        readonly=True,
     )
 )
 
@@ -8497,6 +8647,7 @@ DOMAIN_SNAPSHOT_LIST_ALL_CHILDREN: Procedure[
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_EVENT_BALLOON_CHANGE: Procedure[DomainEventBalloonChangeMsg, Void] = Procedure(
@@ -8510,6 +8661,7 @@ DOMAIN_EVENT_BALLOON_CHANGE: Procedure[DomainEventBalloonChangeMsg, Void] = Proc
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_GET_HOSTNAME: Procedure[DomainGetHostnameArgs, DomainGetHostnameRet] = Procedure(
@@ -8523,6 +8675,7 @@ DOMAIN_GET_HOSTNAME: Procedure[DomainGetHostnameArgs, DomainGetHostnameRet] = Pr
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_GET_SECURITY_LABEL_LIST: Procedure[
@@ -8538,6 +8691,7 @@ DOMAIN_GET_SECURITY_LABEL_LIST: Procedure[
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_PIN_EMULATOR: Procedure[DomainPinEmulatorArgs, Void] = Procedure(
@@ -8555,6 +8709,7 @@ DOMAIN_PIN_EMULATOR: Procedure[DomainPinEmulatorArgs, Void] = Procedure(
         "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 DOMAIN_GET_EMULATOR_PIN_INFO: Procedure[
@@ -8570,6 +8725,7 @@ DOMAIN_GET_EMULATOR_PIN_INFO: Procedure[
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_BLOCK_COMMIT: Procedure[DomainBlockCommitArgs, Void] = Procedure(
@@ -8583,6 +8739,7 @@ DOMAIN_BLOCK_COMMIT: Procedure[DomainBlockCommitArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:block_write",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_PMSUSPEND_DISK: Procedure[DomainEventPmsuspendDiskMsg, Void] = Procedure(
@@ -8596,6 +8753,7 @@ DOMAIN_EVENT_PMSUSPEND_DISK: Procedure[DomainEventPmsuspendDiskMsg, Void] = Proc
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_FSTRIM: Procedure[DomainFstrimArgs, Void] = Procedure(
@@ -8609,6 +8767,7 @@ DOMAIN_FSTRIM: Procedure[DomainFstrimArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:fs_trim",),
+    readonly=False,
 )
 
 DOMAIN_SEND_PROCESS_SIGNAL: Procedure[DomainSendProcessSignalArgs, Void] = Procedure(
@@ -8622,6 +8781,7 @@ DOMAIN_SEND_PROCESS_SIGNAL: Procedure[DomainSendProcessSignalArgs, Void] = Proce
     priority="low",
     stream="none",
     acl=("domain:send_signal",),
+    readonly=False,
 )
 
 DOMAIN_OPEN_CHANNEL: Procedure[DomainOpenChannelArgs, Void] = Procedure(
@@ -8635,6 +8795,7 @@ DOMAIN_OPEN_CHANNEL: Procedure[DomainOpenChannelArgs, Void] = Procedure(
     priority="low",
     stream="server-to-client",
     acl=("domain:open_device",),
+    readonly=False,
 )
 
 DOMAIN_GET_JOB_STATS: Procedure[DomainGetJobStatsArgs, DomainGetJobStatsRet] = Procedure(
@@ -8648,6 +8809,7 @@ DOMAIN_GET_JOB_STATS: Procedure[DomainGetJobStatsArgs, DomainGetJobStatsRet] = P
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_MIGRATE_GET_COMPRESSION_CACHE: Procedure[
@@ -8663,6 +8825,7 @@ DOMAIN_MIGRATE_GET_COMPRESSION_CACHE: Procedure[
     priority="low",
     stream="none",
     acl=("domain:migrate",),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_SET_COMPRESSION_CACHE: Procedure[DomainMigrateSetCompressionCacheArgs, Void] = (
@@ -8677,6 +8840,7 @@ DOMAIN_MIGRATE_SET_COMPRESSION_CACHE: Procedure[DomainMigrateSetCompressionCache
         priority="low",
         stream="none",
         acl=("domain:migrate",),
+        readonly=False,
     )
 )
 
@@ -8693,6 +8857,7 @@ DOMAIN_MIGRATE_BEGIN3_PARAMS: Procedure[
     priority="low",
     stream="none",
     acl=("domain:migrate",),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_PREPARE3_PARAMS: Procedure[
@@ -8708,6 +8873,7 @@ DOMAIN_MIGRATE_PREPARE3_PARAMS: Procedure[
     priority="low",
     stream="none",
     acl=("domain:migrate", "domain:start", "domain:write"),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_PREPARE_TUNNEL3_PARAMS: Procedure[
@@ -8723,6 +8889,7 @@ DOMAIN_MIGRATE_PREPARE_TUNNEL3_PARAMS: Procedure[
     priority="low",
     stream="client-to-server",
     acl=("domain:migrate", "domain:start", "domain:write"),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_PERFORM3_PARAMS: Procedure[
@@ -8738,6 +8905,7 @@ DOMAIN_MIGRATE_PERFORM3_PARAMS: Procedure[
     priority="low",
     stream="none",
     acl=("domain:migrate",),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_FINISH3_PARAMS: Procedure[
@@ -8753,6 +8921,7 @@ DOMAIN_MIGRATE_FINISH3_PARAMS: Procedure[
     priority="low",
     stream="none",
     acl=("domain:migrate",),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_CONFIRM3_PARAMS: Procedure[DomainMigrateConfirm3ParamsArgs, Void] = Procedure(
@@ -8766,6 +8935,7 @@ DOMAIN_MIGRATE_CONFIRM3_PARAMS: Procedure[DomainMigrateConfirm3ParamsArgs, Void]
     priority="low",
     stream="none",
     acl=("domain:migrate",),
+    readonly=False,
 )
 
 DOMAIN_SET_MEMORY_STATS_PERIOD: Procedure[DomainSetMemoryStatsPeriodArgs, Void] = Procedure(
@@ -8783,6 +8953,7 @@ DOMAIN_SET_MEMORY_STATS_PERIOD: Procedure[DomainSetMemoryStatsPeriodArgs, Void] 
         "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 DOMAIN_CREATE_XML_WITH_FILES: Procedure[
@@ -8798,6 +8969,7 @@ DOMAIN_CREATE_XML_WITH_FILES: Procedure[
     priority="low",
     stream="none",
     acl=("domain:write", "domain:start"),
+    readonly=False,
 )
 
 DOMAIN_CREATE_WITH_FILES: Procedure[DomainCreateWithFilesArgs, DomainCreateWithFilesRet] = (
@@ -8812,6 +8984,7 @@ DOMAIN_CREATE_WITH_FILES: Procedure[DomainCreateWithFilesArgs, DomainCreateWithF
         priority="low",
         stream="none",
         acl=("domain:start",),
+        readonly=False,
     )
 )
 
@@ -8826,6 +8999,7 @@ DOMAIN_EVENT_DEVICE_REMOVED: Procedure[DomainEventDeviceRemovedMsg, Void] = Proc
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY: Procedure[
@@ -8841,6 +9015,7 @@ CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY: Procedure[
     priority="high",
     stream="none",
     acl=("connect:search_domains",),
+    readonly=True,
 )
 
 CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY: Procedure[
@@ -8856,6 +9031,7 @@ CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY: Procedure[
     priority="high",
     stream="none",
     acl=("connect:read",),
+    readonly=True,
 )
 
 DOMAIN_EVENT_CALLBACK_LIFECYCLE: Procedure[DomainEventCallbackLifecycleMsg, Void] = Procedure(
@@ -8869,6 +9045,7 @@ DOMAIN_EVENT_CALLBACK_LIFECYCLE: Procedure[DomainEventCallbackLifecycleMsg, Void
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_CALLBACK_REBOOT: Procedure[DomainEventCallbackRebootMsg, Void] = Procedure(
@@ -8882,6 +9059,7 @@ DOMAIN_EVENT_CALLBACK_REBOOT: Procedure[DomainEventCallbackRebootMsg, Void] = Pr
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_CALLBACK_RTC_CHANGE: Procedure[DomainEventCallbackRtcChangeMsg, Void] = Procedure(
@@ -8895,6 +9073,7 @@ DOMAIN_EVENT_CALLBACK_RTC_CHANGE: Procedure[DomainEventCallbackRtcChangeMsg, Voi
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_CALLBACK_WATCHDOG: Procedure[DomainEventCallbackWatchdogMsg, Void] = Procedure(
@@ -8908,6 +9087,7 @@ DOMAIN_EVENT_CALLBACK_WATCHDOG: Procedure[DomainEventCallbackWatchdogMsg, Void] 
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_CALLBACK_IO_ERROR: Procedure[DomainEventCallbackIoErrorMsg, Void] = Procedure(
@@ -8921,6 +9101,7 @@ DOMAIN_EVENT_CALLBACK_IO_ERROR: Procedure[DomainEventCallbackIoErrorMsg, Void] =
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_CALLBACK_GRAPHICS: Procedure[DomainEventCallbackGraphicsMsg, Void] = Procedure(
@@ -8934,6 +9115,7 @@ DOMAIN_EVENT_CALLBACK_GRAPHICS: Procedure[DomainEventCallbackGraphicsMsg, Void] 
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_CALLBACK_IO_ERROR_REASON: Procedure[DomainEventCallbackIoErrorReasonMsg, Void] = (
@@ -8948,6 +9130,7 @@ DOMAIN_EVENT_CALLBACK_IO_ERROR_REASON: Procedure[DomainEventCallbackIoErrorReaso
         priority="low",
         stream="none",
         acl=("none",),
+        readonly=False,
     )
 )
 
@@ -8963,6 +9146,7 @@ DOMAIN_EVENT_CALLBACK_CONTROL_ERROR: Procedure[DomainEventCallbackControlErrorMs
         priority="low",
         stream="none",
         acl=("none",),
+        readonly=False,
     )
 )
 
@@ -8977,6 +9161,7 @@ DOMAIN_EVENT_CALLBACK_BLOCK_JOB: Procedure[DomainEventCallbackBlockJobMsg, Void]
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_CALLBACK_DISK_CHANGE: Procedure[DomainEventCallbackDiskChangeMsg, Void] = Procedure(
@@ -8990,6 +9175,7 @@ DOMAIN_EVENT_CALLBACK_DISK_CHANGE: Procedure[DomainEventCallbackDiskChangeMsg, V
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_CALLBACK_TRAY_CHANGE: Procedure[DomainEventCallbackTrayChangeMsg, Void] = Procedure(
@@ -9003,6 +9189,7 @@ DOMAIN_EVENT_CALLBACK_TRAY_CHANGE: Procedure[DomainEventCallbackTrayChangeMsg, V
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_CALLBACK_PMWAKEUP: Procedure[DomainEventCallbackPmwakeupMsg, Void] = Procedure(
@@ -9016,6 +9203,7 @@ DOMAIN_EVENT_CALLBACK_PMWAKEUP: Procedure[DomainEventCallbackPmwakeupMsg, Void] 
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_CALLBACK_PMSUSPEND: Procedure[DomainEventCallbackPmsuspendMsg, Void] = Procedure(
@@ -9029,6 +9217,7 @@ DOMAIN_EVENT_CALLBACK_PMSUSPEND: Procedure[DomainEventCallbackPmsuspendMsg, Void
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_CALLBACK_BALLOON_CHANGE: Procedure[DomainEventCallbackBalloonChangeMsg, Void] = (
@@ -9043,6 +9232,7 @@ DOMAIN_EVENT_CALLBACK_BALLOON_CHANGE: Procedure[DomainEventCallbackBalloonChange
         priority="low",
         stream="none",
         acl=("none",),
+        readonly=False,
     )
 )
 
@@ -9058,6 +9248,7 @@ DOMAIN_EVENT_CALLBACK_PMSUSPEND_DISK: Procedure[DomainEventCallbackPmsuspendDisk
         priority="low",
         stream="none",
         acl=("none",),
+        readonly=False,
     )
 )
 
@@ -9073,6 +9264,7 @@ DOMAIN_EVENT_CALLBACK_DEVICE_REMOVED: Procedure[DomainEventCallbackDeviceRemoved
         priority="low",
         stream="none",
         acl=("none",),
+        readonly=False,
     )
 )
 
@@ -9087,6 +9279,7 @@ DOMAIN_CORE_DUMP_WITH_FORMAT: Procedure[DomainCoreDumpWithFormatArgs, Void] = Pr
     priority="low",
     stream="none",
     acl=("domain:core_dump",),
+    readonly=False,
 )
 
 DOMAIN_FSFREEZE: Procedure[DomainFsfreezeArgs, DomainFsfreezeRet] = Procedure(
@@ -9100,6 +9293,7 @@ DOMAIN_FSFREEZE: Procedure[DomainFsfreezeArgs, DomainFsfreezeRet] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:fs_freeze",),
+    readonly=False,
 )
 
 DOMAIN_FSTHAW: Procedure[DomainFsthawArgs, DomainFsthawRet] = Procedure(
@@ -9113,6 +9307,7 @@ DOMAIN_FSTHAW: Procedure[DomainFsthawArgs, DomainFsthawRet] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:fs_freeze",),
+    readonly=False,
 )
 
 DOMAIN_GET_TIME: Procedure[DomainGetTimeArgs, DomainGetTimeRet] = Procedure(
@@ -9126,6 +9321,7 @@ DOMAIN_GET_TIME: Procedure[DomainGetTimeArgs, DomainGetTimeRet] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_SET_TIME: Procedure[DomainSetTimeArgs, Void] = Procedure(
@@ -9139,6 +9335,7 @@ DOMAIN_SET_TIME: Procedure[DomainSetTimeArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:set_time",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_BLOCK_JOB_2: Procedure[DomainEventBlockJob2Msg, Void] = Procedure(
@@ -9152,6 +9349,7 @@ DOMAIN_EVENT_BLOCK_JOB_2: Procedure[DomainEventBlockJob2Msg, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 CONNECT_GET_DOMAIN_CAPABILITIES: Procedure[
@@ -9167,6 +9365,7 @@ CONNECT_GET_DOMAIN_CAPABILITIES: Procedure[
     priority="low",
     stream="none",
     acl=("connect:write",),
+    readonly=False,
 )
 
 DOMAIN_OPEN_GRAPHICS_FD: Procedure[DomainOpenGraphicsFdArgs, Void] = Procedure(
@@ -9180,6 +9379,7 @@ DOMAIN_OPEN_GRAPHICS_FD: Procedure[DomainOpenGraphicsFdArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:open_graphics",),
+    readonly=False,
 )
 
 CONNECT_GET_ALL_DOMAIN_STATS: Procedure[
@@ -9195,6 +9395,7 @@ CONNECT_GET_ALL_DOMAIN_STATS: Procedure[
     priority="low",
     stream="none",
     acl=("connect:search_domains",),
+    readonly=True,
 )
 
 DOMAIN_BLOCK_COPY: Procedure[DomainBlockCopyArgs, Void] = Procedure(
@@ -9208,6 +9409,7 @@ DOMAIN_BLOCK_COPY: Procedure[DomainBlockCopyArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:block_write",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_CALLBACK_TUNABLE: Procedure[DomainEventCallbackTunableMsg, Void] = Procedure(
@@ -9221,6 +9423,7 @@ DOMAIN_EVENT_CALLBACK_TUNABLE: Procedure[DomainEventCallbackTunableMsg, Void] = 
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_CALLBACK_AGENT_LIFECYCLE: Procedure[DomainEventCallbackAgentLifecycleMsg, Void] = (
@@ -9235,6 +9438,7 @@ DOMAIN_EVENT_CALLBACK_AGENT_LIFECYCLE: Procedure[DomainEventCallbackAgentLifecyc
         priority="low",
         stream="none",
         acl=("none",),
+        readonly=False,
     )
 )
 
@@ -9249,6 +9453,7 @@ DOMAIN_GET_FSINFO: Procedure[DomainGetFsinfoArgs, DomainGetFsinfoRet] = Procedur
     priority="low",
     stream="none",
     acl=("domain:fs_freeze",),
+    readonly=False,
 )
 
 DOMAIN_DEFINE_XML_FLAGS: Procedure[DomainDefineXMLFlagsArgs, DomainDefineXMLFlagsRet] = Procedure(
@@ -9262,6 +9467,7 @@ DOMAIN_DEFINE_XML_FLAGS: Procedure[DomainDefineXMLFlagsArgs, DomainDefineXMLFlag
     priority="high",
     stream="none",
     acl=("domain:write", "domain:save"),
+    readonly=False,
 )
 
 DOMAIN_GET_IOTHREAD_INFO: Procedure[DomainGetIothreadInfoArgs, DomainGetIothreadInfoRet] = (
@@ -9276,6 +9482,7 @@ DOMAIN_GET_IOTHREAD_INFO: Procedure[DomainGetIothreadInfoArgs, DomainGetIothread
         priority="low",
         stream="none",
         acl=("domain:read",),
+        readonly=True,
     )
 )
 
@@ -9294,6 +9501,7 @@ DOMAIN_PIN_IOTHREAD: Procedure[DomainPinIothreadArgs, Void] = Procedure(
         "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 DOMAIN_INTERFACE_ADDRESSES: Procedure[DomainInterfaceAddressesArgs, DomainInterfaceAddressesRet] = (
@@ -9308,6 +9516,7 @@ DOMAIN_INTERFACE_ADDRESSES: Procedure[DomainInterfaceAddressesArgs, DomainInterf
         priority="low",
         stream="none",
         acl=("domain:read", "domain:write::source:VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT"),
+        readonly=False,
     )
 )
 
@@ -9322,6 +9531,7 @@ DOMAIN_EVENT_CALLBACK_DEVICE_ADDED: Procedure[DomainEventCallbackDeviceAddedMsg,
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_ADD_IOTHREAD: Procedure[DomainAddIothreadArgs, Void] = Procedure(
@@ -9339,6 +9549,7 @@ DOMAIN_ADD_IOTHREAD: Procedure[DomainAddIothreadArgs, Void] = Procedure(
         "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 DOMAIN_DEL_IOTHREAD: Procedure[DomainDelIothreadArgs, Void] = Procedure(
@@ -9356,6 +9567,7 @@ DOMAIN_DEL_IOTHREAD: Procedure[DomainDelIothreadArgs, Void] = Procedure(
         "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 DOMAIN_SET_USER_PASSWORD: Procedure[DomainSetUserPasswordArgs, Void] = Procedure(
@@ -9369,6 +9581,7 @@ DOMAIN_SET_USER_PASSWORD: Procedure[DomainSetUserPasswordArgs, Void] = Procedure
     priority="low",
     stream="none",
     acl=("domain:set_password",),
+    readonly=False,
 )
 
 DOMAIN_RENAME: Procedure[DomainRenameArgs, DomainRenameRet] = Procedure(
@@ -9382,6 +9595,7 @@ DOMAIN_RENAME: Procedure[DomainRenameArgs, DomainRenameRet] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:write", "domain:save"),
+    readonly=False,
 )
 
 DOMAIN_EVENT_CALLBACK_MIGRATION_ITERATION: Procedure[
@@ -9397,6 +9611,7 @@ DOMAIN_EVENT_CALLBACK_MIGRATION_ITERATION: Procedure[
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_CALLBACK_JOB_COMPLETED: Procedure[DomainEventCallbackJobCompletedMsg, Void] = (
@@ -9411,6 +9626,7 @@ DOMAIN_EVENT_CALLBACK_JOB_COMPLETED: Procedure[DomainEventCallbackJobCompletedMs
         priority="low",
         stream="none",
         acl=("none",),
+        readonly=False,
     )
 )
 
@@ -9425,6 +9641,7 @@ DOMAIN_MIGRATE_START_POST_COPY: Procedure[DomainMigrateStartPostCopyArgs, Void] 
     priority="low",
     stream="none",
     acl=("domain:migrate",),
+    readonly=False,
 )
 
 DOMAIN_GET_PERF_EVENTS: Procedure[DomainGetPerfEventsArgs, DomainGetPerfEventsRet] = Procedure(
@@ -9438,6 +9655,7 @@ DOMAIN_GET_PERF_EVENTS: Procedure[DomainGetPerfEventsArgs, DomainGetPerfEventsRe
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_SET_PERF_EVENTS: Procedure[DomainSetPerfEventsArgs, Void] = Procedure(
@@ -9451,6 +9669,7 @@ DOMAIN_SET_PERF_EVENTS: Procedure[DomainSetPerfEventsArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_CALLBACK_DEVICE_REMOVAL_FAILED: Procedure[
@@ -9466,6 +9685,7 @@ DOMAIN_EVENT_CALLBACK_DEVICE_REMOVAL_FAILED: Procedure[
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_GET_GUEST_VCPUS: Procedure[DomainGetGuestVcpusArgs, DomainGetGuestVcpusRet] = Procedure(
@@ -9479,6 +9699,7 @@ DOMAIN_GET_GUEST_VCPUS: Procedure[DomainGetGuestVcpusArgs, DomainGetGuestVcpusRe
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_SET_GUEST_VCPUS: Procedure[DomainSetGuestVcpusArgs, Void] = Procedure(
@@ -9492,6 +9713,7 @@ DOMAIN_SET_GUEST_VCPUS: Procedure[DomainSetGuestVcpusArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_CALLBACK_METADATA_CHANGE: Procedure[DomainEventCallbackMetadataChangeMsg, Void] = (
@@ -9506,6 +9728,7 @@ DOMAIN_EVENT_CALLBACK_METADATA_CHANGE: Procedure[DomainEventCallbackMetadataChan
         priority="low",
         stream="none",
         acl=("none",),
+        readonly=False,
     )
 )
 
@@ -9524,6 +9747,7 @@ DOMAIN_SET_VCPU: Procedure[DomainSetVcpuArgs, Void] = Procedure(
         "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 DOMAIN_EVENT_BLOCK_THRESHOLD: Procedure[DomainEventBlockThresholdMsg, Void] = Procedure(
@@ -9537,6 +9761,7 @@ DOMAIN_EVENT_BLOCK_THRESHOLD: Procedure[DomainEventBlockThresholdMsg, Void] = Pr
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_SET_BLOCK_THRESHOLD: Procedure[DomainSetBlockThresholdArgs, Void] = Procedure(
@@ -9550,6 +9775,7 @@ DOMAIN_SET_BLOCK_THRESHOLD: Procedure[DomainSetBlockThresholdArgs, Void] = Proce
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_MIGRATE_GET_MAX_DOWNTIME: Procedure[
@@ -9565,6 +9791,7 @@ DOMAIN_MIGRATE_GET_MAX_DOWNTIME: Procedure[
     priority="low",
     stream="none",
     acl=("domain:migrate",),
+    readonly=False,
 )
 
 DOMAIN_MANAGED_SAVE_GET_XML_DESC: Procedure[
@@ -9580,6 +9807,7 @@ DOMAIN_MANAGED_SAVE_GET_XML_DESC: Procedure[
     priority="low",
     stream="none",
     acl=("domain:read", "domain:read_secure:VIR_DOMAIN_SAVE_IMAGE_XML_SECURE"),
+    readonly=False,
 )
 
 DOMAIN_MANAGED_SAVE_DEFINE_XML: Procedure[DomainManagedSaveDefineXMLArgs, Void] = Procedure(
@@ -9593,6 +9821,7 @@ DOMAIN_MANAGED_SAVE_DEFINE_XML: Procedure[DomainManagedSaveDefineXMLArgs, Void] 
     priority="low",
     stream="none",
     acl=("domain:write", "domain:hibernate"),
+    readonly=False,
 )
 
 DOMAIN_SET_LIFECYCLE_ACTION: Procedure[DomainSetLifecycleActionArgs, Void] = Procedure(
@@ -9606,6 +9835,7 @@ DOMAIN_SET_LIFECYCLE_ACTION: Procedure[DomainSetLifecycleActionArgs, Void] = Pro
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_DETACH_DEVICE_ALIAS: Procedure[DomainDetachDeviceAliasArgs, Void] = Procedure(
@@ -9623,6 +9853,7 @@ DOMAIN_DETACH_DEVICE_ALIAS: Procedure[DomainDetachDeviceAliasArgs, Void] = Proce
         "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 DOMAIN_GET_LAUNCH_SECURITY_INFO: Procedure[
@@ -9638,6 +9869,7 @@ DOMAIN_GET_LAUNCH_SECURITY_INFO: Procedure[
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_SET_IOTHREAD_PARAMS: Procedure[DomainSetIothreadParamsArgs, Void] = Procedure(
@@ -9655,6 +9887,7 @@ DOMAIN_SET_IOTHREAD_PARAMS: Procedure[DomainSetIothreadParamsArgs, Void] = Proce
         "domain:save:!VIR_DOMAIN_AFFECT_CONFIG|VIR_DOMAIN_AFFECT_LIVE",
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 DOMAIN_CHECKPOINT_CREATE_XML: Procedure[
@@ -9670,6 +9903,7 @@ DOMAIN_CHECKPOINT_CREATE_XML: Procedure[
     priority="low",
     stream="none",
     acl=("domain:checkpoint", "domain:fs_freeze:VIR_DOMAIN_CHECKPOINT_CREATE_QUIESCE"),
+    readonly=False,
 )
 
 DOMAIN_CHECKPOINT_GET_XML_DESC: Procedure[
@@ -9685,6 +9919,7 @@ DOMAIN_CHECKPOINT_GET_XML_DESC: Procedure[
     priority="low",
     stream="none",
     acl=("domain:read", "domain:read_secure:VIR_DOMAIN_CHECKPOINT_XML_SECURE"),
+    readonly=True,
 )
 
 DOMAIN_LIST_ALL_CHECKPOINTS: Procedure[
@@ -9700,6 +9935,7 @@ DOMAIN_LIST_ALL_CHECKPOINTS: Procedure[
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_CHECKPOINT_LIST_ALL_CHILDREN: Procedure[
@@ -9715,6 +9951,7 @@ DOMAIN_CHECKPOINT_LIST_ALL_CHILDREN: Procedure[
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_CHECKPOINT_LOOKUP_BY_NAME: Procedure[
@@ -9730,6 +9967,7 @@ DOMAIN_CHECKPOINT_LOOKUP_BY_NAME: Procedure[
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_CHECKPOINT_GET_PARENT: Procedure[
@@ -9745,6 +9983,7 @@ DOMAIN_CHECKPOINT_GET_PARENT: Procedure[
     priority="high",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_CHECKPOINT_DELETE: Procedure[DomainCheckpointDeleteArgs, Void] = Procedure(
@@ -9758,6 +9997,7 @@ DOMAIN_CHECKPOINT_DELETE: Procedure[DomainCheckpointDeleteArgs, Void] = Procedur
     priority="low",
     stream="none",
     acl=("domain:checkpoint",),
+    readonly=False,
 )
 
 DOMAIN_GET_GUEST_INFO: Procedure[DomainGetGuestInfoArgs, DomainGetGuestInfoRet] = Procedure(
@@ -9771,6 +10011,7 @@ DOMAIN_GET_GUEST_INFO: Procedure[DomainGetGuestInfoArgs, DomainGetGuestInfoRet] 
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_AGENT_SET_RESPONSE_TIMEOUT: Procedure[
@@ -9786,6 +10027,7 @@ DOMAIN_AGENT_SET_RESPONSE_TIMEOUT: Procedure[
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_BACKUP_BEGIN: Procedure[DomainBackupBeginArgs, Void] = Procedure(
@@ -9799,6 +10041,7 @@ DOMAIN_BACKUP_BEGIN: Procedure[DomainBackupBeginArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:checkpoint", "domain:block_write"),
+    readonly=False,
 )
 
 DOMAIN_BACKUP_GET_XML_DESC: Procedure[DomainBackupGetXMLDescArgs, DomainBackupGetXMLDescRet] = (
@@ -9813,6 +10056,7 @@ DOMAIN_BACKUP_GET_XML_DESC: Procedure[DomainBackupGetXMLDescArgs, DomainBackupGe
         priority="high",
         stream="none",
         acl=("domain:read",),
+        readonly=True,
     )
 )
 
@@ -9827,6 +10071,7 @@ DOMAIN_EVENT_MEMORY_FAILURE: Procedure[DomainEventMemoryFailureMsg, Void] = Proc
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_AUTHORIZED_SSH_KEYS_GET: Procedure[
@@ -9842,6 +10087,7 @@ DOMAIN_AUTHORIZED_SSH_KEYS_GET: Procedure[
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_AUTHORIZED_SSH_KEYS_SET: Procedure[DomainAuthorizedSshKeysSetArgs, Void] = Procedure(
@@ -9855,6 +10101,7 @@ DOMAIN_AUTHORIZED_SSH_KEYS_SET: Procedure[DomainAuthorizedSshKeysSetArgs, Void] 
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_GET_MESSAGES: Procedure[DomainGetMessagesArgs, DomainGetMessagesRet] = Procedure(
@@ -9868,6 +10115,7 @@ DOMAIN_GET_MESSAGES: Procedure[DomainGetMessagesArgs, DomainGetMessagesRet] = Pr
     priority="low",
     stream="none",
     acl=("domain:read",),
+    readonly=True,
 )
 
 DOMAIN_START_DIRTY_RATE_CALC: Procedure[DomainStartDirtyRateCalcArgs, Void] = Procedure(
@@ -9881,6 +10129,7 @@ DOMAIN_START_DIRTY_RATE_CALC: Procedure[DomainStartDirtyRateCalcArgs, Void] = Pr
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_MEMORY_DEVICE_SIZE_CHANGE: Procedure[DomainEventMemoryDeviceSizeChangeMsg, Void] = (
@@ -9895,6 +10144,7 @@ DOMAIN_EVENT_MEMORY_DEVICE_SIZE_CHANGE: Procedure[DomainEventMemoryDeviceSizeCha
         priority="low",
         stream="none",
         acl=("none",),
+        readonly=False,
     )
 )
 
@@ -9909,6 +10159,7 @@ DOMAIN_SET_LAUNCH_SECURITY_STATE: Procedure[DomainSetLaunchSecurityStateArgs, Vo
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_SAVE_PARAMS: Procedure[DomainSaveParamsArgs, Void] = Procedure(
@@ -9922,6 +10173,7 @@ DOMAIN_SAVE_PARAMS: Procedure[DomainSaveParamsArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:hibernate",),
+    readonly=False,
 )
 
 DOMAIN_RESTORE_PARAMS: Procedure[DomainRestoreParamsArgs, Void] = Procedure(
@@ -9935,6 +10187,7 @@ DOMAIN_RESTORE_PARAMS: Procedure[DomainRestoreParamsArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:start", "domain:write"),
+    readonly=False,
 )
 
 DOMAIN_ABORT_JOB_FLAGS: Procedure[DomainAbortJobFlagsArgs, Void] = Procedure(
@@ -9948,6 +10201,7 @@ DOMAIN_ABORT_JOB_FLAGS: Procedure[DomainAbortJobFlagsArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 DOMAIN_FD_ASSOCIATE: Procedure[DomainFdAssociateArgs, Void] = Procedure(
@@ -9961,6 +10215,7 @@ DOMAIN_FD_ASSOCIATE: Procedure[DomainFdAssociateArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 DOMAIN_GRAPHICS_RELOAD: Procedure[DomainGraphicsReloadArgs, Void] = Procedure(
@@ -9974,6 +10229,7 @@ DOMAIN_GRAPHICS_RELOAD: Procedure[DomainGraphicsReloadArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 DOMAIN_GET_AUTOSTART_ONCE: Procedure[DomainGetAutostartOnceArgs, DomainGetAutostartOnceRet] = (
@@ -9988,6 +10244,7 @@ DOMAIN_GET_AUTOSTART_ONCE: Procedure[DomainGetAutostartOnceArgs, DomainGetAutost
         priority="low",
         stream="none",
         acl=None,
+        readonly=False,
     )
 )
 
@@ -10002,6 +10259,7 @@ DOMAIN_SET_AUTOSTART_ONCE: Procedure[DomainSetAutostartOnceArgs, Void] = Procedu
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 DOMAIN_SET_THROTTLE_GROUP: Procedure[DomainSetThrottleGroupArgs, Void] = Procedure(
@@ -10015,6 +10273,7 @@ DOMAIN_SET_THROTTLE_GROUP: Procedure[DomainSetThrottleGroupArgs, Void] = Procedu
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 DOMAIN_DEL_THROTTLE_GROUP: Procedure[DomainDelThrottleGroupArgs, Void] = Procedure(
@@ -10028,6 +10287,7 @@ DOMAIN_DEL_THROTTLE_GROUP: Procedure[DomainDelThrottleGroupArgs, Void] = Procedu
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 DOMAIN_EVENT_NIC_MAC_CHANGE: Procedure[DomainEventNicMACChangeMsg, Void] = Procedure(
@@ -10041,6 +10301,7 @@ DOMAIN_EVENT_NIC_MAC_CHANGE: Procedure[DomainEventNicMACChangeMsg, Void] = Proce
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_VCPU_REMOVED: Procedure[DomainEventVcpuRemovedMsg, Void] = Procedure(
@@ -10054,6 +10315,7 @@ DOMAIN_EVENT_VCPU_REMOVED: Procedure[DomainEventVcpuRemovedMsg, Void] = Procedur
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_EVENT_CALLBACK_CHANNEL_LIFECYCLE: Procedure[DomainEventCallbackChannelLifecycleMsg, Void] = (
@@ -10068,6 +10330,7 @@ DOMAIN_EVENT_CALLBACK_CHANNEL_LIFECYCLE: Procedure[DomainEventCallbackChannelLif
         priority="low",
         stream="none",
         acl=("none",),
+        readonly=False,
     )
 )
 
@@ -10082,4 +10345,5 @@ DOMAIN_ANNOUNCE_INTERFACE: Procedure[DomainAnnounceInterfaceArgs, Void] = Proced
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )

@@ -326,6 +326,7 @@ CONNECT_NUM_OF_INTERFACES: Procedure[Void, ConnectNumOfInterfacesRet] = Procedur
     priority="high",
     stream="none",
     acl=("connect:search_interfaces",),
+    readonly=True,
 )
 
 CONNECT_LIST_INTERFACES: Procedure[ConnectListInterfacesArgs, ConnectListInterfacesRet] = Procedure(
@@ -339,6 +340,7 @@ CONNECT_LIST_INTERFACES: Procedure[ConnectListInterfacesArgs, ConnectListInterfa
     priority="high",
     stream="none",
     acl=("connect:search_interfaces",),
+    readonly=True,
 )
 
 INTERFACE_LOOKUP_BY_NAME: Procedure[InterfaceLookupByNameArgs, InterfaceLookupByNameRet] = (
@@ -353,6 +355,7 @@ INTERFACE_LOOKUP_BY_NAME: Procedure[InterfaceLookupByNameArgs, InterfaceLookupBy
         priority="high",
         stream="none",
         acl=("interface:getattr",),
+        readonly=True,
     )
 )
 
@@ -369,6 +372,7 @@ INTERFACE_LOOKUP_BY_MAC_STRING: Procedure[
     priority="high",
     stream="none",
     acl=("interface:getattr",),
+    readonly=True,
 )
 
 INTERFACE_GET_XML_DESC: Procedure[InterfaceGetXMLDescArgs, InterfaceGetXMLDescRet] = Procedure(
@@ -382,6 +386,7 @@ INTERFACE_GET_XML_DESC: Procedure[InterfaceGetXMLDescArgs, InterfaceGetXMLDescRe
     priority="low",
     stream="none",
     acl=("interface:read",),
+    readonly=True,
 )
 
 INTERFACE_DEFINE_XML: Procedure[InterfaceDefineXMLArgs, InterfaceDefineXMLRet] = Procedure(
@@ -395,6 +400,7 @@ INTERFACE_DEFINE_XML: Procedure[InterfaceDefineXMLArgs, InterfaceDefineXMLRet] =
     priority="high",
     stream="none",
     acl=("interface:write", "interface:save"),
+    readonly=False,
 )
 
 INTERFACE_UNDEFINE: Procedure[InterfaceUndefineArgs, Void] = Procedure(
@@ -408,6 +414,7 @@ INTERFACE_UNDEFINE: Procedure[InterfaceUndefineArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("interface:delete",),
+    readonly=False,
 )
 
 INTERFACE_CREATE: Procedure[InterfaceCreateArgs, Void] = Procedure(
@@ -421,6 +428,7 @@ INTERFACE_CREATE: Procedure[InterfaceCreateArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("interface:start",),
+    readonly=False,
 )
 
 INTERFACE_DESTROY: Procedure[InterfaceDestroyArgs, Void] = Procedure(
@@ -434,6 +442,7 @@ INTERFACE_DESTROY: Procedure[InterfaceDestroyArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("interface:stop",),
+    readonly=False,
 )
 
 CONNECT_NUM_OF_DEFINED_INTERFACES: Procedure[Void, ConnectNumOfDefinedInterfacesRet] = Procedure(
@@ -447,6 +456,7 @@ CONNECT_NUM_OF_DEFINED_INTERFACES: Procedure[Void, ConnectNumOfDefinedInterfaces
     priority="high",
     stream="none",
     acl=("connect:search_interfaces",),
+    readonly=True,
 )
 
 CONNECT_LIST_DEFINED_INTERFACES: Procedure[
@@ -462,6 +472,7 @@ CONNECT_LIST_DEFINED_INTERFACES: Procedure[
     priority="high",
     stream="none",
     acl=("connect:search_interfaces",),
+    readonly=True,
 )
 
 INTERFACE_IS_ACTIVE: Procedure[InterfaceIsActiveArgs, InterfaceIsActiveRet] = Procedure(
@@ -475,6 +486,7 @@ INTERFACE_IS_ACTIVE: Procedure[InterfaceIsActiveArgs, InterfaceIsActiveRet] = Pr
     priority="high",
     stream="none",
     acl=("interface:read",),
+    readonly=True,
 )
 
 INTERFACE_CHANGE_BEGIN: Procedure[InterfaceChangeBeginArgs, Void] = Procedure(
@@ -488,6 +500,7 @@ INTERFACE_CHANGE_BEGIN: Procedure[InterfaceChangeBeginArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("connect:interface_transaction",),
+    readonly=False,
 )
 
 INTERFACE_CHANGE_COMMIT: Procedure[InterfaceChangeCommitArgs, Void] = Procedure(
@@ -501,6 +514,7 @@ INTERFACE_CHANGE_COMMIT: Procedure[InterfaceChangeCommitArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("connect:interface_transaction",),
+    readonly=False,
 )
 
 INTERFACE_CHANGE_ROLLBACK: Procedure[InterfaceChangeRollbackArgs, Void] = Procedure(
@@ -514,6 +528,7 @@ INTERFACE_CHANGE_ROLLBACK: Procedure[InterfaceChangeRollbackArgs, Void] = Proced
     priority="low",
     stream="none",
     acl=("connect:interface_transaction",),
+    readonly=False,
 )
 
 CONNECT_LIST_ALL_INTERFACES: Procedure[
@@ -529,4 +544,5 @@ CONNECT_LIST_ALL_INTERFACES: Procedure[
     priority="high",
     stream="none",
     acl=("connect:search_interfaces",),
+    readonly=True,
 )

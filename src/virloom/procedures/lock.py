@@ -159,6 +159,7 @@ REGISTER: Procedure[VirLockSpaceProtocolRegisterArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 RESTRICT: Procedure[VirLockSpaceProtocolRestrictArgs, Void] = Procedure(
@@ -172,6 +173,7 @@ RESTRICT: Procedure[VirLockSpaceProtocolRestrictArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 NEW: Procedure[VirLockSpaceProtocolNewArgs, Void] = Procedure(
@@ -185,6 +187,7 @@ NEW: Procedure[VirLockSpaceProtocolNewArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 CREATE_RESOURCE: Procedure[VirLockSpaceProtocolCreateResourceArgs, Void] = Procedure(
@@ -198,6 +201,7 @@ CREATE_RESOURCE: Procedure[VirLockSpaceProtocolCreateResourceArgs, Void] = Proce
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DELETE_RESOURCE: Procedure[VirLockSpaceProtocolDeleteResourceArgs, Void] = Procedure(
@@ -211,6 +215,7 @@ DELETE_RESOURCE: Procedure[VirLockSpaceProtocolDeleteResourceArgs, Void] = Proce
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 ACQUIRE_RESOURCE: Procedure[VirLockSpaceProtocolAcquireResourceArgs, Void] = Procedure(
@@ -224,6 +229,7 @@ ACQUIRE_RESOURCE: Procedure[VirLockSpaceProtocolAcquireResourceArgs, Void] = Pro
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 RELEASE_RESOURCE: Procedure[VirLockSpaceProtocolReleaseResourceArgs, Void] = Procedure(
@@ -237,6 +243,7 @@ RELEASE_RESOURCE: Procedure[VirLockSpaceProtocolReleaseResourceArgs, Void] = Pro
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 CREATE_LOCKSPACE: Procedure[VirLockSpaceProtocolCreateLockSpaceArgs, Void] = Procedure(
@@ -250,4 +257,5 @@ CREATE_LOCKSPACE: Procedure[VirLockSpaceProtocolCreateLockSpaceArgs, Void] = Pro
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )

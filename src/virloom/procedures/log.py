@@ -179,6 +179,7 @@ DOMAIN_OPEN_LOG_FILE: Procedure[
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_GET_LOG_FILE_POSITION: Procedure[
@@ -195,6 +196,7 @@ DOMAIN_GET_LOG_FILE_POSITION: Procedure[
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_READ_LOG_FILE: Procedure[
@@ -210,6 +212,7 @@ DOMAIN_READ_LOG_FILE: Procedure[
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_APPEND_LOG_FILE: Procedure[
@@ -225,4 +228,5 @@ DOMAIN_APPEND_LOG_FILE: Procedure[
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )

@@ -39,4 +39,5 @@ DOMAIN_OPEN_NAMESPACE: Procedure[LxcDomainOpenNamespaceArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:open_namespace",),
+    readonly=False,
 )

@@ -883,6 +883,7 @@ CONNECT_LIST_DEFINED_NETWORKS: Procedure[
     priority="high",
     stream="none",
     acl=("connect:search_networks",),
+    readonly=True,
 )
 
 CONNECT_LIST_NETWORKS: Procedure[ConnectListNetworksArgs, ConnectListNetworksRet] = Procedure(
@@ -896,6 +897,7 @@ CONNECT_LIST_NETWORKS: Procedure[ConnectListNetworksArgs, ConnectListNetworksRet
     priority="high",
     stream="none",
     acl=("connect:search_networks",),
+    readonly=True,
 )
 
 NETWORK_CREATE: Procedure[NetworkCreateArgs, Void] = Procedure(
@@ -909,6 +911,7 @@ NETWORK_CREATE: Procedure[NetworkCreateArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("network:start",),
+    readonly=False,
 )
 
 NETWORK_CREATE_XML: Procedure[NetworkCreateXMLArgs, NetworkCreateXMLRet] = Procedure(
@@ -922,6 +925,7 @@ NETWORK_CREATE_XML: Procedure[NetworkCreateXMLArgs, NetworkCreateXMLRet] = Proce
     priority="low",
     stream="none",
     acl=("network:write", "network:start"),
+    readonly=False,
 )
 
 NETWORK_DEFINE_XML: Procedure[NetworkDefineXMLArgs, NetworkDefineXMLRet] = Procedure(
@@ -935,6 +939,7 @@ NETWORK_DEFINE_XML: Procedure[NetworkDefineXMLArgs, NetworkDefineXMLRet] = Proce
     priority="high",
     stream="none",
     acl=("network:write", "network:save"),
+    readonly=False,
 )
 
 NETWORK_DESTROY: Procedure[NetworkDestroyArgs, Void] = Procedure(
@@ -948,6 +953,7 @@ NETWORK_DESTROY: Procedure[NetworkDestroyArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("network:stop",),
+    readonly=False,
 )
 
 NETWORK_GET_XML_DESC: Procedure[NetworkGetXMLDescArgs, NetworkGetXMLDescRet] = Procedure(
@@ -961,6 +967,7 @@ NETWORK_GET_XML_DESC: Procedure[NetworkGetXMLDescArgs, NetworkGetXMLDescRet] = P
     priority="high",
     stream="none",
     acl=("network:read",),
+    readonly=True,
 )
 
 NETWORK_GET_AUTOSTART: Procedure[NetworkGetAutostartArgs, NetworkGetAutostartRet] = Procedure(
@@ -974,6 +981,7 @@ NETWORK_GET_AUTOSTART: Procedure[NetworkGetAutostartArgs, NetworkGetAutostartRet
     priority="high",
     stream="none",
     acl=("network:read",),
+    readonly=True,
 )
 
 NETWORK_GET_BRIDGE_NAME: Procedure[NetworkGetBridgeNameArgs, NetworkGetBridgeNameRet] = Procedure(
@@ -987,6 +995,7 @@ NETWORK_GET_BRIDGE_NAME: Procedure[NetworkGetBridgeNameArgs, NetworkGetBridgeNam
     priority="high",
     stream="none",
     acl=("network:read",),
+    readonly=True,
 )
 
 NETWORK_LOOKUP_BY_NAME: Procedure[NetworkLookupByNameArgs, NetworkLookupByNameRet] = Procedure(
@@ -1000,6 +1009,7 @@ NETWORK_LOOKUP_BY_NAME: Procedure[NetworkLookupByNameArgs, NetworkLookupByNameRe
     priority="high",
     stream="none",
     acl=("network:getattr",),
+    readonly=True,
 )
 
 NETWORK_LOOKUP_BY_UUID: Procedure[NetworkLookupByUUIDArgs, NetworkLookupByUUIDRet] = Procedure(
@@ -1013,6 +1023,7 @@ NETWORK_LOOKUP_BY_UUID: Procedure[NetworkLookupByUUIDArgs, NetworkLookupByUUIDRe
     priority="high",
     stream="none",
     acl=("network:getattr",),
+    readonly=True,
 )
 
 NETWORK_SET_AUTOSTART: Procedure[NetworkSetAutostartArgs, Void] = Procedure(
@@ -1026,6 +1037,7 @@ NETWORK_SET_AUTOSTART: Procedure[NetworkSetAutostartArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("network:write",),
+    readonly=False,
 )
 
 NETWORK_UNDEFINE: Procedure[NetworkUndefineArgs, Void] = Procedure(
@@ -1039,6 +1051,7 @@ NETWORK_UNDEFINE: Procedure[NetworkUndefineArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("network:delete",),
+    readonly=False,
 )
 
 CONNECT_NUM_OF_DEFINED_NETWORKS: Procedure[Void, ConnectNumOfDefinedNetworksRet] = Procedure(
@@ -1052,6 +1065,7 @@ CONNECT_NUM_OF_DEFINED_NETWORKS: Procedure[Void, ConnectNumOfDefinedNetworksRet]
     priority="high",
     stream="none",
     acl=("connect:search_networks",),
+    readonly=True,
 )
 
 CONNECT_NUM_OF_NETWORKS: Procedure[Void, ConnectNumOfNetworksRet] = Procedure(
@@ -1065,6 +1079,7 @@ CONNECT_NUM_OF_NETWORKS: Procedure[Void, ConnectNumOfNetworksRet] = Procedure(
     priority="high",
     stream="none",
     acl=("connect:search_networks",),
+    readonly=True,
 )
 
 NETWORK_IS_ACTIVE: Procedure[NetworkIsActiveArgs, NetworkIsActiveRet] = Procedure(
@@ -1078,6 +1093,7 @@ NETWORK_IS_ACTIVE: Procedure[NetworkIsActiveArgs, NetworkIsActiveRet] = Procedur
     priority="high",
     stream="none",
     acl=("network:read",),
+    readonly=True,
 )
 
 NETWORK_IS_PERSISTENT: Procedure[NetworkIsPersistentArgs, NetworkIsPersistentRet] = Procedure(
@@ -1091,6 +1107,7 @@ NETWORK_IS_PERSISTENT: Procedure[NetworkIsPersistentArgs, NetworkIsPersistentRet
     priority="high",
     stream="none",
     acl=("network:read",),
+    readonly=True,
 )
 
 CONNECT_LIST_ALL_NETWORKS: Procedure[ConnectListAllNetworksArgs, ConnectListAllNetworksRet] = (
@@ -1105,6 +1122,7 @@ CONNECT_LIST_ALL_NETWORKS: Procedure[ConnectListAllNetworksArgs, ConnectListAllN
         priority="high",
         stream="none",
         acl=("connect:search_networks",),
+        readonly=True,
     )
 )
 
@@ -1123,6 +1141,7 @@ NETWORK_UPDATE: Procedure[NetworkUpdateArgs, Void] = Procedure(
         "network:save:!VIR_NETWORK_UPDATE_AFFECT_CONFIG|VIR_NETWORK_UPDATE_AFFECT_LIVE",
         "network:save:VIR_NETWORK_UPDATE_AFFECT_CONFIG",
     ),
+    readonly=False,
 )
 
 CONNECT_NETWORK_EVENT_REGISTER_ANY: Procedure[
@@ -1138,6 +1157,7 @@ CONNECT_NETWORK_EVENT_REGISTER_ANY: Procedure[
     priority="high",
     stream="none",
     acl=("connect:search_networks",),
+    readonly=True,
 )
 
 CONNECT_NETWORK_EVENT_DEREGISTER_ANY: Procedure[ConnectNetworkEventDeregisterAnyArgs, Void] = (
@@ -1152,6 +1172,7 @@ CONNECT_NETWORK_EVENT_DEREGISTER_ANY: Procedure[ConnectNetworkEventDeregisterAny
         priority="high",
         stream="none",
         acl=("connect:read",),
+        readonly=True,
     )
 )
 
@@ -1166,6 +1187,7 @@ NETWORK_EVENT_LIFECYCLE: Procedure[NetworkEventLifecycleMsg, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 NETWORK_GET_DHCP_LEASES: Procedure[NetworkGetDhcpLeasesArgs, NetworkGetDhcpLeasesRet] = Procedure(
@@ -1179,6 +1201,7 @@ NETWORK_GET_DHCP_LEASES: Procedure[NetworkGetDhcpLeasesArgs, NetworkGetDhcpLease
     priority="low",
     stream="none",
     acl=("network:read",),
+    readonly=True,
 )
 
 NETWORK_LIST_ALL_PORTS: Procedure[NetworkListAllPortsArgs, NetworkListAllPortsRet] = Procedure(
@@ -1192,6 +1215,7 @@ NETWORK_LIST_ALL_PORTS: Procedure[NetworkListAllPortsArgs, NetworkListAllPortsRe
     priority="high",
     stream="none",
     acl=("network:search_ports",),
+    readonly=True,
 )
 
 NETWORK_PORT_LOOKUP_BY_UUID: Procedure[NetworkPortLookupByUUIDArgs, NetworkPortLookupByUUIDRet] = (
@@ -1206,6 +1230,7 @@ NETWORK_PORT_LOOKUP_BY_UUID: Procedure[NetworkPortLookupByUUIDArgs, NetworkPortL
         priority="high",
         stream="none",
         acl=("network_port:getattr",),
+        readonly=True,
     )
 )
 
@@ -1220,6 +1245,7 @@ NETWORK_PORT_CREATE_XML: Procedure[NetworkPortCreateXMLArgs, NetworkPortCreateXM
     priority="low",
     stream="none",
     acl=("network_port:create",),
+    readonly=False,
 )
 
 NETWORK_PORT_GET_PARAMETERS: Procedure[
@@ -1235,6 +1261,7 @@ NETWORK_PORT_GET_PARAMETERS: Procedure[
     priority="low",
     stream="none",
     acl=("network_port:read",),
+    readonly=True,
 )
 
 NETWORK_PORT_SET_PARAMETERS: Procedure[NetworkPortSetParametersArgs, Void] = Procedure(
@@ -1248,6 +1275,7 @@ NETWORK_PORT_SET_PARAMETERS: Procedure[NetworkPortSetParametersArgs, Void] = Pro
     priority="low",
     stream="none",
     acl=("network_port:write",),
+    readonly=False,
 )
 
 NETWORK_PORT_GET_XML_DESC: Procedure[NetworkPortGetXMLDescArgs, NetworkPortGetXMLDescRet] = (
@@ -1262,6 +1290,7 @@ NETWORK_PORT_GET_XML_DESC: Procedure[NetworkPortGetXMLDescArgs, NetworkPortGetXM
         priority="low",
         stream="none",
         acl=("network_port:read",),
+        readonly=True,
     )
 )
 
@@ -1276,6 +1305,7 @@ NETWORK_PORT_DELETE: Procedure[NetworkPortDeleteArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("network_port:delete",),
+    readonly=False,
 )
 
 NETWORK_DEFINE_XML_FLAGS: Procedure[NetworkDefineXMLFlagsArgs, NetworkDefineXMLFlagsRet] = (
@@ -1290,6 +1320,7 @@ NETWORK_DEFINE_XML_FLAGS: Procedure[NetworkDefineXMLFlagsArgs, NetworkDefineXMLF
         priority="high",
         stream="none",
         acl=("network:write", "network:save"),
+        readonly=False,
     )
 )
 
@@ -1305,6 +1336,7 @@ NETWORK_CREATE_XML_FLAGS: Procedure[NetworkCreateXMLFlagsArgs, NetworkCreateXMLF
         priority="high",
         stream="none",
         acl=("network:write", "network:start"),
+        readonly=False,
     )
 )
 
@@ -1319,6 +1351,7 @@ NETWORK_SET_METADATA: Procedure[NetworkSetMetadataArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 NETWORK_GET_METADATA: Procedure[NetworkGetMetadataArgs, NetworkGetMetadataRet] = Procedure(
@@ -1332,6 +1365,7 @@ NETWORK_GET_METADATA: Procedure[NetworkGetMetadataArgs, NetworkGetMetadataRet] =
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )
 
 NETWORK_EVENT_CALLBACK_METADATA_CHANGE: Procedure[NetworkEventCallbackMetadataChangeMsg, Void] = (
@@ -1346,5 +1380,6 @@ NETWORK_EVENT_CALLBACK_METADATA_CHANGE: Procedure[NetworkEventCallbackMetadataCh
         priority="low",
         stream="none",
         acl=("none",),
+        readonly=False,
     )
 )

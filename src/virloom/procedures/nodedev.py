@@ -582,6 +582,7 @@ NODE_NUM_OF_DEVICES: Procedure[NodeNumOfDevicesArgs, NodeNumOfDevicesRet] = Proc
     priority="high",
     stream="none",
     acl=("connect:search_node_devices",),
+    readonly=True,
 )
 
 NODE_LIST_DEVICES: Procedure[NodeListDevicesArgs, NodeListDevicesRet] = Procedure(
@@ -595,6 +596,7 @@ NODE_LIST_DEVICES: Procedure[NodeListDevicesArgs, NodeListDevicesRet] = Procedur
     priority="high",
     stream="none",
     acl=("connect:search_node_devices",),
+    readonly=True,
 )
 
 NODE_DEVICE_LOOKUP_BY_NAME: Procedure[NodeDeviceLookupByNameArgs, NodeDeviceLookupByNameRet] = (
@@ -609,6 +611,7 @@ NODE_DEVICE_LOOKUP_BY_NAME: Procedure[NodeDeviceLookupByNameArgs, NodeDeviceLook
         priority="high",
         stream="none",
         acl=("node_device:getattr",),
+        readonly=True,
     )
 )
 
@@ -623,6 +626,7 @@ NODE_DEVICE_GET_XML_DESC: Procedure[NodeDeviceGetXMLDescArgs, NodeDeviceGetXMLDe
     priority="low",
     stream="none",
     acl=("node_device:read",),
+    readonly=True,
 )
 
 NODE_DEVICE_GET_PARENT: Procedure[NodeDeviceGetParentArgs, NodeDeviceGetParentRet] = Procedure(
@@ -636,6 +640,7 @@ NODE_DEVICE_GET_PARENT: Procedure[NodeDeviceGetParentArgs, NodeDeviceGetParentRe
     priority="high",
     stream="none",
     acl=("node_device:read",),
+    readonly=True,
 )
 
 NODE_DEVICE_NUM_OF_CAPS: Procedure[NodeDeviceNumOfCapsArgs, NodeDeviceNumOfCapsRet] = Procedure(
@@ -649,6 +654,7 @@ NODE_DEVICE_NUM_OF_CAPS: Procedure[NodeDeviceNumOfCapsArgs, NodeDeviceNumOfCapsR
     priority="high",
     stream="none",
     acl=("node_device:read",),
+    readonly=True,
 )
 
 NODE_DEVICE_LIST_CAPS: Procedure[NodeDeviceListCapsArgs, NodeDeviceListCapsRet] = Procedure(
@@ -662,6 +668,7 @@ NODE_DEVICE_LIST_CAPS: Procedure[NodeDeviceListCapsArgs, NodeDeviceListCapsRet] 
     priority="high",
     stream="none",
     acl=("node_device:read",),
+    readonly=True,
 )
 
 NODE_DEVICE_DETTACH: Procedure[NodeDeviceDettachArgs, Void] = Procedure(
@@ -675,6 +682,7 @@ NODE_DEVICE_DETTACH: Procedure[NodeDeviceDettachArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("node_device:detach",),
+    readonly=False,
 )
 
 NODE_DEVICE_RE_ATTACH: Procedure[NodeDeviceReAttachArgs, Void] = Procedure(
@@ -688,6 +696,7 @@ NODE_DEVICE_RE_ATTACH: Procedure[NodeDeviceReAttachArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("node_device:detach",),
+    readonly=False,
 )
 
 NODE_DEVICE_RESET: Procedure[NodeDeviceResetArgs, Void] = Procedure(
@@ -701,6 +710,7 @@ NODE_DEVICE_RESET: Procedure[NodeDeviceResetArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("node_device:detach",),
+    readonly=False,
 )
 
 NODE_DEVICE_CREATE_XML: Procedure[NodeDeviceCreateXMLArgs, NodeDeviceCreateXMLRet] = Procedure(
@@ -714,6 +724,7 @@ NODE_DEVICE_CREATE_XML: Procedure[NodeDeviceCreateXMLArgs, NodeDeviceCreateXMLRe
     priority="low",
     stream="none",
     acl=("node_device:write", "node_device:start"),
+    readonly=False,
 )
 
 NODE_DEVICE_DESTROY: Procedure[NodeDeviceDestroyArgs, Void] = Procedure(
@@ -727,6 +738,7 @@ NODE_DEVICE_DESTROY: Procedure[NodeDeviceDestroyArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("node_device:stop",),
+    readonly=False,
 )
 
 CONNECT_LIST_ALL_NODE_DEVICES: Procedure[
@@ -742,6 +754,7 @@ CONNECT_LIST_ALL_NODE_DEVICES: Procedure[
     priority="high",
     stream="none",
     acl=("connect:search_node_devices",),
+    readonly=True,
 )
 
 NODE_DEVICE_LOOKUP_SCSI_HOST_BY_WWN: Procedure[
@@ -757,6 +770,7 @@ NODE_DEVICE_LOOKUP_SCSI_HOST_BY_WWN: Procedure[
     priority="high",
     stream="none",
     acl=("node_device:getattr",),
+    readonly=True,
 )
 
 NODE_DEVICE_DETACH_FLAGS: Procedure[NodeDeviceDetachFlagsArgs, Void] = Procedure(
@@ -770,6 +784,7 @@ NODE_DEVICE_DETACH_FLAGS: Procedure[NodeDeviceDetachFlagsArgs, Void] = Procedure
     priority="low",
     stream="none",
     acl=("node_device:detach",),
+    readonly=False,
 )
 
 CONNECT_NODE_DEVICE_EVENT_REGISTER_ANY: Procedure[
@@ -785,6 +800,7 @@ CONNECT_NODE_DEVICE_EVENT_REGISTER_ANY: Procedure[
     priority="high",
     stream="none",
     acl=("connect:search_node_devices",),
+    readonly=True,
 )
 
 CONNECT_NODE_DEVICE_EVENT_DEREGISTER_ANY: Procedure[
@@ -800,6 +816,7 @@ CONNECT_NODE_DEVICE_EVENT_DEREGISTER_ANY: Procedure[
     priority="high",
     stream="none",
     acl=("connect:read",),
+    readonly=True,
 )
 
 NODE_DEVICE_EVENT_LIFECYCLE: Procedure[NodeDeviceEventLifecycleMsg, Void] = Procedure(
@@ -813,6 +830,7 @@ NODE_DEVICE_EVENT_LIFECYCLE: Procedure[NodeDeviceEventLifecycleMsg, Void] = Proc
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 NODE_DEVICE_EVENT_UPDATE: Procedure[NodeDeviceEventUpdateMsg, Void] = Procedure(
@@ -826,6 +844,7 @@ NODE_DEVICE_EVENT_UPDATE: Procedure[NodeDeviceEventUpdateMsg, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 NODE_DEVICE_DEFINE_XML: Procedure[NodeDeviceDefineXMLArgs, NodeDeviceDefineXMLRet] = Procedure(
@@ -839,6 +858,7 @@ NODE_DEVICE_DEFINE_XML: Procedure[NodeDeviceDefineXMLArgs, NodeDeviceDefineXMLRe
     priority="low",
     stream="none",
     acl=("node_device:write",),
+    readonly=False,
 )
 
 NODE_DEVICE_UNDEFINE: Procedure[NodeDeviceUndefineArgs, Void] = Procedure(
@@ -852,6 +872,7 @@ NODE_DEVICE_UNDEFINE: Procedure[NodeDeviceUndefineArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("node_device:delete",),
+    readonly=False,
 )
 
 NODE_DEVICE_CREATE: Procedure[NodeDeviceCreateArgs, Void] = Procedure(
@@ -865,6 +886,7 @@ NODE_DEVICE_CREATE: Procedure[NodeDeviceCreateArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("node_device:start",),
+    readonly=False,
 )
 
 NODE_DEVICE_GET_AUTOSTART: Procedure[NodeDeviceGetAutostartArgs, NodeDeviceGetAutostartRet] = (
@@ -879,6 +901,7 @@ NODE_DEVICE_GET_AUTOSTART: Procedure[NodeDeviceGetAutostartArgs, NodeDeviceGetAu
         priority="high",
         stream="none",
         acl=("node_device:read",),
+        readonly=True,
     )
 )
 
@@ -893,6 +916,7 @@ NODE_DEVICE_SET_AUTOSTART: Procedure[NodeDeviceSetAutostartArgs, Void] = Procedu
     priority="high",
     stream="none",
     acl=("node_device:write",),
+    readonly=False,
 )
 
 NODE_DEVICE_IS_PERSISTENT: Procedure[NodeDeviceIsPersistentArgs, NodeDeviceIsPersistentRet] = (
@@ -907,6 +931,7 @@ NODE_DEVICE_IS_PERSISTENT: Procedure[NodeDeviceIsPersistentArgs, NodeDeviceIsPer
         priority="high",
         stream="none",
         acl=("node_device:read",),
+        readonly=True,
     )
 )
 
@@ -921,6 +946,7 @@ NODE_DEVICE_IS_ACTIVE: Procedure[NodeDeviceIsActiveArgs, NodeDeviceIsActiveRet] 
     priority="high",
     stream="none",
     acl=("node_device:read",),
+    readonly=True,
 )
 
 NODE_DEVICE_UPDATE: Procedure[NodeDeviceUpdateArgs, Void] = Procedure(
@@ -934,4 +960,5 @@ NODE_DEVICE_UPDATE: Procedure[NodeDeviceUpdateArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )

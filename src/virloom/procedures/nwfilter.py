@@ -366,6 +366,7 @@ NWFILTER_LOOKUP_BY_NAME: Procedure[NwfilterLookupByNameArgs, NwfilterLookupByNam
     priority="high",
     stream="none",
     acl=("nwfilter:getattr",),
+    readonly=True,
 )
 
 NWFILTER_LOOKUP_BY_UUID: Procedure[NwfilterLookupByUUIDArgs, NwfilterLookupByUUIDRet] = Procedure(
@@ -379,6 +380,7 @@ NWFILTER_LOOKUP_BY_UUID: Procedure[NwfilterLookupByUUIDArgs, NwfilterLookupByUUI
     priority="high",
     stream="none",
     acl=("nwfilter:getattr",),
+    readonly=True,
 )
 
 NWFILTER_GET_XML_DESC: Procedure[NwfilterGetXMLDescArgs, NwfilterGetXMLDescRet] = Procedure(
@@ -392,6 +394,7 @@ NWFILTER_GET_XML_DESC: Procedure[NwfilterGetXMLDescArgs, NwfilterGetXMLDescRet] 
     priority="high",
     stream="none",
     acl=("nwfilter:read",),
+    readonly=True,
 )
 
 CONNECT_NUM_OF_NWFILTERS: Procedure[Void, ConnectNumOfNwfiltersRet] = Procedure(
@@ -405,6 +408,7 @@ CONNECT_NUM_OF_NWFILTERS: Procedure[Void, ConnectNumOfNwfiltersRet] = Procedure(
     priority="high",
     stream="none",
     acl=("connect:search_nwfilters",),
+    readonly=True,
 )
 
 CONNECT_LIST_NWFILTERS: Procedure[ConnectListNwfiltersArgs, ConnectListNwfiltersRet] = Procedure(
@@ -418,6 +422,7 @@ CONNECT_LIST_NWFILTERS: Procedure[ConnectListNwfiltersArgs, ConnectListNwfilters
     priority="high",
     stream="none",
     acl=("connect:search_nwfilters",),
+    readonly=True,
 )
 
 NWFILTER_DEFINE_XML: Procedure[NwfilterDefineXMLArgs, NwfilterDefineXMLRet] = Procedure(
@@ -431,6 +436,7 @@ NWFILTER_DEFINE_XML: Procedure[NwfilterDefineXMLArgs, NwfilterDefineXMLRet] = Pr
     priority="high",
     stream="none",
     acl=("nwfilter:write", "nwfilter:save"),
+    readonly=False,
 )
 
 NWFILTER_UNDEFINE: Procedure[NwfilterUndefineArgs, Void] = Procedure(
@@ -444,6 +450,7 @@ NWFILTER_UNDEFINE: Procedure[NwfilterUndefineArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("nwfilter:delete",),
+    readonly=False,
 )
 
 CONNECT_LIST_ALL_NWFILTERS: Procedure[ConnectListAllNwfiltersArgs, ConnectListAllNwfiltersRet] = (
@@ -458,6 +465,7 @@ CONNECT_LIST_ALL_NWFILTERS: Procedure[ConnectListAllNwfiltersArgs, ConnectListAl
         priority="high",
         stream="none",
         acl=("connect:search_nwfilters",),
+        readonly=True,
     )
 )
 
@@ -474,6 +482,7 @@ NWFILTER_BINDING_LOOKUP_BY_PORT_DEV: Procedure[
     priority="high",
     stream="none",
     acl=("nwfilter_binding:getattr",),
+    readonly=True,
 )
 
 NWFILTER_BINDING_GET_XML_DESC: Procedure[
@@ -489,6 +498,7 @@ NWFILTER_BINDING_GET_XML_DESC: Procedure[
     priority="high",
     stream="none",
     acl=("nwfilter_binding:read",),
+    readonly=True,
 )
 
 NWFILTER_BINDING_CREATE_XML: Procedure[
@@ -504,6 +514,7 @@ NWFILTER_BINDING_CREATE_XML: Procedure[
     priority="high",
     stream="none",
     acl=("nwfilter_binding:create",),
+    readonly=False,
 )
 
 NWFILTER_BINDING_DELETE: Procedure[NwfilterBindingDeleteArgs, Void] = Procedure(
@@ -517,6 +528,7 @@ NWFILTER_BINDING_DELETE: Procedure[NwfilterBindingDeleteArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("nwfilter_binding:delete",),
+    readonly=False,
 )
 
 CONNECT_LIST_ALL_NWFILTER_BINDINGS: Procedure[
@@ -532,6 +544,7 @@ CONNECT_LIST_ALL_NWFILTER_BINDINGS: Procedure[
     priority="high",
     stream="none",
     acl=("connect:search_nwfilter_bindings",),
+    readonly=True,
 )
 
 NWFILTER_DEFINE_XML_FLAGS: Procedure[NwfilterDefineXMLFlagsArgs, NwfilterDefineXMLFlagsRet] = (
@@ -546,5 +559,6 @@ NWFILTER_DEFINE_XML_FLAGS: Procedure[NwfilterDefineXMLFlagsArgs, NwfilterDefineX
         priority="high",
         stream="none",
         acl=("nwfilter:write", "nwfilter:save"),
+        readonly=False,
     )
 )

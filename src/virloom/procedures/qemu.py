@@ -208,6 +208,7 @@ DOMAIN_MONITOR_COMMAND: Procedure[QemuDomainMonitorCommandArgs, QemuDomainMonito
         priority="low",
         stream="none",
         acl=("domain:write",),
+        readonly=False,
     )
 )
 
@@ -222,6 +223,7 @@ DOMAIN_ATTACH: Procedure[QemuDomainAttachArgs, QemuDomainAttachRet] = Procedure(
     priority="low",
     stream="none",
     acl=("domain:start", "domain:write"),
+    readonly=False,
 )
 
 DOMAIN_AGENT_COMMAND: Procedure[QemuDomainAgentCommandArgs, QemuDomainAgentCommandRet] = Procedure(
@@ -235,6 +237,7 @@ DOMAIN_AGENT_COMMAND: Procedure[QemuDomainAgentCommandArgs, QemuDomainAgentComma
     priority="low",
     stream="none",
     acl=("domain:write",),
+    readonly=False,
 )
 
 CONNECT_DOMAIN_MONITOR_EVENT_REGISTER: Procedure[
@@ -250,6 +253,7 @@ CONNECT_DOMAIN_MONITOR_EVENT_REGISTER: Procedure[
     priority="high",
     stream="none",
     acl=("connect:search_domains", "connect:write"),
+    readonly=False,
 )
 
 CONNECT_DOMAIN_MONITOR_EVENT_DEREGISTER: Procedure[
@@ -265,6 +269,7 @@ CONNECT_DOMAIN_MONITOR_EVENT_DEREGISTER: Procedure[
     priority="high",
     stream="none",
     acl=("connect:write",),
+    readonly=False,
 )
 
 DOMAIN_MONITOR_EVENT: Procedure[QemuDomainMonitorEventMsg, Void] = Procedure(
@@ -278,6 +283,7 @@ DOMAIN_MONITOR_EVENT: Procedure[QemuDomainMonitorEventMsg, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 DOMAIN_MONITOR_COMMAND_WITH_FILES: Procedure[
@@ -293,4 +299,5 @@ DOMAIN_MONITOR_COMMAND_WITH_FILES: Procedure[
     priority="low",
     stream="none",
     acl=None,
+    readonly=False,
 )

@@ -55,11 +55,13 @@ R = TypeVar("R", bound=Record)
 class Procedure(Generic[A, R]):
     """One entry of a program: its number, its records, and what the server must know about it.
 
-    ``args`` of an event is its message, and its ``ret`` is :class:`Void`.
+    ``args`` of an event is its message, and its ``ret`` is :class:`Void`. ``readonly`` says that a
+    read-only connection may make the call.
     """
 
     __slots__ = (
-        "acl", "area", "args", "kind", "name", "number", "priority", "program", "ret", "stream",
+        "acl", "area", "args", "kind", "name", "number", "priority", "program", "readonly", "ret",
+        "stream",
     )  # fmt: skip
 
     def __init__(
@@ -75,6 +77,7 @@ class Procedure(Generic[A, R]):
         priority: Literal["high", "low"] = "low",
         stream: Literal["none", "server-to-client", "client-to-server"] = "none",
         acl: tuple[str, ...] | None = None,
+        readonly: bool = False,
     ) -> None:
         self.program = program
         self.number = number
@@ -86,6 +89,7 @@ class Procedure(Generic[A, R]):
         self.priority = priority
         self.stream = stream
         self.acl = acl
+        self.readonly = readonly
 
     def __repr__(self) -> str:
         return f"<procedure {self.name} ({self.program:#x}:{self.number})>"

@@ -331,6 +331,7 @@ CONNECT_NUM_OF_SECRETS: Procedure[Void, ConnectNumOfSecretsRet] = Procedure(
     priority="high",
     stream="none",
     acl=("connect:search_secrets",),
+    readonly=True,
 )
 
 CONNECT_LIST_SECRETS: Procedure[ConnectListSecretsArgs, ConnectListSecretsRet] = Procedure(
@@ -344,6 +345,7 @@ CONNECT_LIST_SECRETS: Procedure[ConnectListSecretsArgs, ConnectListSecretsRet] =
     priority="high",
     stream="none",
     acl=("connect:search_secrets",),
+    readonly=True,
 )
 
 SECRET_LOOKUP_BY_UUID: Procedure[SecretLookupByUUIDArgs, SecretLookupByUUIDRet] = Procedure(
@@ -357,6 +359,7 @@ SECRET_LOOKUP_BY_UUID: Procedure[SecretLookupByUUIDArgs, SecretLookupByUUIDRet] 
     priority="high",
     stream="none",
     acl=("secret:getattr",),
+    readonly=True,
 )
 
 SECRET_DEFINE_XML: Procedure[SecretDefineXMLArgs, SecretDefineXMLRet] = Procedure(
@@ -370,6 +373,7 @@ SECRET_DEFINE_XML: Procedure[SecretDefineXMLArgs, SecretDefineXMLRet] = Procedur
     priority="high",
     stream="none",
     acl=("secret:write", "secret:save"),
+    readonly=False,
 )
 
 SECRET_GET_XML_DESC: Procedure[SecretGetXMLDescArgs, SecretGetXMLDescRet] = Procedure(
@@ -383,6 +387,7 @@ SECRET_GET_XML_DESC: Procedure[SecretGetXMLDescArgs, SecretGetXMLDescRet] = Proc
     priority="high",
     stream="none",
     acl=("secret:read",),
+    readonly=True,
 )
 
 SECRET_SET_VALUE: Procedure[SecretSetValueArgs, Void] = Procedure(
@@ -396,6 +401,7 @@ SECRET_SET_VALUE: Procedure[SecretSetValueArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("secret:write",),
+    readonly=False,
 )
 
 SECRET_GET_VALUE: Procedure[SecretGetValueArgs, SecretGetValueRet] = Procedure(
@@ -409,6 +415,7 @@ SECRET_GET_VALUE: Procedure[SecretGetValueArgs, SecretGetValueRet] = Procedure(
     priority="high",
     stream="none",
     acl=("secret:read_secure",),
+    readonly=False,
 )
 
 SECRET_UNDEFINE: Procedure[SecretUndefineArgs, Void] = Procedure(
@@ -422,6 +429,7 @@ SECRET_UNDEFINE: Procedure[SecretUndefineArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("secret:delete",),
+    readonly=False,
 )
 
 SECRET_LOOKUP_BY_USAGE: Procedure[SecretLookupByUsageArgs, SecretLookupByUsageRet] = Procedure(
@@ -435,6 +443,7 @@ SECRET_LOOKUP_BY_USAGE: Procedure[SecretLookupByUsageArgs, SecretLookupByUsageRe
     priority="high",
     stream="none",
     acl=("secret:getattr",),
+    readonly=True,
 )
 
 CONNECT_LIST_ALL_SECRETS: Procedure[ConnectListAllSecretsArgs, ConnectListAllSecretsRet] = (
@@ -449,6 +458,7 @@ CONNECT_LIST_ALL_SECRETS: Procedure[ConnectListAllSecretsArgs, ConnectListAllSec
         priority="high",
         stream="none",
         acl=("connect:search_secrets",),
+        readonly=True,
     )
 )
 
@@ -465,6 +475,7 @@ CONNECT_SECRET_EVENT_REGISTER_ANY: Procedure[
     priority="high",
     stream="none",
     acl=("connect:search_secrets",),
+    readonly=True,
 )
 
 CONNECT_SECRET_EVENT_DEREGISTER_ANY: Procedure[ConnectSecretEventDeregisterAnyArgs, Void] = (
@@ -479,6 +490,7 @@ CONNECT_SECRET_EVENT_DEREGISTER_ANY: Procedure[ConnectSecretEventDeregisterAnyAr
         priority="high",
         stream="none",
         acl=("connect:read",),
+        readonly=True,
     )
 )
 
@@ -493,6 +505,7 @@ SECRET_EVENT_LIFECYCLE: Procedure[SecretEventLifecycleMsg, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 SECRET_EVENT_VALUE_CHANGED: Procedure[SecretEventValueChangedMsg, Void] = Procedure(
@@ -506,4 +519,5 @@ SECRET_EVENT_VALUE_CHANGED: Procedure[SecretEventValueChangedMsg, Void] = Proced
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )

@@ -1060,6 +1060,7 @@ CONNECT_NUM_OF_STORAGE_POOLS: Procedure[Void, ConnectNumOfStoragePoolsRet] = Pro
     priority="high",
     stream="none",
     acl=("connect:search_storage_pools",),
+    readonly=True,
 )
 
 CONNECT_LIST_STORAGE_POOLS: Procedure[ConnectListStoragePoolsArgs, ConnectListStoragePoolsRet] = (
@@ -1074,6 +1075,7 @@ CONNECT_LIST_STORAGE_POOLS: Procedure[ConnectListStoragePoolsArgs, ConnectListSt
         priority="high",
         stream="none",
         acl=("connect:search_storage_pools",),
+        readonly=True,
     )
 )
 
@@ -1089,6 +1091,7 @@ CONNECT_NUM_OF_DEFINED_STORAGE_POOLS: Procedure[Void, ConnectNumOfDefinedStorage
         priority="high",
         stream="none",
         acl=("connect:search_storage_pools",),
+        readonly=True,
     )
 )
 
@@ -1105,6 +1108,7 @@ CONNECT_LIST_DEFINED_STORAGE_POOLS: Procedure[
     priority="high",
     stream="none",
     acl=("connect:search_storage_pools",),
+    readonly=True,
 )
 
 CONNECT_FIND_STORAGE_POOL_SOURCES: Procedure[
@@ -1120,6 +1124,7 @@ CONNECT_FIND_STORAGE_POOL_SOURCES: Procedure[
     priority="low",
     stream="none",
     acl=("connect:detect_storage_pools",),
+    readonly=False,
 )
 
 STORAGE_POOL_CREATE_XML: Procedure[StoragePoolCreateXMLArgs, StoragePoolCreateXMLRet] = Procedure(
@@ -1133,6 +1138,7 @@ STORAGE_POOL_CREATE_XML: Procedure[StoragePoolCreateXMLArgs, StoragePoolCreateXM
     priority="low",
     stream="none",
     acl=("storage_pool:start", "storage_pool:write"),
+    readonly=False,
 )
 
 STORAGE_POOL_DEFINE_XML: Procedure[StoragePoolDefineXMLArgs, StoragePoolDefineXMLRet] = Procedure(
@@ -1146,6 +1152,7 @@ STORAGE_POOL_DEFINE_XML: Procedure[StoragePoolDefineXMLArgs, StoragePoolDefineXM
     priority="high",
     stream="none",
     acl=("storage_pool:write", "storage_pool:save"),
+    readonly=False,
 )
 
 STORAGE_POOL_CREATE: Procedure[StoragePoolCreateArgs, Void] = Procedure(
@@ -1159,6 +1166,7 @@ STORAGE_POOL_CREATE: Procedure[StoragePoolCreateArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("storage_pool:start",),
+    readonly=False,
 )
 
 STORAGE_POOL_BUILD: Procedure[StoragePoolBuildArgs, Void] = Procedure(
@@ -1172,6 +1180,7 @@ STORAGE_POOL_BUILD: Procedure[StoragePoolBuildArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("storage_pool:format",),
+    readonly=False,
 )
 
 STORAGE_POOL_DESTROY: Procedure[StoragePoolDestroyArgs, Void] = Procedure(
@@ -1185,6 +1194,7 @@ STORAGE_POOL_DESTROY: Procedure[StoragePoolDestroyArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("storage_pool:stop",),
+    readonly=False,
 )
 
 STORAGE_POOL_DELETE: Procedure[StoragePoolDeleteArgs, Void] = Procedure(
@@ -1198,6 +1208,7 @@ STORAGE_POOL_DELETE: Procedure[StoragePoolDeleteArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("storage_pool:format",),
+    readonly=False,
 )
 
 STORAGE_POOL_UNDEFINE: Procedure[StoragePoolUndefineArgs, Void] = Procedure(
@@ -1211,6 +1222,7 @@ STORAGE_POOL_UNDEFINE: Procedure[StoragePoolUndefineArgs, Void] = Procedure(
     priority="high",
     stream="none",
     acl=("storage_pool:delete",),
+    readonly=False,
 )
 
 STORAGE_POOL_REFRESH: Procedure[StoragePoolRefreshArgs, Void] = Procedure(
@@ -1224,6 +1236,7 @@ STORAGE_POOL_REFRESH: Procedure[StoragePoolRefreshArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("storage_pool:refresh",),
+    readonly=False,
 )
 
 STORAGE_POOL_LOOKUP_BY_NAME: Procedure[StoragePoolLookupByNameArgs, StoragePoolLookupByNameRet] = (
@@ -1238,6 +1251,7 @@ STORAGE_POOL_LOOKUP_BY_NAME: Procedure[StoragePoolLookupByNameArgs, StoragePoolL
         priority="high",
         stream="none",
         acl=("storage_pool:getattr",),
+        readonly=True,
     )
 )
 
@@ -1253,6 +1267,7 @@ STORAGE_POOL_LOOKUP_BY_UUID: Procedure[StoragePoolLookupByUUIDArgs, StoragePoolL
         priority="high",
         stream="none",
         acl=("storage_pool:getattr",),
+        readonly=True,
     )
 )
 
@@ -1269,6 +1284,7 @@ STORAGE_POOL_LOOKUP_BY_VOLUME: Procedure[
     priority="high",
     stream="none",
     acl=("storage_pool:getattr",),
+    readonly=True,
 )
 
 STORAGE_POOL_GET_INFO: Procedure[StoragePoolGetInfoArgs, StoragePoolGetInfoRet] = Procedure(
@@ -1282,6 +1298,7 @@ STORAGE_POOL_GET_INFO: Procedure[StoragePoolGetInfoArgs, StoragePoolGetInfoRet] 
     priority="high",
     stream="none",
     acl=("storage_pool:read",),
+    readonly=True,
 )
 
 STORAGE_POOL_GET_XML_DESC: Procedure[StoragePoolGetXMLDescArgs, StoragePoolGetXMLDescRet] = (
@@ -1296,6 +1313,7 @@ STORAGE_POOL_GET_XML_DESC: Procedure[StoragePoolGetXMLDescArgs, StoragePoolGetXM
         priority="high",
         stream="none",
         acl=("storage_pool:read",),
+        readonly=True,
     )
 )
 
@@ -1311,6 +1329,7 @@ STORAGE_POOL_GET_AUTOSTART: Procedure[StoragePoolGetAutostartArgs, StoragePoolGe
         priority="high",
         stream="none",
         acl=("storage_pool:read",),
+        readonly=True,
     )
 )
 
@@ -1325,6 +1344,7 @@ STORAGE_POOL_SET_AUTOSTART: Procedure[StoragePoolSetAutostartArgs, Void] = Proce
     priority="high",
     stream="none",
     acl=("storage_pool:write",),
+    readonly=False,
 )
 
 STORAGE_POOL_NUM_OF_VOLUMES: Procedure[StoragePoolNumOfVolumesArgs, StoragePoolNumOfVolumesRet] = (
@@ -1339,6 +1359,7 @@ STORAGE_POOL_NUM_OF_VOLUMES: Procedure[StoragePoolNumOfVolumesArgs, StoragePoolN
         priority="high",
         stream="none",
         acl=("storage_pool:search_storage_vols",),
+        readonly=True,
     )
 )
 
@@ -1354,6 +1375,7 @@ STORAGE_POOL_LIST_VOLUMES: Procedure[StoragePoolListVolumesArgs, StoragePoolList
         priority="high",
         stream="none",
         acl=("storage_pool:search_storage_vols",),
+        readonly=True,
     )
 )
 
@@ -1368,6 +1390,7 @@ STORAGE_VOL_CREATE_XML: Procedure[StorageVolCreateXMLArgs, StorageVolCreateXMLRe
     priority="low",
     stream="none",
     acl=("storage_vol:create",),
+    readonly=False,
 )
 
 STORAGE_VOL_DELETE: Procedure[StorageVolDeleteArgs, Void] = Procedure(
@@ -1381,6 +1404,7 @@ STORAGE_VOL_DELETE: Procedure[StorageVolDeleteArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("storage_vol:delete",),
+    readonly=False,
 )
 
 STORAGE_VOL_LOOKUP_BY_NAME: Procedure[StorageVolLookupByNameArgs, StorageVolLookupByNameRet] = (
@@ -1395,6 +1419,7 @@ STORAGE_VOL_LOOKUP_BY_NAME: Procedure[StorageVolLookupByNameArgs, StorageVolLook
         priority="high",
         stream="none",
         acl=("storage_vol:getattr",),
+        readonly=True,
     )
 )
 
@@ -1410,6 +1435,7 @@ STORAGE_VOL_LOOKUP_BY_KEY: Procedure[StorageVolLookupByKeyArgs, StorageVolLookup
         priority="high",
         stream="none",
         acl=("storage_vol:getattr",),
+        readonly=True,
     )
 )
 
@@ -1425,6 +1451,7 @@ STORAGE_VOL_LOOKUP_BY_PATH: Procedure[StorageVolLookupByPathArgs, StorageVolLook
         priority="high",
         stream="none",
         acl=("storage_vol:getattr",),
+        readonly=True,
     )
 )
 
@@ -1439,6 +1466,7 @@ STORAGE_VOL_GET_INFO: Procedure[StorageVolGetInfoArgs, StorageVolGetInfoRet] = P
     priority="high",
     stream="none",
     acl=("storage_vol:read",),
+    readonly=True,
 )
 
 STORAGE_VOL_GET_XML_DESC: Procedure[StorageVolGetXMLDescArgs, StorageVolGetXMLDescRet] = Procedure(
@@ -1452,6 +1480,7 @@ STORAGE_VOL_GET_XML_DESC: Procedure[StorageVolGetXMLDescArgs, StorageVolGetXMLDe
     priority="high",
     stream="none",
     acl=("storage_vol:read",),
+    readonly=True,
 )
 
 STORAGE_VOL_GET_PATH: Procedure[StorageVolGetPathArgs, StorageVolGetPathRet] = Procedure(
@@ -1465,6 +1494,7 @@ STORAGE_VOL_GET_PATH: Procedure[StorageVolGetPathArgs, StorageVolGetPathRet] = P
     priority="high",
     stream="none",
     acl=("storage_vol:read",),
+    readonly=True,
 )
 
 STORAGE_VOL_CREATE_XML_FROM: Procedure[StorageVolCreateXMLFromArgs, StorageVolCreateXMLFromRet] = (
@@ -1479,6 +1509,7 @@ STORAGE_VOL_CREATE_XML_FROM: Procedure[StorageVolCreateXMLFromArgs, StorageVolCr
         priority="low",
         stream="none",
         acl=("storage_vol:create",),
+        readonly=False,
     )
 )
 
@@ -1493,6 +1524,7 @@ STORAGE_POOL_IS_ACTIVE: Procedure[StoragePoolIsActiveArgs, StoragePoolIsActiveRe
     priority="high",
     stream="none",
     acl=("storage_pool:read",),
+    readonly=True,
 )
 
 STORAGE_POOL_IS_PERSISTENT: Procedure[StoragePoolIsPersistentArgs, StoragePoolIsPersistentRet] = (
@@ -1507,6 +1539,7 @@ STORAGE_POOL_IS_PERSISTENT: Procedure[StoragePoolIsPersistentArgs, StoragePoolIs
         priority="high",
         stream="none",
         acl=("storage_pool:read",),
+        readonly=True,
     )
 )
 
@@ -1521,6 +1554,7 @@ STORAGE_VOL_WIPE: Procedure[StorageVolWipeArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("storage_vol:format",),
+    readonly=False,
 )
 
 STORAGE_VOL_UPLOAD: Procedure[StorageVolUploadArgs, Void] = Procedure(
@@ -1534,6 +1568,7 @@ STORAGE_VOL_UPLOAD: Procedure[StorageVolUploadArgs, Void] = Procedure(
     priority="low",
     stream="client-to-server",
     acl=("storage_vol:data_write",),
+    readonly=False,
 )
 
 STORAGE_VOL_DOWNLOAD: Procedure[StorageVolDownloadArgs, Void] = Procedure(
@@ -1547,6 +1582,7 @@ STORAGE_VOL_DOWNLOAD: Procedure[StorageVolDownloadArgs, Void] = Procedure(
     priority="low",
     stream="server-to-client",
     acl=("storage_vol:data_read",),
+    readonly=False,
 )
 
 STORAGE_VOL_WIPE_PATTERN: Procedure[StorageVolWipePatternArgs, Void] = Procedure(
@@ -1560,6 +1596,7 @@ STORAGE_VOL_WIPE_PATTERN: Procedure[StorageVolWipePatternArgs, Void] = Procedure
     priority="low",
     stream="none",
     acl=("storage_vol:format",),
+    readonly=False,
 )
 
 STORAGE_VOL_RESIZE: Procedure[StorageVolResizeArgs, Void] = Procedure(
@@ -1573,6 +1610,7 @@ STORAGE_VOL_RESIZE: Procedure[StorageVolResizeArgs, Void] = Procedure(
     priority="low",
     stream="none",
     acl=("storage_vol:resize",),
+    readonly=False,
 )
 
 CONNECT_LIST_ALL_STORAGE_POOLS: Procedure[
@@ -1588,6 +1626,7 @@ CONNECT_LIST_ALL_STORAGE_POOLS: Procedure[
     priority="high",
     stream="none",
     acl=("connect:search_storage_pools",),
+    readonly=True,
 )
 
 STORAGE_POOL_LIST_ALL_VOLUMES: Procedure[
@@ -1603,6 +1642,7 @@ STORAGE_POOL_LIST_ALL_VOLUMES: Procedure[
     priority="high",
     stream="none",
     acl=("storage_pool:search_storage_vols",),
+    readonly=True,
 )
 
 CONNECT_STORAGE_POOL_EVENT_REGISTER_ANY: Procedure[
@@ -1618,6 +1658,7 @@ CONNECT_STORAGE_POOL_EVENT_REGISTER_ANY: Procedure[
     priority="high",
     stream="none",
     acl=("connect:search_storage_pools",),
+    readonly=True,
 )
 
 CONNECT_STORAGE_POOL_EVENT_DEREGISTER_ANY: Procedure[
@@ -1633,6 +1674,7 @@ CONNECT_STORAGE_POOL_EVENT_DEREGISTER_ANY: Procedure[
     priority="high",
     stream="none",
     acl=("connect:read",),
+    readonly=True,
 )
 
 STORAGE_POOL_EVENT_LIFECYCLE: Procedure[StoragePoolEventLifecycleMsg, Void] = Procedure(
@@ -1646,6 +1688,7 @@ STORAGE_POOL_EVENT_LIFECYCLE: Procedure[StoragePoolEventLifecycleMsg, Void] = Pr
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 STORAGE_POOL_EVENT_REFRESH: Procedure[StoragePoolEventRefreshMsg, Void] = Procedure(
@@ -1659,6 +1702,7 @@ STORAGE_POOL_EVENT_REFRESH: Procedure[StoragePoolEventRefreshMsg, Void] = Proced
     priority="low",
     stream="none",
     acl=("none",),
+    readonly=False,
 )
 
 STORAGE_VOL_GET_INFO_FLAGS: Procedure[StorageVolGetInfoFlagsArgs, StorageVolGetInfoFlagsRet] = (
@@ -1673,6 +1717,7 @@ STORAGE_VOL_GET_INFO_FLAGS: Procedure[StorageVolGetInfoFlagsArgs, StorageVolGetI
         priority="high",
         stream="none",
         acl=("storage_vol:read",),
+        readonly=True,
     )
 )
 
@@ -1689,6 +1734,7 @@ STORAGE_POOL_LOOKUP_BY_TARGET_PATH: Procedure[
     priority="high",
     stream="none",
     acl=("storage_pool:getattr",),
+    readonly=True,
 )
 
 CONNECT_GET_STORAGE_POOL_CAPABILITIES: Procedure[
@@ -1704,4 +1750,5 @@ CONNECT_GET_STORAGE_POOL_CAPABILITIES: Procedure[
     priority="low",
     stream="none",
     acl=("connect:read",),
+    readonly=True,
 )

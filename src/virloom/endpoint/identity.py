@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is calling."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The caller as a driver sees it beside every call's arguments.
+
+    A field that the transport cannot tell is None: a TCP client has no uid, a local one no
+    TLS name. ``readonly`` connections may only call what the read-only table allows.
+    """
+
+    uid: int | None = None
+    gid: int | None = None
+    pid: int | None = None
+    sasl_user: str | None = None
+    tls_name: str | None = None
+    readonly: bool = False
+
+    @classmethod
+    def of_this_process(cls, *, readonly: bool = False) -> Identity:
+        """The identity of an application that runs a driver in its own process."""
+        return cls(uid=os.geteuid(), gid=os.getegid(), pid=os.getpid(), readonly=readonly)
