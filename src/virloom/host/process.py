@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one way processes are started here, and how their end is noticed.
+
+A plain start goes through the C part of :mod:`subprocess` (vfork and exec, about a millisecond).
+What else must happen between fork and exec (:class:`Confinement`) is done by a single-threaded
+helper, :mod:`virloom.host.spawn`, which then becomes the program under the same pid.
+
+The end of a process is an event of its pidfd on the running loop, and a child is reaped exactly
+once, there: no child watcher, no SIGCHLD handler, no thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from virloom.errors import system_failure
+from virloom.host.identity import ProcessIdentity
+from virloom.host.pidfd import PidFd
+
+DEVNULL = subprocess.DEVNULL
+STDOUT = subprocess.STDOUT
+
+_HELPER = os.path.join(os.path.dirname(__file__), "spawn.py")
+
+
+class Confinement(NamedTuple):
+    """What the spawn helper does between fork and exec, in this order; None leaves a thing alone.
+
+    Attributes:
+        cgroup: Directory of the cgroup that the process moves to.
+        oom_score_adj: -1000 to 1000 (proc(5)).
+        limits: Resource name without ``RLIMIT_`` (``"NOFILE"``) to soft and hard limit; -1 is none.
+        affinity: The CPUs that the process may use.
+        nice: The nice value.
+        capabilities: The capabilities kept, by number; all others leave every set.
+        no_new_privileges: No setuid program or file capability helps from here on.
+    """
+
+    cgroup: str | None = None
+    oom_score_adj: int | None = None
+    limits: Mapping[str, tuple[int, int]] | None = None
+    affinity: Sequence[int] | None = None
+    nice: int | None = None
+    capabilities: Sequence[int] | None = None
+    no_new_privileges: bool = False
+
+
+class SpawnRequest(NamedTuple):
+    """A process to start.
+
+    Attributes:
+        argv: Program and arguments; a program without a slash is looked for in the PATH of *env*.
+        env: The whole environment; None inherits ours.
+        stdin: A descriptor, or :data:`DEVNULL`; likewise *stdout* and *stderr*, which may also be
+            :data:`STDOUT`. The caller keeps and closes its descriptors.
+        pass_fds: Descriptors that the process gets under the same numbers; all others are closed.
+        user, group, groups: Ids to change to (needs root); None leaves them.
+        umask: The umask, -1 leaves it.
+        new_session: Start a session (setsid), so that signals of a terminal do not reach it.
+        confinement: More to do before the exec; costs the start of an interpreter (~15 ms).
+    """
+
+    argv: Sequence[str]
+    env: Mapping[str, str] | None = None
+    cwd: str | None = None
+    stdin: int = DEVNULL
+    stdout: int = DEVNULL
+    stderr: int = DEVNULL
+    pass_fds: Sequence[int] = ()
+    user: int | None = None
+    group: int | None = None
+    groups: Sequence[int] | None = None
+    umask: int = 0o077
+    new_session: bool = True
+    confinement: Confinement | None = None
+
+
+class Process:
+    """A child of ours.
+
+    Its exit code is known once :attr:`ended` is true. Somebody must watch it (:meth:`on_exit` or
+    :meth:`wait`) or call :meth:`poll` for it to be reaped.
+    """
+
+    def __init__(self, pidfd: PidFd) -> None:
+        self.pidfd = pidfd
+        self.ended = False
+        self.exit_code: int | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id; another's, perhaps, once :attr:`ended`."""
+        return self.pidfd.identity.pid
+
+    @property
+    def identity(self) -> ProcessIdentity:
+        """What status files keep."""
+        return self.pidfd.identity
+
+    def poll(self) -> bool:
+        """Reap the process if it has ended; True once it has. Never waits."""
+        if self.ended:
+            return True
+        try:
+            code = self.pidfd.reap()
+        except ChildProcessError:
+            # The application waits for all children, or ignores SIGCHLD: ended, nobody knows how.
+            self.ended = self.pidfd.has_exited()
+            return self.ended
+        if code is not None:
+            self.exit_code = code
+            self.ended = True
+        return self.ended
+
+    def on_exit(self, callback: Callable[[int | None], object]) -> Callable[[], None]:
+        """Call *callback* once with the exit code, on the running loop; returns how to cancel it.
+
+        The code of a signal is its negative number; None when it could not be learnt.
+        """
+
+        def ended() -> None:
+            self.poll()
+            callback(self.exit_code)
+
+        return self.pidfd.on_exit(ended)
+
+    async def wait(self) -> int | None:
+        """The exit code, when the process has ended and is reaped. Cancelling leaves it alone."""
+        if not self.poll():
+            await self.pidfd.wait()
+            self.poll()
+        return self.exit_code
+
+    def send_signal(self, number: int) -> bool:
+        """Send a signal; False when the process has ended already."""
+        return not self.ended and self.pidfd.send_signal(number)
+
+    def close(self) -> None:
+        """Close the pidfd. A process that still runs goes on, and is not reaped by us."""
+        self.poll()
+        self.pidfd.close()
+
+
+def spawn(request: SpawnRequest) -> Process:
+    """Start a process; returns when the program runs in it.
+
+    With a confinement this waits for the helper (~15 ms); :func:`start` does not hold up the loop.
+
+    Raises:
+        SystemFailure: It cannot be started; the message names the program and the step.
+    """
+    if not _needs_helper(request):
+        return _fork_exec(request, request.argv)
+    process, report = _fork_helper(request)
+    try:
+        _check_report(request, process, _read_all(report))
+    finally:
+        os.close(report)
+    return process
+
+
+async def start(request: SpawnRequest) -> Process:
+    """As :func:`spawn`, without holding up the loop while the helper works.
+
+    When cancelled the process is killed and reaped.
+    """
+    if not _needs_helper(request):
+        return _fork_exec(request, request.argv)
+    process, report = _fork_helper(request)
+    try:
+        await _readable(report)
+        _check_report(request, process, _read_all(report))
+    except asyncio.CancelledError:
+        process.send_signal(signal.SIGKILL)
+        process.on_exit(lambda _: process.close())
+        raise
+    finally:
+        os.close(report)
+    return process
+
+
+def _needs_helper(request: SpawnRequest) -> bool:
+    # Blocked signals survive exec: a QEMU started by a thread that blocks SIGTERM could not be
+    # asked to go. Only the child itself can unblock them without losing some of ours.
+    return request.confinement is not None or bool(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+
+
+def _fork_exec(
+    request: SpawnRequest, argv: Sequence[str], extra_fds: Sequence[int] = ()
+) -> Process:
+    try:
+        child = subprocess.Popen(
+            argv,
+            env=request.env,
+            cwd=request.cwd,
+            stdin=request.stdin,
+            stdout=request.stdout,
+            stderr=request.stderr,
+            pass_fds=(*request.pass_fds, *extra_fds),
+            user=request.user,
+            group=request.group,
+            extra_groups=request.groups,
+            umask=request.umask,
+            start_new_session=request.new_session,
+        )
+    except OSError as error:
+        raise _start_failure(request.argv[0], error) from error
+    except subprocess.SubprocessError as error:
+        raise _start_failure(request.argv[0], OSError(str(error))) from error
+    # The child is unreaped, so its pid is its own until we reap it.
+    process = Process(PidFd(os.pidfd_open(child.pid), ProcessIdentity.of(child.pid)))
+    # From here the pidfd owns it: a Popen that believes the child reaped neither waits nor warns.
+    child.returncode = 0
+    return process
+
+
+def _start_failure(program: str, error: OSError) -> Exception:
+    doing = f"Unable to start '{program}'"
+    if error.filename not in (None, program):
+        doing += f" in '{os.fsdecode(error.filename)}'"
+    return system_failure(doing, error)
+
+
+def _fork_helper(request: SpawnRequest) -> tuple[Process, int]:
+    """Start the spawn helper; its report is at end of file when the program runs."""
+    confinement = request.confinement or Confinement()
+    order = json.dumps(
+        {
+            "argv": list(request.argv),
+            "user": request.user,
+            "group": request.group,
+            "groups": request.groups,
+            "steps": confinement._asdict(),
+        }
+    )
+    with contextlib.ExitStack() as descriptors:
+        order_fd = os.memfd_create("virloom-spawn", os.MFD_CLOEXEC)
+        descriptors.callback(os.close, order_fd)
+        os.write(order_fd, order.encode())
+        report, report_write = os.pipe2(os.O_CLOEXEC)
+        descriptors.callback(os.close, report_write)
+        python = sys.executable or "python3"
+        argv = [python, "-I", "-S", _HELPER, str(order_fd), str(report_write)]
+        # The helper must still be able to do what needs root; it changes ids itself, at the end.
+        bare = request._replace(user=None, group=None, groups=None)
+        try:
+            process = _fork_exec(bare, argv, (order_fd, report_write))
+        except BaseException:
+            os.close(report)
+            raise
+    return process, report
+
+
+def _check_report(request: SpawnRequest, process: Process, report: bytes) -> None:
+    """Raise what the helper reported, after the helper's end."""
+    if not report:
+        return
+    os.waitid(os.P_PIDFD, process.pidfd.fileno(), os.WEXITED | os.WNOWAIT)
+    process.close()
+    failure = json.loads(report)
+    program = request.argv[0]
+    doing = f"Unable to start '{program}'"
+    if failure["step"] != "exec":
+        doing += f": {failure['step']} {failure['detail']}"
+    raise system_failure(doing, OSError(failure["errno"], failure["text"]))
+
+
+def _read_all(fd: int) -> bytes:
+    with open(fd, "rb", closefd=False) as file:
+        return file.read()
+
+
+async def _readable(fd: int) -> None:
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(fd, lambda: None if ready.done() else ready.set_result(None))
+    try:
+        await ready
+    finally:
+        loop.remove_reader(fd)
