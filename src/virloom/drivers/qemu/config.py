@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The QEMU driver's configuration: the keys of libvirt's ``qemu.conf`` that have a meaning here."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from virloom.drivers.runtime.settings import read_settings
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfSyntax
+
+logger = logging.getLogger(__name__)
+
+
+class QemuConfig:
+    """What ``qemu.conf`` says, with libvirt's names and defaults.
+
+    Attributes:
+        user: Who QEMU runs as when the driver is root; None chooses ``libvirt-qemu`` if it exists.
+        group: QEMU's group, likewise.
+        dynamic_ownership: Whether files are given to that user for the time of a run.
+        remember_owner: Whether they are given back to their former owner.
+        vnc_listen: Where VNC listens when the document does not say.
+        vnc_password: The password when the document has none; empty for none.
+        vnc_auto_unix_socket: Whether VNC without an address listens on a UNIX socket.
+        remote_display_port_min: First port that is tried for displays.
+        remote_display_port_max: Last port that is tried.
+        seccomp_sandbox: 1 on, 0 off, -1 as the build's default, which is on.
+        max_queued: How many calls may wait for one domain; 0 for no limit.
+        max_processes: RLIMIT_NPROC of QEMU; 0 leaves it.
+        max_files: RLIMIT_NOFILE of QEMU; 0 leaves it.
+        max_core: Bytes of a core dump; ``unlimited`` or a number; -1 leaves the limit.
+        max_threads_per_process: Threads that one QEMU may have; 0 leaves the limit.
+        dump_guest_core: Whether a core dump holds the guest's memory.
+        log_timestamp: Whether QEMU's messages carry a time.
+    """
+
+    def __init__(self, settings: dict[str, Any] | None = None, source: str = "qemu.conf") -> None:
+        self.user: str | None = None
+        self.group: str | None = None
+        self.dynamic_ownership = True
+        self.remember_owner = True
+        self.vnc_listen = "127.0.0.1"
+        self.vnc_password = ""
+        self.vnc_auto_unix_socket = False
+        self.remote_display_port_min = 5900
+        self.remote_display_port_max = 65535
+        self.seccomp_sandbox = -1
+        self.max_queued = 0
+        self.max_processes = 0
+        self.max_files = 0
+        self.max_core: int | str = -1
+        self.max_threads_per_process = 0
+        self.dump_guest_core = False
+        self.log_timestamp = True
+        for name, value in (settings or {}).items():
+            self._set(name, value, source)
+        if self.remote_display_port_min > self.remote_display_port_max:
+            raise ConfSyntax(
+                f"{source}: remote_display_port_min is above remote_display_port_max",
+                domain=ErrorDomain.CONF,
+            )
+
+    @classmethod
+    def load(cls, path: Path) -> QemuConfig:
+        """The configuration in *path*; the defaults where there is no such file.
+
+        Raises:
+            ConfSyntax: The file is malformed, or a value has the wrong type.
+            SystemFailure: It cannot be read.
+        """
+        return cls(read_settings(path), os.fspath(path))
+
+    def _set(self, name: str, value: Any, source: str) -> None:
+        if name not in self.__dict__:
+            # libvirt knows some eighty more; a file that has them stays usable.
+            logger.info("%s: '%s' has no meaning here", source, name)
+            return
+        present = self.__dict__[name]
+        if isinstance(present, bool):
+            if value not in (0, 1):
+                raise self._wrong(source, name, "0 or 1", value)
+            value = bool(value)
+        elif name == "max_core":
+            if not isinstance(value, int) and value != "unlimited":
+                raise self._wrong(source, name, 'a number or "unlimited"', value)
+        elif isinstance(present, int):
+            if not isinstance(value, int):
+                raise self._wrong(source, name, "a number", value)
+        elif not isinstance(value, str):
+            raise self._wrong(source, name, "a string", value)
+        self.__dict__[name] = value
+
+    @staticmethod
+    def _wrong(source: str, name: str, wanted: str, value: Any) -> ConfSyntax:
+        return ConfSyntax(
+            f"{source}: {name} must be {wanted}, not {value!r}", domain=ErrorDomain.CONF
+        )

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the QEMU driver keeps what it keeps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from virloom.host.files import ensure_directory
+
+
+class Directories:
+    """The driver's directories, handed in by whoever gives it a home.
+
+    Attributes:
+        config: Documents of persistent domains (``NAME.xml``).
+        autostart: Links to those that start with the driver.
+        settings: The file ``qemu.conf``.
+        run: Status records of running guests; nothing there outlives a boot.
+        lib: What belongs to a running guest: its directory with sockets.
+        nvram: Firmware variables, which outlive runs.
+        log: QEMU's output, ``NAME.log``.
+        cache: What can be found out again.
+    """
+
+    def __init__(
+        self, *, config: Path, settings: Path, run: Path, lib: Path, log: Path, cache: Path
+    ) -> None:
+        self.config = config
+        self.autostart = config / "autostart"
+        self.settings = settings
+        self.run = run
+        self.lib = lib
+        self.nvram = lib / "nvram"
+        self.log = log
+        self.cache = cache
+
+    @classmethod
+    def embedded(cls, root: Path) -> Directories:
+        """libvirt's layout of an embedded driver's root."""
+        return cls(
+            config=root / "etc" / "qemu",
+            settings=root / "etc" / "qemu.conf",
+            run=root / "run" / "qemu",
+            lib=root / "lib" / "qemu",
+            log=root / "log" / "qemu",
+            cache=root / "cache" / "qemu",
+        )
+
+    def make(self) -> None:
+        """Makes what is missing, for this user only.
+
+        Raises:
+            SystemFailure: A directory cannot be made or used, with its path.
+        """
+        for path in (self.run, self.config, self.lib, self.log, self.cache):
+            ensure_directory(path, 0o700)
+
+    def record(self, name: str) -> Path:
+        """The status record of the running guest *name*."""
+        return self.run / f"{name}.json"
+
+    def guest(self, id: int, name: str) -> Path:
+        """The directory of a running guest; short, as libvirt cuts it, whatever the name."""
+        return self.lib / f"domain-{id}-{name[:20]}"
+
+    def guest_log(self, name: str) -> Path:
+        """The log file of guest *name*."""
+        return self.log / f"{name}.log"
