@@ -115,33 +115,3 @@ def find_by_environ(variable: str, value: str) -> list[ProcessIdentity]:
         for identity, found in processes_with_environ(variable)
         if found.get(variable) == value
     ]
-
-
-def find_by_open_file(path: str) -> list[ProcessIdentity]:
-    """The processes, other than this one, that hold *path* open.
-
-    Between fork and exec a process still shows its parent's environment, but it already holds
-    the descriptors that it will inherit; so this finds it at any moment of its life.
-    """
-    try:
-        wanted = os.stat(path)
-    except FileNotFoundError:
-        return []
-    holders = []
-    for pid in process_ids():
-        if pid != os.getpid() and _holds(pid, wanted):
-            with contextlib.suppress(ProcessLookupError):
-                holders.append(ProcessIdentity.of(pid))
-    return holders
-
-
-def _holds(pid: int, wanted: os.stat_result) -> bool:
-    directory = f"/proc/{pid}/fd"
-    try:
-        for name in os.listdir(directory):
-            with contextlib.suppress(FileNotFoundError):  # closed while we looked
-                if os.path.samestat(os.stat(f"{directory}/{name}"), wanted):
-                    return True
-    except OSError:  # gone, or another user's
-        return False
-    return False

@@ -12,9 +12,12 @@ Standard library only: the guardian process loads this module too.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import struct
+
+from virloom.host.identity import ProcessIdentity, process_ids
 
 _FLOCK = "hhqqi0q"
 """``struct flock`` of fcntl(2): type, whence, start, length, pid; length 0 is the whole file."""
@@ -57,3 +60,40 @@ def is_live(path: str) -> bool:
         os.close(fd)
     kind: int = struct.unpack(_FLOCK, answer)[0]
     return kind != fcntl.F_UNLCK
+
+
+def holders(path: str) -> list[ProcessIdentity]:
+    """The processes, other than this one, that hold the liveness lock of *path*.
+
+    It finds a process at every moment of its life, also between fork and exec, when its
+    environment is still its parent's. Sees the processes that this user may look into.
+    """
+    try:
+        wanted = os.stat(path)
+    except FileNotFoundError:
+        return []
+    found = []
+    for pid in process_ids():
+        if pid != os.getpid() and _holds(pid, wanted):
+            with contextlib.suppress(ProcessLookupError):  # it ended while we looked
+                found.append(ProcessIdentity.of(pid))
+    return found
+
+
+def _holds(pid: int, wanted: os.stat_result) -> bool:
+    try:
+        names = os.listdir(f"/proc/{pid}/fd")
+    except OSError:  # gone, or another user's
+        return False
+    return any(_is_locked_file(f"/proc/{pid}", name, wanted) for name in names)
+
+
+def _is_locked_file(process: str, fd: str, wanted: os.stat_result) -> bool:
+    """Whether a descriptor is *wanted* and carries a lock; others may just be looking at it."""
+    try:
+        if not os.path.samestat(os.stat(f"{process}/fd/{fd}"), wanted):
+            return False
+        with open(f"{process}/fdinfo/{fd}", encoding="ascii") as info:
+            return any(line.startswith("lock:") and "OFDLCK" in line for line in info)
+    except OSError:  # closed while we looked
+        return False

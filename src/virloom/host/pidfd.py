@@ -16,7 +16,6 @@ from collections.abc import Callable
 from virloom.host.identity import (
     ProcessIdentity,
     find_by_environ,
-    find_by_open_file,
     processes_with_environ,
 )
 
@@ -24,7 +23,6 @@ __all__ = [
     "PidFd",
     "ProcessIdentity",
     "find_by_environ",
-    "find_by_open_file",
     "processes_with_environ",
     "reap",
 ]

@@ -21,7 +21,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from virloom.errors import system_failure
+from virloom.errors import InternalError, OperationTimeout, system_failure
+from virloom.host.collect import Collector
 from virloom.host.identity import ProcessIdentity
 from virloom.host.pidfd import PidFd
 
@@ -81,6 +82,15 @@ class SpawnRequest(NamedTuple):
     umask: int = 0o077
     new_session: bool = True
     confinement: Confinement | None = None
+
+
+class Completed(NamedTuple):
+    """How a helper program ended: its exit code (None: not learnt) and what it said."""
+
+    argv: Sequence[str]
+    returncode: int | None
+    stdout: bytes
+    stderr: bytes
 
 
 class Process:
@@ -286,3 +296,80 @@ async def _readable(fd: int) -> None:
         await ready
     finally:
         loop.remove_reader(fd)
+
+
+async def run(
+    argv: Sequence[str],
+    *,
+    input: bytes | None = None,
+    timeout: float = 30.0,
+    env: Mapping[str, str] | None = None,
+    limit: int = 16 << 20,
+) -> Completed:
+    """Run a helper program to its end.
+
+    Its end is its own exit: what a background process of it writes later is not waited for.
+    Killed with its process group, and reaped, on every other way out, cancellation included.
+
+    Args:
+        input: What it reads from standard input, which is a file; None is ``/dev/null``.
+        timeout: Seconds that it may take.
+        limit: Bytes that each of its outputs may have.
+
+    Raises:
+        OperationTimeout: It took longer.
+        InternalError: It wrote more.
+        SystemFailure: It cannot be started.
+    """
+    with contextlib.ExitStack() as resources:
+        process: Process | None = None
+
+        def flooded() -> None:
+            if process is not None:
+                _kill_group(process)
+
+        stdin = DEVNULL if input is None else _file_of(input, resources)
+        out = resources.enter_context(Collector(limit, flooded))
+        err = resources.enter_context(Collector(limit, flooded))
+        process = spawn(SpawnRequest(argv, env, None, stdin, out.writer, err.writer))
+        resources.callback(process.close)
+        out.begin()
+        err.begin()
+        await _ended_within(process, timeout, argv[0])
+        stdout, stderr = out.finish(), err.finish()
+        if out.flooded or err.flooded:
+            raise InternalError(f"'{argv[0]}' wrote more than {limit} bytes")
+        return Completed(argv, process.exit_code, stdout, stderr)
+
+
+async def _ended_within(process: Process, timeout: float, program: str) -> None:
+    """Return when the process has ended; else kill its group, reap it, and raise."""
+    try:
+        async with asyncio.timeout(timeout):
+            await process.wait()
+    except TimeoutError as error:
+        _kill_group(process)
+        await process.wait()
+        doing = f"'{program}' did not end within {timeout:g} seconds"
+        raise OperationTimeout(doing) from error
+    except asyncio.CancelledError:
+        _kill_group(process)
+        await process.wait()
+        raise
+
+
+def _kill_group(process: Process) -> None:
+    # While the leader is unreaped its pid, and so the group's number, is nobody else's.
+    if not process.poll():
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _file_of(data: bytes, resources: contextlib.ExitStack) -> int:
+    """A descriptor at the start of an anonymous file with *data*."""
+    fd = os.memfd_create("virloom-input", os.MFD_CLOEXEC)
+    resources.callback(os.close, fd)
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Undo what a guest's record lists: files, directories, owners. Every undoing may be repeated.
+
+A record lists a resource before it is taken, so undoing one that never came to be is no error.
+Standard library only: the guardian process loads this module too.
+
+=============  ===========================================  =============================
+``kind``       further keys                                 undone by
+=============  ===========================================  =============================
+``file``       ``path``                                     removing the file or socket
+``directory``  ``path``, ``root`` (it must lie below this)  removing the whole tree
+``owner``      as :mod:`virloom.host.ownership` made it     giving the owner back
+=============  ===========================================  =============================
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from virloom.host import ownership
+
+Resource = Mapping[str, Any]
+
+
+def release(resources: Sequence[Resource]) -> list[str]:
+    """Undo *resources*, the last one first; one that fails does not keep the others.
+
+    Returns:
+        What failed, in words; empty when all is undone. The record must be kept otherwise.
+    """
+    failures = []
+    for resource in reversed(resources):
+        kind = resource.get("kind")
+        undo = _UNDO.get(str(kind))
+        try:
+            if undo is None:
+                raise ValueError("nobody knows this kind of resource")
+            undo(resource)
+        except (OSError, ValueError, KeyError) as error:
+            failures.append(f"{kind} '{resource.get('path')}': {error}")
+    return failures
+
+
+def _remove_file(resource: Resource) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(resource["path"])
+
+
+def _remove_directory(resource: Resource) -> None:
+    """Remove a tree strictly below ``root``, following no symbolic link on the way down."""
+    root = os.path.realpath(resource["root"])
+    parent, name = os.path.split(os.path.abspath(resource["path"]))
+    parent = os.path.realpath(parent)
+    if name in ("", ".", "..") or os.path.commonpath((root, parent)) != root:
+        raise ValueError(f"it does not lie below '{root}'")
+    try:
+        parent_fd = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        _remove_tree(parent_fd, name)
+    finally:
+        os.close(parent_fd)
+
+
+def _remove_tree(parent_fd: int, name: str) -> None:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        fd = os.open(name, flags, dir_fd=parent_fd)
+    except FileNotFoundError:
+        return
+    except NotADirectoryError:  # a file, or a symbolic link: it goes, what it points to stays
+        os.unlink(name, dir_fd=parent_fd)
+        return
+    try:
+        for entry in os.listdir(fd):
+            _remove_tree(fd, entry)
+    finally:
+        os.close(fd)
+    os.rmdir(name, dir_fd=parent_fd)
+
+
+_UNDO: dict[str, Callable[[Resource], None]] = {
+    "file": _remove_file,
+    "directory": _remove_directory,
+    "owner": ownership.restore,
+}
