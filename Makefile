@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every target does the set-up that it needs (Debian packages, .venv) by itself, and is quick when there is nothing to do.
+
+PYTHON_BIN := .venv/bin
+PYTEST := $(PYTHON_BIN)/python -m pytest
+WORKERS ?= 2
+BASE ?= origin/main
+
+.DEFAULT_GOAL := help
+.PHONY: setup packages venv demo test check system format generate golden parity fuzz bench docs check-series hooks help
+
+help:  ## show the targets
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{printf "  make %-13s", $$2; $$1=$$2=""; print $$0}'
+
+packages:
+	@tools/setup/packages.sh tools/setup/debian-packages.txt
+
+venv: packages
+	@tools/setup/venv.sh
+
+setup: venv  ## install what is missing: Debian packages, .venv with the developers' tools
+
+demo: venv  ## boot a guest, talk to it, watch it stop
+	@$(PYTHON_BIN)/virloom demo
+
+check: venv  ## format, lint, types, layers, generated code, imports, docs: everything but the tests
+	@$(PYTHON_BIN)/python -m tools.check
+
+test: venv  ## the whole test suite, with real guests
+	@$(PYTEST) -n $(WORKERS)
+
+system: venv  ## the tests with real guests only
+	@$(PYTEST) -n $(WORKERS) tests/system
+
+format: venv  ## repair format, imports and what the linter can mend
+	@$(PYTHON_BIN)/ruff check --quiet --fix-only .
+	@$(PYTHON_BIN)/ruff format .
+
+generate: venv  ## renew all generated sources and tables
+	@$(PYTHON_BIN)/python -m tools.renew
+
+golden: venv  ## rewrite the expected outputs of tests/golden; review them with git diff
+	@VIRLOOM_UPDATE_GOLDEN=1 $(PYTEST) tests/golden
+	@git --no-pager diff --stat -- tests/golden
+
+parity: venv  ## compare with the libvirt 9 of this host (installs it)
+	@tools/setup/packages.sh tools/setup/debian-packages-compare.txt
+	@$(PYTEST) -m parity
+
+fuzz: venv  ## the property tests with many more examples
+	@HYPOTHESIS_PROFILE=fuzz $(PYTEST) -n $(WORKERS) --timeout=1800 tests/property
+
+bench: venv  ## measure against bare QEMU and against libvirt 9 (installs it)
+	@tools/setup/packages.sh tools/setup/debian-packages-compare.txt
+	@$(PYTHON_BIN)/python -m tools.bench
+
+docs: venv  ## the documentation as HTML in docs/_build/html
+	@$(PYTHON_BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+check-series: venv  ## make check on each commit since BASE (default origin/main), and their messages
+	@$(PYTHON_BIN)/python -m tools.check_commits --run "make check" $(BASE)..HEAD
+
+hooks: venv  ## install the git hooks (pre-commit, commit-msg)
+	@$(PYTHON_BIN)/python -m tools.setup.hooks

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sphinx settings; warnings are errors (make docs, make check)."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+project = "Virloom"
+copyright = "the Virloom authors, Apache-2.0"
+extensions = ["tools.support_table"]
+exclude_patterns = ["_build"]
+html_theme = "alabaster"
+html_theme_options = {"description": "libvirt, renewed", "fixed_sidebar": True}
+nitpicky = True

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks that ``import virloom`` stays light, by what it loads; its time is printed, not judged."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from statistics import median
+from time import perf_counter
+
+from tools.tracked import report, settings
+
+_LOADED = "import sys; before = set(sys.modules); import virloom; print(*set(sys.modules) - before)"
+
+
+def loaded_by_import() -> set[str]:
+    """The modules that ``import virloom`` brings into a fresh interpreter."""
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED], check=True, capture_output=True, text=True
+    )
+    return set(done.stdout.split())
+
+
+def eager(loaded: set[str], forbidden: list[str]) -> list[str]:
+    """The forbidden modules among *loaded*, in order."""
+    return sorted(loaded.intersection(forbidden))
+
+
+def _milliseconds(code: str) -> float:
+    start = perf_counter()
+    subprocess.run([sys.executable, "-I", "-c", code], check=True)
+    return (perf_counter() - start) * 1000
+
+
+def main() -> int:
+    """Entry point."""
+    problems = [
+        f"src/virloom/__init__.py: import virloom loads {name}"
+        for name in eager(loaded_by_import(), settings()["eager-imports"])
+    ]
+    took = median(_milliseconds("import virloom") for _ in range(5))
+    bare = median(_milliseconds("pass") for _ in range(5))
+    print(f"import virloom: {took - bare:.1f} ms beyond the interpreter's own {bare:.1f} ms")
+    return report(
+        problems,
+        "import it in the function that needs it, or under TYPE_CHECKING;"
+        " `python -X importtime -c 'import virloom'` shows who loads it",
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs the Debian packages of a list that are missing, and says which.
+#
+#     tools/setup/packages.sh tools/setup/debian-packages.txt
+#
+# A shell script, because it is what brings Python. It needs no rights where nothing is missing.
+set -eu
+
+list=$1
+wanted=$(sed -e 's/#.*//' -e '/^ *$/d' "$list")
+
+if ! command -v dpkg-query >/dev/null 2>&1; then
+    echo "setup: not a Debian system; make sure that these are installed:" $wanted
+    exit 0
+fi
+
+missing=
+installed=" $(dpkg-query -W -f '${db:Status-Status}/${Package} ' $wanted 2>/dev/null || true)"
+for package in $wanted; do
+    case $installed in
+    *" installed/$package "*) ;;
+    *) missing="$missing $package" ;;
+    esac
+done
+[ -n "$missing" ] || exit 0
+
+install="apt-get install --no-install-recommends$missing"
+if [ "$(id -u)" = 0 ]; then
+    as_root=
+elif command -v sudo >/dev/null 2>&1; then
+    as_root=sudo
+    if [ ! -t 0 ] && ! sudo -n true 2>/dev/null; then
+        echo "setup: missing packages:$missing" >&2
+        echo "setup: sudo would ask for a password; run: sudo $install" >&2
+        exit 1
+    fi
+else
+    echo "setup: missing packages:$missing" >&2
+    echo "setup: you are not root and there is no sudo; have root run: $install" >&2
+    exit 1
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# Runs apt-get quietly; what it said is shown when it fails.
+apt() {
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 "$@" \
+        >"$log" 2>&1 </dev/null || return 1
+}
+
+echo "setup: installing Debian packages:$missing"
+for package in $missing; do
+    if [ -z "$(apt-cache madison "$package" 2>/dev/null)" ]; then
+        echo "setup: apt-get update ($package is not in the package lists yet)"
+        apt update || { cat "$log" >&2; exit 1; }
+        break
+    fi
+done
+if ! apt install -y --no-install-recommends $missing; then
+    echo "setup: once more after apt-get update (the package lists may be old)"
+    apt update || { cat "$log" >&2; exit 1; }
+    apt install -y --no-install-recommends $missing || {
+        cat "$log" >&2
+        echo "setup: apt-get failed (above); the command was: $install" >&2
+        exit 1
+    }
+fi

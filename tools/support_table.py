@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Sphinx directive ``support-table``: which procedures a driver serves, read off its sources.
+
+The sources are parsed, not imported: a handler is a method under ``@serves(procedures.AREA.NAME)``.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+
+from tools.tracked import ROOT
+from virloom.procedures import find
+from virloom.procedures.numbers import PROCEDURES
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+DRIVERS = ROOT / "src" / "virloom" / "drivers"
+
+#: The programs that applications call; the others are between daemons.
+_PROGRAMS = {0x20008086: "remote", 0x20008087: "qemu"}
+
+
+def served_names(tree: ast.AST) -> Iterator[str]:
+    """The last names of the procedures that a module's ``@serves`` decorators name."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            for call in node.decorator_list:
+                if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("serves"):
+                    yield ast.unparse(call.args[0]).rsplit(".", 1)[-1]
+
+
+def served_by_driver(drivers: Path) -> dict[str, frozenset[str]]:
+    """Driver → names of the procedures that it serves, e.g. ``DOMAIN_CREATE``."""
+    found = {}
+    for folder in sorted(path for path in drivers.iterdir() if path.is_dir()):
+        names = frozenset(
+            name
+            for source in folder.rglob("*.py")
+            for name in served_names(ast.parse(source.read_text(encoding="utf-8")))
+        )
+        if names:
+            found[folder.name] = names
+    return found
+
+
+def _names_by_area() -> dict[str, list[str]]:
+    areas: dict[str, list[str]] = defaultdict(list)
+    for program in _PROGRAMS:
+        for number, (area, name) in PROCEDURES.get(program, {}).items():
+            procedure = find(program, number)
+            if procedure is not None and procedure.kind == "call":
+                areas[area].append(name)
+    return areas
+
+
+def _table(rows: list[list[str]]) -> nodes.table:
+    head, *body = rows
+    group = nodes.tgroup(cols=len(head))
+    group += [nodes.colspec(colwidth=1) for _ in head]
+    group += nodes.thead("", _row(head))
+    group += nodes.tbody("", *map(_row, body))
+    return nodes.table("", group)
+
+
+def _row(cells: list[str]) -> nodes.row:
+    return nodes.row("", *(nodes.entry("", nodes.paragraph("", cell)) for cell in cells))
+
+
+class SupportTable(Directive):
+    """Per area: how many procedures each driver serves of all, and their names."""
+
+    def run(self) -> list[nodes.Node]:
+        """The nodes that take the directive's place."""
+        drivers = served_by_driver(DRIVERS)
+        rows = [["area", "procedures", *drivers]]
+        listed: list[nodes.Node] = []
+        for area, names in sorted(_names_by_area().items()):
+            counts = [str(len(served.intersection(names))) for served in drivers.values()]
+            rows.append([area, str(len(names)), *counts])
+        for driver, served in drivers.items():
+            listed.append(nodes.paragraph("", f"Served by the {driver} driver:"))
+            items = [nodes.list_item("", nodes.literal("", name)) for name in sorted(served)]
+            listed.append(nodes.bullet_list("", *(_in_paragraph(item) for item in items)))
+        return [_table(rows), *listed]
+
+
+def _in_paragraph(item: nodes.list_item) -> nodes.list_item:
+    return nodes.list_item("", nodes.paragraph("", "", *item.children))
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Called by Sphinx."""
+    app.add_directive("support-table", SupportTable)
+    return {"parallel_read_safe": True}
