@@ -292,8 +292,8 @@ def _parse(line: bytes, depth: int) -> Any:
 
 
 _BRACES = bytes.maketrans(b"[]", b"{}")
-_NOT_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"\\'))
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_NOT_STRUCTURE = bytes(set(range(256)) - set(b'[]{}"'))
+_STRING = re.compile(rb'"[^"]*"')
 
 
 def _check_depth(line: bytes, depth: int) -> None:
@@ -304,7 +304,7 @@ def _check_depth(line: bytes, depth: int) -> None:
     """
     if line.count(b"{") + line.count(b"[") <= depth:
         return
-    rest = line.translate(None, _NOT_STRUCTURE)
+    rest = line.replace(rb"\\", b"").replace(rb"\"", b"").translate(None, _NOT_STRUCTURE)
     rest = _STRING.sub(b"", rest).translate(_BRACES)
     for _ in range(depth):
         if not rest:
