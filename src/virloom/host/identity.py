@@ -1,23 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which process a pid meant: identity over reuse of pids and over reboots.
 
-Standard library only and no asyncio: the guardian process loads this module too.
+The guardian process loads this module too and has to stay small: nothing but :mod:`os` here.
 """
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import os
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+_boot_id = ""
 
 
-@functools.cache
 def boot_id() -> str:
-    """The id the kernel drew at this boot (``/proc/sys/kernel/random/boot_id``)."""
-    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        return file.read().strip()
+    """The id the kernel drew at this boot (``/proc/sys/kernel/random/boot_id``); read once."""
+    global _boot_id
+    if not _boot_id:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            _boot_id = file.read().strip()
+    return _boot_id
 
 
 def start_time(pid: int) -> int:
@@ -37,12 +42,35 @@ def start_time(pid: int) -> int:
     return int(stat[stat.rindex(b")") + 2 :].split()[19])
 
 
-class ProcessIdentity(NamedTuple):
-    """A process for all time: pid, start time and boot."""
+class ProcessIdentity:
+    """A process for all time. Immutable; equal when all three are.
 
-    pid: int
-    start_time: int
-    boot_id: str
+    Attributes:
+        pid: Its id, which another process may have later.
+        start_time: See :func:`start_time`.
+        boot_id: See :func:`boot_id`.
+    """
+
+    __slots__ = ("boot_id", "pid", "start_time")
+
+    def __init__(self, pid: int, start_time: int, boot_id: str) -> None:
+        self.pid = pid
+        self.start_time = start_time
+        self.boot_id = boot_id
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ProcessIdentity):
+            return NotImplemented
+        return self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        return f"ProcessIdentity({self.pid}, {self.start_time}, {self.boot_id!r})"
+
+    def _key(self) -> tuple[int, int, str]:
+        return self.pid, self.start_time, self.boot_id
 
     @classmethod
     def of(cls, pid: int) -> ProcessIdentity:
@@ -64,7 +92,7 @@ class ProcessIdentity(NamedTuple):
 
     def to_json(self) -> dict[str, Any]:
         """What a status file keeps; :meth:`from_json` reads it."""
-        return self._asdict()
+        return {"pid": self.pid, "start_time": self.start_time, "boot_id": self.boot_id}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> ProcessIdentity:
@@ -103,9 +131,13 @@ def processes_with_environ(prefix: str) -> Iterator[tuple[ProcessIdentity, dict[
     for pid in process_ids():
         environment = _environment(pid)
         found = {name: value for name, value in environment.items() if name.startswith(prefix)}
-        if found:
-            with contextlib.suppress(ProcessLookupError):  # it ended while we looked
-                yield ProcessIdentity.of(pid), found
+        if not found:
+            continue
+        try:
+            identity = ProcessIdentity.of(pid)
+        except ProcessLookupError:  # it ended while we looked
+            continue
+        yield identity, found
 
 
 def find_by_environ(variable: str, value: str) -> list[ProcessIdentity]:

@@ -7,12 +7,11 @@ the guest's process and closes its own: from then on the lock is held until the 
 inherited the descriptor has ended, whatever became of the launcher. No pid is involved, so no pid
 can be mistaken. OFD locks rather than flock, because they can be asked about without taking them.
 
-Standard library only: the guardian process loads this module too.
+The guardian process loads this module too and has to stay small: only what is needed is imported.
 """
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import struct
@@ -39,9 +38,22 @@ def take_liveness(path: str) -> int:
         BlockingIOError: A process of an earlier guest still holds it.
         OSError: The file cannot be made.
     """
+    return _take(path, fcntl.F_WRLCK)
+
+
+def share_liveness(path: str) -> int:
+    """As :func:`take_liveness`, for processes that hold the lock of one file together.
+
+    Raises:
+        OSError: The file cannot be made.
+    """
+    return _take(path, fcntl.F_RDLCK)
+
+
+def _take(path: str, kind: int) -> int:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _request(fcntl.F_WRLCK))
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _request(kind))
     except OSError:
         os.close(fd)
         raise
@@ -74,9 +86,12 @@ def holders(path: str) -> list[ProcessIdentity]:
         return []
     found = []
     for pid in process_ids():
-        if pid != os.getpid() and _holds(pid, wanted):
-            with contextlib.suppress(ProcessLookupError):  # it ended while we looked
-                found.append(ProcessIdentity.of(pid))
+        if pid == os.getpid() or not _holds(pid, wanted):
+            continue
+        try:
+            found.append(ProcessIdentity.of(pid))
+        except ProcessLookupError:  # it ended while we looked
+            continue
     return found
 
 

@@ -11,9 +11,17 @@ import os
 from types import TracebackType
 
 from virloom.errors import system_failure
-from virloom.host.liveness import holders, is_live, live_path, take_liveness
+from virloom.host.liveness import holders, is_live, live_path, share_liveness, take_liveness
 
-__all__ = ["LockHeld", "RootLock", "holders", "is_live", "live_path", "take_liveness"]
+__all__ = [
+    "LockHeld",
+    "RootLock",
+    "holders",
+    "is_live",
+    "live_path",
+    "share_liveness",
+    "take_liveness",
+]
 
 LOCK_NAME = "driver.lock"
 

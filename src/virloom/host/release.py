@@ -2,7 +2,7 @@
 """Undo what a guest's record lists: files, directories, owners. Every undoing may be repeated.
 
 A record lists a resource before it is taken, so undoing one that never came to be is no error.
-Standard library only: the guardian process loads this module too.
+The guardian process loads this module too and has to stay small: only what is needed is imported.
 
 =============  ===========================================  =============================
 ``kind``       further keys                                 undone by
@@ -15,14 +15,14 @@ Standard library only: the guardian process loads this module too.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-from virloom.host import ownership
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, TypeAlias
 
-Resource = Mapping[str, Any]
+    Resource: TypeAlias = Mapping[str, Any]
 
 
 def release(resources: Sequence[Resource]) -> list[str]:
@@ -45,8 +45,16 @@ def release(resources: Sequence[Resource]) -> list[str]:
 
 
 def _remove_file(resource: Resource) -> None:
-    with contextlib.suppress(FileNotFoundError):
+    try:
         os.unlink(resource["path"])
+    except FileNotFoundError:
+        return
+
+
+def _restore_owner(resource: Resource) -> None:
+    from virloom.host import ownership  # most guests have no such resource
+
+    ownership.restore(resource)
 
 
 def _remove_directory(resource: Resource) -> None:
@@ -86,5 +94,5 @@ def _remove_tree(parent_fd: int, name: str) -> None:
 _UNDO: dict[str, Callable[[Resource], None]] = {
     "file": _remove_file,
     "directory": _remove_directory,
-    "owner": ownership.restore,
+    "owner": _restore_owner,
 }
