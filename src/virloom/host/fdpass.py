@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Descriptors over a UNIX socket (SCM_RIGHTS): received ones are owned at once, or closed."""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import os
+import socket
+from collections.abc import Sequence
+
+MAX_FDS = 253
+"""Descriptors that the kernel takes in one message (SCM_MAX_FD)."""
+
+_INT = array.array("i").itemsize
+
+
+class TooManyDescriptors(OSError):
+    """A peer sent more descriptors than were allowed; all of them are closed."""
+
+
+def send_fds(connection: socket.socket, data: bytes, fds: Sequence[int]) -> int:
+    """Send *data* and, with its first byte, *fds*; ours stay open.
+
+    Returns:
+        The bytes sent, at least one; the rest is to be sent without descriptors.
+
+    Raises:
+        BlockingIOError: A non-blocking socket is full; nothing was sent.
+        ValueError: No data, without which no descriptor arrives, or more than :data:`MAX_FDS`.
+    """
+    if not data:
+        raise ValueError("descriptors need at least one byte to go with")
+    if len(fds) > MAX_FDS:
+        raise ValueError(f"{len(fds)} descriptors are more than the {MAX_FDS} of one message")
+    if not fds:
+        return connection.send(data, socket.MSG_NOSIGNAL)
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+    return connection.sendmsg([data], rights, socket.MSG_NOSIGNAL)
+
+
+def recv_fds(connection: socket.socket, size: int, limit: int) -> tuple[bytes, list[int]]:
+    """Receive up to *size* bytes and the descriptors that came with them, close-on-exec.
+
+    The caller owns the descriptors. On every error they are closed.
+
+    Args:
+        limit: Descriptors that the peer may send with one message.
+
+    Returns:
+        The data, empty at the end of the stream, and the descriptors.
+
+    Raises:
+        BlockingIOError: Nothing is there on a non-blocking socket.
+        TooManyDescriptors: More came than *limit*; the data is lost, so the connection is too.
+    """
+    # Room for one more than allowed, so that one too many is seen rather than cut off.
+    room = socket.CMSG_SPACE((limit + 1) * _INT)
+    data, messages, flags, _ = connection.recvmsg(size, room, socket.MSG_CMSG_CLOEXEC)
+    with OwnedFds(_descriptors(messages)) as fds:
+        if flags & socket.MSG_CTRUNC or len(fds) > limit:
+            raise TooManyDescriptors(f"more than {limit} descriptors came with one message")
+        return data, fds.release()
+
+
+def _descriptors(messages: list[tuple[int, int, bytes]]) -> list[int]:
+    fds = array.array("i")
+    for level, kind, payload in messages:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(payload[: len(payload) - len(payload) % _INT])
+    return list(fds)
+
+
+class OwnedFds:
+    """Descriptors that are closed on leaving the block, unless :meth:`release` gave them away."""
+
+    def __init__(self, fds: Sequence[int]) -> None:
+        self._fds = list(fds)
+
+    def __len__(self) -> int:
+        return len(self._fds)
+
+    def release(self) -> list[int]:
+        """Give the descriptors to the caller."""
+        fds, self._fds = self._fds, []
+        return fds
+
+    def __enter__(self) -> OwnedFds:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for fd in self.release():
+            with contextlib.suppress(OSError):  # closing must go on; a bad one is gone anyway
+                os.close(fd)
