@@ -11,7 +11,7 @@ from pathlib import Path
 from tools.tracked import report, settings, text_of, tracked_files
 
 #: Where the patterns themselves are written down.
-_EXEMPT = {Path("pyproject.toml"), Path("tests/unit/tools/test_tools_check_paths.py")}
+_EXEMPT = {Path("pyproject.toml"), Path("tests/unit/tools/test_check_paths.py")}
 
 #: Settings by which a package index gets into a file.
 _INDEX = re.compile(r"(?:--(?:extra-)?index-url|index[-_]url *=|PIP_INDEX|PROXY=)", re.IGNORECASE)
