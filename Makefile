@@ -62,4 +62,5 @@ check-series: venv  ## make check on each commit since BASE (default origin/main
 	@$(PYTHON_BIN)/python -m tools.check_commits --run "make check" $(BASE)..HEAD
 
 hooks: venv  ## install the git hooks (pre-commit, commit-msg)
-	@$(PYTHON_BIN)/python -m tools.setup.hooks
+	@$(PYTHON_BIN)/python -m pip --disable-pip-version-check install -q -e '.[hooks]'
+	@$(PYTHON_BIN)/pre-commit install --hook-type pre-commit --hook-type commit-msg

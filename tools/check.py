@@ -43,7 +43,11 @@ CHECKS = (
         "mend the RST; warnings are errors",
     ),
     Check("format", _module("ruff", "format", "--check", "--quiet", "."), "make format"),
-    Check("lint", _module("ruff", "check", "--quiet", "--output-format=concise", "."), "make format mends some of it"),
+    Check(
+        "lint",
+        _module("ruff", "check", "--quiet", "--output-format=concise", "."),
+        "make format mends some of it",
+    ),
     Check(
         "layers",
         (str(_BIN / "lint-imports"), "--no-cache"),
