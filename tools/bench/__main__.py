@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m tools.bench [-n COUNT] [NAME…]``: measure, and print tables."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tools.bench import imports, lifecycle, reaper, scale
+from virloom.testing.guest import CACHE_VARIABLE
+
+BENCHES: dict[str, Callable[[Path, int], str]] = {
+    "import": imports.imports,
+    "warm": lifecycle.warm,
+    "fresh": lifecycle.fresh,
+    "many": scale.many,
+}
+
+
+def main() -> int:
+    """Run the benches that are named, or all."""
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
+    parser.add_argument("-n", "--count", type=int, default=20, help="samples per figure")
+    options = parser.parse_args()
+    unknown = set(options.names) - set(BENCHES)
+    if unknown:
+        parser.error(
+            f"no such bench: {', '.join(sorted(unknown))} (there are {', '.join(BENCHES)})"
+        )
+    return reaper.run_below(lambda: _run(options.names or list(BENCHES), options.count))
+
+
+def _run(names: list[str], count: int) -> int:
+    with tempfile.TemporaryDirectory(prefix="virloom-bench-") as name:
+        directory = Path(name)
+        # libvirt's QEMU runs as a user that must be able to read what guests boot.
+        directory.chmod(0o755)
+        (directory / "cache").mkdir(mode=0o755)
+        os.environ[CACHE_VARIABLE] = str(directory / "cache")
+        for bench in names:
+            print(BENCHES[bench](directory, count), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Virloom's embedded driver in a process: ``embed DIR``, or ``first DIR`` for a fresh root."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import virloom
+from tools.bench.sides import line
+from virloom.enums.domain import DomainCreateFlags
+
+
+class Handlers:
+    """What the orchestrator asks for, on one loop that runs only while something is asked."""
+
+    def __init__(self, directory: Path) -> None:
+        self._runner = asyncio.Runner()
+        self._uri = f"qemu:///embed?root={directory}"
+        self._connection: Any = None
+
+    def run(self, xml: str, paused: bool) -> dict[str, float]:
+        """Create a guest and destroy it."""
+        return self._runner.run(self._run(xml, paused))
+
+    def arguments(self, xml: str, name: str) -> list[str]:
+        """The command line that QEMU gets for a guest."""
+        return self._runner.run(self._arguments(xml, name))
+
+    def first(self, xml: str) -> dict[str, float]:
+        """Open a fresh root and create the first guest there."""
+        return self._runner.run(self._first(xml))
+
+    def many(self, documents: list[str]) -> dict[str, float]:
+        """All *documents* up, listed, asked for their statistics in one call, and gone."""
+        return self._runner.run(self._many(documents))
+
+    async def _connected(self) -> Any:
+        if self._connection is None:
+            self._connection = await virloom.open(self._uri)
+        return self._connection
+
+    async def _run(self, xml: str, paused: bool) -> dict[str, float]:
+        connection = await self._connected()
+        watch = Watch()
+        domain = await connection.create_xml(xml, _flags(paused))
+        created = watch.lap()
+        await domain.destroy()
+        return {"create": created, "destroy": watch.lap()}
+
+    async def _arguments(self, xml: str, name: str) -> list[str]:
+        domain = await (await self._connected()).create_xml(xml, _flags(True))
+        try:
+            return line.arguments_of(name)
+        finally:
+            await domain.destroy()
+
+    async def _first(self, xml: str) -> dict[str, float]:
+        watch = Watch()
+        domain = await (await self._connected()).create_xml(xml, _flags(True))
+        created = watch.lap()
+        await domain.destroy()
+        return {"create": created}
+
+    async def _many(self, documents: list[str]) -> dict[str, float]:
+        connection = await self._connected()
+        before = line.own_memory()
+        watch = Watch()
+        domains = [await connection.create_xml(xml, _flags(True)) for xml in documents]
+        up = watch.lap()
+        listed = await connection.list_all_domains()
+        listed_in = watch.lap()
+        statistics = await connection.all_domain_stats()
+        statistics_in = watch.lap()
+        memory = line.own_memory() - before
+        if not len(listed) == len(statistics) == len(documents):
+            raise RuntimeError(f"{len(listed)} listed, {len(statistics)} with statistics")
+        watch.lap()
+        await asyncio.gather(*[domain.destroy() for domain in domains])
+        gone = watch.lap()
+        return {
+            "up": up,
+            "listed": listed_in,
+            "statistics": statistics_in,
+            "gone": gone,
+            "memory": float(memory),
+        }
+
+
+class Watch:
+    """Seconds from lap to lap."""
+
+    def __init__(self) -> None:
+        self._last = asyncio.get_running_loop().time()
+
+    def lap(self) -> float:
+        """Seconds since the last lap."""
+        now = asyncio.get_running_loop().time()
+        seconds, self._last = now - self._last, now
+        return seconds
+
+
+def _flags(paused: bool) -> DomainCreateFlags:
+    return DomainCreateFlags.START_PAUSED if paused else DomainCreateFlags(0)
+
+
+def main(directory: Path) -> None:
+    """Serve requests."""
+    handlers = Handlers(directory)
+    line.serve(
+        {
+            "run": handlers.run,
+            "arguments": handlers.arguments,
+            "first": handlers.first,
+            "many": handlers.many,
+        }
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
