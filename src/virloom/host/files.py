@@ -164,7 +164,7 @@ class Directory:
 
     def names(self) -> list[str]:
         """The entries, in no order."""
-        return os.listdir(self._fd)
+        return os.listdir(f"/proc/self/fd/{self._fd}")  # listdir(-1) would list the working one
 
     def listen_unix(self, name: str, mode: int = 0o600, backlog: int = 1) -> socket.socket:
         """A listening, non-blocking stream socket bound to *name*; a left-over socket is replaced.

@@ -162,6 +162,7 @@ class Ending:
         for fd in processes:
             if fd is not None:
                 _signal(fd, signal.SIGKILL if late else signal.SIGTERM)
+                _signal(fd, signal.SIGCONT)  # a stopped process does not hear SIGTERM
                 self._poll.register(fd, select.POLLIN)
                 self._running[fd] = ward
         if not any(held is ward for held in self._running.values()):

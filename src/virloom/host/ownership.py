@@ -167,7 +167,8 @@ def _opened(resource: Mapping[str, Any]) -> Iterator[int | None]:
             return
         descriptors.callback(os.close, fd)
         found = os.fstat(fd)
-        if (found.st_dev, found.st_ino) != (resource["device"], resource["inode"]):
+        same = (found.st_dev, found.st_ino) == (resource["device"], resource["inode"])
+        if not same or stat.S_ISLNK(found.st_mode):  # a link may even get the inode's number anew
             yield None
             return
         if stat.S_ISREG(found.st_mode) or stat.S_ISBLK(found.st_mode):
@@ -204,7 +205,7 @@ class _Attributes:
         text = self._get(_OWNER)
         owner = _parse_owner(text) if text else None
         if _this_boot(self._get(_TIMESTAMP)):
-            # Ours are counted after they are listed, so a crash can leave the count behind.
+            # Ours are counted only while they are listed; a crash can leave the count behind.
             count = int(self._get(_COUNT) or 0)
             return Memory(owner, tokens, max(0, count - len(tokens)))
         # Of an earlier boot: ours is of use still; libvirt's is not, and libvirt drops it too.
@@ -212,11 +213,17 @@ class _Attributes:
 
     def save(self, memory: Memory) -> None:
         assert memory.owner is not None
-        self._set(_TOKENS, " ".join(memory.tokens))
+        steps = [
+            lambda: self._set(_TOKENS, " ".join(memory.tokens)),
+            lambda: self._set(_COUNT, str(len(memory.tokens) + memory.others)),
+        ]
+        if len(memory.tokens) < len(self._get(_TOKENS).split()):
+            steps.reverse()  # a holder who is counted and not listed would pass for libvirt's
+        steps[0]()
         if not _this_boot(self._get(_TIMESTAMP)):  # libvirt wants its own again, to the letter
             self._set(_TIMESTAMP, str(_boot_time()))
         self._set(_OWNER, "+{}:+{}".format(*memory.owner))
-        self._set(_COUNT, str(len(memory.tokens) + memory.others))
+        steps[1]()
 
     def clear(self) -> None:
         # The tokens last: as long as they are there, a restore that was cut off is repeated.
