@@ -61,7 +61,8 @@ def _names_by_area() -> dict[str, list[str]]:
     return areas
 
 
-def _table(rows: list[list[str]]) -> nodes.table:
+def table(rows: list[list[str]]) -> nodes.table:
+    """A table of plain cells; the first row is its head."""
     head, *body = rows
     group = nodes.tgroup(cols=len(head))
     group += [nodes.colspec(colwidth=1) for _ in head]
@@ -89,7 +90,7 @@ class SupportTable(Directive):
             listed.append(nodes.paragraph("", f"Served by the {driver} driver:"))
             items = [nodes.list_item("", nodes.literal("", name)) for name in sorted(served)]
             listed.append(nodes.bullet_list("", *(_in_paragraph(item) for item in items)))
-        return [_table(rows), *listed]
+        return [table(rows), *listed]
 
 
 def _in_paragraph(item: nodes.list_item) -> nodes.list_item:

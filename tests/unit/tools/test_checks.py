@@ -15,6 +15,7 @@ from tools.check_imports import eager
 from tools.check_licence import unlicensed
 from tools.check_paths import machine_bound, named_without_subject
 from tools.check_sizes import too_long
+from tools.conf_table import documented
 from tools.support_table import served_names
 
 LICENCE = "# SPDX-License-Identifier: Apache-2.0\n"
@@ -142,3 +143,14 @@ class Lifecycle:
     def other(self): ...
 """
     assert list(served_names(ast.parse(source))) == ["DOMAIN_CREATE", "DOMAIN_SHUTDOWN"]
+
+
+def test_configuration_keys_are_explained_by_the_docstring() -> None:
+    docstring = """Settings.
+
+    Attributes:
+        user: Who QEMU runs as,
+            or nobody.
+        limit: How many.
+    """
+    assert documented(docstring) == {"user": "Who QEMU runs as, or nobody.", "limit": "How many."}
