@@ -99,7 +99,7 @@ def initramfs() -> Path:
         OperationFailed: BusyBox or the kernel is missing, or no cache directory can be written.
     """
     shell, modules = busybox(), module_closure(MODULES)
-    path = _cache_directory() / f"initramfs-{_key([shell, *modules])}.gz"
+    path = cache_directory() / f"initramfs-{_key([shell, *modules])}.gz"
     if not path.exists():
         # It can be built again, so it need not outlive a loss of power.
         write_atomic(path, image.build(shell, modules), mode=0o644, durable=False)
@@ -151,7 +151,12 @@ def _key(files: Sequence[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _cache_directory() -> Path:
+def cache_directory() -> Path:
+    """Where the initial file system is kept.
+
+    Raises:
+        OperationFailed: None of the places can be written.
+    """
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     chosen = os.environ.get(CACHE_VARIABLE)
     wanted = [Path(chosen)] if chosen else [home / "virloom", _temporary_directory()]

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Entry point of ``virloom``: finds the command, loads nothing but that, reports its error.
+
+Exit codes: 0 done, 2 a wrong command line or something that could not be begun; what 1 means is
+each command's own (its ``--help`` says so). A signal that ends a command gives 128 and its number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from virloom.errors import VirloomError
+
+COMMANDS = {
+    "run": "boot the guest of a domain document, its console on this terminal",
+    "demo": "boot a tiny guest, talk to it, watch it stop",
+    "doctor": "what this host has for guests, and what is missing",
+    "validate": "check a domain document",
+}
+"""Every command and what its line in the list of commands says."""
+
+FAILED = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command of *argv* (by default the process's) and return its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    options = _parser(words).parse_args(words)
+    try:
+        return _flushed(int(options.execute(options)))
+    except VirloomError as error:
+        print(f"virloom {options.command}: {error.message}", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        return _reader_left()
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _flushed(code: int) -> int:
+    sys.stdout.flush()
+    return code
+
+
+def _reader_left() -> int:
+    # Whoever read our output has enough of it; the interpreter must not complain about that.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    parser = _Parser(prog="virloom", description="Virtual machines by libvirt's documents.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name == chosen:
+            module = importlib.import_module(f"virloom.cli.commands.{name}")
+            module.configure(command)
+            command.set_defaults(execute=module.execute)
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, and where help is."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(FAILED, f"{self.prog}: {message} (try '{self.prog} --help')\n")
