@@ -56,7 +56,7 @@ def kernel() -> Path:
             f"no readable guest kernel: '{chosen or '/boot/vmlinuz-*-cloud-amd64'}'",
             remedy=f"apt install linux-image-cloud-amd64, or set {KERNEL_VARIABLE}",
         )
-    return max(found, key=_version_key)
+    return max(found, key=version_key)
 
 
 def busybox() -> Path:
@@ -78,7 +78,11 @@ def module_closure(names: Sequence[str]) -> list[Path]:
 
     Modules that are built into the kernel have no file and are left out.
     """
-    directory = Path("/lib/modules") / _release(kernel())
+    return load_order(Path("/lib/modules") / _release(kernel()), names)
+
+
+def load_order(directory: Path, names: Sequence[str]) -> list[Path]:
+    """The same for the kernel whose modules are in *directory* (by its ``modules.dep``)."""
     needs = _dependencies(directory)
     order: dict[Path, None] = {}
     for name in names:
@@ -106,7 +110,6 @@ def initramfs() -> Path:
     return path
 
 
-@cache
 def command_line(modules: tuple[str, ...] = ()) -> str:
     """The tiny guest's kernel command line: serial console, no tests, the modules to load.
 
@@ -120,7 +123,8 @@ def command_line(modules: tuple[str, ...] = ()) -> str:
     )
 
 
-def _version_key(path: Path) -> list[tuple[int, str]]:
+def version_key(path: Path) -> list[tuple[int, str]]:
+    """A key that sorts kernels by the numbers in their names."""
     parts = re.split(r"(\d+)", path.name)
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]
 
