@@ -190,7 +190,8 @@ async def start(request: SpawnRequest) -> Process:
         _check_report(request, process, _read_all(report))
     except asyncio.CancelledError:
         process.send_signal(signal.SIGKILL)
-        process.on_exit(lambda _: process.close())
+        await process.wait()
+        process.close()
         raise
     finally:
         os.close(report)
