@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``<clock>``: the time that the guest sees."""
+
+from __future__ import annotations
+
+from virloom.xml.element import Element
+from virloom.xml.fields import attribute, children, verbatim
+from virloom.xml.kinds import STRING, ULONG, YES_NO, choice
+from virloom.xml.node import Node
+
+
+class Timer(Element):
+    """``<timer name='rtc' tickpolicy='catchup'/>``; the frequency in Hz."""
+
+    name: str | None = attribute(
+        choice(
+            "platform",
+            "pit",
+            "rtc",
+            "hpet",
+            "tsc",
+            "kvmclock",
+            "hypervclock",
+            "armvtimer",
+        )
+    )
+    present: bool | None = attribute(YES_NO)
+    tickpolicy: str | None = attribute(choice("delay", "catchup", "merge", "discard"))
+    track: str | None = attribute(choice("boot", "guest", "wall", "realtime"))
+    frequency: int | None = attribute(ULONG)
+    mode: str | None = attribute(choice("auto", "native", "emulate", "paravirt", "smpsafe"))
+    catchup: list[Node] = verbatim("catchup")
+
+
+class Clock(Element):
+    """``<clock offset='utc'>``; ``adjustment`` is seconds, or ``reset``."""
+
+    offset: str | None = attribute(choice("utc", "localtime", "variable", "timezone", "absolute"))
+    adjustment: str | None = attribute(STRING)
+    basis: str | None = attribute(choice("utc", "localtime"))
+    timezone: str | None = attribute(STRING)
+    start: str | None = attribute(STRING)
+    timers: list[Timer] = children(Timer, "timer")

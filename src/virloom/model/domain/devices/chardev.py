@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``<serial>``, ``<parallel>``, ``<console>`` and ``<channel>``: character devices."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from virloom.model.domain.devices.device import Device
+from virloom.model.domain.seclabel import SourceSeclabel
+from virloom.xml.element import Element
+from virloom.xml.fields import attribute, children, group, verbatim
+from virloom.xml.format import FormatFlags
+from virloom.xml.kinds import ON_OFF, STRING, UINT, YES_NO, choice
+from virloom.xml.node import Node
+
+TYPE = choice(
+    "null",
+    "vc",
+    "pty",
+    "dev",
+    "file",
+    "pipe",
+    "stdio",
+    "udp",
+    "tcp",
+    "unix",
+    "spicevmc",
+    "spiceport",
+    "nmdm",
+    "qemu-vdagent",
+    "dbus",
+)
+
+
+class ChardevSource(Element):
+    """``<source path='…'/>``: a file, socket or address; UDP has two of them, by ``mode``."""
+
+    channel: str | None = attribute(STRING)
+    mode: str | None = attribute(choice("connect", "bind", "client", "server"))
+    path: str | None = attribute(STRING)
+    host: str | None = attribute(STRING)
+    service: str | None = attribute(STRING)
+    tls: bool | None = attribute(YES_NO)
+    append: bool | None = attribute(ON_OFF)
+    master: str | None = attribute(STRING)
+    slave: str | None = attribute(STRING)
+    seclabels: list[SourceSeclabel] = children(SourceSeclabel, "seclabel")
+    reconnect: list[Node] = verbatim("reconnect")
+    clipboard: list[Node] = verbatim("clipboard")
+    mouse: list[Node] = verbatim("mouse")
+
+
+class Protocol(Element):
+    """``<protocol type='telnet'/>`` of a TCP source."""
+
+    type: str | None = attribute(choice("raw", "telnet", "telnets", "tls"))
+
+
+class Log(Element):
+    """``<log file='…' append='on'/>``: a copy of what the guest writes."""
+
+    file: str | None = attribute(STRING)
+    append: bool | None = attribute(ON_OFF)
+
+
+class Chardev(Device):
+    """What the four kinds share."""
+
+    type: str | None = attribute(TYPE)
+    tty: str | None = attribute(STRING, live=True)
+    sources: list[ChardevSource] = children(ChardevSource, "source")
+    protocol: Protocol = group(Protocol)
+    log: Log = group(Log)
+
+    def adapted(self, flags: FormatFlags) -> Self:
+        """Without the pseudo terminal of this run, where only the configuration is asked for."""
+        shown = super().adapted(flags)
+        if self.type == "pty" and flags & FormatFlags.INACTIVE and self.sources:
+            return shown.beside(sources=[], tty=None)
+        return shown
+
+
+class TargetModel(Element):
+    """``<model name='isa-serial'/>``: which device of QEMU it is."""
+
+    name: str | None = attribute(STRING)
+
+
+class SerialTarget(Element):
+    """``<target type='isa-serial' port='0'>``."""
+
+    type: str | None = attribute(STRING)
+    port: int | None = attribute(UINT)
+    model: TargetModel = group(TargetModel)
+
+
+class Serial(Chardev):
+    """``<serial type='pty'>``."""
+
+    tag = "serial"
+    schema_path = "domain/devices/serial"
+
+    target: SerialTarget = group(SerialTarget)
+
+
+class ParallelTarget(Element):
+    """``<target port='0'/>``."""
+
+    type: str | None = attribute(STRING)
+    port: int | None = attribute(UINT)
+
+
+class Parallel(Chardev):
+    """``<parallel type='file'>``."""
+
+    tag = "parallel"
+    schema_path = "domain/devices/parallel"
+
+    target: ParallelTarget = group(ParallelTarget)
+
+
+class ConsoleTarget(Element):
+    """``<target type='serial' port='0'/>``."""
+
+    type: str | None = attribute(STRING)
+    port: int | None = attribute(UINT)
+
+
+class Console(Chardev):
+    """``<console type='pty' tty='/dev/pts/3'>``; the first one may mirror the first serial."""
+
+    tag = "console"
+    schema_path = "domain/devices/console"
+
+    target: ConsoleTarget = group(ConsoleTarget)
+
+
+class ChannelTarget(Element):
+    """``<target type='virtio' name='org.qemu.guest_agent.0' state='connected'/>``."""
+
+    type: str | None = attribute(STRING)
+    address: str | None = attribute(STRING)
+    port: int | None = attribute(UINT)
+    name: str | None = attribute(STRING)
+    state: str | None = attribute(choice("default", "connected", "disconnected"), live=True)
+
+
+class Channel(Chardev):
+    """``<channel type='unix'>``."""
+
+    tag = "channel"
+    schema_path = "domain/devices/channel"
+
+    target: ChannelTarget = group(ChannelTarget)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``<devices>``: all devices of a guest, in libvirt's order."""
+
+from __future__ import annotations
+
+from virloom.model.domain.devices.chardev import Channel, Console, Parallel, Serial
+from virloom.model.domain.devices.controller import Controller
+from virloom.model.domain.devices.disk import Disk
+from virloom.model.domain.devices.graphics import Graphics
+from virloom.model.domain.devices.hub import Hub
+from virloom.model.domain.devices.input import Input
+from virloom.model.domain.devices.interface import Interface
+from virloom.model.domain.devices.memballoon import Memballoon
+from virloom.model.domain.devices.panic import Panic
+from virloom.model.domain.devices.rng import Rng
+from virloom.model.domain.devices.sound import Audio, Sound
+from virloom.model.domain.devices.video import Video
+from virloom.model.domain.devices.watchdog import Watchdog
+from virloom.xml.element import Element
+from virloom.xml.fields import child, children, leaf, verbatim
+from virloom.xml.kinds import STRING
+from virloom.xml.node import Node
+
+
+class Devices(Element):
+    """``<devices>``; what is a list of :class:`Node` is kept word for word and not started."""
+
+    emulator: str | None = leaf(STRING)
+    disks: list[Disk] = children(Disk, "disk")
+    controllers: list[Controller] = children(Controller, "controller")
+    leases: list[Node] = verbatim("lease")
+    filesystems: list[Node] = verbatim("filesystem")
+    interfaces: list[Interface] = children(Interface, "interface")
+    smartcards: list[Node] = verbatim("smartcard")
+    serials: list[Serial] = children(Serial, "serial")
+    parallels: list[Parallel] = children(Parallel, "parallel")
+    consoles: list[Console] = children(Console, "console")
+    channels: list[Channel] = children(Channel, "channel")
+    inputs: list[Input] = children(Input, "input")
+    tpms: list[Node] = verbatim("tpm")
+    graphics: list[Graphics] = children(Graphics, "graphics")
+    sounds: list[Sound] = children(Sound, "sound")
+    audios: list[Audio] = children(Audio, "audio")
+    videos: list[Video] = children(Video, "video")
+    hostdevs: list[Node] = verbatim("hostdev")
+    redirdevs: list[Node] = verbatim("redirdev")
+    redirfilters: list[Node] = verbatim("redirfilter")
+    hubs: list[Hub] = children(Hub, "hub")
+    watchdogs: list[Watchdog] = children(Watchdog, "watchdog")
+    memballoon: Memballoon | None = child(Memballoon)
+    rngs: list[Rng] = children(Rng, "rng")
+    nvrams: list[Node] = verbatim("nvram")
+    panics: list[Panic] = children(Panic, "panic")
+    shmems: list[Node] = verbatim("shmem")
+    memories: list[Node] = verbatim("memory")
+    cryptos: list[Node] = verbatim("crypto")
+    iommus: list[Node] = verbatim("iommu")
+    vsocks: list[Node] = verbatim("vsock")

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``<input>``: keyboards, mice and tablets."""
+
+from __future__ import annotations
+
+from virloom.model.domain.devices.device import Device, VirtioOptions
+from virloom.xml.element import Element
+from virloom.xml.fields import attribute, group
+from virloom.xml.kinds import ON_OFF, STRING, choice
+
+
+class InputSource(Element):
+    """``<source evdev='/dev/input/event3'/>`` of a passed-through device."""
+
+    evdev: str | None = attribute(STRING)
+    dev: str | None = attribute(STRING)
+    grab: str | None = attribute(choice("default", "all"))
+    grab_toggle: str | None = attribute(STRING, "grabToggle")
+    repeat: bool | None = attribute(ON_OFF)
+
+
+class Input(Device):
+    """``<input type='tablet' bus='usb'/>``."""
+
+    tag = "input"
+    schema_path = "domain/devices/input"
+
+    type: str | None = attribute(choice("mouse", "tablet", "keyboard", "passthrough", "evdev"))
+    bus: str | None = attribute(
+        choice("default", "ps2", "usb", "xen", "parallels", "virtio", "none")
+    )
+    model: str | None = attribute(
+        choice("virtio", "virtio-transitional", "virtio-non-transitional")
+    )
+    driver: VirtioOptions = group(VirtioOptions)
+    source: InputSource = group(InputSource)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``<interface>``: network cards of the guest and what they are connected to."""
+
+from __future__ import annotations
+
+from virloom.model.domain.devices.device import BOOT, ROM, Boot, Device, Rom, VirtioOptions
+from virloom.xml.element import Element
+from virloom.xml.fields import attribute, child, children, group, verbatim
+from virloom.xml.kinds import ON_OFF, STRING, UINT, YES_NO, choice
+from virloom.xml.node import Node
+
+
+class Mac(Element):
+    """``<mac address='52:54:00:…'/>``."""
+
+    address: str | None = attribute(STRING)
+    type: str | None = attribute(choice("generated", "static"))
+    check: bool | None = attribute(YES_NO)
+
+
+class InterfaceSource(Element):
+    """``<source network='default'/>``: the other end, by the interface's type."""
+
+    network: str | None = attribute(STRING)
+    portid: str | None = attribute(STRING)
+    portgroup: str | None = attribute(STRING)
+    bridge: str | None = attribute(STRING)
+    type: str | None = attribute(STRING)
+    address: str | None = attribute(STRING)
+    port: int | None = attribute(UINT)
+    path: str | None = attribute(STRING)
+    name: str | None = attribute(STRING)
+    dev: str | None = attribute(STRING)
+    mode: str | None = attribute(STRING)
+
+
+class InterfaceTarget(Element):
+    """``<target dev='vnet0'/>``: the host's device; ``vnet…`` names are ours, per start."""
+
+    dev: str | None = attribute(STRING)
+    managed: bool | None = attribute(YES_NO)
+
+
+class InterfaceModel(Element):
+    """``<model type='virtio'/>``."""
+
+    type: str | None = attribute(STRING)
+
+
+class InterfaceDriver(VirtioOptions):
+    """``<driver name='vhost' queues='4'/>``."""
+
+    name: str | None = attribute(choice("default", "qemu", "kvm", "vhost", "vfio", "xen"))
+    txmode: str | None = attribute(choice("default", "iothread", "timer"))
+    ioeventfd: bool | None = attribute(ON_OFF)
+    event_idx: bool | None = attribute(ON_OFF)
+    queues: int | None = attribute(UINT)
+    rx_queue_size: int | None = attribute(UINT)
+    tx_queue_size: int | None = attribute(UINT)
+    rss: bool | None = attribute(ON_OFF)
+    rss_hash_report: bool | None = attribute(ON_OFF)
+    host: list[Node] = verbatim("host")
+    guest: list[Node] = verbatim("guest")
+
+
+class InterfaceIp(Element):
+    """``<ip address='10.0.2.15' family='ipv4' prefix='24'/>``."""
+
+    address: str | None = attribute(STRING)
+    family: str | None = attribute(STRING)
+    prefix: int | None = attribute(UINT)
+    peer: str | None = attribute(STRING)
+
+
+class InterfaceBackend(Element):
+    """``<backend type='passt' logFile='…'/>``; ``tap`` and ``vhost`` are device paths."""
+
+    type: str | None = attribute(choice("default", "passt"))
+    tap: str | None = attribute(STRING)
+    vhost: str | None = attribute(STRING)
+    log_file: str | None = attribute(STRING, "logFile")
+
+
+class Link(Element):
+    """``<link state='down'/>``."""
+
+    state: str | None = attribute(choice("default", "up", "down"))
+
+
+class Mtu(Element):
+    """``<mtu size='1500'/>``, in bytes."""
+
+    size: int | None = attribute(UINT)
+
+
+class Interface(Device):
+    """``<interface type='user'>``."""
+
+    tag = "interface"
+    schema_path = "domain/devices/interface"
+
+    type: str | None = attribute(
+        choice(
+            "user",
+            "ethernet",
+            "vhostuser",
+            "server",
+            "client",
+            "mcast",
+            "network",
+            "bridge",
+            "internal",
+            "direct",
+            "hostdev",
+            "udp",
+            "vdpa",
+            "null",
+            "vds",
+        )
+    )
+    managed: bool | None = attribute(YES_NO)
+    trust_guest_rx_filters: bool | None = attribute(YES_NO, "trustGuestRxFilters")
+    mac: Mac = group(Mac)
+    source: InterfaceSource = group(InterfaceSource)
+    virtualport: list[Node] = verbatim("virtualport")
+    ips: list[InterfaceIp] = children(InterfaceIp, "ip")
+    routes: list[Node] = verbatim("route")
+    port_forwards: list[Node] = verbatim("portForward")
+    script: list[Node] = verbatim("script")
+    downscript: list[Node] = verbatim("downscript")
+    backenddomain: list[Node] = verbatim("backenddomain")
+    target: InterfaceTarget = group(InterfaceTarget)
+    guest: list[Node] = verbatim("guest")
+    model: InterfaceModel = group(InterfaceModel)
+    driver: InterfaceDriver = group(InterfaceDriver)
+    backend: InterfaceBackend = group(InterfaceBackend)
+    filterref: list[Node] = verbatim("filterref")
+    vlan: list[Node] = verbatim("vlan")
+    bandwidth: list[Node] = verbatim("bandwidth")
+    port: list[Node] = verbatim("port")
+    tune: list[Node] = verbatim("tune")
+    teaming: list[Node] = verbatim("teaming")
+    link: Link = group(Link)
+    mtu: Mtu = group(Mtu)
+    coalesce: list[Node] = verbatim("coalesce")
+    boot: Boot | None = child(Boot, order=BOOT)
+    rom: Rom = group(Rom, order=ROM)

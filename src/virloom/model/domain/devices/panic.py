@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``<panic>``: how a guest tells that its kernel died."""
+
+from __future__ import annotations
+
+from virloom.model.domain.devices.device import Device
+from virloom.xml.fields import attribute
+from virloom.xml.kinds import choice
+
+
+class Panic(Device):
+    """``<panic model='isa'/>``."""
+
+    tag = "panic"
+    schema_path = "domain/devices/panic"
+
+    model: str | None = attribute(choice("default", "isa", "pseries", "hyperv", "s390", "pvpanic"))

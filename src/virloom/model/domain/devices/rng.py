@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``<rng>``: random numbers for the guest."""
+
+from __future__ import annotations
+
+from virloom.model.domain.devices.chardev import ChardevSource, Log, Protocol
+from virloom.model.domain.devices.device import Device, VirtioOptions
+from virloom.xml.element import Element
+from virloom.xml.fields import attribute, children, content, group
+from virloom.xml.kinds import STRING, UINT, choice
+
+
+class Rate(Element):
+    """``<rate bytes='1024' period='1000'/>``: at most so many bytes in so many milliseconds."""
+
+    bytes: int | None = attribute(UINT)
+    period: int | None = attribute(UINT)
+
+
+class RngBackend(Element):
+    """``<backend model='random'>/dev/urandom</backend>``; ``egd`` has a character device."""
+
+    model: str | None = attribute(choice("random", "egd", "builtin"))
+    type: str | None = attribute(STRING)
+    value: str | None = content(STRING)
+    sources: list[ChardevSource] = children(ChardevSource, "source")
+    protocol: Protocol = group(Protocol)
+    log: Log = group(Log)
+
+
+class Rng(Device):
+    """``<rng model='virtio'>``."""
+
+    tag = "rng"
+    schema_path = "domain/devices/rng"
+
+    model: str | None = attribute(
+        choice("virtio", "virtio-transitional", "virtio-non-transitional")
+    )
+    rate: Rate = group(Rate)
+    backend: RngBackend = group(RngBackend)
+    driver: VirtioOptions = group(VirtioOptions)

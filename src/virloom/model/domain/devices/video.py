@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``<video>``: the graphics card."""
+
+from __future__ import annotations
+
+from virloom.model.domain.devices.device import Device, VirtioOptions
+from virloom.xml.element import Element
+from virloom.xml.fields import attribute, group
+from virloom.xml.kinds import STRING, UINT, YES_NO, choice
+
+
+class VideoDriver(VirtioOptions):
+    """``<driver name='qemu' vgaconf='io'/>``."""
+
+    name: str | None = attribute(choice("default", "qemu", "vhostuser"))
+    vgaconf: str | None = attribute(choice("io", "on", "off"))
+
+
+class Acceleration(Element):
+    """``<acceleration accel3d='yes'/>``."""
+
+    accel2d: bool | None = attribute(YES_NO)
+    accel3d: bool | None = attribute(YES_NO)
+    rendernode: str | None = attribute(STRING)
+
+
+class Resolution(Element):
+    """``<resolution x='1024' y='768'/>``."""
+
+    x: int | None = attribute(UINT)
+    y: int | None = attribute(UINT)
+
+
+class VideoModel(Element):
+    """``<model type='vga' vram='16384' heads='1' primary='yes'/>``; memory in KiB."""
+
+    type: str | None = attribute(
+        choice(
+            "default",
+            "vga",
+            "cirrus",
+            "vmvga",
+            "xen",
+            "vbox",
+            "qxl",
+            "parallels",
+            "virtio",
+            "gop",
+            "none",
+            "bochs",
+            "ramfb",
+        )
+    )
+    ram: int | None = attribute(UINT)
+    vram: int | None = attribute(UINT)
+    vram64: int | None = attribute(UINT)
+    vgamem: int | None = attribute(UINT)
+    heads: int | None = attribute(UINT)
+    primary: bool | None = attribute(YES_NO)
+    blob: bool | None = attribute(YES_NO)
+    acceleration: Acceleration = group(Acceleration)
+    resolution: Resolution = group(Resolution)
+
+
+class Video(Device):
+    """``<video>``."""
+
+    tag = "video"
+    schema_path = "domain/devices/video"
+
+    driver: VideoDriver = group(VideoDriver)
+    model: VideoModel = group(VideoModel)

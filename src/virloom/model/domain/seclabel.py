@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``<seclabel>``: what a security driver puts on the guest and on what it uses."""
+
+from __future__ import annotations
+
+from virloom.xml.element import Element
+from virloom.xml.fields import attribute, leaf
+from virloom.xml.kinds import STRING, YES_NO, choice
+
+
+class Seclabel(Element):
+    """``<seclabel type='dynamic' model='dac' relabel='yes'>`` of the guest."""
+
+    type: str | None = attribute(choice("none", "dynamic", "static"))
+    model: str | None = attribute(STRING)
+    relabel: bool | None = attribute(YES_NO)
+    label: str | None = leaf(STRING)
+    imagelabel: str | None = leaf(STRING)
+    baselabel: str | None = leaf(STRING)
+
+
+class SourceSeclabel(Element):
+    """``<seclabel model='dac' relabel='no'/>`` of one source."""
+
+    model: str | None = attribute(STRING)
+    labelskip: bool | None = attribute(YES_NO)
+    relabel: bool | None = attribute(YES_NO)
+    label: str | None = leaf(STRING)

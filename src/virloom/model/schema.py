@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which names libvirt's schema has at a path, for what the classes do not declare."""
+
+from __future__ import annotations
+
+from functools import cache
+
+
+class PathSchema:
+    """One document type of :mod:`virloom.model.schema_paths`, which is read on first use."""
+
+    __slots__ = ("_paths", "root")
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self._paths: dict[str, str] | None = None
+
+    def _table(self) -> dict[str, str]:
+        if self._paths is None:
+            # 100 kB that only documents with something unmodelled need.
+            from virloom.model.schema_paths import PATHS
+
+            self._paths = PATHS[self.root]
+        return self._paths
+
+    def _entry(self, path: str) -> str | None:
+        table = self._table()
+        found = table.get(path)
+        if found is None:
+            # The schema recurs here (backing chains); the table ends at the second level.
+            doubled = "backingStore/backingStore/"
+            while found is None and doubled in path:
+                path = path.replace(doubled, "backingStore/", 1)
+                found = table.get(path)
+        return found
+
+    def knows_element(self, path: str) -> bool:
+        """Whether the schema has an element at this path."""
+        return self._entry(path) is not None
+
+    def knows_attribute(self, path: str, name: str) -> bool:
+        """Whether the element at this path may have the attribute."""
+        return name in (self._entry(path) or "").split()
+
+
+@cache
+def schema(root: str) -> PathSchema:
+    """The schema of a document type, by the name of its root element."""
+    return PathSchema(root)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Amounts with a unit: ``<memory unit='MiB'>64</memory>``."""
+
+from __future__ import annotations
+
+from virloom.errors import InvalidArg, NumericOverflow
+from virloom.xml.kinds import Kind
+
+_PREFIXES = "kmgtpe"
+
+
+def unit_factor(unit: str) -> int:
+    """Bytes of one unit, by libvirt's names.
+
+    ``b``, ``byte`` and ``bytes`` are 1; ``k`` and ``KiB`` are 1024, ``KB`` is 1000, and so on
+    up to E; case does not matter.
+
+    Raises:
+        InvalidArg: There is no such unit.
+    """
+    word = unit.lower()
+    if word in ("b", "byte", "bytes"):
+        return 1
+    power = _PREFIXES.find(word[:1]) + 1 if word else 0
+    rest = word[1:]
+    if power == 0 or rest not in ("", "b", "ib"):
+        raise InvalidArg(
+            f"unknown suffix '{unit}'", remedy="bytes, KB, KiB, MB, MiB, GB, GiB, TB, TiB, …"
+        )
+    return int((1000 if rest == "b" else 1024) ** power)
+
+
+def scaled(text: str, unit: str | None, *, default: int, limit: int) -> int:
+    """The bytes that a number and a unit amount to.
+
+    Args:
+        text: A non-negative number.
+        unit: See :func:`unit_factor`; empty or None takes ``default``.
+        default: Bytes of one unit where none is given.
+        limit: The largest number of bytes.
+
+    Raises:
+        ValueError: The text is not a number (says what was expected).
+        InvalidArg: There is no such unit.
+        NumericOverflow: More than ``limit``.
+    """
+    digits = text.strip(" \t\n\r")
+    if not (digits.isascii() and digits.isdigit()):
+        raise ValueError("a non-negative integer")
+    factor = unit_factor(unit) if unit else default
+    value = int(digits) * factor
+    if value > limit:
+        raise NumericOverflow(f"value too large: {digits}{unit or ''}")
+    return value
+
+
+def _amount(step: int, unit: str, *, default: int = 1024, limit: int = (1 << 64) - 1) -> Kind[int]:
+    def parse(text: str, given: str | None) -> int:
+        # Rounded up: what is asked for is there.
+        return -(-scaled(text, given, default=default, limit=limit) // step)
+
+    return Kind(None, str, scaled=parse, unit=unit)
+
+
+# libvirt bounds memory so that the bytes fit a signed 64-bit number (virDomainParseMemoryLimit).
+KIBIBYTES = _amount(1024, "KiB", limit=(1 << 63) - 1)
+"""Held and written in KiB, read in any unit, KiB where none is given."""
+BYTES = _amount(1, "bytes", default=1)
+"""Held and written in bytes."""

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes element objects in libvirt's layout: two blanks per level, single quotes, fixed order."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+from typing import Any
+
+from virloom.xml.element import Element
+from virloom.xml.escape import escape
+from virloom.xml.fields import Field, Role
+
+
+class FormatFlags(IntFlag):
+    """What is to be written; the first four have the values of libvirt's ``virDomainXMLFlags``."""
+
+    NONE = 0
+    SECURE = 1
+    """Passwords too. Never cache what this gave."""
+    INACTIVE = 2
+    """The persistent configuration: nothing that only a running guest has."""
+    UPDATE_CPU = 4
+    """The CPU as it is on this host (done by the driver, before formatting)."""
+    MIGRATABLE = 8
+    """For another host, possibly with an older libvirt."""
+    STATUS = 1 << 16
+    """For our own status files: live and secret parts alike."""
+
+
+def format_document(element: Element, flags: int = 0, *, indent: str = "") -> str:
+    """The text of a document or of a part of one, ending in a line end.
+
+    Args:
+        element: A root, of a class with a ``tag``.
+        flags: See :class:`FormatFlags`.
+        indent: Blanks before each line.
+    """
+    if flags & FormatFlags.STATUS:
+        flags |= FormatFlags.SECURE
+    out: list[str] = []
+    _write(element, element.tag, indent, out, FormatFlags(flags), False)
+    return "".join(out)
+
+
+def _write(
+    element: Element, tag: str, indent: str, out: list[str], flags: FormatFlags, optional: bool
+) -> None:
+    """Appends the element's lines; nothing for an ``optional`` one that holds nothing."""
+    if element._adapts:
+        element = element.adapted(flags)
+    values = element.__dict__
+    head = _head(element, values, flags)
+    content = element._content
+    text = ""
+    if content is not None:
+        value = values.get(content.python)
+        if value is not None:
+            kind = content.kind
+            text = escape(value) if kind.show is None else kind.show(value)
+            if kind.unit:
+                head = f"{head} unit='{kind.unit}'"
+    start = len(out)
+    out.append("")
+    if element._child_order or "_extra" in values:
+        _write_children(element, values, indent + "  ", out, flags)
+    if len(out) > start + 1:
+        out[start] = f"{indent}<{tag}{head}>{text}\n"
+        out.append(f"{indent}</{tag}>\n")
+    elif text:
+        out[start] = f"{indent}<{tag}{head}>{text}</{tag}>\n"
+    elif head or not optional:
+        out[start] = f"{indent}<{tag}{head}/>\n"
+    else:
+        out.pop()
+
+
+def _head(element: Element, values: dict[str, Any], flags: FormatFlags) -> str:
+    if element._shows:
+        head = "".join(
+            [f" {name}='{escape(text)}'" for name, text in element.attribute_texts(flags)]
+        )
+    else:
+        head = "".join(
+            [
+                f" {field.name}='{_shown(field, value)}'"
+                for field in element._attribute_order
+                if (value := values.get(field.python, field.default)) is not None
+                and not (field.live and flags & FormatFlags.INACTIVE)
+                and not (field.secret and not flags & FormatFlags.SECURE)
+            ]
+        )
+    extra = values.get("_extra")
+    if extra is not None and extra.attributes:
+        kept = [f" {name}='{escape(text)}'" for name, text in extra.attributes.items()]
+        head += "".join(kept)
+    return head
+
+
+def _shown(field: Field, value: Any) -> str:
+    kind = field.kind
+    text: str = value if kind.show is None else kind.show(value)
+    return text if kind.plain else escape(text)
+
+
+def _write_children(
+    element: Element, values: dict[str, Any], indent: str, out: list[str], flags: FormatFlags
+) -> None:
+    for field in element._child_order:
+        value = values.get(field.python, field.default)
+        if value is None or value is False or (field.live and flags & FormatFlags.INACTIVE):
+            continue
+        role = field.role
+        if role is Role.LEAF:
+            out.append(_leaf(field, value, values, indent))
+        elif role is Role.CHILD:
+            _write(value, field.name, indent, out, flags, False)
+        elif role is Role.GROUP:
+            _write(value, field.name, indent, out, flags, True)
+        elif role is Role.CHILDREN:
+            for item in value:
+                _write(item, field.name, indent, out, flags, False)
+        elif role is Role.FLAG:
+            out.append(f"{indent}<{field.name}/>\n")
+        elif role is Role.LEAVES:
+            out.extend([_leaf(field, item, values, indent) for item in value])
+        elif role is Role.VERBATIM:
+            for node in value:
+                node.write(out, indent)
+        else:
+            out.append(f"{indent}{value.dump(indent).lstrip()}\n")
+    extra = values.get("_extra")
+    if extra is not None:
+        for node in extra.children:
+            node.write(out, indent)
+
+
+def _leaf(field: Field, value: Any, values: dict[str, Any], indent: str) -> str:
+    kind = field.kind
+    head = ""
+    if field.beside:
+        for name, (python, beside) in field.beside.items():
+            other = values.get(python)
+            if other is not None:
+                head += f" {name}='{escape(other) if beside.show is None else beside.show(other)}'"
+    if kind.unit:
+        head += f" unit='{kind.unit}'"
+    text: str = value if kind.show is None else kind.show(value)
+    return f"{indent}<{field.name}{head}>{text if kind.plain else escape(text)}</{field.name}>\n"

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kinds of values: how a text becomes a value and a value a text.
+
+A parser function raises :class:`ValueError` with what was expected (``a non-negative integer``);
+the reader adds the value, the path and the line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from virloom.errors import ConfigUnsupported, VirloomError, XmlError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+T = TypeVar("T")
+
+
+class Kind(Generic[T]):
+    """One kind of value.
+
+    Args:
+        parse: Text to value; None keeps the text.
+        show: Value to text; None for values that are text.
+        plain: Its text never needs escaping.
+        error: What a value that does not convert raises.
+        scale: The factor of each unit, for values that carry a ``unit`` attribute.
+        unit: The unit that is written, and assumed where none is given.
+    """
+
+    __slots__ = ("choices", "error", "parse", "plain", "scaled", "show", "unit")
+
+    def __init__(
+        self,
+        parse: Callable[[str], T] | None,
+        show: Callable[[T], str] | None = None,
+        *,
+        plain: bool = True,
+        error: type[VirloomError] = XmlError,
+        choices: tuple[str, ...] = (),
+        scaled: Callable[[str, str | None], T] | None = None,
+        unit: str = "",
+    ) -> None:
+        self.parse = parse
+        self.show = show
+        self.plain = plain
+        self.error = error
+        self.choices = choices
+        self.scaled = scaled
+        self.unit = unit
+
+
+def _digits(text: str) -> int:
+    # strtoul skips leading blanks; int() would also take underscores and other scripts' digits.
+    stripped = text.lstrip(" \t\n")
+    if not (stripped.isascii() and stripped.isdigit()):
+        raise ValueError("a non-negative integer")
+    return int(stripped)
+
+
+def _bounded(bits: int) -> Callable[[str], int]:
+    top = 1 << bits
+
+    def parse(text: str) -> int:
+        value = _digits(text)
+        if value >= top:
+            raise ValueError(f"a non-negative integer below {top}")
+        return value
+
+    return parse
+
+
+def _signed(text: str) -> int:
+    negative = text.startswith("-")
+    try:
+        value = _digits(text[1:] if negative else text)
+    except ValueError:
+        raise ValueError("an integer") from None
+    if value >= 1 << 63:
+        raise ValueError("an integer of 64 bits")
+    return -value if negative else value
+
+
+def parse_base0(text: str) -> int:
+    """A non-negative number as ``strtoul(…, 0)`` reads it: ``0x1f``, ``031`` (octal) or ``31``.
+
+    Raises:
+        ValueError: It is none, or needs more than 64 bits.
+    """
+    digits, base = text.lstrip(" \t\n"), 10
+    if digits[:2] in ("0x", "0X"):
+        digits, base = digits[2:], 16
+    elif len(digits) > 1 and digits[0] == "0":
+        digits, base = digits[1:], 8
+    if not (digits.isascii() and digits.isalnum()):
+        raise ValueError("a non-negative integer")
+    try:
+        value = int(digits, base)
+    except ValueError:
+        raise ValueError("a non-negative integer") from None
+    if value >= 1 << 64:
+        raise ValueError("a non-negative integer of 64 bits")
+    return value
+
+
+def _mapped(table: Mapping[str, bool], expected: str) -> Kind[bool]:
+    shown = {value: text for text, value in table.items()}
+
+    def parse(text: str) -> bool:
+        try:
+            return table[text]
+        except KeyError:
+            raise ValueError(expected) from None
+
+    return Kind(parse, shown.__getitem__, choices=tuple(table))
+
+
+_HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
+
+
+def _uuid(text: str) -> str:
+    # As virUUIDParse: blanks around and dashes anywhere between two digits are skipped.
+    digits = text.strip().replace("-", "")
+    if len(digits) != 32 or not _HEXADECIMAL.issuperset(digits):
+        raise ValueError("a UUID")
+    digits = digits.lower()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def choice(*values: str, error: type[VirloomError] = XmlError) -> Kind[str]:
+    """A word out of a fixed list; an unknown one is an error that lists them."""
+    known = frozenset(values)
+
+    def parse(text: str) -> str:
+        if text in known:
+            return text
+        raise ValueError(f"one of {', '.join(values)}")
+
+    return Kind(parse, choices=values, error=error)
+
+
+def option(*values: str) -> Kind[str]:
+    """A :func:`choice` whose unknown words libvirt 9 calls an unsupported configuration."""
+    return choice(*values, error=ConfigUnsupported)
+
+
+def hexadecimal(width: int) -> Kind[int]:
+    """A number that is written as ``0x`` and at least ``width`` digits."""
+    return Kind(parse_base0, f"0x{{:0{width}x}}".format)
+
+
+STRING: Kind[str] = Kind(None, plain=False)
+UINT: Kind[int] = Kind(_bounded(32), str)
+ULONG: Kind[int] = Kind(_bounded(64), str)
+INT: Kind[int] = Kind(_signed, str)
+YES_NO = _mapped({"yes": True, "no": False}, "'yes' or 'no'")
+ON_OFF = _mapped({"on": True, "off": False}, "'on' or 'off'")
+UUID: Kind[str] = Kind(_uuid)

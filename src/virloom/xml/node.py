@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Elements that are kept word for word, and their two layouts."""
+
+from __future__ import annotations
+
+from virloom.xml.escape import escape
+
+_DOUBLE_QUOTED = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
+_IN_ATTRIBUTE = {**_DOUBLE_QUOTED, ord('"'): "&quot;", 9: "&#9;", 10: "&#10;", 13: "&#13;"}
+_IN_TEXT = {**_DOUBLE_QUOTED, 13: "&#13;"}
+
+
+class Node:
+    """An element nobody interprets: tag and attributes with their prefixes, texts and elements."""
+
+    __slots__ = ("attributes", "children", "tag")
+
+    def __init__(
+        self,
+        tag: str,
+        attributes: dict[str, str] | None = None,
+        children: list[Node | str] | None = None,
+    ) -> None:
+        self.tag = tag
+        self.attributes: dict[str, str] = attributes if attributes is not None else {}
+        self.children: list[Node | str] = children if children is not None else []
+
+    def __repr__(self) -> str:
+        return f"Node({self.tag!r}, {self.attributes!r}, {self.children!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Node):
+            return NotImplemented
+        return (
+            self.tag == other.tag
+            and self.attributes == other.attributes
+            and self.children == other.children
+        )
+
+    __hash__ = None  # type: ignore[assignment] # mutable, compared by content
+
+    def copy(self) -> Node:
+        """An independent copy of the whole tree."""
+        children = [c if isinstance(c, str) else c.copy() for c in self.children]
+        return Node(self.tag, dict(self.attributes), children)
+
+    def elements(self) -> list[Node]:
+        """The child elements, without the texts."""
+        return [child for child in self.children if not isinstance(child, str)]
+
+    @property
+    def text(self) -> str:
+        """The text of the element and of everything below it."""
+        return "".join(c if isinstance(c, str) else c.text for c in self.children)
+
+    def write(self, out: list[str], indent: str) -> None:
+        """Appends the lines as libvirt writes its own elements (single quotes)."""
+        head = "".join([f" {name}='{escape(text)}'" for name, text in self.attributes.items()])
+        inner = self.elements()
+        if inner:
+            out.append(f"{indent}<{self.tag}{head}>\n")
+            for child in inner:
+                child.write(out, indent + "  ")
+            out.append(f"{indent}</{self.tag}>\n")
+        elif text := self.text:
+            out.append(f"{indent}<{self.tag}{head}>{escape(text)}</{self.tag}>\n")
+        else:
+            out.append(f"{indent}<{self.tag}{head}/>\n")
+
+    def dump(self, indent: str = "") -> str:
+        """The text as libxml2 lays it out (``<metadata>`` keeps that form), without a line end."""
+        out: list[str] = [indent]
+        self._dump(out, indent, pretty=True)
+        return "".join(out)
+
+    def _dump(self, out: list[str], indent: str, *, pretty: bool) -> None:
+        head = "".join(
+            [f' {name}="{text.translate(_IN_ATTRIBUTE)}"' for name, text in self._ordered()]
+        )
+        if not self.children:
+            out.append(f"<{self.tag}{head}/>")
+            return
+        out.append(f"<{self.tag}{head}>")
+        # libxml2 indents only below elements that hold no text at all.
+        pretty = pretty and not any(isinstance(child, str) for child in self.children)
+        for child in self.children:
+            if isinstance(child, str):
+                out.append(child.translate(_IN_TEXT))
+                continue
+            deeper = indent + "  "
+            if pretty:
+                out.append(f"\n{deeper}")
+            child._dump(out, deeper, pretty=pretty)
+        if pretty:
+            out.append(f"\n{indent}")
+        out.append(f"</{self.tag}>")
+
+    def _ordered(self) -> list[tuple[str, str]]:
+        """Name space declarations first, as libxml2 writes them."""
+        items = list(self.attributes.items())
+        spaces = [i for i in items if i[0] == "xmlns" or i[0].startswith("xmlns:")]
+        return spaces + [i for i in items if i not in spaces] if spaces else items

@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads a document into element objects: bounded, without DTD and entities, errors with paths."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+from xml.parsers import expat
+
+from virloom.errors import VirloomError, XmlDetail, XmlError, XmlInvalidSchema
+from virloom.xml.element import Element
+from virloom.xml.fields import Field, Role
+from virloom.xml.limits import Limits
+from virloom.xml.node import Node
+
+if TYPE_CHECKING:
+    from virloom.xml.kinds import Kind
+
+E = TypeVar("E", bound=Element)
+
+_DEFAULT_LIMITS = Limits()
+_REPEATED = (Role.CHILDREN, Role.LEAVES, Role.VERBATIM)
+
+
+def parse_document(
+    cls: type[E], text: str | bytes, *, limits: Limits | None = None, validate: bool = False
+) -> E:
+    """The element tree of a document.
+
+    Nothing is filled in and nothing is checked beyond single values. Of a child that may be
+    there once, the first counts, as in libvirt. Names that only the schema knows are kept in
+    ``extra``; names that nobody knows are dropped with one logged warning.
+
+    Args:
+        cls: The class of the document's root.
+        text: The document; bytes are UTF-8.
+        limits: What the document may ask for; libvirt's string size and wide bounds by default.
+        validate: Unknown names are an error.
+
+    Raises:
+        XmlDetail: The text is not well-formed XML.
+        XmlError: A DTD, an excess over the limits, another root, or a value that does not convert
+            (some kinds of values raise ConfigUnsupported or others instead, as libvirt does).
+        XmlInvalidSchema: An unknown name, with ``validate``.
+    """
+    data = _encoded(cls, text)
+    limits = limits or _DEFAULT_LIMITS
+    if len(data) > limits.size:
+        raise XmlError(f"<{cls.tag}> document of {len(data)} bytes, at most {limits.size} are read")
+    reader = _Reader(cls, limits, validate)
+    try:
+        reader.parser.Parse(data, True)
+    except expat.ExpatError as error:
+        raise XmlDetail(
+            f"({cls.tag} document):{error.lineno}: {expat.ErrorString(error.code)} "
+            f"at column {error.offset + 1}"
+        ) from None
+    finally:
+        # Bound methods in the parser and the parser in their object: without this a cycle.
+        reader.close()
+    reader.report()
+    root = reader.root
+    assert isinstance(root, cls)
+    return root
+
+
+def _encoded(cls: type[Element], text: str | bytes) -> bytes:
+    if isinstance(text, bytes):
+        return text
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise XmlDetail(f"({cls.tag} document): character {error.start} is not Unicode") from None
+
+
+# What the reader is inside of.
+_OUTSIDE, _ELEMENT, _LEAF, _FLAG, _NODE, _SKIP = range(6)
+
+
+class _Reader:
+    """The state of one parse: a stack of open elements and the text since the last opening."""
+
+    def __init__(self, cls: type[Element], limits: Limits, validate: bool) -> None:
+        self.cls = cls
+        self.limits = limits
+        self.validate = validate
+        self.root: Element | None = None
+        self.count = 0
+        self.dropped: list[str] = []
+        self.pieces: list[str] = []
+        # (state, tag, element or node, field, unit)
+        self.stack: list[tuple[int, str, Any, Any, str | None]] = [(_OUTSIDE, "", None, None, None)]
+        self.parser = parser = expat.ParserCreate("utf-8")
+        parser.buffer_text = True
+        parser.StartElementHandler = self.start
+        parser.EndElementHandler = self.end
+        parser.CharacterDataHandler = self.pieces.append
+        parser.StartDoctypeDeclHandler = self.doctype
+
+    def close(self) -> None:
+        """Breaks the cycle between parser and reader."""
+        parser = self.parser
+        parser.StartElementHandler = parser.EndElementHandler = None
+        parser.CharacterDataHandler = parser.StartDoctypeDeclHandler = None
+
+    # Handlers
+
+    def doctype(self, name: str, *rest: object) -> None:
+        """No document of ours has a DTD; entities live only there."""
+        raise XmlError(
+            f"document type declaration <!DOCTYPE {name[:64]}> "
+            f"on line {self.parser.CurrentLineNumber}: refused"
+        )
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        """An element opens."""
+        stack = self.stack
+        limits = self.limits
+        self.count += 1
+        if self.count > limits.elements or len(stack) > limits.depth:
+            raise self._excess(tag)
+        if attributes:
+            self._check_attributes(tag, attributes)
+        state, _, element, _, _ = stack[-1]
+        if state == _ELEMENT:
+            field = element._children.get(tag)
+            if field is not None:
+                self._open(element, field, tag, attributes)
+            else:
+                self._unknown_element(element, tag, attributes)
+        elif state == _NODE:
+            self._flush(element)
+            node = Node(tag, attributes)
+            element.children.append(node)
+            stack.append((_NODE, tag, node, None, None))
+        elif state == _OUTSIDE:
+            self._open_root(tag, attributes)
+        else:
+            stack.append((_SKIP, tag, None, None, None))
+            if state != _SKIP:
+                self._unknown_below(tag)
+
+    def end(self, tag: str) -> None:
+        """An element closes."""
+        state, _, element, field, unit = self.stack[-1]
+        if state == _ELEMENT:
+            content = element._content
+            if content is not None:
+                text = "".join(self.pieces)
+                if len(element._children) and not text.strip():
+                    text = ""
+                if text:
+                    element.__dict__[content.python] = self._value(
+                        content.kind, text, element.__dict__.pop("_unit", None)
+                    )
+        elif state == _LEAF:
+            self._close_leaf(element, field, "".join(self.pieces), unit)
+        elif state == _NODE:
+            self._flush(element)
+        self.stack.pop()
+
+    # Opening
+
+    def _open_root(self, tag: str, attributes: dict[str, str]) -> None:
+        if tag != self.cls.tag:
+            raise XmlError(f"unexpected root element <{tag[:64]}>, expecting <{self.cls.tag}>")
+        self.root = element = self.cls.__new__(self.cls)
+        self.stack.append((_ELEMENT, tag, element, None, None))
+        self._fill(element, attributes)
+
+    def _open(self, parent: Element, field: Field, tag: str, attributes: dict[str, str]) -> None:
+        role = field.role
+        values = parent.__dict__
+        stack = self.stack
+        name = field.python
+        if role is Role.CHILDREN:
+            cls = field.cls
+            assert cls is not None
+            element = cls.__new__(cls)
+            getattr(parent, name).append(element)
+        elif role is Role.LEAVES:
+            self.pieces.clear()
+            stack.append((_LEAF, tag, parent, field, None))
+            return
+        elif role is Role.VERBATIM:
+            self.pieces.clear()
+            node = Node(tag, attributes)
+            getattr(parent, name).append(node)
+            stack.append((_NODE, tag, node, field, None))
+            return
+        elif name in values:
+            # The first counts, as in an XPath string() or virXMLNodeGetSubelement.
+            stack.append((_SKIP, tag, None, None, None))
+            return
+        elif role is Role.LEAF:
+            self.pieces.clear()
+            stack.append((_LEAF, tag, parent, field, attributes.pop("unit", None)))
+            if attributes:
+                self._beside(parent, field, attributes)
+            return
+        elif role is Role.FLAG:
+            values[name] = True
+            stack.append((_FLAG, tag, parent, field, None))
+            for unknown in attributes:
+                self._unknown_attribute(None, unknown, attributes[unknown])
+            return
+        elif role is Role.RAW:
+            self.pieces.clear()
+            values[name] = node = Node(tag, attributes)
+            stack.append((_NODE, tag, node, field, None))
+            return
+        else:
+            cls = field.cls
+            assert cls is not None
+            element = values[name] = cls.__new__(cls)
+        stack.append((_ELEMENT, tag, element, field, None))
+        if element._content is not None:
+            self.pieces.clear()
+        if attributes:
+            self._fill(element, attributes)
+
+    def _fill(self, element: Element, attributes: dict[str, str]) -> None:
+        if element._takes:
+            try:
+                attributes = element.take_attributes(attributes)
+            except ValueError as error:
+                name, expected = error.args
+                raise self._mismatch(attributes[name], expected, XmlError, name) from None
+        known = element._attributes
+        values = element.__dict__
+        for name, text in attributes.items():
+            field = known.get(name)
+            if field is None:
+                if name == "unit" and element._content is not None:
+                    values["_unit"] = text
+                else:
+                    self._unknown_attribute(element, name, text)
+            elif field.parse is None:
+                values[field.python] = text
+            else:
+                try:
+                    values[field.python] = field.parse(text)
+                except ValueError as error:
+                    raise self._mismatch(text, str(error), field.kind.error, name) from None
+
+    def _beside(self, parent: Element, field: Field, attributes: dict[str, str]) -> None:
+        for name, text in attributes.items():
+            target = (field.beside or {}).get(name)
+            if target is None:
+                self._unknown_attribute(None, name, text)
+            else:
+                parent.__dict__[target[0]] = self._value(target[1], text, None, name)
+
+    # Values
+
+    def _close_leaf(self, parent: Element, field: Field, text: str, unit: str | None) -> None:
+        if not text:
+            # string() of an empty element is the empty string, which libvirt takes for absent.
+            return
+        value = self._value(field.kind, text, unit)
+        if field.role is Role.LEAVES:
+            getattr(parent, field.python).append(value)
+        else:
+            parent.__dict__[field.python] = value
+
+    def _value(self, kind: Kind[Any], text: str, unit: str | None, attribute: str = "") -> Any:
+        if len(text) > self.limits.text:
+            raise XmlError(self._located(f"text longer than {self.limits.text} characters"))
+        try:
+            if kind.scaled is not None:
+                return kind.scaled(text, unit)
+            return text if kind.parse is None else kind.parse(text)
+        except ValueError as error:
+            raise self._mismatch(text, str(error), kind.error, attribute) from None
+        except VirloomError as error:
+            raise type(error)(self._located(error.detail, attribute)) from None
+
+    def _flush(self, node: Node) -> None:
+        text = "".join(self.pieces)
+        self.pieces.clear()
+        if not text or text.isspace():
+            # Blanks between elements; libvirt lays the elements out anew.
+            return
+        if len(text) > self.limits.text:
+            raise XmlError(self._located(f"text longer than {self.limits.text} characters"))
+        node.children.append(text)
+
+    # Names that are not declared
+
+    def _unknown_element(self, element: Element, tag: str, attributes: dict[str, str]) -> None:
+        schema = self.cls.schema()
+        path = f"{self._schema_path()}/{tag}"
+        if schema is not None and schema.knows_element(path):
+            self.pieces.clear()
+            node = Node(tag, attributes)
+            element.extra.children.append(node)
+            self.stack.append((_NODE, tag, node, None, None))
+            return
+        self.stack.append((_SKIP, tag, None, None, None))
+        self._drop("element")
+
+    def _unknown_below(self, tag: str) -> None:
+        """An element inside one that is text or a mark."""
+        self._drop("element")
+
+    def _unknown_attribute(self, element: Element | None, name: str, text: str) -> None:
+        if name == "xmlns" or name.startswith("xmlns:"):
+            # A prefix for <metadata>, which takes what it uses along.
+            return
+        schema = self.cls.schema()
+        if schema is None or not schema.knows_attribute(self._schema_path(), name):
+            self._drop("attribute", name)
+        elif element is not None:
+            element.extra.attributes[name] = text
+
+    def _drop(self, what: str, attribute: str = "") -> None:
+        where = self._located(f"unknown {what}", attribute)
+        if self.validate:
+            raise XmlInvalidSchema(where)
+        if len(self.dropped) < 32:
+            self.dropped.append(where)
+
+    def report(self) -> None:
+        """One warning that names what was dropped."""
+        if self.dropped:
+            import logging
+
+            logging.getLogger(__name__).warning(
+                "left out of <%s>, nobody knows it: %s", self.cls.tag, "; ".join(self.dropped)
+            )
+
+    # Places and errors
+
+    def _schema_path(self) -> str:
+        return "/".join([self.cls.schema_path, *[entry[1] for entry in self.stack[2:]]])
+
+    def _path(self, attribute: str = "") -> str:
+        """``domain/devices/disk[2]/target/@dev``; numbers only where several may stand."""
+        parts: list[str] = []
+        parent: Any = None
+        for state, tag, element, field, _ in self.stack[1:]:
+            if field is not None and field.role in _REPEATED:
+                owner = element if state == _LEAF else parent
+                number = len(getattr(owner, field.python)) + (state == _LEAF)
+                parts.append(f"{tag}[{number}]")
+            else:
+                parts.append(tag)
+            parent = element
+        return "/".join(parts) + (f"/@{attribute}" if attribute else "")
+
+    def _located(self, what: str, attribute: str = "") -> str:
+        return f"{self._path(attribute)}: {what} (line {self.parser.CurrentLineNumber})"
+
+    def _mismatch(
+        self, text: str, expected: str, error: type[VirloomError], attribute: str = ""
+    ) -> VirloomError:
+        shown = text if len(text) <= 80 else f"{text[:80]}…"
+        return error(self._located(f"'{shown}' is not {expected}", attribute))
+
+    def _excess(self, tag: str) -> VirloomError:
+        limits = self.limits
+        if self.count > limits.elements:
+            what = f"more than {limits.elements} elements"
+        else:
+            what = f"more than {limits.depth} nested elements"
+        return XmlError(f"<{tag[:64]}> on line {self.parser.CurrentLineNumber}: {what}")
+
+    def _check_attributes(self, tag: str, attributes: dict[str, str]) -> None:
+        limits = self.limits
+        if len(attributes) > limits.attributes:
+            what = f"{len(attributes)} attributes, at most {limits.attributes} are read"
+        elif max(map(len, attributes.values())) > limits.text:
+            what = f"an attribute longer than {limits.text} characters"
+        else:
+            return
+        raise XmlError(f"<{tag[:64]}> on line {self.parser.CurrentLineNumber}: {what}")
