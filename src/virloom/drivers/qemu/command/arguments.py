@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arguments of a QEMU under construction, in both of its syntaxes.
+
+JSON where QEMU takes it, which needs no care. The older ``key=value,…`` elsewhere, where a comma
+in a value is written twice; no name or path goes into an option but through :func:`keyval`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from virloom.errors import InternalError
+
+#: A JSON object as QEMU's options take it.
+Props = dict[str, Any]
+
+# Non-ASCII as \u escapes: no locale and no stray surrogate can spoil the argument.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def escape(value: object) -> str:
+    """A value as it stands in ``key=value,…``: commas doubled, booleans as ``on`` and ``off``."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return str(value).replace(",", ",,")
+
+
+def keyval(pairs: Iterable[tuple[str, object]]) -> str:
+    """``key=value,…`` of the *pairs* whose value is not None."""
+    return ",".join(f"{key}={escape(value)}" for key, value in pairs if value is not None)
+
+
+class Arguments:
+    """What the configurators write into.
+
+    Attributes:
+        argv: The command line, program first.
+        fdsets: For each descriptor key of the launcher the fd set it was put into. Numbers are
+            given in order of use and never change while the guest lives.
+        next_fdset: The first free number.
+    """
+
+    def __init__(self, program: str, files: Mapping[str, int]) -> None:
+        self.argv = [program]
+        self.fdsets: dict[str, int] = {}
+        self._files = files
+        self.next_fdset = 0
+
+    def option(self, name: str, value: str | None = None) -> None:
+        """Appends ``-name`` and, unless None, its value."""
+        self.argv.append("-" + name)
+        if value is not None:
+            self.argv.append(value)
+
+    def device(self, props: Props) -> None:
+        """Appends ``-device`` with JSON properties."""
+        self.argv += ("-device", _encode(props))
+
+    def object(self, props: Props) -> None:
+        """Appends ``-object`` with JSON properties."""
+        self.argv += ("-object", _encode(props))
+
+    def blockdev(self, props: Props) -> None:
+        """Appends ``-blockdev`` with JSON properties."""
+        self.argv += ("-blockdev", _encode(props))
+
+    def netdev(self, props: Props) -> None:
+        """Appends ``-netdev`` with JSON properties."""
+        self.argv += ("-netdev", _encode(props))
+
+    def audiodev(self, props: Props) -> None:
+        """Appends ``-audiodev`` with JSON properties."""
+        self.argv += ("-audiodev", _encode(props))
+
+    def descriptor(self, key: str) -> int:
+        """The descriptor that the launcher opened for *key*.
+
+        Raises:
+            InternalError: It opened none: the list of requests and this builder disagree.
+        """
+        try:
+            return self._files[key]
+        except KeyError:
+            raise InternalError(
+                f"no descriptor was opened for '{key}' of the QEMU command line"
+            ) from None
+
+    def inherited(self, key: str) -> str:
+        """A path under which QEMU opens again what was opened for *key*."""
+        return f"/proc/self/fd/{self.descriptor(key)}"
+
+    def fdset(self, keys: Iterable[str]) -> str:
+        """Puts the descriptors of *keys* into one new fd set and returns its path."""
+        number = self.next_fdset
+        self.next_fdset += 1
+        for key in keys:
+            pairs = (("set", number), ("fd", self.descriptor(key)), ("opaque", key))
+            self.option("add-fd", keyval(pairs))
+            self.fdsets[key] = number
+        return f"/dev/fdset/{number}"

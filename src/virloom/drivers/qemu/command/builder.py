@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of one guest.
+
+An ordered list of configurators, one per element of the document. The order is libvirt's where a
+guest can see it: devices without an address of their own are numbered as they come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from virloom.drivers.qemu.capabilities import BinaryCaps
+from virloom.drivers.qemu.command.assembly import Assembly
+from virloom.drivers.qemu.command.audio import add_audios
+from virloom.drivers.qemu.command.balloon import add_balloon
+from virloom.drivers.qemu.command.boot import add_boot
+from virloom.drivers.qemu.command.clock import add_clock
+from virloom.drivers.qemu.command.context import BuildContext, CommandLine
+from virloom.drivers.qemu.command.controllers import add_controllers
+from virloom.drivers.qemu.command.cpu import add_cpu
+from virloom.drivers.qemu.command.disk import add_disks
+from virloom.drivers.qemu.command.firmware import add_firmware
+from virloom.drivers.qemu.command.general import (
+    add_bare_machine,
+    add_confinement,
+    add_identity,
+    add_lifecycle,
+    add_monitor,
+    add_power_management,
+    add_uuid,
+)
+from virloom.drivers.qemu.command.graphics import add_graphics
+from virloom.drivers.qemu.command.input import add_inputs
+from virloom.drivers.qemu.command.machine import add_board_globals, add_machine
+from virloom.drivers.qemu.command.memory import add_memory
+from virloom.drivers.qemu.command.net import add_interfaces
+from virloom.drivers.qemu.command.panic import add_panics
+from virloom.drivers.qemu.command.ports import (
+    add_channels,
+    add_consoles,
+    add_parallels,
+    add_serials,
+)
+from virloom.drivers.qemu.command.rng import add_rngs
+from virloom.drivers.qemu.command.smp import add_processors
+from virloom.drivers.qemu.command.video import add_videos
+from virloom.drivers.qemu.command.watchdog import add_watchdogs
+from virloom.model.domain import Domain
+
+STEPS: tuple[Callable[[Assembly], None], ...] = (
+    add_identity,
+    add_firmware,
+    add_machine,
+    add_cpu,
+    add_memory,
+    add_processors,
+    add_uuid,
+    add_bare_machine,
+    add_monitor,
+    add_clock,
+    add_lifecycle,
+    add_power_management,
+    add_boot,
+    add_board_globals,
+    add_controllers,
+    add_disks,
+    add_interfaces,
+    add_serials,
+    add_parallels,
+    add_channels,
+    add_consoles,
+    add_inputs,
+    add_audios,
+    add_graphics,
+    add_videos,
+    add_watchdogs,
+    add_balloon,
+    add_rngs,
+    add_panics,
+    add_confinement,
+)
+
+
+def build(dom: Domain, caps: BinaryCaps, context: BuildContext) -> CommandLine:
+    """Translates a complete domain into QEMU's command line; nothing is opened or changed.
+
+    Args:
+        dom: After defaults, addresses and aliases.
+        caps: What the emulator can.
+        context: Descriptors and other facts of this start.
+
+    Raises:
+        ConfigUnsupported: The document asks for what is not supported, which is named.
+        OperationInvalid: It asks for what this start cannot give.
+        InternalError: The domain is not complete, or the context lacks a descriptor.
+    """
+    assembly = Assembly(dom, caps, context)
+    for step in STEPS:
+        step(assembly)
+    return CommandLine(
+        argv=assembly.args.argv,
+        nodes=assembly.nodes,
+        fdsets=assembly.args.fdsets,
+        next_node=assembly.next_node,
+        next_fdset=assembly.args.next_fdset,
+        environment=assembly.environment,
+        passwords=assembly.passwords,
+    )

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Character devices: what a port of the guest is connected to outside."""
+
+from __future__ import annotations
+
+import os.path
+from collections.abc import Callable
+
+from virloom.drivers.qemu.command.arguments import Arguments, keyval
+from virloom.drivers.qemu.command.context import BuildContext, FileRequest
+from virloom.errors import ConfigUnsupported, OperationInvalid
+from virloom.model.domain import Channel, Chardev, ChardevSource
+
+Pairs = list[tuple[str, object]]
+
+
+def chardev_files(device: Chardev, alias: str) -> list[FileRequest]:
+    """What must be open beforehand: the output file, the device, the log."""
+    requests: list[FileRequest] = []
+    path = _source(device).path
+    if device.type == "file" and path:
+        append = bool(_source(device).append)
+        requests.append(FileRequest(f"{alias}.file", path, "w", create=True, truncate=not append))
+    elif device.type == "dev" and path:
+        requests.append(FileRequest(f"{alias}.dev", path, "rw"))
+    log = device.log
+    if log.file:
+        requests.append(
+            FileRequest(f"{alias}.log", log.file, "w", create=True, truncate=not log.append)
+        )
+    return requests
+
+
+def add_chardev(
+    args: Arguments, context: BuildContext, device: Chardev, alias: str, name: str
+) -> None:
+    """``-chardev`` with the id *name* for the device *alias*.
+
+    Raises:
+        ConfigUnsupported: A kind that is not supported, or an incomplete document.
+        OperationInvalid: Standard input and output are not to be had here.
+    """
+    kind = device.type or "pty"
+    if kind not in _BACKENDS:
+        raise ConfigUnsupported(
+            f"character device type '{kind}' of '{alias}' is not supported; known: "
+            + ", ".join(sorted(_BACKENDS))
+        )
+    backend, pairs = _BACKENDS[kind](args, context, device, alias)
+    log: Pairs = []
+    if device.log.file:
+        # Truncated, where that is wanted, when it was opened: QEMU always appends.
+        log = [("logfile", args.fdset([f"{alias}.log"])), ("logappend", True)]
+    args.option("chardev", f"{backend},{keyval([('id', name), *pairs, *log])}")
+
+
+def channel_path(channel: Channel, lib_dir: str) -> str:
+    """Where a channel's socket is when the document names no place: in the guest's directory."""
+    name = (
+        channel.target.name
+        or (channel.alias.name if channel.alias is not None else None)
+        or "channel"
+    )
+    return os.path.join(lib_dir, name.replace("/", "_"))
+
+
+def _source(device: Chardev, mode: str | None = None) -> ChardevSource:
+    """The source of that mode, or the first; an empty one if there is none."""
+    for source in device.sources:
+        if mode is None or source.mode == mode:
+            return source
+    return ChardevSource()
+
+
+def _plain(backend: str) -> Callable[[Arguments, BuildContext, Chardev, str], tuple[str, Pairs]]:
+    """A back end that needs nothing more."""
+    return lambda _args, _context, _device, _alias: (backend, [])
+
+
+def _stdio(
+    _args: Arguments, context: BuildContext, _device: Chardev, alias: str
+) -> tuple[str, Pairs]:
+    if not context.stdio:
+        raise OperationInvalid(
+            f"character device '{alias}' wants standard input and output, which only a guest "
+            "in the foreground has",
+            remedy="use type='pty', or virloom run",
+        )
+    return "stdio", []
+
+
+def _file(
+    args: Arguments, _context: BuildContext, device: Chardev, alias: str
+) -> tuple[str, Pairs]:
+    _need_path(device, alias)
+    return "file", [("path", args.fdset([f"{alias}.file"])), ("append", True)]
+
+
+def _dev(args: Arguments, _context: BuildContext, device: Chardev, alias: str) -> tuple[str, Pairs]:
+    _need_path(device, alias)
+    return "serial", [("path", args.fdset([f"{alias}.dev"]))]
+
+
+def _pipe(
+    _args: Arguments, _context: BuildContext, device: Chardev, alias: str
+) -> tuple[str, Pairs]:
+    return "pipe", [("path", _need_path(device, alias))]
+
+
+def _udp(
+    _args: Arguments, _context: BuildContext, device: Chardev, _alias: str
+) -> tuple[str, Pairs]:
+    connect, bind = _source(device, "connect"), _source(device, "bind")
+    return "udp", [
+        ("host", connect.host or "127.0.0.1"),
+        ("port", connect.service),
+        ("localaddr", bind.host if bind.service or bind.host else None),
+        ("localport", bind.service),
+    ]
+
+
+def _tcp(
+    _args: Arguments, _context: BuildContext, device: Chardev, alias: str
+) -> tuple[str, Pairs]:
+    source = _source(device)
+    if source.tls:
+        raise ConfigUnsupported(f"TLS of character device '{alias}' is not supported yet")
+    pairs: Pairs = [("host", source.host), ("port", source.service)]
+    if device.protocol.type == "telnet":
+        pairs.append(("telnet", True))
+    elif device.protocol.type not in (None, "raw"):
+        raise ConfigUnsupported(
+            f"protocol '{device.protocol.type}' of character device '{alias}' is not supported; "
+            "known: raw, telnet"
+        )
+    return "socket", pairs + _listening(source)
+
+
+def _unix(args: Arguments, context: BuildContext, device: Chardev, alias: str) -> tuple[str, Pairs]:
+    source = _source(device)
+    descriptor = context.sockets.get(alias)
+    if descriptor is not None:
+        return "socket", [("fd", descriptor), *_listening(source)]
+    path = source.path
+    if not path and isinstance(device, Channel):
+        path = channel_path(device, context.lib_dir)
+    if not path:
+        raise ConfigUnsupported(f"character device '{alias}' of type 'unix' names no path")
+    return "socket", [("path", path), *_listening(source)]
+
+
+def _listening(source: ChardevSource) -> Pairs:
+    """Listens without making the guest wait for a client, or connects."""
+    return [] if source.mode == "connect" else [("server", True), ("wait", False)]
+
+
+def _need_path(device: Chardev, alias: str) -> str:
+    path = _source(device).path
+    if not path:
+        raise ConfigUnsupported(f"character device '{alias}' of type '{device.type}' names no path")
+    return str(path)
+
+
+_BACKENDS: dict[str, Callable[[Arguments, BuildContext, Chardev, str], tuple[str, Pairs]]] = {
+    "null": _plain("null"),
+    "vc": _plain("vc"),
+    "pty": _plain("pty"),
+    "stdio": _stdio,
+    "file": _file,
+    "dev": _dev,
+    "pipe": _pipe,
+    "udp": _udp,
+    "tcp": _tcp,
+    "unix": _unix,
+}

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What goes into building a command line besides the domain, and what comes out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from virloom.drivers.qemu.block.chain import ImageLayer
+
+
+class FileRequest(NamedTuple):
+    """A file that the launcher opens and passes as a descriptor.
+
+    Attributes:
+        key: Its name in :attr:`BuildContext.files`.
+        path: Where it is.
+        access: ``r``, ``w`` or ``rw``: QEMU takes from an fd set only what has exactly the
+            access it wants, so a writable image has two requests.
+        block: Whether it must be a block device; None if it may be either.
+        create: Whether it is made when missing (logs and outputs of character devices).
+        truncate: Whether its old content goes.
+        image: Whether it is a disk image or firmware variables, whose owner the security driver
+            changes for the time of the run.
+    """
+
+    key: str
+    path: str
+    access: str
+    block: bool | None = None
+    create: bool = False
+    truncate: bool = False
+    image: bool = False
+
+    @property
+    def flags(self) -> int:
+        """Flags for :func:`os.open`; O_DIRECT and O_APPEND are set by QEMU on its duplicate."""
+        flags = {"r": os.O_RDONLY, "w": os.O_WRONLY, "rw": os.O_RDWR}[self.access]
+        flags |= os.O_CLOEXEC | os.O_NOCTTY
+        if self.create:
+            flags |= os.O_CREAT
+        if self.truncate:
+            flags |= os.O_TRUNC
+        return flags
+
+
+class BuildContext(NamedTuple):
+    """The facts of one start.
+
+    Attributes:
+        guest_name: Shown as the process's title.
+        monitor_fd: The listening AF_UNIX socket of the monitor.
+        lib_dir: The guest's own directory, for sockets that nobody named.
+        files: Descriptor by :attr:`FileRequest.key`.
+        sockets: Listening AF_UNIX sockets by alias of their character device; one without an
+            entry is bound by QEMU itself.
+        chains: Backing chain by alias of its disk, from ``block.chain``.
+        seccomp: Whether QEMU confines itself with ``-sandbox``.
+        stdio: Whether a character device may use QEMU's own standard input and output.
+        now: Seconds since the epoch, for clocks with an adjustment.
+    """
+
+    guest_name: str
+    monitor_fd: int
+    lib_dir: str
+    files: Mapping[str, int] = {}
+    sockets: Mapping[str, int] = {}
+    chains: Mapping[str, tuple[ImageLayer, ...]] = {}
+    seccomp: bool = True
+    stdio: bool = False
+    now: float = 0.0
+
+
+class DiskNodes(NamedTuple):
+    """The block nodes of one disk, for the monitor.
+
+    Attributes:
+        qdev: Alias of the device (QEMU's ``id``).
+        top: The node that the device uses; None for an empty drive.
+        layers: Format and storage node of each image, top first.
+        indexes: libvirt's number of each image, top first.
+    """
+
+    qdev: str
+    top: str | None
+    layers: tuple[tuple[str, str], ...]
+    indexes: tuple[int, ...]
+
+
+class CommandLine(NamedTuple):
+    """A finished command line.
+
+    Attributes:
+        argv: Program first.
+        nodes: Block nodes by alias of the disk.
+        fdsets: Number of the fd set by key of the descriptor in it.
+        next_node: The first free image number, for images added later.
+        next_fdset: The first free fd set number.
+        environment: Variables that QEMU needs beside those of every guest.
+        passwords: Documents' display passwords to be set by the monitor before the guest runs:
+            protocol (``vnc``) to password. Never on the command line, where everybody reads it.
+    """
+
+    argv: list[str]
+    nodes: dict[str, DiskNodes]
+    fdsets: dict[str, int]
+    next_node: int
+    next_fdset: int
+    environment: dict[str, str]
+    passwords: dict[str, str]

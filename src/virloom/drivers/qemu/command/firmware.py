@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Firmware: its code and its variables, as flash or as ROM."""
+
+from __future__ import annotations
+
+from virloom.drivers.qemu.command.assembly import Assembly
+from virloom.drivers.qemu.command.context import FileRequest
+from virloom.errors import ConfigUnsupported
+from virloom.model.domain import Domain
+
+#: Block nodes of the flash banks, named as libvirt names them.
+CODE_NODE = "libvirt-pflash0-format"
+VARS_NODE = "libvirt-pflash1-format"
+
+_CODE_KEYS = ("firmware.code.r", "firmware.code.rw")
+_VARS_KEYS = ("firmware.vars.r", "firmware.vars.rw")
+
+
+def uses_flash(dom: Domain) -> bool:
+    """Whether the firmware is flash, whose nodes the machine refers to."""
+    return dom.os.loader.type == "pflash"
+
+
+def nvram_path(dom: Domain) -> str | None:
+    """The file of the firmware's variables.
+
+    Raises:
+        ConfigUnsupported: They are not in a local file.
+    """
+    nvram = dom.os.nvram
+    if nvram.type is not None or nvram.sources:
+        raise ConfigUnsupported(f"NVRAM of type '{nvram.type}' is not supported yet; known: file")
+    return nvram.value or None
+
+
+def firmware_files(dom: Domain) -> list[FileRequest]:
+    """The loader's image and the variables, where they are files."""
+    loader = dom.os.loader
+    if not loader.value:
+        return []
+    if not uses_flash(dom):
+        return [FileRequest("firmware", loader.value, "r")]
+    code = _CODE_KEYS[:1] if loader.readonly else _CODE_KEYS
+    requests = [FileRequest(key, loader.value, key.rpartition(".")[2]) for key in code]
+    variables = nvram_path(dom)
+    if variables is not None:
+        for key in _VARS_KEYS:
+            requests.append(FileRequest(key, variables, key.rpartition(".")[2], image=True))
+    return requests
+
+
+def add_firmware(assembly: Assembly) -> None:
+    """Flash banks as block nodes, or a ROM image; nothing for the machine's own BIOS."""
+    loader, args = assembly.dom.os.loader, assembly.args
+    if not loader.value:
+        return
+    if not uses_flash(assembly.dom):
+        args.option("bios", args.inherited("firmware"))
+        return
+    if loader.secure:
+        args.option("global", "driver=cfi.pflash01,property=secure,value=on")
+    read_only = bool(loader.readonly)
+    _flash(assembly, "libvirt-pflash0", _CODE_KEYS[:1] if read_only else _CODE_KEYS, read_only)
+    if nvram_path(assembly.dom) is not None:
+        _flash(assembly, "libvirt-pflash1", _VARS_KEYS, read_only=False)
+
+
+def _flash(assembly: Assembly, name: str, keys: tuple[str, ...], read_only: bool) -> None:
+    args = assembly.args
+    storage = {
+        "driver": "file",
+        "filename": args.fdset(keys),
+        "node-name": f"{name}-storage",
+        "auto-read-only": True,
+        "discard": "unmap",
+    }
+    args.blockdev(storage)
+    args.blockdev(
+        {
+            "node-name": f"{name}-format",
+            "read-only": read_only,
+            "driver": "raw",
+            "file": f"{name}-storage",
+        }
+    )

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every guest has: its name, its monitor, its confinement."""
+
+from __future__ import annotations
+
+from virloom.drivers.qemu.command.arguments import keyval
+from virloom.drivers.qemu.command.assembly import Assembly
+
+
+def add_identity(assembly: Assembly) -> None:
+    """Name of the process; the guest waits for the monitor's word to run."""
+    name = keyval((("guest", assembly.context.guest_name), ("debug-threads", True)))
+    assembly.args.option("name", name)
+    assembly.args.option("S")
+
+
+def add_uuid(assembly: Assembly) -> None:
+    """The machine's identity as firmware tells it to the guest."""
+    dom, args = assembly.dom, assembly.args
+    if dom.uuid:
+        args.option("uuid", str(dom.uuid))
+
+
+def add_bare_machine(assembly: Assembly) -> None:
+    """No device and no configuration file that the document does not name."""
+    args = assembly.args
+    args.option("display", "none")
+    args.option("no-user-config")
+    args.option("nodefaults")
+
+
+def add_monitor(assembly: Assembly) -> None:
+    """The control socket: a listener that we made, so that it can be connected to again."""
+    args = assembly.args
+    descriptor = assembly.context.monitor_fd
+    args.option("chardev", f"socket,id=charmonitor,fd={descriptor},server=on,wait=off")
+    args.option("mon", "chardev=charmonitor,id=monitor,mode=control")
+
+
+def add_lifecycle(assembly: Assembly) -> None:
+    """What QEMU does when the guest powers off or reboots; the driver decides the rest.
+
+    QEMU stays after a power-off, so that its last state can be read and a restart be quick.
+    """
+    args, dom = assembly.args, assembly.dom
+    args.option("no-shutdown")
+    if dom.on_reboot == "destroy":
+        args.option("action", "reboot=shutdown")
+
+
+def add_power_management(assembly: Assembly) -> None:
+    """Sleep states that the firmware offers."""
+    pm = assembly.dom.pm
+    if assembly.microvm:
+        return
+    owner = "ICH9-LPC" if assembly.q35 else "PIIX4_PM"
+    for state, enabled in (("s3", pm.suspend_to_mem), ("s4", pm.suspend_to_disk)):
+        if enabled.enabled is not None:
+            disabled = int(not enabled.enabled)
+            assembly.args.option("global", f"{owner}.disable_{state}={disabled}")
+
+
+def add_confinement(assembly: Assembly) -> None:
+    """QEMU's own system call filter, and time stamps in its messages."""
+    if assembly.context.seccomp:
+        assembly.args.option(
+            "sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
+        )
+    assembly.args.option("msg", "timestamp=on")

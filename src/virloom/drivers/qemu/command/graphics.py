@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Displays for people: VNC."""
+
+from __future__ import annotations
+
+import os.path
+
+from virloom.drivers.qemu.command.arguments import escape, keyval
+from virloom.drivers.qemu.command.assembly import Assembly
+from virloom.drivers.qemu.command.audio import audio_id
+from virloom.errors import ConfigUnsupported
+from virloom.model.domain import Graphics
+
+#: VNC's display 0 is this TCP port.
+FIRST_PORT = 5900
+
+
+def add_graphics(assembly: Assembly) -> None:
+    """``-vnc`` for every display. Ports were chosen before and stand in the document.
+
+    Raises:
+        ConfigUnsupported: Another kind of display, or a port that nobody chose.
+    """
+    for graphics in assembly.dom.devices.graphics:
+        if graphics.type != "vnc":
+            raise ConfigUnsupported(
+                f"graphics type '{graphics.type}' is not supported yet; known: vnc"
+            )
+        _add_vnc(assembly, graphics)
+
+
+def vnc_socket_path(graphics: Graphics, lib_dir: str) -> str | None:
+    """The AF_UNIX socket of a display, ours if the document leaves it to us; None for TCP."""
+    listen = graphics.listens[0] if graphics.listens else None
+    if listen is not None and listen.type == "socket":
+        return listen.socket or graphics.socket or os.path.join(lib_dir, "vnc.sock")
+    return graphics.socket or None
+
+
+def _add_vnc(assembly: Assembly, graphics: Graphics) -> None:
+    listen = graphics.listens[0] if graphics.listens else None
+    if listen is not None and listen.type == "none":
+        display = "none"
+    else:
+        display = _display(assembly, graphics)
+    pairs: list[tuple[str, object]] = []
+    if graphics.websocket is not None and graphics.websocket > 0:
+        pairs.append(("websocket", graphics.websocket))
+    pairs.append(("share", graphics.share_policy))
+    if graphics.passwd is not None:
+        pairs.append(("password", True))
+        assembly.passwords["vnc"] = graphics.passwd
+    if graphics.power_control is not None:
+        pairs.append(("power-control", graphics.power_control))
+    pairs.append(("audiodev", audio_id(assembly.dom)))
+    # The key is written out: QEMU would take a path with "=" in it for a key of its own.
+    options = keyval(pairs)
+    assembly.args.option("vnc", f"vnc={escape(display)}" + (f",{options}" if options else ""))
+    if graphics.keymap:
+        assembly.args.option("k", graphics.keymap)
+
+
+def _display(assembly: Assembly, graphics: Graphics) -> str:
+    path = vnc_socket_path(graphics, assembly.context.lib_dir)
+    if path is not None:
+        return f"unix:{path}"
+    port = graphics.port
+    if port is None or port < FIRST_PORT:
+        raise ConfigUnsupported(
+            f"VNC port {port} cannot be used; ports begin at {FIRST_PORT}",
+            remedy="use autoport='yes'",
+        )
+    listen = graphics.listens[0] if graphics.listens else None
+    address = (listen.address if listen is not None else None) or graphics.listen or "127.0.0.1"
+    host = f"[{address}]" if ":" in address else address
+    return f"{host}:{port - FIRST_PORT}"

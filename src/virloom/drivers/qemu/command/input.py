@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Input devices."""
+
+from __future__ import annotations
+
+from virloom.drivers.qemu.command.assembly import Assembly
+from virloom.drivers.qemu.devices.props.input import input_device
+
+
+def add_inputs(assembly: Assembly) -> None:
+    """Every input device that the machine does not bring along."""
+    for device in assembly.dom.devices.inputs:
+        props = input_device(device, assembly.buses)
+        if props is not None:
+            assembly.args.device(props)

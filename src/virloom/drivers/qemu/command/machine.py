@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The machine: chipset, accelerator, and what the board has built in."""
+
+from __future__ import annotations
+
+from virloom.drivers.qemu.command.arguments import keyval
+from virloom.drivers.qemu.command.assembly import Assembly
+from virloom.drivers.qemu.command.firmware import CODE_NODE, VARS_NODE, nvram_path, uses_flash
+from virloom.errors import ConfigUnsupported
+
+_ACCELERATORS = {"qemu": "tcg", "kvm": "kvm"}
+
+
+def add_machine(assembly: Assembly) -> None:
+    """``-machine`` with all that is switched there, and the accelerator."""
+    dom = assembly.dom
+    pairs: list[tuple[str, object]] = [("usb", False), *_features(assembly)]
+    pairs.append(("dump-guest-core", bool(dom.memory_dump_core)))
+    pairs.append(("memory-backend", assembly.ram_id))
+    if uses_flash(dom):
+        pairs.append(("pflash0", CODE_NODE))
+        if nvram_path(dom) is not None:
+            pairs.append(("pflash1", VARS_NODE))
+    assembly.args.option("machine", f"{assembly.machine_type},{keyval(pairs)}")
+    kind = dom.type or "qemu"
+    if kind not in _ACCELERATORS:
+        raise ConfigUnsupported(f"domain type '{kind}' is not supported; known: kvm, qemu")
+    assembly.args.option("accel", _ACCELERATORS[kind])
+
+
+def _features(assembly: Assembly) -> list[tuple[str, object]]:
+    """Parts of the board that the document switches on or off."""
+    features = assembly.dom.features
+    pairs: list[tuple[str, object]] = []
+    if not features.acpi:
+        pairs.append(("acpi", False))
+    if features.vmport is not None:
+        pairs.append(("vmport", features.vmport.state is not False))
+    if features.smm is not None:
+        pairs.append(("smm", features.smm.state is not False))
+    if features.ioapic is not None and features.ioapic.driver is not None:
+        split = {"qemu": "split", "kvm": "on"}[features.ioapic.driver]
+        pairs.append(("kernel_irqchip", split))
+    for timer in assembly.dom.clock.timers:
+        if timer.name == "hpet" and timer.present is False and not assembly.microvm:
+            pairs.append(("hpet", False))
+    if assembly.dom.os.bios.useserial:
+        # The BIOS writes to the first serial port when there is no display.
+        pairs.append(("graphics", False))
+    return pairs
+
+
+def add_board_globals(assembly: Assembly) -> None:
+    """Settings of built-in parts that are no machine properties."""
+    features = assembly.dom.features
+    smm = features.smm
+    if smm is not None and smm.tseg is not None:
+        mebibytes = smm.tseg // 1024
+        assembly.args.option("global", f"mch.extended-tseg-mbytes={mebibytes}")
+    if features.vmcoreinfo is not None and features.vmcoreinfo.state is not False:
+        assembly.args.device({"driver": "vmcoreinfo"})

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a device sits, as QEMU is told: its bus and its place there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from virloom.errors import ConfigUnsupported, InternalError
+from virloom.model.domain import Address, Controller, Device, Domain, VirtioOptions
+
+Props = dict[str, Any]
+
+
+class Buses:
+    """The buses of a guest by what addresses call them, from the aliases of its controllers.
+
+    Made once per command line or hotplug.
+    """
+
+    def __init__(self, dom: Domain) -> None:
+        self._controllers: dict[tuple[str, int], Controller] = {}
+        for controller in dom.devices.controllers:
+            # Companions of one EHCI share its index; the first of them carries the bus.
+            self._controllers.setdefault((controller.type or "", controller.index or 0), controller)
+
+    def controller(self, kind: str, index: int, user: str) -> Controller:
+        """The controller of *kind* and *index* that the address of *user* refers to.
+
+        Raises:
+            InternalError: There is none: the address was not checked, or its alias is missing.
+        """
+        try:
+            return self._controllers[kind, index]
+        except KeyError:
+            raise InternalError(
+                f"address of '{user}' refers to {kind} controller {index}, which does not exist"
+            ) from None
+
+    def alias(self, kind: str, index: int, user: str) -> str:
+        """QEMU's id of the controller, to which buses append their number."""
+        return alias_of(self.controller(kind, index, user), f"{kind} controller {index}")
+
+    def place(self, address: Address | None, user: str) -> Props:
+        """``bus`` and ``addr`` (or what the bus calls them) for the device *user*.
+
+        Empty for buses where QEMU finds the place: virtio-mmio, and no address at all.
+
+        Raises:
+            ConfigUnsupported: A kind of address that no device here takes.
+        """
+        kind = address.type if address is not None else None
+        if address is None or kind in (None, "virtio-mmio", "unassigned"):
+            return {}
+        if kind == "pci":
+            return self._pci(address, user)
+        if kind == "usb":
+            bus = self.alias("usb", address.bus or 0, user)
+            place: Props = {"bus": f"{bus}.0"}
+            if address.port is not None:
+                place["port"] = str(address.port)
+            return place
+        if kind == "virtio-serial":
+            bus = self.alias("virtio-serial", address.controller or 0, user)
+            return {"bus": f"{bus}.{address.bus or 0}", "nr": _number(address.port)}
+        if kind == "isa":
+            pairs = (("iobase", address.iobase), ("irq", address.irq))
+            return {key: value for key, value in pairs if value is not None}
+        raise ConfigUnsupported(f"address type '{kind}' of device '{user}' is not supported")
+
+    def _pci(self, address: Address, user: str) -> Props:
+        place: Props = {"bus": self.alias("pci", address.bus or 0, user)}
+        if address.multifunction is not None:
+            place["multifunction"] = address.multifunction
+        function = address.function or 0
+        suffix = f".0x{function:x}" if function else ""
+        place["addr"] = f"0x{address.slot or 0:x}{suffix}"
+        return place
+
+
+def alias_of(device: Device, what: str) -> str:
+    """The alias of *device*, which QEMU knows it by.
+
+    Raises:
+        InternalError: It has none yet.
+    """
+    alias = device.alias
+    if alias is None or not alias.name:
+        raise InternalError(f"{what} has no alias")
+    return alias.name
+
+
+def virtio_driver(base: str, model: str | None, address: Address | None) -> str:
+    """The name of a virtio device in its transport: ``virtio-blk`` on PCI is ``virtio-blk-pci``.
+
+    Raises:
+        ConfigUnsupported: A transport that this machine type does not have.
+    """
+    kind = address.type if address is not None and address.type is not None else "pci"
+    if kind == "virtio-mmio":
+        return f"{base}-device"
+    if kind == "pci":
+        suffix = model.removeprefix("virtio") if model and model.startswith("virtio-") else ""
+        return f"{base}-pci{suffix}"
+    raise ConfigUnsupported(f"address type '{kind}' is not supported for virtio devices")
+
+
+def virtio_options(driver: VirtioOptions) -> Props:
+    """What every virtio device's ``<driver>`` may say of its transport."""
+    pairs = (
+        ("iommu_platform", driver.iommu),
+        ("ats", driver.ats),
+        ("packed", driver.packed),
+        ("page-per-vq", driver.page_per_vq),
+    )
+    return {key: value for key, value in pairs if value is not None}
+
+
+def _number(port: object) -> int:
+    """The port of a virtio-serial address; the model keeps ports as text, as USB needs."""
+    return int(str(port or 0), 0)

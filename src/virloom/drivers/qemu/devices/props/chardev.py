@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The devices that a guest sees for serial and parallel ports, consoles and channels."""
+
+from __future__ import annotations
+
+from virloom.drivers.qemu.devices.props.address import Buses, Props, alias_of
+from virloom.errors import ConfigUnsupported
+from virloom.model.domain import Channel, Console, Parallel, Serial
+
+_SERIAL_MODELS = ("isa-serial", "pci-serial", "usb-serial", "isa-debugcon")
+
+
+def chardev_id(alias: str) -> str:
+    """QEMU's id of the back end of the character device *alias*."""
+    return f"char{alias}"
+
+
+def serial_device(serial: Serial, buses: Buses) -> Props:
+    """Properties of a serial port.
+
+    Raises:
+        ConfigUnsupported: A model that this architecture does not have.
+    """
+    alias = alias_of(serial, "serial port")
+    target = serial.target
+    model = target.model.name or target.type or "isa-serial"
+    if model not in _SERIAL_MODELS:
+        raise ConfigUnsupported(
+            f"serial port model '{model}' is not supported; known: " + ", ".join(_SERIAL_MODELS)
+        )
+    props: Props = {"driver": model, "chardev": chardev_id(alias), "id": alias}
+    if model == "isa-serial":
+        props["index"] = target.port or 0
+    props.update(buses.place(serial.address, alias))
+    return props
+
+
+def parallel_device(parallel: Parallel, buses: Buses) -> Props:
+    """Properties of a parallel port."""
+    alias = alias_of(parallel, "parallel port")
+    props: Props = {"driver": "isa-parallel", "chardev": chardev_id(alias), "id": alias}
+    props.update(buses.place(parallel.address, alias))
+    return props
+
+
+def console_device(console: Console, buses: Buses) -> Props:
+    """Properties of a virtio console; one that mirrors a serial port has no device.
+
+    Raises:
+        ConfigUnsupported: Another kind of console.
+    """
+    alias = alias_of(console, "console")
+    if console.target.type != "virtio":
+        raise ConfigUnsupported(f"console target type '{console.target.type}' is not supported")
+    place = buses.place(console.address, alias)
+    return {"driver": "virtconsole", **place, "chardev": chardev_id(alias), "id": alias}
+
+
+def channel_device(channel: Channel, buses: Buses) -> Props:
+    """Properties of a virtio port.
+
+    Raises:
+        ConfigUnsupported: A target that is no virtio port.
+    """
+    alias = alias_of(channel, "channel")
+    target = channel.target
+    if target.type != "virtio":
+        raise ConfigUnsupported(f"channel target type '{target.type}' has no device of its own")
+    props: Props = {"driver": "virtserialport", **buses.place(channel.address, alias)}
+    props.update({"chardev": chardev_id(alias), "id": alias})
+    if target.name is not None:
+        props["name"] = target.name
+    return props
+
+
+def guestfwd_backend(channel: Channel) -> Props:
+    """The user-mode network that brings a guest's connection to the channel."""
+    alias = alias_of(channel, "channel")
+    target = channel.target
+    forward = f"tcp:{target.address}:{target.port}-chardev:{chardev_id(alias)}"
+    return {"type": "user", "guestfwd": [{"str": forward}], "id": alias}
