@@ -50,20 +50,26 @@ apt() {
         >"$log" 2>&1 </dev/null || return 1
 }
 
+# Fetches the package lists, at most once.
+updated=
+update() {
+    [ -z "$updated" ] || return 1
+    updated=yes
+    echo "setup: apt-get update ($1)"
+    apt update || fail "apt-get update"
+}
+
+fail() {
+    cat "$log" >&2
+    echo "setup: $1 failed (above)" >&2
+    exit 1
+}
+
 echo "setup: installing Debian packages:$missing"
 for package in $missing; do
-    if [ -z "$(apt-cache madison "$package" 2>/dev/null)" ]; then
-        echo "setup: apt-get update ($package is not in the package lists yet)"
-        apt update || { cat "$log" >&2; exit 1; }
-        break
-    fi
+    [ -n "$(apt-cache madison "$package" 2>/dev/null)" ] || update "$package is unknown" || break
 done
-if ! apt install -y --no-install-recommends $missing; then
-    echo "setup: once more after apt-get update (the package lists may be old)"
-    apt update || { cat "$log" >&2; exit 1; }
-    apt install -y --no-install-recommends $missing || {
-        cat "$log" >&2
-        echo "setup: apt-get failed (above); the command was: $install" >&2
-        exit 1
-    }
-fi
+apt install -y --no-install-recommends $missing || {
+    update "the package lists may be old" &&
+        apt install -y --no-install-recommends $missing
+} || fail "$install"
