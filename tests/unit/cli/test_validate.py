@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``virloom validate``: exit codes, and where an error is said to be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from virloom.cli.main import main
+from virloom.testing.documents import paused_guest_xml
+
+
+def check(path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
+    """Exit code, output and errors for a document of *text*."""
+    path.write_text(text)
+    code = main(["validate", str(path)])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_a_guest_is_valid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "guest.xml"
+    assert check(path, paused_guest_xml("g"), capsys) == (0, f"{path}: valid\n", "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        ("<vcpu>", "<nonsense/><vcpu>", "domain/nonsense"),
+        ("<serial type=", "<serial wrong='1' type=", "domain/devices/serial"),
+        ("unit='MiB'", "unit='cows'", "memory"),
+        ("</domain>", "", "no element found"),
+        ("<domain ", "<!DOCTYPE x [<!ENTITY y 'z'>]><domain ", "DOCTYPE"),
+    ],
+)
+def test_errors_have_a_path(
+    old: str, new: str, where: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "guest.xml"
+    text = paused_guest_xml("g")
+    assert old in text
+    code, output, errors = check(path, text.replace(old, new, 1), capsys)
+    assert (code, output) == (1, "")
+    assert errors.startswith("virloom validate: ")
+    assert len(errors.splitlines()) == 1
+    assert str(path) in errors
+    assert where in errors
+
+
+def test_what_would_not_start_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "guest.xml"
+    text = paused_guest_xml("g", extra_devices="<tpm><backend type='emulator'/></tpm>")
+    code, output, errors = check(path, text, capsys)
+    assert (code, errors) == (0, "")
+    assert "devices/tpm" in output
