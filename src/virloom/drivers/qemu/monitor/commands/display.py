@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Displays: screenshots, and where a graphics server listens."""
+
+from __future__ import annotations
+
+import os
+from typing import BinaryIO, Literal, NamedTuple
+
+from virloom.drivers.qemu.monitor.client import Monitor
+from virloom.drivers.qemu.monitor.commands.answer import reading
+from virloom.drivers.qemu.monitor.commands.descriptors import lent_fd
+
+ImageFormat = Literal["ppm", "png"]
+
+
+class VncServer(NamedTuple):
+    """Where the VNC server listens; all None when there is none.
+
+    Attributes:
+        host: Address, or path of a UNIX socket.
+        service: Port.
+        family: ``ipv4``, ``ipv6``, ``unix``.
+        auth: ``none``, ``vnc``, ``sasl``, ...
+    """
+
+    host: str | None
+    service: str | None
+    family: str | None
+    auth: str | None
+
+
+async def screenshot(
+    monitor: Monitor,
+    *,
+    device: str | None = None,
+    head: int | None = None,
+    format: ImageFormat = "ppm",
+) -> BinaryIO:
+    """An image of the screen, in a file without a name, at its beginning.
+
+    QEMU never sees a path: it is lent a descriptor, and needs no right on any directory.
+
+    Args:
+        device: The id of the video device; the first one if None.
+        head: The number of its output; only together with *device*.
+        format: QEMU knows ``png`` since 7.1, if it was built with it.
+
+    Raises:
+        QmpError: There is no such screen, or QEMU does not know the format.
+    """
+    arguments: dict[str, object] = {}
+    if device is not None:
+        arguments["device"] = device
+        if head is not None:
+            arguments["head"] = head
+    if format != "ppm":
+        arguments["format"] = format
+    image = os.memfd_create("virloom-screenshot", os.MFD_CLOEXEC)
+    try:
+        await _dump(monitor, image, arguments)
+        os.lseek(image, 0, os.SEEK_SET)
+        return os.fdopen(image, "rb")
+    except BaseException:
+        os.close(image)
+        raise
+
+
+async def _dump(monitor: Monitor, image: int, arguments: dict[str, object]) -> None:
+    # QEMU opens the image write-only, and finds only what was opened in the same mode.
+    writer = os.open(f"/proc/self/fd/{image}", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        async with lent_fd(monitor, writer) as path:
+            await monitor.execute("screendump", {"filename": path, **arguments})
+    finally:
+        os.close(writer)
+
+
+async def query_vnc(monitor: Monitor) -> VncServer:
+    """Where the VNC server listens."""
+    answer = await monitor.execute("query-vnc")
+    with reading("query-vnc"):
+        given = [answer.get(name) for name in ("host", "service", "family", "auth")]
+        host, service, family, auth = (None if item is None else str(item) for item in given)
+        return VncServer(host, service, family, auth)
+
+
+async def set_vnc_password(
+    monitor: Monitor, password: str, connected: Literal["keep", "fail", "disconnect"] = "keep"
+) -> None:
+    """Sets the password; what becomes of those connected: ``keep`` them, ...."""
+    arguments = {"protocol": "vnc", "password": password, "connected": connected}
+    await monitor.execute("set_password", arguments)
+
+
+async def expire_vnc_password(monitor: Monitor, time: str) -> None:
+    """When the password expires: ``now``, ``never``, ``+seconds``, or seconds since 1970."""
+    await monitor.execute("expire_password", {"protocol": "vnc", "time": time})
