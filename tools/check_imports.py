@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from statistics import median
 from time import perf_counter
 
 from tools.tracked import report, settings
@@ -38,8 +37,8 @@ def main() -> int:
         f"src/virloom/__init__.py: import virloom loads {name}"
         for name in eager(loaded_by_import(), settings()["eager-imports"])
     ]
-    took = median(_milliseconds("import virloom") for _ in range(5))
-    bare = median(_milliseconds("pass") for _ in range(5))
+    took = min(_milliseconds("import virloom") for _ in range(5))
+    bare = min(_milliseconds("pass") for _ in range(5))
     print(f"import virloom: {took - bare:.1f} ms beyond the interpreter's own {bare:.1f} ms")
     return report(
         problems,
