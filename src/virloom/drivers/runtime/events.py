@@ -8,6 +8,7 @@ older messages.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -85,6 +86,10 @@ class _Registration:
         self.legacy = legacy
         self.undo: Callable[[], None] = lambda: None
 
+    def wants(self, event_id: int, dom: NonnullDomain) -> bool:
+        """Whether an event of this kind and domain is for this client."""
+        return self.event_id == event_id and self.uuid in (None, dom.uuid)
+
 
 class DomainEvents:
     """The registrations of all clients, and the way events go out."""
@@ -92,6 +97,7 @@ class DomainEvents:
     def __init__(self) -> None:
         self._registrations: dict[int, _Registration] = {}
         self._next_id = 0
+        self._missed: list[tuple[int, NonnullDomain, tuple[Any, ...]]] = []
 
     def register(
         self, session: Session, event_id: int, dom: NonnullDomain | None, *, legacy: bool = False
@@ -117,6 +123,8 @@ class DomainEvents:
         registration = _Registration(session, number, event_id, dom.uuid if dom else None, legacy)
         self._registrations[number] = registration
         registration.undo = session.on_close(lambda: self._drop(number))
+        if self._missed:
+            asyncio.get_running_loop().call_soon(self._catch_up, registration)
         return number
 
     def deregister(self, session: Session, callback_id: int) -> None:
@@ -151,15 +159,21 @@ class DomainEvents:
 
     def emit(self, event_id: int, dom: NonnullDomain, *rest: Any) -> None:
         """Sends an event to whoever wants it; *rest* are the message's fields after the domain."""
-        modern, legacy = _MESSAGES[event_id]
         for registration in list(self._registrations.values()):
-            if registration.event_id != event_id or registration.uuid not in (None, dom.uuid):
-                continue
-            if registration.legacy and legacy is not None:
-                registration.session.send_event(legacy, legacy.args(dom, *rest))
+            if registration.wants(event_id, dom):
+                _send(registration, dom, rest)
+
+    def emit_missed(self, event_id: int, dom: NonnullDomain, *rest: Any) -> None:
+        """An event of the time before anybody could listen: kept for the first who does."""
+        self._missed.append((event_id, dom, rest))
+
+    def _catch_up(self, registration: _Registration) -> None:
+        missed, self._missed = self._missed, []
+        for event_id, dom, rest in missed:
+            if registration.wants(event_id, dom):
+                _send(registration, dom, rest)
             else:
-                message = _message(event_id, registration.callback_id, dom, rest)
-                registration.session.send_event(modern, message)
+                self._missed.append((event_id, dom, rest))
 
     def _legacy(self, session: Session, event_id: int) -> _Registration | None:
         for registration in self._registrations.values():
@@ -173,6 +187,15 @@ class DomainEvents:
 
     def _drop(self, callback_id: int) -> None:
         self._registrations.pop(callback_id, None)
+
+
+def _send(registration: _Registration, dom: NonnullDomain, rest: tuple[Any, ...]) -> None:
+    modern, legacy = _MESSAGES[registration.event_id]
+    if registration.legacy and legacy is not None:
+        registration.session.send_event(legacy, legacy.args(dom, *rest))
+    else:
+        message = _message(registration.event_id, registration.callback_id, dom, rest)
+        registration.session.send_event(modern, message)
 
 
 def _message(event_id: int, callback_id: int, dom: NonnullDomain, rest: tuple[Any, ...]) -> Record:

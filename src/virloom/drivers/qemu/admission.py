@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a document to a domain: parsed, completed, checked, and unique by name and UUID."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from virloom.drivers.qemu.capabilities import BinaryCaps
+from virloom.drivers.qemu.capabilities.emulator import find_emulator
+from virloom.drivers.qemu.definition import prepare_definition
+from virloom.drivers.qemu.domain import Definition, Guest
+from virloom.drivers.runtime.store import check_name
+from virloom.enums.domain import (
+    DomainEventDefinedDetailType,
+    DomainEventID,
+    DomainEventType,
+    DomainEventUndefinedDetailType,
+    DomainUndefineFlagsValues,
+)
+from virloom.enums.error import ErrorDomain
+from virloom.errors import OperationFailed, OperationInvalid, system_failure
+from virloom.model.domain import Domain
+from virloom.xml import FormatFlags, format_document, parse_document
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.driver import QemuDriver
+
+logger = logging.getLogger(__name__)
+
+
+def parse(text: str, validate: bool) -> Domain:
+    """The tree of a document that a client sends.
+
+    Raises:
+        XmlError: It is malformed, or not a domain of ours, with the element's path.
+    """
+    return parse_document(Domain, text, validate=validate)
+
+
+async def complete(driver: QemuDriver, model: Domain) -> Domain:
+    """A copy of *model* in which all is filled in that the document leaves to us, and checked.
+
+    Raises:
+        VirloomError: The document asks for what does not exist or does not go together.
+    """
+    check_name(model.name)
+
+    def prepared(caps: BinaryCaps) -> Domain:
+        draft = model.copy()
+        prepare_definition(draft, caps, config=driver.config, directories=driver.directories)
+        return draft
+
+    return await driver.capabilities.apply(emulator_of(model), prepared)
+
+
+def emulator_of(model: Domain) -> str:
+    """The binary that the document names, or the usual one of its architecture.
+
+    Raises:
+        ConfigUnsupported: There is none; says which package brings it.
+    """
+    if model.devices.emulator:
+        return model.devices.emulator
+    return find_emulator(model.os.type.arch or os.uname().machine, model.type or "qemu")
+
+
+def admit(driver: QemuDriver, model: Domain, *, to_run: bool) -> Guest:
+    """The domain that *model* describes: a known one that it may replace, or a new one.
+
+    Raises:
+        OperationFailed: The name or the UUID belongs to another domain.
+        OperationInvalid: It is to run, and runs already.
+    """
+    uuid = UUID(model.uuid).bytes
+    name = model.name
+    guest = driver.guests.by_uuid(uuid)
+    if guest is None:
+        namesake = driver.guests.by_name(name)
+        if namesake is not None:
+            raise OperationFailed(
+                f"domain '{name}' already exists with uuid {namesake.uuid_text}",
+                domain=ErrorDomain.DOMAIN,
+            )
+        guest = Guest(name, uuid, max_queued=driver.config.max_queued)
+        driver.guests.add(guest)
+        return guest
+    if guest.name != name:
+        raise OperationFailed(
+            f"domain '{guest.name}' is already defined with uuid {guest.uuid_text}",
+            domain=ErrorDomain.DOMAIN,
+        )
+    if to_run and (guest.active or guest.jobs.owner is not None):
+        raise OperationInvalid(
+            f"domain is already active as '{guest.name}'", domain=ErrorDomain.DOMAIN
+        )
+    return guest
+
+
+def withdraw(driver: QemuDriver, guest: Guest) -> None:
+    """Forgets a domain that came to nothing."""
+    if not guest.persistent and not guest.active:
+        driver.guests.remove(guest)
+
+
+def persist(driver: QemuDriver, guest: Guest, model: Domain) -> None:
+    """Makes *model* the persistent document of a domain, on disk first.
+
+    Raises:
+        SystemFailure: It cannot be written; the former one stays.
+    """
+    known = guest.persistent
+    rewrite(driver, guest, model)
+    if guest.running is not None and not known:
+        guest.running.save()
+    detail = DomainEventDefinedDetailType.UPDATED if known else DomainEventDefinedDetailType.ADDED
+    driver.events.emit(
+        DomainEventID.LIFECYCLE, guest.ref(), int(DomainEventType.DEFINED), int(detail)
+    )
+
+
+def rewrite(driver: QemuDriver, guest: Guest, model: Domain) -> None:
+    """Writes the persistent document of a domain anew, without telling anybody.
+
+    Raises:
+        SystemFailure: It cannot be written; the former one stays.
+    """
+    text = format_document(model, FormatFlags.INACTIVE | FormatFlags.SECURE)
+    driver.store.save(guest.name, text)
+    guest.definition = Definition(text)
+
+
+def remove_definition(driver: QemuDriver, guest: Guest, flags: int) -> None:
+    """Undefines a domain; one that runs becomes transient.
+
+    Raises:
+        OperationInvalid: It is transient, or has firmware variables and nobody says what is to
+            become of them.
+        SystemFailure: A file cannot be removed.
+    """
+    if guest.definition is None:
+        raise OperationInvalid("cannot undefine transient domain", domain=ErrorDomain.QEMU)
+    _settle_nvram(guest.definition.model, flags)
+    driver.store.delete(guest.name)
+    guest.definition = None
+    if guest.running is not None:
+        guest.running.save()
+    driver.events.emit(
+        DomainEventID.LIFECYCLE,
+        guest.ref(),
+        int(DomainEventType.UNDEFINED),
+        int(DomainEventUndefinedDetailType.REMOVED),
+    )
+    if not guest.active:
+        driver.guests.remove(guest)
+
+
+def _settle_nvram(model: Domain, flags: int) -> None:
+    path = model.os.nvram.value if model.os.nvram is not None else None
+    if not path or not Path(path).exists():
+        return
+    known = DomainUndefineFlagsValues
+    if flags & known.NVRAM:
+        try:
+            Path(path).unlink()
+        except OSError as exc:
+            raise system_failure(f"failed to remove nvram: {path}", exc) from exc
+    elif not flags & known.KEEP_NVRAM:
+        raise OperationInvalid(
+            "cannot undefine domain with nvram",
+            domain=ErrorDomain.QEMU,
+            remedy="VIR_DOMAIN_UNDEFINE_NVRAM removes it, VIR_DOMAIN_UNDEFINE_KEEP_NVRAM keeps it",
+        )

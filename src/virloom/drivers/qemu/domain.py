@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A domain as the driver keeps it: its documents, its state, and its process while it runs."""
+
+from __future__ import annotations
+
+import time
+import uuid as uuids
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from virloom.drivers.runtime.jobs import DomainJobs
+from virloom.enums.domain import DomainShutoffReason, DomainState
+from virloom.enums.error import ErrorDomain
+from virloom.errors import OperationInvalid
+from virloom.model.domain import Domain
+from virloom.procedures.types import NonnullDomain
+from virloom.xml import parse_document
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.process.running import RunningGuest
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Domain:
+    """Parsed trees are a bounded cache: a defined domain costs its text."""
+    return parse_document(Domain, text)
+
+
+class Definition:
+    """A persistent document: its text, and its tree when somebody asks."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @property
+    def model(self) -> Domain:
+        """The tree; shared, so whoever wants to change it takes a ``copy()``."""
+        return _parsed(self.text)
+
+
+class Guest:
+    """A domain, running or not.
+
+    Attributes:
+        name, uuid: Its identity.
+        definition: The persistent document; None for a transient domain.
+        running: Its process and monitor; None while it is shut off. A call that has waited
+            compares this with what it was before: another one is another incarnation.
+        updated: Whether the running domain differs from what it was started with.
+        id: The number of the running domain, -1 otherwise.
+        state, reason: As libvirt numbers them.
+        state_since: Monotonic time of the last change of state.
+        jobs: Who works on it.
+    """
+
+    def __init__(self, name: str, uuid: bytes, *, max_queued: int = 0) -> None:
+        self.name = name
+        self.uuid = uuid
+        self.definition: Definition | None = None
+        self.running: RunningGuest | None = None
+        self.id = -1
+        self.updated = False
+        self.state = DomainState.SHUTOFF
+        self.reason: int = DomainShutoffReason.UNKNOWN
+        self.state_since = time.monotonic()
+        self.jobs = DomainJobs(name, max_queued=max_queued)
+
+    @property
+    def uuid_text(self) -> str:
+        """The UUID in its usual form."""
+        return str(uuids.UUID(bytes=self.uuid))
+
+    @property
+    def persistent(self) -> bool:
+        """Whether the domain stays when its process ends."""
+        return self.definition is not None
+
+    @property
+    def active(self) -> bool:
+        """Whether the domain has a process, paused ones and those that crashed included."""
+        return self.running is not None
+
+    def ref(self) -> NonnullDomain:
+        """What calls and events name the domain by."""
+        return NonnullDomain(self.name, self.uuid, self.id)
+
+    def set_state(self, state: DomainState, reason: int) -> None:
+        """Notes a new state."""
+        self.state = state
+        self.reason = reason
+        self.state_since = time.monotonic()
+
+    @property
+    def model(self) -> Domain:
+        """The live tree of a running domain, the persistent one otherwise; not to be changed."""
+        if self.running is not None:
+            return self.running.model
+        return self.persistent_model()
+
+    def persistent_model(self) -> Domain:
+        """The tree that the next start uses: of a transient domain, the live one."""
+        if self.definition is not None:
+            return self.definition.model
+        if self.running is not None:
+            return self.running.model
+        raise OperationInvalid(f"domain '{self.name}' has gone", domain=ErrorDomain.QEMU)
+
+    def require_running(self) -> RunningGuest:
+        """The process of an active domain.
+
+        Raises:
+            OperationInvalid: It is shut off.
+        """
+        if self.running is None:
+            raise OperationInvalid("domain is not running", domain=ErrorDomain.DOMAIN)
+        return self.running

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The QEMU driver of one set of directories: its domains, and what its handlers share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Coroutine, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from virloom.drivers.qemu.capabilities.cache import CapabilityCache
+from virloom.drivers.qemu.capabilities.probe import Credentials
+from virloom.drivers.qemu.config import QemuConfig
+from virloom.drivers.qemu.directories import Directories
+from virloom.drivers.qemu.domain import Definition, Guest
+from virloom.drivers.qemu.monitor_events import MonitorEvents
+from virloom.drivers.qemu.process.record import GuestRecord
+from virloom.drivers.qemu.process.resources import DisplayPorts
+from virloom.drivers.qemu.process.takeover import recover
+from virloom.drivers.runtime.events import DomainEvents
+from virloom.drivers.runtime.objects import ObjectIndex
+from virloom.drivers.runtime.store import DocumentStore
+from virloom.enums.error import ErrorDomain
+from virloom.errors import NoDomain, OperationFailed, VirloomError
+from virloom.host.files import remove_temporaries
+from virloom.host.guardian import Guardian, earlier_guardians_done
+from virloom.host.lock import LockHeld, RootLock
+from virloom.host.process import Confinement
+from virloom.procedures.types import NonnullDomain
+from virloom.security.dac import Dac
+
+logger = logging.getLogger(__name__)
+
+
+class QemuDriver:
+    """One driver: the sole owner of its directories while it is open.
+
+    Made by :meth:`open`, on the event loop that it then belongs to.
+
+    Attributes:
+        directories: Where everything is.
+        uri: What clients are told.
+        config: What qemu.conf says.
+        guests: The domains, running or not.
+        events: Who listens to domain events.
+        monitor_events: Who listens to QEMU's own events.
+        store: The persistent documents.
+        capabilities: What the QEMU binaries can do.
+        display_ports: Which ports displays may have.
+        dac: Whom QEMU runs as.
+        loop: The event loop of the driver.
+    """
+
+    def __init__(self, directories: Directories, uri: str) -> None:
+        self.directories = directories
+        self.uri = uri
+        self.config = QemuConfig.load(directories.settings)
+        self.guests: ObjectIndex[Guest] = ObjectIndex()
+        self.events = DomainEvents()
+        self.monitor_events = MonitorEvents()
+        self.store = DocumentStore(directories.config, directories.autostart)
+        self.display_ports = DisplayPorts(
+            self.config.remote_display_port_min, self.config.remote_display_port_max
+        )
+        self.dac = Dac(
+            self.config.user,
+            self.config.group,
+            str(directories.lib / "owners"),
+            dynamic=self.config.dynamic_ownership,
+        )
+        ids = self.dac.ids
+        self.capabilities = CapabilityCache(
+            directories.cache,
+            credentials=Credentials(ids.uid, ids.gid, ids.groups)
+            if self.dac.changes_user
+            else Credentials(),
+        )
+        self.loop = asyncio.get_running_loop()
+        self._last_id = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._guardian: Guardian | None = None
+        self._closing = ExitStack()
+
+    @classmethod
+    async def open(cls, directories: Directories, uri: str) -> QemuDriver:
+        """Opens the driver: takes the directories, loads the domains, takes running guests over.
+
+        Raises:
+            OperationFailed: Another process has the directories; the message has its pid.
+            SystemFailure: A directory cannot be used.
+            ConfSyntax: qemu.conf is malformed.
+        """
+        directories.make()
+        lock = _lock(directories.run)
+        try:
+            await earlier_guardians_done(str(directories.run / "guardian.live"))
+            remove_temporaries(directories.run)
+            remove_temporaries(directories.config)
+            driver = cls(directories, uri)
+            driver._closing.callback(lock.release)
+            driver._load()
+            await recover(driver)
+        except BaseException:
+            lock.release()
+            raise
+        return driver
+
+    async def close(self) -> None:
+        """Lets go of everything; guests that are not AUTODESTROY go on without us."""
+        for task in list(self._tasks):
+            await asyncio.wait([task])
+        if self._guardian is not None:
+            await self._guardian.close()
+        for guest in self.guests:
+            if guest.running is not None:
+                running, guest.running = guest.running, None
+                running.close()
+        await self.capabilities.close()
+        self._closing.close()
+
+    def background(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        """Runs *work* beside everything else; :meth:`close` waits for it."""
+
+        async def guarded() -> None:
+            try:
+                await work
+            except VirloomError as exc:
+                logger.error("%s: %s", what, exc)
+
+        task = asyncio.get_running_loop().create_task(guarded(), name=what)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- domains -------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        for name, text in self.store.load():
+            try:
+                definition = Definition(text)
+                model = definition.model
+                if model.name != name or not model.uuid:
+                    raise ValueError("its name is not that of its file, or it has no UUID")
+                guest = Guest(name, UUID(model.uuid).bytes, max_queued=self.config.max_queued)
+                guest.definition = definition
+                self.guests.add(guest)
+            except (VirloomError, ValueError) as exc:
+                logger.error("'%s' in '%s' is left out: %s", name, self.directories.config, exc)
+
+    def find(self, ref: NonnullDomain) -> Guest:
+        """The domain that a call names.
+
+        Raises:
+            NoDomain: There is none with its UUID.
+        """
+        guest = self.guests.by_uuid(ref.uuid)
+        if guest is None:
+            text = UUID(bytes=ref.uuid)
+            raise NoDomain(
+                f"no domain with matching uuid '{text}' ({ref.name})", domain=ErrorDomain.QEMU
+            )
+        return guest
+
+    def next_id(self) -> int:
+        """A number that no running domain has had since the driver was opened."""
+        self._last_id += 1
+        return self._last_id
+
+    def reserve_ids(self, used: Iterable[int]) -> None:
+        """Keeps the numbers of guests that run already from being given again."""
+        self._last_id = max([self._last_id, *used])
+
+    # -- whom QEMU runs as ---------------------------------------------------------------------
+
+    @property
+    def qemu_owner(self) -> tuple[int, int] | None:
+        """uid and gid of QEMU where they are not ours."""
+        return (self.dac.ids.uid, self.dac.ids.gid) if self.dac.changes_user else None
+
+    @property
+    def confinement(self) -> Confinement | None:
+        """The limits of qemu.conf; None, the fast way, where there are none."""
+        limits = {}
+        for name, value in (
+            ("NPROC", self.config.max_processes),
+            ("NOFILE", self.config.max_files),
+        ):
+            if value:
+                limits[name] = (value, value)
+        if self.config.max_core != -1:
+            core = -1 if self.config.max_core == "unlimited" else int(self.config.max_core)
+            limits["CORE"] = (core, core)
+        return Confinement(limits=limits) if limits else None
+
+    # -- guests that end with their connection -------------------------------------------------
+
+    def expect_autodestroy(self, record: GuestRecord) -> None:
+        """Tells the guardian of a guest before there is a process."""
+        if self._guardian is None:
+            self._guardian = Guardian.start(str(self.directories.run / "guardian.live"))
+        self._guardian.expect(str(record.path), record.marker)
+
+    def adopt_autodestroy(self, record: GuestRecord) -> None:
+        """Tells the guardian which process it is."""
+        if self._guardian is not None and record.process is not None:
+            self._guardian.adopt(record.process, str(record.path))
+
+    def forget_autodestroy(self, record: GuestRecord) -> None:
+        """The guest has ended, and its record is gone."""
+        if self._guardian is not None:
+            self._guardian.forget(str(record.path))
+
+
+def _lock(directory: Path) -> RootLock:
+    try:
+        return RootLock.acquire(directory)
+    except LockHeld as exc:
+        holder = f"process {exc.pid}" if exc.pid is not None else "another process"
+        raise OperationFailed(
+            f"'{directory}' is in use by {holder} (this is process {os.getpid()})",
+            domain=ErrorDomain.QEMU,
+            remedy="close that connection, or open another root",
+        ) from exc

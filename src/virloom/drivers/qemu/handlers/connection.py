@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The connection itself: what is at its other end, and the host under it."""
+
+from __future__ import annotations
+
+import os
+
+from virloom.drivers.qemu.capabilities.emulator import find_emulator
+from virloom.drivers.qemu.driver import QemuDriver
+from virloom.drivers.qemu.handlers.lifecycle import check_flags
+from virloom.endpoint.dispatch import Call, serves
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InvalidArg
+from virloom.host.boot import cpu_count, hostname, total_memory
+from virloom.procedures import connect as p
+from virloom.procedures.record import Void
+
+#: What ``getLibVersion`` answers: 9.0.0, as major * 1,000,000 + minor * 1,000 + release.
+LIB_VERSION = 9_000_000
+
+#: Features of ``remote_driver_features`` that this driver has: typed parameters with strings (9),
+#: callback ids of domain events (14), close callbacks (15).
+_FEATURES = frozenset({9, 10, 14, 15})
+
+
+class Connection:
+    """Handlers of the connection and of the host's facts."""
+
+    def __init__(self, driver: QemuDriver) -> None:
+        self._driver = driver
+
+    @serves(p.CONNECT_OPEN)
+    def open(self, call: Call, args: p.ConnectOpenArgs) -> None:
+        check_flags(call, args.flags, 1 | 2)  # VIR_CONNECT_RO, VIR_CONNECT_NO_ALIASES
+
+    @serves(p.CONNECT_CLOSE)
+    def close(self, call: Call, args: Void) -> None:
+        """Whoever owns the connection ends its session."""
+
+    @serves(p.CONNECT_SUPPORTS_FEATURE)
+    def supports_feature(
+        self, call: Call, args: p.ConnectSupportsFeatureArgs
+    ) -> p.ConnectSupportsFeatureRet:
+        return p.ConnectSupportsFeatureRet(int(args.feature in _FEATURES))
+
+    @serves(p.CONNECT_GET_TYPE)
+    def get_type(self, call: Call, args: Void) -> p.ConnectGetTypeRet:
+        return p.ConnectGetTypeRet("QEMU")
+
+    @serves(p.CONNECT_GET_VERSION)
+    async def get_version(self, call: Call, args: Void) -> p.ConnectGetVersionRet:
+        caps = await self._driver.capabilities.get(find_emulator(os.uname().machine))
+        major, minor, micro = caps.version[:3]
+        return p.ConnectGetVersionRet(major * 1_000_000 + minor * 1_000 + micro)
+
+    @serves(p.CONNECT_GET_LIB_VERSION)
+    def get_lib_version(self, call: Call, args: Void) -> p.ConnectGetLibVersionRet:
+        return p.ConnectGetLibVersionRet(LIB_VERSION)
+
+    @serves(p.CONNECT_GET_HOSTNAME)
+    def get_hostname(self, call: Call, args: Void) -> p.ConnectGetHostnameRet:
+        return p.ConnectGetHostnameRet(hostname())
+
+    @serves(p.CONNECT_GET_URI)
+    def get_uri(self, call: Call, args: Void) -> p.ConnectGetUriRet:
+        return p.ConnectGetUriRet(self._driver.uri)
+
+    @serves(p.CONNECT_IS_SECURE)
+    def is_secure(self, call: Call, args: Void) -> p.ConnectIsSecureRet:
+        return p.ConnectIsSecureRet(1)  # nothing leaves this host
+
+    @serves(p.CONNECT_GET_MAX_VCPUS)
+    async def get_max_vcpus(
+        self, call: Call, args: p.ConnectGetMaxVcpusArgs
+    ) -> p.ConnectGetMaxVcpusRet:
+        kind = (args.type or "qemu").lower()
+        if kind not in ("qemu", "kvm"):
+            raise InvalidArg(f"unknown type '{args.type}'", domain=ErrorDomain.QEMU)
+        caps = await self._driver.capabilities.get(find_emulator(os.uname().machine, kind))
+        default = caps.default_machine
+        return p.ConnectGetMaxVcpusRet(caps.machine(default).cpu_max if default else 0)
+
+    @serves(p.NODE_GET_INFO)
+    def node_get_info(self, call: Call, args: Void) -> p.NodeGetInfoRet:
+        model = os.uname().machine.encode()[:31].ljust(32, b"\0")
+        cpus = cpu_count()
+        return p.NodeGetInfoRet(
+            model=model,
+            memory=total_memory() // 1024,
+            cpus=cpus,
+            mhz=_megahertz(),
+            nodes=1,
+            sockets=1,
+            cores=cpus,
+            threads=1,
+        )
+
+    @serves(p.NODE_GET_FREE_MEMORY)
+    def node_get_free_memory(self, call: Call, args: Void) -> p.NodeGetFreeMemoryRet:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return p.NodeGetFreeMemoryRet(free)
+
+
+def _megahertz() -> int:
+    """The clock of the first processor (proc(5), cpuinfo); 0 where the kernel does not tell."""
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            for line in file:
+                name, _, value = line.partition(":")
+                if name.strip() == "cpu MHz":
+                    return int(float(value))
+    except (OSError, ValueError):
+        return 0
+    return 0

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Figures about guests: processor, memory, disks, interfaces; one by one or for many at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any
+
+from virloom.drivers.qemu import figures
+from virloom.drivers.qemu.domain import Guest
+from virloom.drivers.qemu.driver import QemuDriver
+from virloom.drivers.qemu.handlers.lifecycle import check_flags
+from virloom.drivers.qemu.handlers.listing import selected
+from virloom.drivers.qemu.process.resources import alias_of, image_path
+from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.drivers.runtime.jobs import Job
+from virloom.endpoint.dispatch import Call, serves
+from virloom.enums.domain import ConnectGetAllDomainStatsFlags, DomainStatsTypes
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ArgumentUnsupported, InvalidArg, VirloomError, system_failure
+from virloom.host.boot import cpu_count
+from virloom.model.domain import Disk
+from virloom.procedures import domain as p
+from virloom.procedures.record import typed_value
+from virloom.procedures.types import TypedParam
+
+#: Seconds that one guest may take to tell its figures when many are asked.
+_GUEST_LIMIT = 5.0
+
+_ALL_STATS = sum(DomainStatsTypes)
+_SELECTION = ~(
+    ConnectGetAllDomainStatsFlags.NOWAIT
+    | ConnectGetAllDomainStatsFlags.BACKING
+    | ConnectGetAllDomainStatsFlags.ENFORCE_STATS
+)
+#: The groups that this driver can tell.
+_SUPPORTED = (
+    DomainStatsTypes.STATE
+    | DomainStatsTypes.CPU_TOTAL
+    | DomainStatsTypes.BALLOON
+    | DomainStatsTypes.VCPU
+    | DomainStatsTypes.INTERFACE
+    | DomainStatsTypes.BLOCK
+)
+
+
+class Statistics:
+    """Handlers that tell figures."""
+
+    def __init__(self, driver: QemuDriver) -> None:
+        self._driver = driver
+
+    # -- many guests ---------------------------------------------------------------------------
+
+    @serves(p.CONNECT_GET_ALL_DOMAIN_STATS)
+    async def get_all(
+        self, call: Call, args: p.ConnectGetAllDomainStatsArgs
+    ) -> p.ConnectGetAllDomainStatsRet:
+        known = ConnectGetAllDomainStatsFlags
+        check_flags(call, args.flags, sum(known))
+        if args.stats & ~_ALL_STATS:
+            raise InvalidArg(f"unknown statistics {args.stats:#x}", domain=ErrorDomain.QEMU)
+        if args.flags & known.ENFORCE_STATS and args.stats & ~_SUPPORTED:
+            raise ArgumentUnsupported(
+                f"statistics {args.stats & ~_SUPPORTED:#x} are not available here",
+                domain=ErrorDomain.QEMU,
+            )
+        if args.doms:
+            guests = [self._driver.find(ref) for ref in args.doms]
+        else:
+            guests = selected(self._driver, args.flags & _SELECTION)
+        wanted = args.stats or _SUPPORTED
+        nowait = bool(args.flags & known.NOWAIT)
+        told = await asyncio.gather(
+            *(self._tell(call, guest, wanted, nowait=nowait) for guest in guests)
+        )
+        return p.ConnectGetAllDomainStatsRet(
+            [
+                p.DomainStatsRecord(guest.ref(), params)
+                for guest, params in zip(guests, told, strict=True)
+            ]
+        )
+
+    async def _tell(
+        self, call: Call, guest: Guest, wanted: int, *, nowait: bool
+    ) -> list[TypedParam]:
+        """The figures of one guest; one that does not answer in time tells what needs no answer."""
+        monitor: dict[str, Any] = {}
+        running = guest.running
+        if running is not None and not (nowait and guest.jobs.owner is not None):
+            try:
+                async with (
+                    asyncio.timeout(_GUEST_LIMIT),
+                    guest.jobs.hold(Job.QUERY, call.procedure.name),
+                ):
+                    if guest.running is running:
+                        monitor = await figures.ask(running, wanted)
+            except (VirloomError, TimeoutError):
+                monitor = {}
+        values = figures.bulk(guest, wanted, monitor)
+        return [TypedParam(name, typed_value(kind, value)) for name, kind, value in values]
+
+    # -- memory --------------------------------------------------------------------------------
+
+    @serves(p.DOMAIN_MEMORY_STATS)
+    async def memory(self, call: Call, args: p.DomainMemoryStatsArgs) -> p.DomainMemoryStatsRet:
+        check_flags(call, args.flags, 0)
+        guest = self._driver.find(args.dom)
+        async with guest.jobs.hold(Job.QUERY, call.procedure.name):
+            running = guest.require_running()
+            answers = await figures.ask(running, DomainStatsTypes.BALLOON)
+        found = figures.memory(running, answers)
+        stats = [p.DomainMemoryStat(tag, value) for tag, value in found]
+        return p.DomainMemoryStatsRet(stats[: args.max_stats])
+
+    # -- processors ----------------------------------------------------------------------------
+
+    @serves(p.DOMAIN_GET_VCPUS)
+    def vcpus(self, call: Call, args: p.DomainGetVcpusArgs) -> p.DomainGetVcpusRet:
+        guest = self._driver.find(args.dom)
+        running = guest.require_running()
+        threads = figures.vcpu_threads(running)[: args.maxinfo]
+        info = [
+            p.VcpuInfo(
+                number,
+                1,
+                figures.thread_time(running.pid, thread),
+                figures.last_cpu(running.pid, thread),
+            )
+            for number, thread in enumerate(threads)
+        ]
+        maps = b"".join(figures.affinity(thread, args.maplen) for thread in threads)
+        return p.DomainGetVcpusRet(info, maps)
+
+    @serves(p.DOMAIN_GET_CPU_STATS)
+    def cpu(self, call: Call, args: p.DomainGetCPUStatsArgs) -> p.DomainGetCPUStatsRet:
+        check_flags(call, args.flags, 0)
+        guest = self._driver.find(args.dom)
+        running = guest.require_running()
+        if args.start_cpu != -1:
+            raise ArgumentUnsupported(
+                f"figures of host CPU {args.start_cpu} need a cgroup of the guest's own, "
+                f"which it has not (host CPUs: {cpu_count()})",
+                domain=ErrorDomain.QEMU,
+                remedy="ask for the total: start_cpu -1",
+            )
+        names = figures.cpu_total(running)
+        if args.nparams == 0:
+            return p.DomainGetCPUStatsRet([], len(names))
+        params = [TypedParam(name, typed_value("ullong", value)) for name, value in names]
+        return p.DomainGetCPUStatsRet(params[: args.nparams], min(args.nparams, len(params)))
+
+    # -- disks ---------------------------------------------------------------------------------
+
+    @serves(p.DOMAIN_BLOCK_STATS)
+    async def block(self, call: Call, args: p.DomainBlockStatsArgs) -> p.DomainBlockStatsRet:
+        stats = await self._block(call, args.dom, args.path)
+        return p.DomainBlockStatsRet(
+            stats["rd_operations"],
+            stats["rd_bytes"],
+            stats["wr_operations"],
+            stats["wr_bytes"],
+            -1,
+        )
+
+    @serves(p.DOMAIN_BLOCK_STATS_FLAGS)
+    async def block_flags(
+        self, call: Call, args: p.DomainBlockStatsFlagsArgs
+    ) -> p.DomainBlockStatsFlagsRet:
+        check_flags(call, args.flags, 4)  # VIR_TYPED_PARAM_STRING_OKAY
+        stats = await self._block(call, args.dom, args.path)
+        params = [
+            TypedParam(name, typed_value("llong", stats[key]))
+            for name, key in figures.BLOCK_PARAMETERS
+        ]
+        if args.nparams == 0:
+            return p.DomainBlockStatsFlagsRet([], len(params))
+        return p.DomainBlockStatsFlagsRet(params[: args.nparams], min(args.nparams, len(params)))
+
+    async def _block(self, call: Call, ref: Any, path: str) -> dict[str, int]:
+        """QEMU's figures of the disk at *path*; of all disks together for the empty path."""
+        guest = self._driver.find(ref)
+        async with guest.jobs.hold(Job.QUERY, call.procedure.name):
+            running = guest.require_running()
+            wanted = [] if not path else [alias_of(find_disk(running, path))]
+            answers = await figures.ask(running, DomainStatsTypes.BLOCK)
+        return figures.block_total(answers, wanted)
+
+    @serves(p.DOMAIN_GET_BLOCK_INFO)
+    async def block_info(
+        self, call: Call, args: p.DomainGetBlockInfoArgs
+    ) -> p.DomainGetBlockInfoRet:
+        check_flags(call, args.flags, 0)
+        guest = self._driver.find(args.dom)
+        model = guest.model
+        disk = _named_disk(model.devices.disks, args.path)
+        path = image_path(disk)
+        if path is None:
+            raise InvalidArg(f"disk '{args.path}' is empty", domain=ErrorDomain.QEMU)
+        try:
+            allocation, physical = figures.image_size(path)
+        except OSError as exc:
+            raise system_failure(f"cannot look at '{path}'", exc) from exc
+        capacity = physical
+        if guest.running is not None:
+            async with guest.jobs.hold(Job.QUERY, call.procedure.name):
+                running = guest.require_running()
+                answers = await figures.ask(running, DomainStatsTypes.BLOCK)
+            sizes = figures.block_sizes(answers, alias_of(disk))
+            capacity = sizes.get("capacity", capacity)
+        else:
+            capacity = figures.capacity_of(path, disk.driver.type)
+        return p.DomainGetBlockInfoRet(allocation, capacity, physical)
+
+    # -- interfaces ----------------------------------------------------------------------------
+
+    @serves(p.DOMAIN_INTERFACE_STATS)
+    def interface(self, call: Call, args: p.DomainInterfaceStatsArgs) -> p.DomainInterfaceStatsRet:
+        guest = self._driver.find(args.dom)
+        running = guest.require_running()
+        for interface in running.model.devices.interfaces:
+            target = interface.target.dev
+            address = interface.mac.address
+            if args.device not in (target, address):
+                continue
+            if not target or not os.path.isdir(f"/sys/class/net/{target}"):
+                raise ArgumentUnsupported(
+                    f"interface '{args.device}' is of type '{interface.type}', which has no "
+                    "device on the host whose figures could be read",
+                    domain=ErrorDomain.QEMU,
+                )
+            return p.DomainInterfaceStatsRet(*figures.interface(target))
+        raise InvalidArg(
+            f"invalid path, '{args.device}' is not a known interface", domain=ErrorDomain.QEMU
+        )
+
+
+def find_disk(running: RunningGuest, path: str) -> Disk:
+    """The disk with this target or source.
+
+    Raises:
+        InvalidArg: There is none.
+    """
+    return _named_disk(running.model.devices.disks, path)
+
+
+def _named_disk(disks: list[Disk], path: str) -> Disk:
+    for disk in disks:
+        target = disk.target.dev
+        if path in (target, image_path(disk)):
+            return disk
+    raise InvalidArg(
+        f"invalid path: {path}",
+        domain=ErrorDomain.QEMU,
+        remedy="disks: " + ", ".join(d.target.dev or "?" for d in disks),
+    )

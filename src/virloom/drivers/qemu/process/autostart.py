@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Domains that start with the driver."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from virloom.drivers.qemu.process.launch import Launch
+from virloom.drivers.runtime.jobs import Job
+from virloom.errors import VirloomError
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.driver import QemuDriver
+
+logger = logging.getLogger(__name__)
+
+
+async def autostart(driver: QemuDriver) -> None:
+    """Starts the domains that start by themselves; one that fails does not keep the others."""
+    for guest in driver.guests:
+        if guest.active or not guest.persistent or not driver.store.autostarts(guest.name):
+            continue
+        try:
+            async with guest.jobs.hold(Job.MODIFY, "autostart"):
+                model = guest.persistent_model().copy()
+                await Launch(driver, guest, model, paused=False, autodestroy=False).run()
+        except VirloomError as exc:
+            logger.error("domain '%s' cannot be started by itself: %s", guest.name, exc)

@@ -1,0 +1,357 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The start of a guest.
+
+A start is a scope. Its record is written first, with every resource that is going to be made, so
+that whoever finds the record can undo them; whatever fails, the start undoes itself. The steps
+have names (:mod:`virloom.drivers.qemu.process.steps`), and a kill at any of them leaves nothing
+that the next opening of the driver does not put right.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from virloom.drivers.qemu.capabilities import BinaryCaps
+from virloom.drivers.qemu.command.builder import build
+from virloom.drivers.qemu.command.context import BuildContext, CommandLine
+from virloom.drivers.qemu.command.files import plan_files
+from virloom.drivers.qemu.devices.alias import assign_aliases
+from virloom.drivers.qemu.domain import Guest
+from virloom.drivers.qemu.monitor.client import Monitor
+from virloom.drivers.qemu.process import resources
+from virloom.drivers.qemu.process.live import configure, fill_in
+from virloom.drivers.qemu.process.logs import GuestLog
+from virloom.drivers.qemu.process.record import GuestRecord
+from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.drivers.qemu.process.steps import reached
+from virloom.drivers.qemu.process.supervise import Supervisor
+from virloom.drivers.qemu.validate import validate_start
+from virloom.enums.domain import (
+    DomainEventID,
+    DomainEventStartedDetailType,
+    DomainEventSuspendedDetailType,
+    DomainEventType,
+    DomainPausedReason,
+    DomainRunningReason,
+    DomainShutoffReason,
+    DomainState,
+)
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InternalError, OperationFailed, VirloomError
+from virloom.host.files import Directory
+from virloom.host.guardian import MARKER
+from virloom.host.liveness import live_path, take_liveness
+from virloom.host.process import Process, SpawnRequest, start
+from virloom.host.release import release
+from virloom.model.domain import Domain
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.driver import QemuDriver
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that QEMU has to answer on its monitor; a loaded host needs them, others 30 ms.
+CONNECT_LIMIT = 60.0
+
+#: Seconds between the end of QEMU's monitor and its own, at most.
+_EXIT_LIMIT = 2.0
+
+
+class Launch:
+    """One start of one guest.
+
+    Args:
+        driver: The driver.
+        guest: The domain, shut off; its job is held by the caller.
+        model: The tree to run, which becomes the live one; already completed and checked.
+        paused: Leave the CPUs stopped.
+        autodestroy: The guest ends with the connection that starts it.
+    """
+
+    def __init__(
+        self, driver: QemuDriver, guest: Guest, model: Domain, *, paused: bool, autodestroy: bool
+    ) -> None:
+        self._driver = driver
+        self._guest = guest
+        self._model = model
+        self._paused = paused
+        self._id = driver.next_id()
+        self._directory = driver.directories.guest(self._id, guest.name)
+        record_path = driver.directories.record(guest.name)
+        self._record = GuestRecord(record_path, guest.name, guest.uuid_text, self._id)
+        self._record.autodestroy = autodestroy
+        self._ports: list[int] = []
+        self._log: GuestLog | None = None
+        self._process: Process | None = None
+        self._monitor: Monitor | None = None
+        self._running: RunningGuest | None = None
+
+    async def run(self) -> RunningGuest:
+        """Starts the guest.
+
+        Raises:
+            VirloomError: It did not start, and nothing of it is left.
+        """
+        try:
+            caps = await self._driver.capabilities.apply(self._emulator(), self._checked)
+            assign_aliases(self._model)
+            with ExitStack() as opened:
+                command = self._prepare(opened, caps)
+                await self._spawn(command, opened)
+            await self._connect()
+            return await self._bring_up(command)
+        except BaseException as exc:
+            died = isinstance(exc, VirloomError) and await self._has_died()
+            await self._undo()
+            words = self._close_log(died)
+            if isinstance(exc, VirloomError) and words:
+                raise self._explained(exc, words) from exc
+            raise
+        finally:
+            for port in self._ports:
+                self._driver.display_ports.release(port)
+
+    def _checked(self, caps: BinaryCaps) -> BinaryCaps:
+        validate_start(self._model, caps)
+        return caps
+
+    def _emulator(self) -> str:
+        emulator = self._model.devices.emulator
+        if not emulator:
+            raise InternalError(f"domain '{self._guest.name}' has no emulator")
+        return emulator
+
+    # -- before there is a process -------------------------------------------------------------
+
+    def _prepare(self, opened: ExitStack, caps: BinaryCaps) -> CommandLine:
+        """Makes what QEMU will find; *opened* holds our copies of its descriptors."""
+        record = self._record
+        live = live_path(str(record.path))
+        record.directory = str(self._directory)
+        record.persistent = self._guest.persistent
+        record.resources = [
+            {"kind": "file", "path": live},
+            {
+                "kind": "directory",
+                "path": str(self._directory),
+                "root": str(self._driver.directories.lib),
+            },
+            *(
+                {"kind": "file", "path": path}
+                for path in map(resources.listening_path, resources.chardevs(self._model))
+                if path is not None
+            ),
+        ]
+        record.save()
+        reached("intent-recorded")
+        self._live_fd = self._take_liveness(live, opened)
+        owner = self._driver.qemu_owner
+        resources.make_guest_directory(self._directory, owner)
+        reached("directory-made")
+        chains = resources.image_chains(self._model)
+        resources.make_nvram(self._model)
+        files = resources.open_files(plan_files(self._model, chains), opened)
+        sockets = resources.listening_sockets(self._model, opened)
+        reached("files-opened")
+        with Directory(self._directory) as directory:
+            listener = opened.enter_context(directory.listen_unix(record.monitor))
+        reached("monitor-listening")
+        self._choose_ports()
+        context = BuildContext(
+            guest_name=self._guest.name,
+            monitor_fd=listener.fileno(),
+            lib_dir=str(self._directory),
+            files=files,
+            sockets={alias: sock.fileno() for alias, sock in sockets.items()},
+            chains=chains,
+            seccomp=self._driver.config.seccomp_sandbox != 0,
+            now=time.time(),
+        )
+        self._pass_fds = [
+            self._live_fd,
+            listener.fileno(),
+            *files.values(),
+            *context.sockets.values(),
+        ]
+        return build(self._model, caps, context)
+
+    def _take_liveness(self, path: str, opened: ExitStack) -> int:
+        try:
+            fd = take_liveness(path)
+        except BlockingIOError as exc:
+            raise OperationFailed(
+                f"a process of an earlier run of domain '{self._guest.name}' is still there",
+                domain=ErrorDomain.QEMU,
+            ) from exc
+        opened.callback(os.close, fd)
+        return fd
+
+    def _choose_ports(self) -> None:
+        for graphics in self._model.devices.graphics:
+            if graphics.type == "vnc" and graphics.autoport and not graphics.socket:
+                port = self._driver.display_ports.reserve(graphics.listen or "127.0.0.1")
+                graphics.port = port
+                self._ports.append(port)
+
+    # -- the process ---------------------------------------------------------------------------
+
+    async def _spawn(self, command: CommandLine, opened: ExitStack) -> None:
+        log = self._log = GuestLog(self._driver.directories.guest_log(self._guest.name))
+        environment = self._environment()
+        log.starting(command.argv, [f"{name}={value}" for name, value in environment.items()])
+        record = self._record
+        if record.autodestroy:
+            self._driver.expect_autodestroy(record)
+        owner = self._driver.qemu_owner
+        request = SpawnRequest(
+            argv=command.argv,
+            env=environment,
+            stdout=log.fileno(),
+            stderr=log.fileno(),
+            pass_fds=self._pass_fds,
+            user=owner[0] if owner else None,
+            group=owner[1] if owner else None,
+            groups=self._driver.dac.ids.groups if owner else None,
+            confinement=self._driver.confinement,
+        )
+        self._process = await start(request)
+        reached("spawned")
+        record.process = self._process.identity
+        record.stage = "starting"
+        record.runtime = {
+            "log_offset": log.offset,
+            "nodes": {
+                alias: {"top": nodes.top, "layers": [list(names) for names in nodes.layers]}
+                for alias, nodes in command.nodes.items()
+            },
+            "fdsets": command.fdsets,
+            "next_node": command.next_node,
+            "next_fdset": command.next_fdset,
+        }
+        record.save()
+        if record.autodestroy:
+            self._driver.adopt_autodestroy(record)
+        reached("process-recorded")
+
+    def _environment(self) -> dict[str, str]:
+        """QEMU's environment: ours is none of its business."""
+        home = str(self._directory)
+        return {
+            "LC_ALL": "C",
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": home,
+            "XDG_DATA_HOME": f"{home}/.local/share",
+            "XDG_CACHE_HOME": f"{home}/.cache",
+            "XDG_CONFIG_HOME": f"{home}/.config",
+            "TMPDIR": home,
+            MARKER: self._record.marker,
+        }
+
+    async def _connect(self) -> None:
+        with Directory(self._directory) as directory:
+            connection = directory.connect_unix(self._record.monitor)
+        self._monitor = await Monitor.connect(connection, timeout=CONNECT_LIMIT)
+        reached("monitor-connected")
+
+    async def _bring_up(self, command: CommandLine) -> RunningGuest:
+        """From a QEMU that answers to a guest that runs."""
+        guest, record = self._guest, self._record
+        assert self._process is not None
+        assert self._monitor is not None
+        assert self._log is not None
+        answers = await configure(self._monitor, self._model, command)
+        fill_in(self._model, self._id, answers)
+        record.runtime["vcpu_threads"] = answers.vcpu_threads
+        reached("configured")
+        running = RunningGuest(guest, record, self._model, self._monitor, self._process, self._log)
+        self._running = running
+        guest.id = self._id
+        guest.running = running
+        guest.set_state(DomainState.PAUSED, DomainPausedReason.STARTING_UP)
+        Supervisor(self._driver, running).attach()
+        if not self._paused:
+            running.resume_reason = DomainRunningReason.BOOTED
+            await running.execute("cont")
+        reached("started")
+        self._announce()
+        record.stage = "running"
+        running.set_document()
+        running.save()
+        reached("running-recorded")
+        return running
+
+    def _announce(self) -> None:
+        guest, events = self._guest, self._driver.events
+        events.emit(
+            DomainEventID.LIFECYCLE,
+            guest.ref(),
+            int(DomainEventType.STARTED),
+            int(DomainEventStartedDetailType.BOOTED),
+        )
+        if self._paused:
+            guest.set_state(DomainState.PAUSED, DomainPausedReason.USER)
+            events.emit(
+                DomainEventID.LIFECYCLE,
+                guest.ref(),
+                int(DomainEventType.SUSPENDED),
+                int(DomainEventSuspendedDetailType.PAUSED),
+            )
+
+    # -- when it fails -------------------------------------------------------------------------
+
+    async def _undo(self) -> None:
+        """Leaves no process, file or socket of this start."""
+        guest = self._guest
+        if self._running is not None and guest.running is self._running:
+            guest.running = None
+            guest.id = -1
+            guest.set_state(DomainState.SHUTOFF, DomainShutoffReason.FAILED)
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL)  # it has not run: nothing can be lost
+            await self._process.wait()
+            self._process.close()
+        if self._monitor is not None:
+            self._monitor.close()
+        if self._record.autodestroy:
+            self._driver.forget_autodestroy(self._record)
+        failed = release(self._record.resources)
+        if failed:
+            logger.error("domain '%s': cannot release %s", guest.name, failed)
+        else:
+            self._record.delete()
+
+    async def _has_died(self) -> bool:
+        """Whether QEMU went by itself; its monitor breaks off a moment before it has ended."""
+        if self._process is None or self._monitor_works():
+            return False
+        try:
+            async with asyncio.timeout(_EXIT_LIMIT):
+                await self._process.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _monitor_works(self) -> bool:
+        return self._monitor is not None and not self._monitor.closed
+
+    def _close_log(self, died: bool) -> str:
+        """QEMU's last words, if it has died with any."""
+        if self._log is None:
+            return ""
+        words = self._log.last_words() if died else ""
+        self._log.note("shutting down, reason=failed")
+        self._log.close()
+        return words
+
+    def _explained(self, error: VirloomError, words: str) -> VirloomError:
+        """*error* with QEMU's last words, which say why it died or refused."""
+        doing = (
+            "process exited while connecting to monitor" if self._running is None else error.detail
+        )
+        return InternalError(f"{doing}: {words}", domain=ErrorDomain.QEMU)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is asked of a fresh QEMU before its CPUs run, and what of it the live document shows."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, NamedTuple
+
+from virloom.drivers.qemu.command.context import CommandLine
+from virloom.drivers.qemu.monitor.client import Monitor
+from virloom.drivers.qemu.process.resources import alias_of, chardevs, source_of
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported
+from virloom.model.domain import Alias, Console, Domain
+
+
+class Answers(NamedTuple):
+    """What QEMU said.
+
+    Attributes:
+        terminals: Path of the pseudo-terminal by QEMU's name of the character device.
+        vcpu_threads: Thread of each vCPU, in order.
+    """
+
+    terminals: dict[str, str]
+    vcpu_threads: list[int]
+
+
+async def configure(monitor: Monitor, model: Domain, command: CommandLine) -> Answers:
+    """Asks and sets, all in one go: no step needs the answer of another.
+
+    Raises:
+        VirloomError: QEMU refused a step.
+    """
+    characters = monitor.submit("query-chardev")
+    cpus = monitor.submit("query-cpus-fast")
+    steps = [
+        monitor.submit("set_password", {"protocol": protocol, "password": password})
+        for protocol, password in command.passwords.items()
+    ]
+    if _balloon_wanted(model):
+        steps.append(monitor.submit("balloon", {"value": (model.current_memory or 0) * 1024}))
+    await asyncio.gather(*steps)
+    answers = await read(characters, cpus)
+    await _check_cpu(monitor, model, (await cpus)[0]["qom-path"])
+    return answers
+
+
+async def read(characters: asyncio.Future[Any], cpus: asyncio.Future[Any]) -> Answers:
+    """The answers to ``query-chardev`` and ``query-cpus-fast``."""
+    terminals = {
+        item["label"]: item["filename"].removeprefix("pty:")
+        for item in await characters
+        if item["filename"].startswith("pty:")
+    }
+    threads = sorted((cpu["cpu-index"], cpu["thread-id"]) for cpu in await cpus)
+    return Answers(terminals, [thread for _, thread in threads])
+
+
+def _balloon_wanted(model: Domain) -> bool:
+    balloon = model.devices.memballoon
+    if balloon is None or balloon.model == "none" or model.memory is None:
+        return False
+    return model.current_memory is not None and model.current_memory < model.memory
+
+
+async def _check_cpu(monitor: Monitor, model: Domain, path: str) -> None:
+    """Refuses a guest whose CPU lacks features that the document requires.
+
+    Three properties of the first vCPU tell what libvirt finds out with some four hundred queries.
+
+    Raises:
+        ConfigUnsupported: With the features that are missing.
+    """
+    cpu = model.cpu
+    if cpu is None or cpu.check not in ("partial", "full"):
+        return
+    missing = set(await monitor.execute("qom-get", path=path, property="unavailable-features"))
+    forgiven = {f.name for f in cpu.features if f.policy in ("optional", "disable", "forbid")}
+    if missing - forgiven:
+        raise ConfigUnsupported(
+            "guest CPU doesn't match specification: missing features: "
+            + ",".join(sorted(missing - forgiven)),
+            domain=ErrorDomain.CPU,
+        )
+
+
+def fill_in(model: Domain, id: int, answers: Answers) -> None:
+    """Completes the live document with what QEMU has given the guest."""
+    model.id = id
+    for device in chardevs(model):
+        path = answers.terminals.get(f"char{alias_of(device)}")
+        if device.type == "pty" and path is not None:
+            source = source_of(device)
+            source.path = path
+            device.sources = [source]
+            if isinstance(device, Console):
+                device.tty = path
+    _mirror_first_console(model)
+
+
+def _mirror_first_console(model: Domain) -> None:
+    """The first console of target type serial is the first serial port once more."""
+    devices = model.devices
+    if not devices.consoles or not devices.serials:
+        return
+    console, serial = devices.consoles[0], devices.serials[0]
+    if console.target.type != "serial":
+        return
+    console.type = serial.type
+    console.sources = [source.copy() for source in serial.sources]
+    console.alias = Alias(name=alias_of(serial))
+    if serial.type == "pty":
+        console.tty = source_of(serial).path

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a guest holds while it starts: opened files, sockets, and its own directory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import stat
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+
+from virloom.drivers.qemu.block.chain import ImageLayer, chain_of
+from virloom.drivers.qemu.command.context import FileRequest
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, OperationFailed, system_failure
+from virloom.host.files import Directory, ensure_directory, write_atomic
+from virloom.model.domain import Chardev, ChardevSource, Device, Disk, Domain
+
+
+def open_files(requests: Iterable[FileRequest], stack: ExitStack) -> dict[str, int]:
+    """Opens what QEMU gets as descriptors; *stack* closes our copies.
+
+    Raises:
+        SystemFailure: A file cannot be opened, with its path.
+        ConfigUnsupported: It is no block device though the document says so, or the reverse.
+    """
+    return {request.key: _open(request, stack) for request in requests}
+
+
+def _open(request: FileRequest, stack: ExitStack) -> int:
+    try:
+        fd = os.open(request.path, request.flags, 0o600)
+    except OSError as exc:
+        raise system_failure(
+            f"Cannot access storage file '{request.path}'", exc, domain=ErrorDomain.STORAGE
+        ) from exc
+    stack.callback(os.close, fd)
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISDIR(mode) or (request.block is not None and request.block != stat.S_ISBLK(mode)):
+        wanted = "a block device" if request.block else "a regular file"
+        raise ConfigUnsupported(f"'{request.path}' is not {wanted}", domain=ErrorDomain.QEMU)
+    return fd
+
+
+def image_chains(model: Domain) -> dict[str, tuple[ImageLayer, ...]]:
+    """The backing chain of each disk that has a source, by the disk's alias.
+
+    Raises:
+        VirloomError: As :func:`~virloom.drivers.qemu.block.chain.chain_of`.
+    """
+    chains = {}
+    for disk in model.devices.disks:
+        path = image_path(disk)
+        if path:
+            chains[alias_of(disk)] = chain_of(path, disk.driver.type or "raw")
+    return chains
+
+
+def image_path(disk: Disk) -> str | None:
+    """The local file or device that a disk shows; None for an empty drive."""
+    return disk.source.file or disk.source.dev
+
+
+def make_nvram(model: Domain) -> None:
+    """Makes the guest's firmware variables from their template at its first start.
+
+    Raises:
+        SystemFailure: The template cannot be read, or the copy not be written.
+    """
+    nvram = model.os.nvram
+    if nvram is None or not nvram.value or not nvram.template or os.path.exists(nvram.value):
+        return
+    try:
+        content = Path(nvram.template).read_bytes()
+    except OSError as exc:
+        raise system_failure(f"cannot read the NVRAM template '{nvram.template}'", exc) from exc
+    ensure_directory(os.path.dirname(nvram.value))
+    write_atomic(nvram.value, content)
+
+
+def make_guest_directory(path: Path, owner: tuple[int, int] | None) -> None:
+    """Makes the guest's own directory, QEMU's to write in; a left-over one is replaced.
+
+    Raises:
+        SystemFailure: It cannot be made.
+    """
+    ensure_directory(path.parent)
+    try:
+        if path.exists():
+            shutil.rmtree(path)
+        path.mkdir(mode=0o700)
+        if owner is not None:
+            os.chown(path, *owner)
+    except OSError as exc:
+        raise system_failure(f"cannot make the directory '{path}'", exc) from exc
+
+
+def listening_sockets(model: Domain, stack: ExitStack) -> dict[str, socket.socket]:
+    """Sockets of character devices that listen on a path, bound by us, by alias.
+
+    QEMU may not be allowed into the directory that the document names.
+
+    Raises:
+        SystemFailure: A socket cannot be bound.
+    """
+    found = {}
+    for device in chardevs(model):
+        path = listening_path(device)
+        if path is not None:
+            directory, name = os.path.split(path)
+            with Directory(directory or "/") as opened:
+                found[alias_of(device)] = stack.enter_context(opened.listen_unix(name))
+    return found
+
+
+def listening_path(device: Chardev) -> str | None:
+    """Where a character device listens on a UNIX socket; None for all others."""
+    source = source_of(device)
+    return source.path if device.type == "unix" and source.mode != "connect" else None
+
+
+def source_of(device: Chardev) -> ChardevSource:
+    """The first source of a character device, which all but UDP have only one of."""
+    return device.sources[0] if device.sources else ChardevSource()
+
+
+def alias_of(device: Device) -> str:
+    """The name that QEMU and libvirt call a device by; empty before it has one."""
+    return (device.alias.name or "") if device.alias is not None else ""
+
+
+def chardevs(model: Domain) -> list[Chardev]:
+    """Every character device that has a back end of its own.
+
+    The first console of target type serial is the first serial port, seen a second time.
+    """
+    devices = model.devices
+    consoles = [console for console in devices.consoles if console.target.type != "serial"]
+    return [*devices.serials, *devices.parallels, *consoles, *devices.channels]
+
+
+class DisplayPorts:
+    """Ports of displays that are to be had, counted from 5900 as everybody expects.
+
+    A port is reserved from its choice until QEMU listens on it, so that two guests that start at
+    the same time do not get the same one.
+    """
+
+    def __init__(self, first: int, last: int) -> None:
+        self._range = range(first, last + 1)
+        self._reserved: set[int] = set()
+
+    def reserve(self, address: str) -> int:
+        """A free port of *address*.
+
+        Raises:
+            OperationFailed: All are taken.
+        """
+        for port in self._range:
+            if port not in self._reserved and _can_bind(address, port):
+                self._reserved.add(port)
+                return port
+        raise OperationFailed(
+            f"no free display port from {self._range.start} to {self._range.stop - 1}",
+            domain=ErrorDomain.QEMU,
+        )
+
+    def release(self, port: int) -> None:
+        """Gives a port back."""
+        self._reserved.discard(port)
+
+
+def _can_bind(address: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The process of an active guest, and the way to talk to it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from virloom.drivers.qemu.monitor.client import Monitor
+from virloom.drivers.qemu.process.logs import GuestLog
+from virloom.drivers.qemu.process.record import GuestRecord
+from virloom.endpoint.stream import StreamEnd
+from virloom.enums.domain import (
+    DomainEventStoppedDetailType,
+    DomainPausedReason,
+    DomainRunningReason,
+    DomainShutoffReason,
+)
+from virloom.enums.error import ErrorDomain
+from virloom.errors import OperationFailed, OperationInvalid
+from virloom.host.process import Process
+from virloom.model.domain import Domain
+from virloom.xml import FormatFlags, format_document
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.domain import Guest
+
+#: Seconds that a monitor command may take before its caller is told so. libvirt waits for ever.
+COMMAND_LIMIT = 30.0
+
+
+class StopCause(NamedTuple):
+    """Why a guest ends: the reason that its state shows, and the detail of its last event."""
+
+    reason: DomainShutoffReason
+    detail: DomainEventStoppedDetailType
+
+
+SHUT_DOWN = StopCause(DomainShutoffReason.SHUTDOWN, DomainEventStoppedDetailType.SHUTDOWN)
+DESTROYED = StopCause(DomainShutoffReason.DESTROYED, DomainEventStoppedDetailType.DESTROYED)
+CRASHED = StopCause(DomainShutoffReason.CRASHED, DomainEventStoppedDetailType.CRASHED)
+FAILED = StopCause(DomainShutoffReason.CRASHED, DomainEventStoppedDetailType.FAILED)
+START_FAILED = StopCause(DomainShutoffReason.FAILED, DomainEventStoppedDetailType.FAILED)
+LOST = StopCause(DomainShutoffReason.DAEMON, DomainEventStoppedDetailType.FAILED)
+
+
+class RunningGuest:
+    """One incarnation of a guest.
+
+    Attributes:
+        guest: The domain that runs.
+        record: Its status file.
+        model: The live tree, with what QEMU has given the guest.
+        monitor: The connection to QEMU; None once it is lost.
+        process: QEMU, our child or one that was taken over.
+        log: Its log file.
+        cause: Why it is being stopped; None while nobody does.
+        shutdown_seen: QEMU has announced its shutdown.
+        fake_reboot: The guest's next power-off is to be a reboot.
+        pause_reason, resume_reason: What the next stop or start of the CPUs means.
+        consoles: Open console streams by device alias.
+        ended: Done when the process is gone and all it held is released.
+        monitor_error: What broke the monitor, for those who ask for the control state.
+    """
+
+    def __init__(
+        self,
+        guest: Guest,
+        record: GuestRecord,
+        model: Domain,
+        monitor: Monitor | None,
+        process: Process,
+        log: GuestLog,
+    ) -> None:
+        self.guest = guest
+        self.record = record
+        self.model = model
+        self.monitor = monitor
+        self.process = process
+        self.log = log
+        self.cause: StopCause | None = None
+        self.shutdown_seen = False
+        self.fake_reboot = bool(record.runtime.get("fake_reboot"))
+        self.pause_reason = DomainPausedReason.UNKNOWN
+        self.resume_reason = DomainRunningReason.UNPAUSED
+        self.consoles: dict[str, StreamEnd] = {}
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.monitor_error: str | None = None
+        self.undo_autodestroy: Callable[[], None] = lambda: None
+
+    @property
+    def pid(self) -> int:
+        """QEMU's process id."""
+        return self.process.pid
+
+    async def execute(
+        self,
+        command: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        limit: float = COMMAND_LIMIT,
+    ) -> Any:
+        """Runs a monitor command and returns what QEMU answers.
+
+        Raises:
+            OperationTimeout: QEMU does not answer within *limit* seconds.
+            OperationFailed: The monitor is lost, or the guest has ended meanwhile.
+            InternalError: QEMU refuses.
+        """
+        if self.monitor is None:
+            raise OperationFailed(
+                f"domain '{self.guest.name}' cannot be controlled: "
+                f"{self.monitor_error or 'its monitor is closed'}",
+                domain=ErrorDomain.QEMU,
+            )
+        result = await self.monitor.execute(command, arguments, timeout=limit)
+        self.require_current()
+        return result
+
+    def require_current(self) -> None:
+        """Checks after a wait that this incarnation still runs.
+
+        Raises:
+            OperationInvalid: It has ended; the domain may run again as another one.
+        """
+        if self.guest.running is not self:
+            raise OperationInvalid(
+                f"domain '{self.guest.name}' ended while this call was being served",
+                domain=ErrorDomain.QEMU,
+            )
+
+    def set_document(self) -> None:
+        """Notes the live document, secrets included, for the next :meth:`save`."""
+        flags = FormatFlags.SECURE | FormatFlags.STATUS
+        self.record.document = format_document(self.model, flags)
+
+    def save(self) -> None:
+        """Brings the status file up to date.
+
+        Raises:
+            SystemFailure: It cannot be written; the former one is still there.
+        """
+        self.record.state = int(self.guest.state)
+        self.record.reason = int(self.guest.reason)
+        self.record.persistent = self.guest.persistent
+        self.record.runtime["fake_reboot"] = self.fake_reboot
+        self.record.save()
+
+    def is_stopped_process(self) -> bool:
+        """Whether the process is stopped by a signal, as ``/proc/PID/stat`` tells (proc(5))."""
+        try:
+            with open(f"/proc/{self.pid}/stat", "rb") as file:
+                stat = file.read()
+        except OSError:
+            return False
+        return stat[stat.rindex(b")") + 2 :][:1] in (b"T", b"t")
+
+    def cpu_times(self) -> tuple[int, int]:
+        """Nanoseconds that QEMU has run in user and in system mode (proc(5), fields 14 and 15)."""
+        with open(f"/proc/{self.pid}/stat", "rb") as file:
+            stat = file.read()
+        fields = stat[stat.rindex(b")") + 2 :].split()
+        tick = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+        return int(fields[11]) * tick, int(fields[12]) * tick
+
+    def close(self) -> None:
+        """Lets go of every descriptor; what other callers wait for ends with an error."""
+        for stream in list(self.consoles.values()):
+            stream.abort()
+        self.consoles.clear()
+        if self.monitor is not None:
+            monitor, self.monitor = self.monitor, None
+            monitor.close()
+        self.process.close()
+        self.log.close()

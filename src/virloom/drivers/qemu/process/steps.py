@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps of a guest's start and stop, by name, so that tests can order a fault at each one.
+
+A step is announced when it has been done. What is on disk by then must be enough for whoever
+comes next to clean up or to take over, should this process die right there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+#: In order. Those up to ``running`` belong to a start, the others to a stop.
+STEPS = (
+    "intent-recorded",
+    "directory-made",
+    "files-opened",
+    "monitor-listening",
+    "spawned",
+    "process-recorded",
+    "monitor-connected",
+    "configured",
+    "started",
+    "running-recorded",
+    "stopping-recorded",
+    "terminated",
+    "ended",
+    "released",
+    "record-removed",
+)
+
+_observer: Callable[[str], None] | None = None
+
+
+def reached(step: str) -> None:
+    """Announces that *step* has been done; an exception of the observer ends what goes on."""
+    if _observer is not None:
+        _observer(step)
+
+
+@contextmanager
+def observed(observer: Callable[[str], None]) -> Iterator[None]:
+    """Calls *observer* with each step that any guest of this process reaches."""
+    global _observer
+    previous, _observer = _observer, observer
+    try:
+        yield
+    finally:
+        _observer = previous

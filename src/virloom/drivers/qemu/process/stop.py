@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The end of a guest: how it is brought about, and what is put back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from typing import TYPE_CHECKING
+
+from virloom.drivers.qemu.process.running import DESTROYED, RunningGuest, StopCause
+from virloom.drivers.qemu.process.steps import reached
+from virloom.enums.domain import DomainEventID, DomainEventType, DomainState
+from virloom.enums.error import ErrorDomain
+from virloom.errors import OperationFailed, VirloomError
+from virloom.host.release import release
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.driver import QemuDriver
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that QEMU has to end after SIGTERM, before SIGKILL: qcow2 bitmaps are written there.
+TERM_LIMIT = 10.0
+
+#: Seconds after SIGKILL until we say that the kernel does not let go of the process.
+KILL_LIMIT = 15.0
+
+
+async def stop(
+    running: RunningGuest,
+    cause: StopCause,
+    *,
+    graceful: bool = False,
+    term_limit: float = TERM_LIMIT,
+) -> None:
+    """Ends the guest's process and returns when all that it held is released.
+
+    Args:
+        graceful: Never send SIGKILL.
+
+    Raises:
+        OperationFailed: It did not go in time.
+    """
+    if running.cause is None:
+        running.cause = cause
+    running.record.stage = "stopping"
+    try:
+        running.save()
+    except VirloomError as exc:  # a full disk must not keep a guest alive
+        logger.warning("domain '%s': %s", running.guest.name, exc)
+    reached("stopping-recorded")
+    await terminate(running, graceful=graceful, term_limit=term_limit)
+
+
+async def terminate(running: RunningGuest, *, graceful: bool, term_limit: float) -> None:
+    """SIGTERM, and SIGKILL for a process that does not go."""
+    stopped = running.is_stopped_process()
+    running.process.send_signal(signal.SIGTERM)
+    if stopped:
+        running.process.send_signal(signal.SIGCONT)  # it could not act on SIGTERM otherwise
+    reached("terminated")
+    if await _ended(running, term_limit):
+        return
+    if graceful:
+        running.cause = None
+        running.record.stage = "running"
+        running.save()
+        raise OperationFailed(
+            f"domain '{running.guest.name}': process {running.pid} did not end within "
+            f"{term_limit:g} s of SIGTERM",
+            domain=ErrorDomain.QEMU,
+            remedy="destroy without VIR_DOMAIN_DESTROY_GRACEFUL sends SIGKILL",
+        )
+    logger.warning("domain '%s': SIGTERM had no effect, sending SIGKILL", running.guest.name)
+    running.process.send_signal(signal.SIGKILL)
+    if not await _ended(running, KILL_LIMIT):
+        raise OperationFailed(
+            f"domain '{running.guest.name}': process {running.pid} did not end within "
+            f"{KILL_LIMIT:g} s of SIGKILL; the kernel holds it, perhaps in a device",
+            domain=ErrorDomain.QEMU,
+        )
+
+
+async def _ended(running: RunningGuest, limit: float) -> bool:
+    done, _ = await asyncio.wait([running.ended], timeout=limit)
+    return bool(done)
+
+
+def finish(driver: QemuDriver, running: RunningGuest) -> None:
+    """What happens once QEMU has gone: puts back what it held, and tells everybody.
+
+    Runs once for an incarnation, without waiting.
+    """
+    guest = running.guest
+    if guest.running is not running:
+        return
+    reached("ended")
+    cause = running.cause or DESTROYED
+    running.log.note(f"shutting down, reason={cause.reason.name.lower()}")
+    running.undo_autodestroy()
+    running.close()
+    release_record(driver, running)
+    ref = guest.ref()
+    guest.running = None
+    guest.id = -1
+    guest.set_state(DomainState.SHUTOFF, cause.reason)
+    if cause is DESTROYED:
+        ref = guest.ref()  # libvirt names the id in the event only where the guest ended by itself
+    driver.events.emit(DomainEventID.LIFECYCLE, ref, DomainEventType.STOPPED, cause.detail)
+    if not guest.persistent:
+        driver.guests.remove(guest)
+    if not running.ended.done():
+        running.ended.set_result(None)
+
+
+def release_record(driver: QemuDriver, running: RunningGuest) -> None:
+    """Undoes the start's resources; if that fails the record stays for the next opening."""
+    record = running.record
+    if record.autodestroy:
+        driver.forget_autodestroy(record)
+    failed = release(record.resources)
+    if failed:
+        logger.error("domain '%s': cannot release %s", record.name, failed)
+        return
+    reached("released")
+    record.delete()
+    reached("record-removed")

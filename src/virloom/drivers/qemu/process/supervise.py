@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What QEMU's events mean for a guest: its state, libvirt's events, the actions it asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any
+
+from virloom.drivers.qemu.monitor.protocol import Event
+from virloom.drivers.qemu.process import device_events
+from virloom.drivers.qemu.process.running import (
+    CRASHED,
+    FAILED,
+    SHUT_DOWN,
+    RunningGuest,
+)
+from virloom.drivers.qemu.process.stop import finish, stop
+from virloom.enums.domain import (
+    DomainCrashedReason,
+    DomainEventCrashedDetailType,
+    DomainEventID,
+    DomainEventPMSuspendedDetailType,
+    DomainEventResumedDetailType,
+    DomainEventShutdownDetailType,
+    DomainEventStartedDetailType,
+    DomainEventSuspendedDetailType,
+    DomainEventType,
+    DomainPausedReason,
+    DomainRunningReason,
+    DomainShutdownReason,
+    DomainState,
+)
+from virloom.errors import VirloomError
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.driver import QemuDriver
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that we wait for the end of the monitor's stream once the process has ended, and the
+#: other way round. Both are there within microseconds unless something keeps them.
+_DRAIN_LIMIT = 2.0
+
+#: Why the CPUs were stopped → what the event says.
+_SUSPENDED_DETAIL = {
+    DomainPausedReason.IOERROR: DomainEventSuspendedDetailType.IOERROR,
+    DomainPausedReason.WATCHDOG: DomainEventSuspendedDetailType.WATCHDOG,
+    DomainPausedReason.SHUTTING_DOWN: DomainEventSuspendedDetailType.GUEST_SHUTDOWN,
+}
+
+
+class Supervisor:
+    """Watches one running guest until it has ended."""
+
+    def __init__(self, driver: QemuDriver, running: RunningGuest) -> None:
+        self._driver = driver
+        self._running = running
+        self._exited = False
+        self._disconnected = False
+        self._handlers: dict[str, Callable[[Mapping[str, Any]], None]] = {
+            "STOP": self._stopped,
+            "RESUME": self._resumed,
+            "SHUTDOWN": self._shutdown,
+            "RESET": self._reset,
+            "GUEST_PANICKED": self._panicked,
+            "SUSPEND": self._pm_suspended,
+            "SUSPEND_DISK": self._pm_suspended_to_disk,
+            "WAKEUP": self._pm_woken,
+        }
+
+    def attach(self) -> None:
+        """Begins to watch: monitor events from now on, and the end of the process."""
+        monitor = self._running.monitor
+        if monitor is None:
+            self._disconnected = True
+        else:
+            monitor.on_event = self.event
+            monitor.on_close = self._monitor_closed
+        self._running.process.on_exit(self._process_exited)
+
+    def event(self, event: Event) -> None:
+        """Takes one monitor event."""
+        if self._driver.monitor_events.wanted():
+            self._driver.monitor_events.emit(self._running.guest.ref(), event)
+        handler = self._handlers.get(event.name)
+        if handler is not None:
+            handler(event.data)
+        else:
+            device_events.handle(self._driver, self._running, event)
+
+    # -- the CPUs stop and go on ---------------------------------------------------------------
+
+    def _stopped(self, data: Mapping[str, Any]) -> None:
+        running, guest = self._running, self._running.guest
+        reason, running.pause_reason = running.pause_reason, DomainPausedReason.UNKNOWN
+        if guest.state != DomainState.RUNNING:
+            return
+        guest.set_state(DomainState.PAUSED, reason)
+        detail = _SUSPENDED_DETAIL.get(reason, DomainEventSuspendedDetailType.PAUSED)
+        self._lifecycle(DomainEventType.SUSPENDED, detail)
+        self._save()
+
+    def _resumed(self, data: Mapping[str, Any]) -> None:
+        running, guest = self._running, self._running.guest
+        if guest.state == DomainState.RUNNING:
+            return
+        reason, running.resume_reason = running.resume_reason, DomainRunningReason.UNPAUSED
+        guest.set_state(DomainState.RUNNING, reason)
+        self._lifecycle(DomainEventType.RESUMED, DomainEventResumedDetailType.UNPAUSED)
+        self._save()
+
+    def _reset(self, data: Mapping[str, Any]) -> None:
+        self._driver.events.emit(DomainEventID.REBOOT, self._running.guest.ref())
+
+    # -- the guest sleeps ----------------------------------------------------------------------
+
+    def _pm_suspended(self, data: Mapping[str, Any]) -> None:
+        self._running.guest.set_state(DomainState.PMSUSPENDED, 0)
+        self._lifecycle(DomainEventType.PMSUSPENDED, DomainEventPMSuspendedDetailType.MEMORY)
+        self._driver.events.emit(DomainEventID.PMSUSPEND, self._running.guest.ref())
+        self._save()
+
+    def _pm_suspended_to_disk(self, data: Mapping[str, Any]) -> None:
+        self._lifecycle(DomainEventType.PMSUSPENDED, DomainEventPMSuspendedDetailType.DISK)
+        self._driver.events.emit(DomainEventID.PMSUSPEND_DISK, self._running.guest.ref())
+
+    def _pm_woken(self, data: Mapping[str, Any]) -> None:
+        guest = self._running.guest
+        if guest.state == DomainState.PMSUSPENDED:
+            guest.set_state(DomainState.RUNNING, DomainRunningReason.WAKEUP)
+            self._lifecycle(DomainEventType.STARTED, DomainEventStartedDetailType.WAKEUP)
+        self._driver.events.emit(DomainEventID.PMWAKEUP, guest.ref())
+        self._save()
+
+    # -- the guest ends ------------------------------------------------------------------------
+
+    def _shutdown(self, data: Mapping[str, Any]) -> None:
+        running, guest = self._running, self._running.guest
+        if running.shutdown_seen:
+            return
+        by_guest = bool(data.get("guest"))
+        reason = str(data.get("reason", ""))
+        if by_guest and running.fake_reboot and running.cause is None:
+            running.fake_reboot = False
+            self._act("restart")
+            return
+        running.shutdown_seen = True
+        guest.set_state(DomainState.SHUTDOWN, DomainShutdownReason.UNKNOWN)
+        detail = (
+            DomainEventShutdownDetailType.GUEST if by_guest else DomainEventShutdownDetailType.HOST
+        )
+        self._lifecycle(DomainEventType.SHUTDOWN, detail)
+        self._save()
+        if running.cause is not None or not by_guest:
+            return  # QEMU goes by itself: somebody sent it a signal, or quit
+        model = running.model
+        action = model.on_reboot if reason == "guest-reset" else model.on_poweroff
+        self._act(action or "destroy")
+
+    def _panicked(self, data: Mapping[str, Any]) -> None:
+        guest = self._running.guest
+        guest.set_state(DomainState.CRASHED, DomainCrashedReason.PANICKED)
+        self._lifecycle(DomainEventType.CRASHED, DomainEventCrashedDetailType.PANICKED)
+        self._save()
+        self._running.shutdown_seen = True
+        action = self._running.model.on_crash or "destroy"
+        if action == "destroy":
+            self._begin(stop(self._running, CRASHED))
+        else:
+            self._act(action)
+
+    def _act(self, action: str) -> None:
+        """Does what the document wants at the end of the guest's run."""
+        if action == "preserve":
+            return
+        if action == "restart":
+            self._begin(self._restart())
+        else:
+            self._begin(stop(self._running, SHUT_DOWN))
+
+    async def _restart(self) -> None:
+        """The same process boots again, as libvirt does it: reset, then let the CPUs run."""
+        running = self._running
+        await running.execute("system_reset")
+        running.shutdown_seen = False
+        running.guest.set_state(DomainState.PAUSED, DomainPausedReason.STARTING_UP)
+        running.resume_reason = DomainRunningReason.CRASHED
+        await running.execute("cont")
+        self._save()
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._driver.background(self._guarded(work), f"end of domain '{self._running.guest.name}'")
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except VirloomError as exc:
+            logger.error("domain '%s': %s", self._running.guest.name, exc)
+
+    # -- the process has gone ------------------------------------------------------------------
+
+    def _process_exited(self, code: int | None) -> None:
+        self._exited = True
+        if self._disconnected:
+            self._finish()
+        else:  # the last events are in the socket still
+            asyncio.get_running_loop().call_later(_DRAIN_LIMIT, self._finish)
+
+    def _monitor_closed(self, error: VirloomError | None) -> None:
+        self._disconnected = True
+        if self._exited:
+            self._finish()
+            return
+        reason = str(error) if error is not None else "QEMU has closed it"
+        asyncio.get_running_loop().call_later(_DRAIN_LIMIT, self._lost, reason)
+
+    def _lost(self, reason: str) -> None:
+        """The monitor is gone and QEMU is not: nobody controls this guest any more."""
+        running = self._running
+        if self._exited or running.guest.running is not running:
+            return
+        running.monitor_error = f"the monitor is lost: {reason}"
+        running.monitor = None
+        logger.error("domain '%s': %s", running.guest.name, running.monitor_error)
+        self._driver.events.emit(DomainEventID.CONTROL_ERROR, running.guest.ref())
+
+    def _finish(self) -> None:
+        running = self._running
+        if running.cause is None:
+            running.cause = SHUT_DOWN if running.shutdown_seen else FAILED
+        finish(self._driver, running)
+
+    def _lifecycle(self, event: DomainEventType, detail: int) -> None:
+        self._driver.events.emit(
+            DomainEventID.LIFECYCLE, self._running.guest.ref(), int(event), int(detail)
+        )
+
+    def _save(self) -> None:
+        try:
+            self._running.save()
+        except VirloomError as exc:
+            # The former record still leads to the guest; what it says too little is found out
+            # by asking QEMU when the guest is taken over.
+            logger.error("domain '%s': %s", self._running.guest.name, exc)

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of the records that an earlier driver left: take over, or clean up.
+
+==========  =======================================================================
+the record  what is done
+==========  =======================================================================
+other boot  its process and sockets went with that boot: files are released
+intent      the start had not come to a process we know of: one that carries the
+            record's marker is killed; all is released
+starting    nobody was told that this guest exists: killed and released
+stopping    somebody wanted it gone: ended and released
+running     the guest is taken over if its process is there, else its end is told
+==========  =======================================================================
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import uuid as uuids
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from virloom.drivers.qemu.domain import Guest
+from virloom.drivers.qemu.monitor.client import Monitor
+from virloom.drivers.qemu.process.live import fill_in, read
+from virloom.drivers.qemu.process.logs import GuestLog
+from virloom.drivers.qemu.process.record import GuestRecord
+from virloom.drivers.qemu.process.running import CRASHED, DESTROYED, SHUT_DOWN, RunningGuest
+from virloom.drivers.qemu.process.stop import stop
+from virloom.drivers.qemu.process.supervise import Supervisor
+from virloom.enums.domain import (
+    DomainEventID,
+    DomainEventResumedDetailType,
+    DomainEventShutdownDetailType,
+    DomainEventSuspendedDetailType,
+    DomainEventType,
+    DomainPausedReason,
+    DomainRunningReason,
+    DomainState,
+)
+from virloom.errors import VirloomError
+from virloom.host.boot import boot_id
+from virloom.host.files import Directory
+from virloom.host.guardian import MARKER
+from virloom.host.liveness import holders, is_live, live_path
+from virloom.host.pidfd import PidFd, ProcessIdentity, find_by_environ
+from virloom.host.process import Process
+from virloom.host.release import release
+from virloom.model.domain import Domain
+from virloom.xml import parse_document
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.driver import QemuDriver
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a QEMU has to answer when it is taken over; one that is stopped never does.
+CONNECT_LIMIT = 10.0
+
+#: Seconds that a stray QEMU has to end.
+_STRAY_LIMIT = 10.0
+
+#: QEMU's ``RunState`` (qapi/run-state.json) → state and reason.
+_RUN_STATES: dict[str, tuple[DomainState, int]] = {
+    "running": (DomainState.RUNNING, DomainRunningReason.UNPAUSED),
+    "paused": (DomainState.PAUSED, DomainPausedReason.USER),
+    "prelaunch": (DomainState.PAUSED, DomainPausedReason.USER),
+    "debug": (DomainState.PAUSED, DomainPausedReason.UNKNOWN),
+    "io-error": (DomainState.PAUSED, DomainPausedReason.IOERROR),
+    "internal-error": (DomainState.PAUSED, DomainPausedReason.UNKNOWN),
+    "watchdog": (DomainState.PAUSED, DomainPausedReason.WATCHDOG),
+    "save-vm": (DomainState.PAUSED, DomainPausedReason.SAVE),
+    "restore-vm": (DomainState.PAUSED, DomainPausedReason.UNKNOWN),
+    "suspended": (DomainState.PMSUSPENDED, 0),
+    "shutdown": (DomainState.SHUTDOWN, 0),
+    "guest-panicked": (DomainState.CRASHED, 1),
+}
+
+
+async def recover(driver: QemuDriver) -> None:
+    """Deals with every record of the driver's run directory, all at the same time."""
+    records = []
+    for path in sorted(driver.directories.run.glob("*.json")):
+        try:
+            records.append(GuestRecord.load(path))
+        except (OSError, ValueError) as exc:
+            logger.error("%s; it is left alone", exc)
+    driver.reserve_ids(record.id for record in records)
+    await asyncio.gather(*(_recover_one(driver, record) for record in records))
+
+
+async def _recover_one(driver: QemuDriver, record: GuestRecord) -> None:
+    try:
+        if record.boot_id != boot_id():
+            await _discard(driver, record)
+        elif record.stage == "running" and record.process is not None:
+            await _take_over(driver, record, record.process)
+        else:
+            await _kill_strays(record)
+            await _discard(driver, record)
+    except VirloomError as exc:
+        logger.error("domain '%s': %s", record.name, exc)
+
+
+async def _discard(driver: QemuDriver, record: GuestRecord) -> None:
+    failed = release(record.resources)
+    if failed:
+        logger.error("domain '%s': cannot release %s", record.name, failed)
+    else:
+        record.delete()
+
+
+async def _kill_strays(record: GuestRecord) -> None:
+    """Ends every process of a guest whose start nobody was told of, or whose stop had begun."""
+    live = live_path(str(record.path))
+    found = {*find_by_environ(MARKER, record.marker), *holders(live)}
+    if record.process is not None:
+        found.add(record.process)
+    await asyncio.gather(*(_end(identity) for identity in found))
+    if is_live(live):
+        logger.error("domain '%s': a process of it is still there", record.name)
+
+
+async def _end(identity: ProcessIdentity) -> None:
+    """SIGTERM, so that images are closed well, and SIGKILL for one that does not go."""
+    try:
+        process = Process(PidFd.open(identity))
+    except ProcessLookupError:
+        return
+    try:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            process.send_signal(number)
+            process.send_signal(signal.SIGCONT)
+            try:
+                async with asyncio.timeout(_STRAY_LIMIT):
+                    await process.wait()
+                return
+            except TimeoutError:
+                logger.warning("process %d does not go", identity.pid)
+    finally:
+        process.close()
+
+
+async def _take_over(driver: QemuDriver, record: GuestRecord, identity: ProcessIdentity) -> None:
+    guest = _known_guest(driver, record)
+    model = parse_document(Domain, record.document)
+    try:
+        process = Process(PidFd.open(identity))
+    except ProcessLookupError:
+        await _tell_end(driver, guest, record)
+        return
+    try:
+        monitor = await _connect(record)
+    except VirloomError as exc:
+        await _without_monitor(driver, guest, record, process, str(exc))
+        return
+    log = GuestLog(driver.directories.guest_log(guest.name), record.runtime.get("log_offset"))
+    running = RunningGuest(guest, record, model, monitor, process, log)
+    guest.id = record.id
+    guest.running = running
+    guest.set_state(DomainState(record.state), record.reason)
+    await _catch_up(driver, running)
+
+
+def _known_guest(driver: QemuDriver, record: GuestRecord) -> Guest:
+    """The domain of a record: a defined one, or a transient one that comes back."""
+    uuid = uuids.UUID(record.uuid).bytes
+    guest = driver.guests.by_uuid(uuid)
+    if guest is None:
+        guest = Guest(record.name, uuid, max_queued=driver.config.max_queued)
+        driver.guests.add(guest)
+    return guest
+
+
+async def _connect(record: GuestRecord) -> Monitor:
+    with Directory(Path(record.directory)) as directory:
+        connection = directory.connect_unix(record.monitor)
+    return await Monitor.connect(connection, guest=record.name, timeout=CONNECT_LIMIT)
+
+
+async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
+    """Asks QEMU what has happened meanwhile, and raises the events that were missed."""
+    assert running.monitor is not None
+    monitor = running.monitor
+    characters, cpus = monitor.submit("query-chardev"), monitor.submit("query-cpus-fast")
+    status = await monitor.execute("query-status")
+    answers = await read(characters, cpus)
+    fill_in(running.model, running.record.id, answers)
+    running.record.runtime["vcpu_threads"] = answers.vcpu_threads
+    await _catch_up_balloon(running)
+    supervisor = Supervisor(driver, running)
+    supervisor.attach()
+    state, reason = _RUN_STATES.get(str(status["status"]), (DomainState.PAUSED, 0))
+    if state != running.guest.state:
+        _tell_change(driver, running, state, reason)
+    if running.cause is None and state == DomainState.SHUTDOWN:
+        running.shutdown_seen = True
+        if (running.model.on_poweroff or "destroy") != "preserve":
+            driver.background(stop(running, SHUT_DOWN), f"end of '{running.guest.name}'")
+    elif running.record.autodestroy:
+        # Its connection ended with the process that held it; the guardian was killed as well.
+        driver.background(stop(running, DESTROYED), f"end of '{running.guest.name}'")
+    running.set_document()
+    running.save()
+
+
+async def _catch_up_balloon(running: RunningGuest) -> None:
+    balloon = running.model.devices.memballoon
+    if balloon is None or balloon.model == "none" or running.monitor is None:
+        return
+    try:
+        answer = await running.monitor.execute("query-balloon")
+    except VirloomError:
+        return  # the guest has no driver for it: what the record says is still true
+    running.model.current_memory = int(answer["actual"]) // 1024
+
+
+def _tell_change(
+    driver: QemuDriver, running: RunningGuest, state: DomainState, reason: int
+) -> None:
+    """The events of a change that nobody saw."""
+    guest = running.guest
+    before = guest.state
+    guest.set_state(state, reason)
+    event: tuple[int, int]
+    if state == DomainState.RUNNING:
+        event = (DomainEventType.RESUMED, DomainEventResumedDetailType.UNPAUSED)
+    elif state == DomainState.SHUTDOWN:
+        event = (DomainEventType.SHUTDOWN, DomainEventShutdownDetailType.FINISHED)
+    elif state == DomainState.CRASHED:
+        event = (DomainEventType.CRASHED, 0)
+    elif state == DomainState.PMSUSPENDED:
+        event = (DomainEventType.PMSUSPENDED, 0)
+    elif before == DomainState.RUNNING:
+        detail = {
+            DomainPausedReason.IOERROR: DomainEventSuspendedDetailType.IOERROR,
+            DomainPausedReason.WATCHDOG: DomainEventSuspendedDetailType.WATCHDOG,
+        }.get(DomainPausedReason(reason), DomainEventSuspendedDetailType.PAUSED)
+        event = (DomainEventType.SUSPENDED, detail)
+    else:
+        return
+    driver.events.emit_missed(DomainEventID.LIFECYCLE, guest.ref(), int(event[0]), int(event[1]))
+
+
+async def _tell_end(driver: QemuDriver, guest: Guest, record: GuestRecord) -> None:
+    """The process went while nobody looked: with -no-shutdown a QEMU ends only by force."""
+    guest.set_state(DomainState.SHUTOFF, CRASHED.reason)
+    driver.events.emit_missed(
+        DomainEventID.LIFECYCLE, guest.ref(), int(DomainEventType.STOPPED), int(CRASHED.detail)
+    )
+    await _discard(driver, record)
+    if not guest.persistent:
+        driver.guests.remove(guest)
+
+
+async def _without_monitor(
+    driver: QemuDriver, guest: Guest, record: GuestRecord, process: Process, why: str
+) -> None:
+    """A guest whose QEMU does not answer is kept, so that it can be looked at and destroyed."""
+    log = GuestLog(driver.directories.guest_log(guest.name), record.runtime.get("log_offset"))
+    model = parse_document(Domain, record.document)
+    running = RunningGuest(guest, record, model, None, process, log)
+    running.monitor_error = f"the monitor cannot be reached: {why}"
+    guest.id = record.id
+    guest.running = running
+    guest.set_state(DomainState(record.state), record.reason)
+    Supervisor(driver, running).attach()
+    logger.error("domain '%s': %s", guest.name, running.monitor_error)
+    driver.events.emit_missed(DomainEventID.CONTROL_ERROR, guest.ref())
