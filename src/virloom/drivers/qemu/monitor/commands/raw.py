@@ -30,7 +30,7 @@ async def human(monitor: Monitor, command_line: str, cpu: int | None = None) -> 
 async def qmp(monitor: Monitor, text: str) -> str:
     """QEMU's answer to a QMP command, both as JSON; a refusal is an answer as well.
 
-    The answer repeats the command's id. Our own number stands there if it has none.
+    The answer has the command's id, if that has one.
 
     Raises:
         InvalidArg: *text* is no command.
