@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from docutils import nodes
 from docutils.parsers.rst import Directive
 
-from tools.support_table import table
+from tools.support_table import reread_each_time, table
 from virloom.drivers.qemu.config import QemuConfig
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class QemuConfKeys(Directive):
 
     def run(self) -> list[nodes.Node]:
         """The nodes that take the directive's place."""
+        reread_each_time(self)
         meaning = documented(QemuConfig.__doc__ or "")
         rows = [["key", "default", "meaning"]]
         for key, default in vars(QemuConfig()).items():

@@ -76,25 +76,27 @@ def _row(cells: list[str]) -> nodes.row:
 
 
 class SupportTable(Directive):
-    """Per area: how many procedures each driver serves of all, and their names."""
+    """How many procedures of each area each driver serves, and which."""
 
     def run(self) -> list[nodes.Node]:
         """The nodes that take the directive's place."""
+        reread_each_time(self)
         drivers = served_by_driver(DRIVERS)
-        rows = [["area", "procedures", *drivers]]
-        listed: list[nodes.Node] = []
-        for area, names in sorted(_names_by_area().items()):
-            counts = [str(len(served.intersection(names))) for served in drivers.values()]
-            rows.append([area, str(len(names)), *counts])
-        for driver, served in drivers.items():
-            listed.append(nodes.paragraph("", f"Served by the {driver} driver:"))
-            items = [nodes.list_item("", nodes.literal("", name)) for name in sorted(served)]
-            listed.append(nodes.bullet_list("", *(_in_paragraph(item) for item in items)))
-        return [table(rows), *listed]
+        areas = sorted(_names_by_area().items())
+        counts = [["area", "procedures", *(f"{driver} driver" for driver in drivers)]]
+        which = [["area", "served"]]
+        for area, names in areas:
+            served = [sorted(driver.intersection(names)) for driver in drivers.values()]
+            counts.append([area, str(len(names)), *(str(len(found)) for found in served)])
+            named = sorted({name for found in served for name in found})
+            if named:
+                which.append([area, ", ".join(named)])
+        return [table(counts), table(which)]
 
 
-def _in_paragraph(item: nodes.list_item) -> nodes.list_item:
-    return nodes.list_item("", nodes.paragraph("", "", *item.children))
+def reread_each_time(directive: Directive) -> None:
+    """Has Sphinx make the page again though its text is unchanged: its content is computed."""
+    directive.state.document.settings.env.note_reread()
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
