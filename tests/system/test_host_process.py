@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
 import os
 import resource
 import signal
@@ -272,7 +271,13 @@ async def test_orphans_stay_children_under_a_subreaper() -> None:
 
 async def test_processes_are_found_by_their_environment(tmp_path: Path) -> None:
     marker = str(tmp_path)
-    process = spawn(PLAIN._replace(env={"VIRLOOM_TEST_MARKER": marker}))
+    reader, writer = os.pipe()
+    environment = {"VIRLOOM_TEST_MARKER": marker, "PATH": os.environ["PATH"]}
+    argv = ["sh", "-c", "echo; exec sleep 60"]
+    process = spawn(PLAIN._replace(argv=argv, env=environment, stdout=writer))
+    os.close(writer)
+    assert os.read(reader, 1)  # in the middle of exec a process shows no environment at all
+    os.close(reader)
     assert find_by_environ("VIRLOOM_TEST_MARKER", marker) == [process.identity]
     assert find_by_environ("VIRLOOM_TEST_MARKER", marker + "x") == []
     assert (process.identity, {"VIRLOOM_TEST_MARKER": marker}) in processes_with_environ(
@@ -401,4 +406,4 @@ async def test_a_plain_start_is_cheap() -> None:
         await process.wait()
         process.close()
     median = statistics.median(times)
-    assert median < 0.02, json.dumps(times)  # 1 ms on an idle machine; tests share theirs
+    assert median < 0.05, times  # 1 ms on an idle machine; tests share theirs

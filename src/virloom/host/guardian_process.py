@@ -26,8 +26,8 @@ _package.__path__ = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 if __name__ == "__main__":
     sys.modules["virloom"] = _package
 
-from virloom.host.identity import ProcessIdentity, boot_id, find_by_environ  # noqa: E402 - see above
-from virloom.host.liveness import holders, live_path  # noqa: E402 - see above
+from virloom.host.identity import ProcessIdentity, boot_id  # noqa: E402 - see above
+from virloom.host.liveness import guest_processes, live_path  # noqa: E402 - see above
 from virloom.host.release import release  # noqa: E402 - see above
 
 MARKER = "VIRLOOM_GUEST"
@@ -88,25 +88,34 @@ class Wards:
 
 def listen(socket: int, owner: ProcessIdentity, wards: Wards) -> None:
     """Hear messages until the owner closes the socket or ends, and all that it said before."""
+    owner_fd = _open(owner)
+    if owner_fd is not None:
+        try:
+            if _hear(socket, owner_fd, wards):
+                return
+        finally:
+            os.close(owner_fd)
+    # Only what is queued is left. Its end may never come: a forked child of the owner, who has
+    # ended, may keep the socket open.
+    os.set_blocking(socket, False)
+    try:
+        while data := os.read(socket, 65536):
+            wards.receive(data)
+    except BlockingIOError:
+        return
+
+
+def _hear(socket: int, owner_fd: int, wards: Wards) -> bool:
+    """Take messages until the socket's end (true) or the owner's (false)."""
     poll = select.poll()
     poll.register(socket, select.POLLIN)
-    owner_fd = _open(owner)
-    if owner_fd is None:
-        os.set_blocking(socket, False)  # it has ended already; only what is queued is left
-    else:
-        poll.register(owner_fd, select.POLLIN)
-    while True:
-        ready = [fd for fd, _ in poll.poll()]
-        if owner_fd in ready:
-            # A forked child of the owner may keep the socket open: its end would never come.
-            os.set_blocking(socket, False)
-        try:
-            data = os.read(socket, 65536)
-        except BlockingIOError:
-            return
+    poll.register(owner_fd, select.POLLIN)
+    while owner_fd not in [fd for fd, _ in poll.poll()]:
+        data = os.read(socket, 65536)
         if not data:
-            return
+            return True
         wards.receive(data)
+    return False
 
 
 def _open(identity: ProcessIdentity) -> int | None:
@@ -177,8 +186,8 @@ def find(ward: Ward, spared: int) -> list[ProcessIdentity]:
     """
     if ward.process is not None and is_running(ward.process):
         return [ward.process]
-    found = [identity for identity in holders(ward.live) if identity.pid != spared]
-    return found or [p for p in find_by_environ(MARKER, ward.marker) if is_running(p)]
+    found = guest_processes(ward.live, MARKER, ward.marker)
+    return [process for process in found if process.pid != spared and is_running(process)]
 
 
 def is_running(identity: ProcessIdentity) -> bool:

@@ -16,7 +16,7 @@ import fcntl
 import os
 import struct
 
-from virloom.host.identity import ProcessIdentity, process_ids
+from virloom.host.identity import ProcessIdentity, find_by_environ, process_ids
 
 _FLOCK = "hhqqi0q"
 """``struct flock`` of fcntl(2): type, whence, start, length, pid; length 0 is the whole file."""
@@ -93,6 +93,15 @@ def holders(path: str) -> list[ProcessIdentity]:
         except ProcessLookupError:  # it ended while we looked
             continue
     return found
+
+
+def guest_processes(path: str, variable: str, value: str) -> list[ProcessIdentity]:
+    """The processes of a guest: those that hold its lock, else those with its marker.
+
+    The lock finds them at any moment, the environment (not to be read in the middle of an exec)
+    still does should the lock's file be lost.
+    """
+    return holders(path) or find_by_environ(variable, value)
 
 
 def _holds(pid: int, wanted: os.stat_result) -> bool:

@@ -11,11 +11,19 @@ import os
 from types import TracebackType
 
 from virloom.errors import system_failure
-from virloom.host.liveness import holders, is_live, live_path, share_liveness, take_liveness
+from virloom.host.liveness import (
+    guest_processes,
+    holders,
+    is_live,
+    live_path,
+    share_liveness,
+    take_liveness,
+)
 
 __all__ = [
     "LockHeld",
     "RootLock",
+    "guest_processes",
     "holders",
     "is_live",
     "live_path",
