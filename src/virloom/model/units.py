@@ -54,16 +54,29 @@ def scaled(text: str, unit: str | None, *, default: int, limit: int) -> int:
     return value
 
 
+def largest_unit(value: int) -> tuple[str, str]:
+    """A number of bytes in the largest binary unit that needs no fraction: ``16``, ``MiB``."""
+    power = 0
+    while value and value % 1024 == 0 and power < len(_PREFIXES):
+        value //= 1024
+        power += 1
+    return str(value), f"{_PREFIXES[power - 1].upper()}iB" if power else "B"
+
+
 def _amount(step: int, unit: str, *, default: int = 1024, limit: int = (1 << 64) - 1) -> Kind[int]:
     def parse(text: str, given: str | None) -> int:
         # Rounded up: what is asked for is there.
         return -(-scaled(text, given, default=default, limit=limit) // step)
 
-    return Kind(None, str, scaled=parse, unit=unit)
+    return Kind(None, scaled=parse, amount=lambda value: (str(value), unit))
 
 
 # libvirt bounds memory so that the bytes fit a signed 64-bit number (virDomainParseMemoryLimit).
 KIBIBYTES = _amount(1024, "KiB", limit=(1 << 63) - 1)
 """Held and written in KiB, read in any unit, KiB where none is given."""
-BYTES = _amount(1, "bytes", default=1)
-"""Held and written in bytes."""
+PRETTY_BYTES: Kind[int] = Kind(
+    None,
+    scaled=lambda text, unit: scaled(text, unit, default=1024 * 1024, limit=(1 << 64) - 1),
+    amount=largest_unit,
+)
+"""Held in bytes, read in MiB where no unit is given, written in the largest unit that fits."""

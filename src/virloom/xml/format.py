@@ -9,6 +9,7 @@ from typing import Any
 from virloom.xml.element import Element
 from virloom.xml.escape import escape
 from virloom.xml.fields import Field, Role
+from virloom.xml.kinds import Kind
 
 
 class FormatFlags(IntFlag):
@@ -55,10 +56,8 @@ def _write(
     if content is not None:
         value = values.get(content.python)
         if value is not None:
-            kind = content.kind
-            text = escape(value) if kind.show is None else kind.show(value)
-            if kind.unit:
-                head = f"{head} unit='{kind.unit}'"
+            text, unit = _text(content.kind, value)
+            head += unit
     start = len(out)
     out.append("")
     if element._child_order or "_extra" in values:
@@ -142,7 +141,14 @@ def _leaf(field: Field, value: Any, values: dict[str, Any], indent: str) -> str:
             other = values.get(python)
             if other is not None:
                 head += f" {name}='{escape(other) if beside.show is None else beside.show(other)}'"
-    if kind.unit:
-        head += f" unit='{kind.unit}'"
-    text: str = value if kind.show is None else kind.show(value)
-    return f"{indent}<{field.name}{head}>{text if kind.plain else escape(text)}</{field.name}>\n"
+    text, unit = _text(kind, value)
+    return f"{indent}<{field.name}{head}{unit}>{text}</{field.name}>\n"
+
+
+def _text(kind: Kind[Any], value: Any) -> tuple[str, str]:
+    """The escaped text of an element, and its ``unit`` attribute for amounts."""
+    if kind.amount is not None:
+        text, unit = kind.amount(value)
+        return text, f" unit='{unit}'"
+    text = value if kind.show is None else kind.show(value)
+    return (text if kind.plain else escape(text)), ""

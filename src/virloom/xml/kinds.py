@@ -26,11 +26,12 @@ class Kind(Generic[T]):
         show: Value to text; None for values that are text.
         plain: Its text never needs escaping.
         error: What a value that does not convert raises.
-        scale: The factor of each unit, for values that carry a ``unit`` attribute.
-        unit: The unit that is written, and assumed where none is given.
+        choices: The words that may stand.
+        scaled: Text and ``unit`` attribute to value, for amounts.
+        amount: Amount to text and unit.
     """
 
-    __slots__ = ("choices", "error", "parse", "plain", "scaled", "show", "unit")
+    __slots__ = ("amount", "choices", "error", "parse", "plain", "scaled", "show")
 
     def __init__(
         self,
@@ -41,7 +42,7 @@ class Kind(Generic[T]):
         error: type[VirloomError] = XmlError,
         choices: tuple[str, ...] = (),
         scaled: Callable[[str, str | None], T] | None = None,
-        unit: str = "",
+        amount: Callable[[T], tuple[str, str]] | None = None,
     ) -> None:
         self.parse = parse
         self.show = show
@@ -49,7 +50,7 @@ class Kind(Generic[T]):
         self.error = error
         self.choices = choices
         self.scaled = scaled
-        self.unit = unit
+        self.amount = amount
 
 
 def _digits(text: str) -> int:
@@ -129,6 +130,16 @@ def _uuid(text: str) -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
+def _mac(text: str) -> str:
+    # As virMacAddrParse: six hexadecimal numbers, of one or two digits each.
+    parts = text.split(":")
+    if len(parts) != 6 or not all(
+        len(part) in (1, 2) and _HEXADECIMAL.issuperset(part) for part in parts
+    ):
+        raise ValueError("a MAC address such as '52:54:00:12:34:56'")
+    return ":".join([part.lower().rjust(2, "0") for part in parts])
+
+
 def choice(*values: str, error: type[VirloomError] = XmlError) -> Kind[str]:
     """A word out of a fixed list; an unknown one is an error that lists them."""
     known = frozenset(values)
@@ -158,3 +169,4 @@ INT: Kind[int] = Kind(_signed, str)
 YES_NO = _mapped({"yes": True, "no": False}, "'yes' or 'no'")
 ON_OFF = _mapped({"on": True, "off": False}, "'on' or 'off'")
 UUID: Kind[str] = Kind(_uuid)
+MAC: Kind[str] = Kind(_mac)

@@ -3,11 +3,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from virloom.xml.escape import escape
 
 _DOUBLE_QUOTED = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
 _IN_ATTRIBUTE = {**_DOUBLE_QUOTED, ord('"'): "&quot;", 9: "&#9;", 10: "&#10;", 13: "&#13;"}
 _IN_TEXT = {**_DOUBLE_QUOTED, 13: "&#13;"}
+
+
+class Markup(str):
+    """A comment, CDATA section or processing instruction, with its own delimiters."""
+
+    __slots__ = ()
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is character data (CDATA), beside which layout must not change."""
+        return self.startswith("<![CDATA[")
+
+    def content(self) -> str:
+        """The characters of a CDATA section; nothing for the others."""
+        return self[9:-3] if self.is_text else ""
 
 
 class Node:
@@ -51,7 +68,7 @@ class Node:
     @property
     def text(self) -> str:
         """The text of the element and of everything below it."""
-        return "".join(c if isinstance(c, str) else c.text for c in self.children)
+        return "".join([_characters(child) for child in self.children])
 
     def write(self, out: list[str], indent: str) -> None:
         """Appends the lines as libvirt writes its own elements (single quotes)."""
@@ -82,15 +99,15 @@ class Node:
             return
         out.append(f"<{self.tag}{head}>")
         # libxml2 indents only below elements that hold no text at all.
-        pretty = pretty and not any(isinstance(child, str) for child in self.children)
+        pretty = pretty and not any(map(is_text, self.children))
+        deeper = indent + "  "
         for child in self.children:
-            if isinstance(child, str):
-                out.append(child.translate(_IN_TEXT))
-                continue
-            deeper = indent + "  "
             if pretty:
                 out.append(f"\n{deeper}")
-            child._dump(out, deeper, pretty=pretty)
+            if isinstance(child, Node):
+                child._dump(out, deeper, pretty=pretty)
+            else:
+                out.append(child if isinstance(child, Markup) else child.translate(_IN_TEXT))
         if pretty:
             out.append(f"\n{indent}")
         out.append(f"</{self.tag}>")
@@ -100,3 +117,40 @@ class Node:
         items = list(self.attributes.items())
         spaces = [i for i in items if i[0] == "xmlns" or i[0].startswith("xmlns:")]
         return spaces + [i for i in items if i not in spaces] if spaces else items
+
+
+def is_text(child: Node | str) -> bool:
+    """Whether it is character data, and not an element or a comment."""
+    return child.is_text if isinstance(child, Markup) else isinstance(child, str)
+
+
+def _characters(child: Node | str) -> str:
+    if isinstance(child, Node):
+        return child.text
+    return child.content() if isinstance(child, Markup) else child
+
+
+def declare_prefixes(root: Node, outer: Mapping[str, str]) -> None:
+    """Gives a tree that leaves its document the declarations that it used of the outside.
+
+    Args:
+        root: Gets the ``xmlns:`` attributes that are missing.
+        outer: The declarations around it, by attribute name.
+    """
+    missing: dict[str, None] = {}
+    _undeclared(root, frozenset(), missing)
+    for name in missing:
+        if name in outer:
+            root.attributes[name] = outer[name]
+
+
+def _undeclared(node: Node, declared: frozenset[str], missing: dict[str, None]) -> None:
+    here = [name for name in node.attributes if name.startswith("xmlns")]
+    if here:
+        declared = declared.union(here)
+    for name in (node.tag, *node.attributes):
+        prefix, colon, _ = name.partition(":")
+        if colon and prefix not in ("xml", "xmlns") and f"xmlns:{prefix}" not in declared:
+            missing[f"xmlns:{prefix}"] = None
+    for child in node.elements():
+        _undeclared(child, declared, missing)

@@ -10,7 +10,7 @@ from virloom.errors import VirloomError, XmlDetail, XmlError, XmlInvalidSchema
 from virloom.xml.element import Element
 from virloom.xml.fields import Field, Role
 from virloom.xml.limits import Limits
-from virloom.xml.node import Node
+from virloom.xml.node import Markup, Node, declare_prefixes, is_text
 
 if TYPE_CHECKING:
     from virloom.xml.kinds import Kind
@@ -86,6 +86,7 @@ class _Reader:
         self.root: Element | None = None
         self.count = 0
         self.dropped: list[str] = []
+        self.prefixes: dict[str, str] = {}
         self.pieces: list[str] = []
         # (state, tag, element or node, field, unit)
         self.stack: list[tuple[int, str, Any, Any, str | None]] = [(_OUTSIDE, "", None, None, None)]
@@ -95,12 +96,18 @@ class _Reader:
         parser.EndElementHandler = self.end
         parser.CharacterDataHandler = self.pieces.append
         parser.StartDoctypeDeclHandler = self.doctype
+        parser.CommentHandler = self.comment
+        parser.ProcessingInstructionHandler = self.instruction
+        parser.StartCdataSectionHandler = self.start_cdata
+        parser.EndCdataSectionHandler = self.end_cdata
 
     def close(self) -> None:
         """Breaks the cycle between parser and reader."""
         parser = self.parser
         parser.StartElementHandler = parser.EndElementHandler = None
         parser.CharacterDataHandler = parser.StartDoctypeDeclHandler = None
+        parser.CommentHandler = parser.ProcessingInstructionHandler = None
+        parser.StartCdataSectionHandler = parser.EndCdataSectionHandler = None
 
     # Handlers
 
@@ -155,8 +162,38 @@ class _Reader:
         elif state == _LEAF:
             self._close_leaf(element, field, "".join(self.pieces), unit)
         elif state == _NODE:
-            self._flush(element)
+            self._flush(element, closing=True)
+            if field is not None and field.role is Role.RAW:
+                declare_prefixes(element, self.prefixes)
         self.stack.pop()
+
+    def comment(self, data: str) -> None:
+        """A comment; only what is kept word for word keeps it."""
+        self._markup(f"<!--{data}-->")
+
+    def instruction(self, target: str, data: str) -> None:
+        """A processing instruction; as a comment."""
+        self._markup(f"<?{target} {data}?>" if data else f"<?{target}?>")
+
+    def _markup(self, text: str) -> None:
+        state, _, node, _, _ = self.stack[-1]
+        if state == _NODE:
+            self._flush(node)
+            node.children.append(Markup(text))
+
+    def start_cdata(self) -> None:
+        """Character data follows that is to be written as such again."""
+        state, _, node, _, _ = self.stack[-1]
+        if state == _NODE:
+            self._flush(node)
+
+    def end_cdata(self) -> None:
+        """It ends; elsewhere than in kept elements it is text like any other."""
+        state, _, node, _, _ = self.stack[-1]
+        if state == _NODE:
+            self._check_text(node_text := "".join(self.pieces))
+            self.pieces.clear()
+            node.children.append(Markup(f"<![CDATA[{node_text}]]>"))
 
     # Opening
 
@@ -263,8 +300,7 @@ class _Reader:
             parent.__dict__[field.python] = value
 
     def _value(self, kind: Kind[Any], text: str, unit: str | None, attribute: str = "") -> Any:
-        if len(text) > self.limits.text:
-            raise XmlError(self._located(f"text longer than {self.limits.text} characters"))
+        self._check_text(text)
         try:
             if kind.scaled is not None:
                 return kind.scaled(text, unit)
@@ -274,15 +310,27 @@ class _Reader:
         except VirloomError as error:
             raise type(error)(self._located(error.detail, attribute)) from None
 
-    def _flush(self, node: Node) -> None:
+    def _flush(self, node: Node, *, closing: bool = False) -> None:
+        """Appends the text read so far; without blanks that only lay elements out.
+
+        Which blanks those are is libxml2's rule for ``xmlKeepBlanksDefault(0)``, so that
+        metadata comes out as libvirt gives it.
+        """
         text = "".join(self.pieces)
         self.pieces.clear()
-        if not text or text.isspace():
-            # Blanks between elements; libvirt lays the elements out anew.
+        if not text:
             return
+        children = node.children
+        if text.isspace() and not (
+            is_text(children[-1]) or is_text(children[0]) if children else closing
+        ):
+            return
+        self._check_text(text)
+        children.append(text)
+
+    def _check_text(self, text: str) -> None:
         if len(text) > self.limits.text:
             raise XmlError(self._located(f"text longer than {self.limits.text} characters"))
-        node.children.append(text)
 
     # Names that are not declared
 
@@ -304,7 +352,8 @@ class _Reader:
 
     def _unknown_attribute(self, element: Element | None, name: str, text: str) -> None:
         if name == "xmlns" or name.startswith("xmlns:"):
-            # A prefix for <metadata>, which takes what it uses along.
+            # For <metadata>, which takes along what it uses.
+            self.prefixes.setdefault(name, text)
             return
         schema = self.cls.schema()
         if schema is None or not schema.knows_attribute(self._schema_path(), name):

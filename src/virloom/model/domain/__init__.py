@@ -30,7 +30,7 @@ from virloom.model.domain.devices.controller import (
     ControllerModel,
     ControllerTarget,
 )
-from virloom.model.domain.devices.device import AcpiIndex, Alias, Boot, Device, Rom, VirtioOptions
+from virloom.model.domain.devices.device import Alias, Boot, Device, Rom, VirtioOptions
 from virloom.model.domain.devices.disk import (
     BackingFormat,
     BackingStore,
@@ -89,7 +89,6 @@ from virloom.model.domain.unmodelled import unmodelled
 
 __all__ = [
     "Acceleration",
-    "AcpiIndex",
     "Address",
     "Alias",
     "Apic",

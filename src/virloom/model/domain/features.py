@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from virloom.model.units import KIBIBYTES
+from virloom.model.units import KIBIBYTES, PRETTY_BYTES
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, flag, group, leaf, verbatim
 from virloom.xml.kinds import ON_OFF, choice
@@ -23,10 +23,10 @@ class Apic(Element):
 
 
 class Smm(Element):
-    """``<smm state='on'><tseg unit='MiB'>48</tseg></smm>``; ``tseg`` in KiB."""
+    """``<smm state='on'><tseg unit='MiB'>48</tseg></smm>``; ``tseg`` in bytes."""
 
     state: bool | None = attribute(ON_OFF)
-    tseg: int | None = leaf(KIBIBYTES)
+    tseg: int | None = leaf(PRETTY_BYTES)
 
 
 class Ioapic(Element):

@@ -97,5 +97,5 @@ class Os(Element):
     acpi: list[Node] = verbatim("acpi")
     boots: list[BootDevice] = children(BootDevice, "boot")
     bootmenu: BootMenu = group(BootMenu)
-    smbios: Smbios = group(Smbios)
     bios: Bios = group(Bios)
+    smbios: Smbios = group(Smbios)

@@ -6,14 +6,14 @@ from __future__ import annotations
 from virloom.model.domain.devices.device import BOOT, ROM, Boot, Device, Rom, VirtioOptions
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, group, verbatim
-from virloom.xml.kinds import ON_OFF, STRING, UINT, YES_NO, choice
+from virloom.xml.kinds import MAC, ON_OFF, STRING, UINT, YES_NO, choice
 from virloom.xml.node import Node
 
 
 class Mac(Element):
     """``<mac address='52:54:00:…'/>``."""
 
-    address: str | None = attribute(STRING)
+    address: str | None = attribute(MAC)
     type: str | None = attribute(choice("generated", "static"))
     check: bool | None = attribute(YES_NO)
 
@@ -122,7 +122,10 @@ class Interface(Device):
     trust_guest_rx_filters: bool | None = attribute(YES_NO, "trustGuestRxFilters")
     mac: Mac = group(Mac)
     source: InterfaceSource = group(InterfaceSource)
+    vlan: list[Node] = verbatim("vlan")
     virtualport: list[Node] = verbatim("virtualport")
+    bandwidth: list[Node] = verbatim("bandwidth")
+    port: list[Node] = verbatim("port")
     ips: list[InterfaceIp] = children(InterfaceIp, "ip")
     routes: list[Node] = verbatim("route")
     port_forwards: list[Node] = verbatim("portForward")
@@ -135,9 +138,6 @@ class Interface(Device):
     driver: InterfaceDriver = group(InterfaceDriver)
     backend: InterfaceBackend = group(InterfaceBackend)
     filterref: list[Node] = verbatim("filterref")
-    vlan: list[Node] = verbatim("vlan")
-    bandwidth: list[Node] = verbatim("bandwidth")
-    port: list[Node] = verbatim("port")
     tune: list[Node] = verbatim("tune")
     teaming: list[Node] = verbatim("teaming")
     link: Link = group(Link)

@@ -12,8 +12,8 @@ from virloom.xml.kinds import STRING, UINT, YES_NO, choice
 class VideoDriver(VirtioOptions):
     """``<driver name='qemu' vgaconf='io'/>``."""
 
-    name: str | None = attribute(choice("default", "qemu", "vhostuser"))
-    vgaconf: str | None = attribute(choice("io", "on", "off"))
+    name: str | None = attribute(choice("default", "qemu", "vhostuser"), order=60)
+    vgaconf: str | None = attribute(choice("io", "on", "off"), order=61)
 
 
 class Acceleration(Element):
