@@ -20,6 +20,7 @@ from virloom.enums.domain import (
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidArg, NoDomainMetadata, OperationInvalid
 from virloom.model.domain import Domain
+from virloom.model.metadata import get_metadata, set_metadata
 from virloom.procedures import domain as p
 from virloom.xml import FormatFlags, format_document
 
@@ -154,14 +155,14 @@ def _label(kind: int) -> str:
 
 def _read(model: Domain, kind: int, uri: str | None) -> str | None:
     if kind == DomainMetadataType.ELEMENT:
-        return model.get_metadata(uri or "")
+        return get_metadata(model.metadata, uri or "")
     value = model.title if _label(kind) == "title" else model.description
     return value or None
 
 
 def _write(model: Domain, args: p.DomainSetMetadataArgs) -> None:
     if args.type == DomainMetadataType.ELEMENT:
-        model.set_metadata(args.uri or "", args.key, args.metadata)
+        model.metadata = set_metadata(model.metadata, args.uri or "", args.key or "", args.metadata)
     elif args.type == DomainMetadataType.TITLE:
         model.title = args.metadata or None
     else:

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may work on a domain at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from virloom.drivers.runtime.jobs import AsyncJob, DomainJobs, Job
+from virloom.errors import OperationFailed, OperationTimeout
+
+
+async def _settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_a_free_domain_is_taken_without_waiting() -> None:
+    jobs = DomainJobs("web")
+    async with jobs.hold(Job.QUERY, "A"):
+        assert jobs.owner == "A"
+    assert jobs.owner is None
+
+
+async def test_waiting_callers_get_the_domain_in_turn() -> None:
+    jobs = DomainJobs("web")
+    order: list[str] = []
+
+    async def work(name: str) -> None:
+        async with jobs.hold(Job.MODIFY, name):
+            order.append(name)
+            await asyncio.sleep(0)
+
+    async with jobs.hold(Job.MODIFY, "first"):
+        tasks = [asyncio.create_task(work(name)) for name in ("second", "third", "fourth")]
+        await _settle()
+        assert order == []
+    await asyncio.gather(*tasks)
+    assert order == ["second", "third", "fourth"]
+
+
+async def test_the_wait_ends_with_the_holders_name() -> None:
+    jobs = DomainJobs("web", wait_limit=0.01)
+    async with jobs.hold(Job.MODIFY, "DOMAIN_SUSPEND"):
+        with pytest.raises(OperationTimeout, match="DOMAIN_SUSPEND") as caught:
+            async with jobs.hold(Job.QUERY, "B"):
+                pass
+    assert "'web'" in caught.value.message
+    async with jobs.hold(Job.QUERY, "C"):
+        assert jobs.owner == "C"
+
+
+async def test_a_cancelled_waiter_leaves_the_queue_and_the_holder_alone() -> None:
+    jobs = DomainJobs("web")
+
+    async def wait() -> None:
+        async with jobs.hold(Job.MODIFY, "B"):
+            pytest.fail("it was cancelled")
+
+    async with jobs.hold(Job.MODIFY, "A"):
+        waiter = asyncio.create_task(wait())
+        await _settle()
+        waiter.cancel()
+        await asyncio.gather(waiter, return_exceptions=True)
+        assert jobs.owner == "A"
+    assert jobs.owner is None
+
+
+async def test_one_cancelled_in_the_moment_of_its_grant_gives_the_domain_on() -> None:
+    jobs = DomainJobs("web")
+    done: list[str] = []
+
+    async def work(name: str) -> None:
+        async with jobs.hold(Job.MODIFY, name):
+            done.append(name)
+
+    async with jobs.hold(Job.MODIFY, "A"):
+        cancelled = asyncio.create_task(work("B"))
+        last = asyncio.create_task(work("C"))
+        await _settle()
+    cancelled.cancel()  # granted by the line above, and not yet run
+    await asyncio.gather(cancelled, last, return_exceptions=True)
+    assert done == ["C"]
+    assert jobs.owner is None
+
+
+@pytest.mark.parametrize(
+    ("running", "asked", "allowed"),
+    [
+        (AsyncJob.SAVE, Job.QUERY, True),
+        (AsyncJob.SAVE, Job.MODIFY, False),
+        (AsyncJob.SAVE, Job.DESTROY, True),
+        (AsyncJob.MIGRATION, Job.SUSPEND, True),
+        (AsyncJob.BACKUP, Job.MODIFY, True),
+        (AsyncJob.START, Job.QUERY, False),
+    ],
+)
+async def test_an_asynchronous_job_lets_through_what_it_says(
+    running: AsyncJob, asked: Job, allowed: bool
+) -> None:
+    jobs = DomainJobs("web", wait_limit=0.01)
+    async with jobs.hold_async(running, "long"):
+        if allowed:
+            async with jobs.hold(asked, "short"):
+                assert jobs.async_kind is running
+        else:
+            with pytest.raises(OperationTimeout, match="long"):
+                async with jobs.hold(asked, "short"):
+                    pass
+
+
+async def test_the_agent_has_a_slot_of_its_own() -> None:
+    jobs = DomainJobs("web", wait_limit=0.01)
+    async with jobs.hold_agent(Job.QUERY, "agent"):
+        async with jobs.hold(Job.MODIFY, "monitor"):
+            assert jobs.owner == "monitor"
+        with pytest.raises(OperationTimeout):
+            async with jobs.hold_agent(Job.QUERY, "another"):
+                pass
+
+
+async def test_too_many_waiters_are_refused() -> None:
+    jobs = DomainJobs("web", max_queued=1)
+
+    async def wait() -> None:
+        async with jobs.hold(Job.QUERY, "B"):
+            pass
+
+    async with jobs.hold(Job.MODIFY, "A"):
+        waiter = asyncio.create_task(wait())
+        await _settle()
+        with pytest.raises(OperationFailed, match="too many"):
+            async with jobs.hold(Job.QUERY, "C"):
+                pass
+    await waiter
