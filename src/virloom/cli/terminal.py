@@ -8,7 +8,7 @@ import contextlib
 import fcntl
 import os
 import select
-import struct
+import signal
 import termios
 import tty
 from collections.abc import Iterator
@@ -34,14 +34,31 @@ def raw_mode(fd: int) -> Iterator[None]:
         termios.tcsetattr(fd, termios.TCSADRAIN, before)
 
 
-def window_size(fd: int) -> tuple[int, int] | None:
-    """Rows and columns of the terminal *fd*; None when it is none, or does not know."""
+@contextlib.contextmanager
+def size_followed(terminal: int, console: int | None) -> Iterator[None]:
+    """While entered, *console* has the size of *terminal*, now and whenever that changes.
+
+    Does nothing where either is no terminal. The guest does not hear of it by itself.
+    """
+    if console is None or not os.isatty(terminal):
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    copy_size(terminal, console)
+    loop.add_signal_handler(signal.SIGWINCH, copy_size, terminal, console)
     try:
-        packed = fcntl.ioctl(fd, termios.TIOCGWINSZ, bytes(8))
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGWINCH)
+
+
+def copy_size(source: int, target: int) -> bool:
+    """Gives the terminal *target* the size of *source*; False where either is no terminal."""
+    try:
+        fcntl.ioctl(target, termios.TIOCSWINSZ, fcntl.ioctl(source, termios.TIOCGWINSZ, bytes(8)))
     except OSError:
-        return None
-    rows, columns = struct.unpack("HHHH", packed)[:2]
-    return (rows, columns) if rows and columns else None
+        return False
+    return True
 
 
 async def read_input(fd: int) -> bytes:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import signal
 import struct
 import termios
 from collections.abc import Iterator
@@ -47,12 +48,30 @@ def test_raw_mode_leaves_a_pipe_alone(pipe: list[int]) -> None:
         assert not os.isatty(pipe[0])
 
 
-def test_the_size_is_the_terminals(pair: tuple[int, int], pipe: list[int]) -> None:
+async def test_the_size_is_followed(pair: tuple[int, int]) -> None:
+    ours, user = pair
+    other_ours, console = os.openpty()
+    try:
+        fcntl.ioctl(user, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        with terminal.size_followed(user, console):
+            assert os.get_terminal_size(console) == (80, 24)
+            fcntl.ioctl(ours, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 132, 0, 0))
+            changed = asyncio.Event()
+            asyncio.get_running_loop().call_later(0.01, changed.set)
+            signal.raise_signal(signal.SIGWINCH)
+            await changed.wait()
+            assert os.get_terminal_size(console) == (132, 50)
+    finally:
+        os.close(other_ours)
+        os.close(console)
+
+
+async def test_no_terminal_has_no_size(pair: tuple[int, int], pipe: list[int]) -> None:
     _, user = pair
-    assert terminal.window_size(user) is None
-    fcntl.ioctl(user, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    assert terminal.window_size(user) == (24, 80)
-    assert terminal.window_size(pipe[0]) is None
+    assert not terminal.copy_size(user, pipe[0])
+    assert not terminal.copy_size(pipe[0], user)
+    with terminal.size_followed(pipe[0], user):
+        assert os.get_terminal_size(user) == (0, 0)
 
 
 async def test_input_is_waited_for(pipe: list[int]) -> None:
