@@ -256,7 +256,9 @@ class Launch:
     async def _connect(self) -> None:
         with Directory(self._directory) as directory:
             connection = directory.connect_unix(self._record.monitor)
-        self._monitor = await Monitor.connect(connection, timeout=CONNECT_LIMIT)
+        self._monitor = await Monitor.connect(
+            connection, guest=self._guest.name, timeout=CONNECT_LIMIT
+        )
         reached("monitor-connected")
 
     async def _bring_up(self, command: CommandLine) -> RunningGuest:

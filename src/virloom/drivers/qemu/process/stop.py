@@ -107,7 +107,9 @@ def finish(driver: QemuDriver, running: RunningGuest) -> None:
     guest.set_state(DomainState.SHUTOFF, cause.reason)
     if cause is DESTROYED:
         ref = guest.ref()  # libvirt names the id in the event only where the guest ended by itself
-    driver.events.emit(DomainEventID.LIFECYCLE, ref, DomainEventType.STOPPED, cause.detail)
+    driver.events.emit(
+        DomainEventID.LIFECYCLE, ref, int(DomainEventType.STOPPED), int(cause.detail)
+    )
     if not guest.persistent:
         driver.guests.remove(guest)
     if not running.ended.done():
