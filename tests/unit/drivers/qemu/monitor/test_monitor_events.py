@@ -122,7 +122,9 @@ def test_another_form_is_malformed(name: str, data: dict[str, Any]) -> None:
 keys = st.sampled_from(
     ["guest", "reason", "action", "operation", "offset", "id", "device", "open", "client", "info"]
 )
-junk = st.none() | st.booleans() | st.integers() | st.text() | st.just({}) | st.just([])
+junk: st.SearchStrategy[Any] = (
+    st.none() | st.booleans() | st.integers() | st.text() | st.just({}) | st.just([])
+)
 
 
 @given(st.sampled_from(sorted(_DECODERS)), st.dictionaries(keys, junk))
