@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a document leaves out, filled in as libvirt 9's QEMU driver does.
+
+The result is what ``dumpxml`` shows and what every later start of the guest uses, so that a
+guest's hardware does not change when the defaults of a later version do.
+"""
+
+from __future__ import annotations
+
+from virloom.drivers.qemu.capabilities.binary import BinaryCaps
+from virloom.drivers.qemu.config import QemuConfig
+from virloom.drivers.qemu.defaults.chardevs import fill_chardevs, pair_console
+from virloom.drivers.qemu.defaults.controllers import (
+    add_basic_controllers,
+    add_implied_controllers,
+    fill_controllers,
+)
+from virloom.drivers.qemu.defaults.cpu import fill_cpu
+from virloom.drivers.qemu.defaults.devices import add_basic_devices, fill_devices
+from virloom.drivers.qemu.defaults.disks import fill_disks, sort_disks
+from virloom.drivers.qemu.defaults.guest import fill_boot, fill_guest, fill_machine
+from virloom.drivers.qemu.defaults.interfaces import fill_interfaces
+from virloom.model.domain import Domain
+
+__all__ = ["fill_defaults"]
+
+
+def fill_defaults(dom: Domain, caps: BinaryCaps, config: QemuConfig | None = None) -> None:
+    """Completes everything but addresses, in place.
+
+    Args:
+        dom: The parsed document.
+        caps: Of the QEMU that will run it.
+        config: Settings that have a say in defaults; None for libvirt's own.
+
+    Raises:
+        ConfigUnsupported: The machine or a device does not exist.
+        XmlError: The document contradicts itself.
+    """
+    fill_machine(dom, caps)
+    fill_guest(dom)
+    sort_disks(dom)
+    fill_boot(dom)
+    add_basic_controllers(dom, caps)
+    add_basic_devices(dom)
+    fill_cpu(dom, caps)
+    fill_disks(dom)
+    fill_controllers(dom, caps)
+    fill_interfaces(dom, caps)
+    fill_chardevs(dom)
+    pair_console(dom)
+    fill_devices(dom, config)
+    add_implied_controllers(dom)
+    fill_controllers(dom, caps)

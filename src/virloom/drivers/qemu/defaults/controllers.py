@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Controllers that a machine brings or a device needs, and the models of those without one."""
+
+from __future__ import annotations
+
+from virloom.drivers.qemu.capabilities.binary import BinaryCaps
+from virloom.drivers.qemu.devices.address import is_microvm
+from virloom.drivers.qemu.devices.address_chipset import is_i440fx, is_q35
+from virloom.drivers.qemu.devices.controllers import (
+    ensure_controller,
+    find_controller,
+    insert_controller,
+)
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported
+from virloom.model.domain import Controller, ControllerMaster, Domain
+
+_COMPANIONS = (("ich9-uhci1", 0), ("ich9-uhci2", 2), ("ich9-uhci3", 4))
+
+
+def add_basic_controllers(dom: Domain, caps: BinaryCaps) -> None:
+    """What every guest of the machine has: USB, and the chipset's own.
+
+    Raises:
+        ConfigUnsupported: The document's first PCI controller is not the machine's.
+    """
+    _sort(dom)
+    machine = dom.os.type.machine
+    if find_controller(dom, "usb", 0) is None:
+        ensure_controller(dom, "usb", 0, _usb_model(machine, caps))
+    if is_q35(machine):
+        ensure_controller(dom, "sata", 0)
+        _ensure_root(dom, "pcie-root")
+    elif is_i440fx(machine):
+        _ensure_root(dom, "pci-root")
+
+
+def _sort(dom: Domain) -> None:
+    """The order in which libvirt keeps controllers: types as they come, sorted by index."""
+    given = dom.devices.controllers[:]
+    dom.devices.controllers.clear()
+    for controller in given:
+        insert_controller(dom, controller)
+    for controller in given:
+        if controller.index is None:
+            taken = {other.index for other in given if other.type == controller.type}
+            controller.index = next(n for n in range(len(taken) + 1) if n not in taken)
+
+
+def _usb_model(machine: str | None, caps: BinaryCaps) -> str | None:
+    if is_q35(machine):
+        return "qemu-xhci"
+    if is_microvm(machine):
+        # libvirt takes such a machine only where the document says that there is no USB.
+        return "none"
+    return None
+
+
+def _ensure_root(dom: Domain, model: str) -> None:
+    root = find_controller(dom, "pci", 0)
+    if root is None:
+        ensure_controller(dom, "pci", 0, model)
+    elif root.model != model:
+        raise ConfigUnsupported(
+            f"PCI controller 0 of machine '{dom.os.type.machine}' is '{model}', not '{root.model}'",
+            domain=ErrorDomain.QEMU,
+        )
+
+
+def add_implied_controllers(dom: Domain) -> None:
+    """The controllers that disks, channels and consoles sit on, without gaps."""
+    for bus in ("scsi", "fdc", "ide", "sata"):
+        used = [
+            disk.address.controller or 0
+            for disk in dom.devices.disks
+            if disk.target.bus == bus and disk.address is not None and disk.address.type == "drive"
+        ]
+        for index in range(max(used, default=-1) + 1):
+            ensure_controller(dom, bus, index)
+    channels = [c.address for c in dom.devices.channels if c.target.type == "virtio"]
+    consoles = [c.address for c in dom.devices.consoles if c.target.type == "virtio"]
+    for address in channels + consoles:
+        index = 0
+        if address is not None and address.type == "virtio-serial":
+            index = address.controller or 0
+        for number in range(index + 1):
+            ensure_controller(dom, "virtio-serial", number)
+
+
+def fill_controllers(dom: Domain, caps: BinaryCaps) -> None:
+    """The models of USB and SCSI controllers, and the companions of a USB 2 controller."""
+    for controller in dom.devices.controllers[:]:
+        if controller.model is None:
+            if controller.type == "usb" and caps.may_have_device("piix3-usb-uhci"):
+                controller.model = "piix3-uhci"
+            elif controller.type == "scsi":
+                controller.model = _scsi_model(dom, caps)
+
+
+def _scsi_model(dom: Domain, caps: BinaryCaps) -> str:
+    if not is_microvm(dom.os.type.machine) and caps.may_have_device("lsi53c895a"):
+        return "lsilogic"
+    return "virtio-scsi"
+
+
+def add_companions(dom: Domain, index: int) -> None:
+    """The three USB 1 controllers that belong to an ICH9 EHCI controller."""
+    for model, port in _COMPANIONS:
+        insert_controller(
+            dom,
+            Controller(
+                type="usb", index=index, model=model, master=ControllerMaster(startport=port)
+            ),
+        )

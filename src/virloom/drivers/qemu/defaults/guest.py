@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Defaults of everything outside ``<cpu>`` and ``<devices>``."""
+
+from __future__ import annotations
+
+import uuid
+
+from virloom.drivers.qemu.capabilities.binary import BinaryCaps
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported
+from virloom.model.domain import BootDevice, Domain
+
+
+def fill_machine(dom: Domain, caps: BinaryCaps) -> None:
+    """Architecture, emulator, and the machine by its canonical name.
+
+    Raises:
+        ConfigUnsupported: The machine does not exist, or none is named and QEMU has no default.
+    """
+    if dom.os.type.arch is None:
+        dom.os.type.arch = caps.arch
+    if not dom.devices.emulator:
+        dom.devices.emulator = caps.path
+    name = dom.os.type.machine or caps.default_machine
+    if name is None:
+        raise ConfigUnsupported(
+            f"'{caps.path}' has no default machine type",
+            domain=ErrorDomain.QEMU,
+            remedy="name one in <type machine='…'>",
+        )
+    dom.os.type.machine = caps.machine(name).name
+
+
+def fill_guest(dom: Domain) -> None:
+    """UUID, memory, vCPUs, clock and the actions."""
+    if dom.uuid is None:
+        dom.uuid = str(uuid.uuid4())
+    if dom.genid is not None and dom.genid.value is None:
+        dom.genid.value = str(uuid.uuid4())
+    if not dom.current_memory or (dom.memory and dom.current_memory > dom.memory):
+        dom.current_memory = dom.memory
+    vcpu = dom.vcpu
+    if vcpu.value is None:
+        vcpu.value = 1
+    if vcpu.placement is None:
+        vcpu.placement = "static"
+    if vcpu.current == vcpu.value:
+        vcpu.current = None
+    if dom.clock.offset is None:
+        dom.clock.offset = "utc"
+    dom.on_poweroff = dom.on_poweroff or "destroy"
+    dom.on_reboot = dom.on_reboot or "restart"
+    dom.on_crash = dom.on_crash or "destroy"
+
+
+def fill_boot(dom: Domain) -> None:
+    """From the hard disk, where neither ``<os>`` nor a device says otherwise."""
+    if dom.os.boots:
+        return
+    boots = [disk.boot for disk in dom.devices.disks]
+    boots += [interface.boot for interface in dom.devices.interfaces]
+    if not any(boot is not None and boot.order for boot in boots):
+        dom.os.boots.append(BootDevice(dev="hd"))

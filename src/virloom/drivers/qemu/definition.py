@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All steps between a parsed document and a definition: completed, checked, addressed."""
+
+from __future__ import annotations
+
+from virloom.drivers.qemu.capabilities.binary import BinaryCaps
+from virloom.drivers.qemu.config import QemuConfig
+from virloom.drivers.qemu.defaults import fill_defaults
+from virloom.drivers.qemu.devices.address import assign_addresses
+from virloom.drivers.qemu.directories import Directories
+from virloom.drivers.qemu.validate import validate
+from virloom.model.domain import Domain
+
+
+def prepare_definition(
+    dom: Domain,
+    caps: BinaryCaps,
+    *,
+    config: QemuConfig | None = None,
+    directories: Directories | None = None,
+) -> None:
+    """Makes of a parsed document what ``dumpxml`` shows of a defined domain, in place.
+
+    The result does not change when it is prepared again.
+
+    Args:
+        dom: The document; half completed when an error is raised.
+        caps: Of its emulator.
+        config: The driver's settings; None for libvirt's defaults.
+        directories: Where the guest's own files go (firmware variables); None for a document
+            that needs none.
+
+    Raises:
+        XmlError: The document contradicts itself.
+        ConfigUnsupported: It asks for what this QEMU or this driver does not have.
+    """
+    fill_defaults(dom, caps, config)
+    assign_addresses(dom, caps)
+    validate(dom, caps)

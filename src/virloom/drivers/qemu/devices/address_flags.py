@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which devices sit on PCI, and on what kind of bus libvirt 9 puts each."""
+
+from __future__ import annotations
+
+from virloom.drivers.qemu.devices.address_pci import (
+    CONTROLLER_FLAGS,
+    HOTPLUG,
+    PCI_DEVICE,
+    PCIE_DEVICE,
+)
+from virloom.model.domain import (
+    Controller,
+    Device,
+    Disk,
+    Domain,
+    Input,
+    Interface,
+    Memballoon,
+    Rng,
+    Serial,
+    Sound,
+    Video,
+    Watchdog,
+)
+
+_PCI = PCI_DEVICE | HOTPLUG
+_PCIE = PCIE_DEVICE | HOTPLUG
+
+# Network cards that libvirt knows to be conventional PCI; a model that it does not know is PCIe.
+_PCI_NICS = frozenset({"rtl8139", "e1000", "vmxnet3", "virtio-transitional"})
+_OTHER_NICS = frozenset({"usb-net", "spapr-vlan", "lan9118", "smc91c111", "netfront"})
+
+_XHCI = frozenset({"nec-xhci", "qemu-xhci"})
+_SCSI_PCI = frozenset(
+    {"lsilogic", "buslogic", "lsisas1068", "vmpvscsi", "virtio-transitional", "dc390", "am53c974"}
+)
+
+
+class Connector:
+    """Says what each device of one guest asks of a PCI bus."""
+
+    def __init__(self, dom: Domain) -> None:
+        self._express = _PCIE if root_model(dom) == "pcie-root" else _PCI
+
+    def flags(self, device: Device) -> int:
+        """What *device* asks for; 0 when it does not sit on PCI."""
+        match device:
+            case Controller():
+                return self._controller(device)
+            case Interface():
+                return self._interface(device)
+            case Disk():
+                return self._virtio(device.model) if device.target.bus == "virtio" else 0
+            case Input():
+                return self._virtio(device.model) if device.bus == "virtio" else 0
+            case Memballoon():
+                return 0 if device.model in (None, "none") else self._virtio(device.model)
+            case Rng():
+                return self._virtio(device.model)
+            case Video():
+                return self._video(device)
+            case Sound():
+                return 0 if device.model in ("sb16", "pcspk", "usb") else _PCI
+            case Watchdog():
+                return _PCI if device.model == "i6300esb" else 0
+            case Serial():
+                return _PCI if device.target.type == "pci-serial" else 0
+        return 0
+
+    def _virtio(self, model: str | None) -> int:
+        return _PCI if model == "virtio-transitional" else self._express
+
+    def _controller(self, device: Controller) -> int:
+        model = device.model
+        match device.type:
+            case "pci":
+                return CONTROLLER_FLAGS.get(model or "", 0)
+            case "usb":
+                if model == "none":
+                    return 0
+                return self._express if model in _XHCI else _PCI
+            case "scsi":
+                return _PCI if model in _SCSI_PCI else self._express
+            case "virtio-serial":
+                return self._virtio(model)
+            case "sata" | "ide":
+                return _PCI
+        return 0
+
+    def _interface(self, device: Interface) -> int:
+        model = device.model.type
+        if model in _OTHER_NICS:
+            return 0
+        return _PCI if model in _PCI_NICS else self._express
+
+    def _video(self, device: Video) -> int:
+        match device.model.type:
+            case "virtio" | "bochs":
+                return self._express
+            case "none" | "ramfb" | "gop":
+                return 0
+        return _PCI
+
+
+def root_model(dom: Domain) -> str | None:
+    """The model of the guest's first PCI bus; None on a machine without PCI."""
+    for controller in dom.devices.controllers:
+        if controller.type == "pci" and not controller.index:
+            return controller.model
+    return None
