@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from virloom.errors import InvalidArg, NumericOverflow
-from virloom.xml.kinds import Kind
+from virloom.xml.kinds import ULONG, Kind
 
 _PREFIXES = "kmgtpe"
 
@@ -44,13 +44,11 @@ def scaled(text: str, unit: str | None, *, default: int, limit: int) -> int:
         InvalidArg: There is no such unit.
         NumericOverflow: More than ``limit``.
     """
-    digits = text.strip(" \t\n\r")
-    if not (digits.isascii() and digits.isdigit()):
-        raise ValueError("a non-negative integer")
-    factor = unit_factor(unit) if unit else default
-    value = int(digits) * factor
+    assert ULONG.parse is not None
+    number = ULONG.parse(text)
+    value = number * (unit_factor(unit) if unit else default)
     if value > limit:
-        raise NumericOverflow(f"value too large: {digits}{unit or ''}")
+        raise NumericOverflow(f"value too large: {number}{unit or ''}")
     return value
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from virloom.errors import ConfigUnsupported, VirloomError, XmlError
+from virloom.errors import ConfigUnsupported, InternalError, VirloomError, XmlError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ class Kind(Generic[T]):
 
 def _digits(text: str) -> int:
     # strtoul skips leading blanks; int() would also take underscores and other scripts' digits.
-    stripped = text.lstrip(" \t\n")
+    stripped = text.lstrip(" \t\n").removeprefix("+")
     if not (stripped.isascii() and stripped.isdigit()):
         raise ValueError("a non-negative integer")
     return int(stripped)
@@ -79,8 +79,8 @@ def _signed(text: str) -> int:
         value = _digits(text[1:] if negative else text)
     except ValueError:
         raise ValueError("an integer") from None
-    if value >= 1 << 63:
-        raise ValueError("an integer of 64 bits")
+    if value >= 1 << 31:
+        raise ValueError("an integer of 32 bits")
     return -value if negative else value
 
 
@@ -90,7 +90,7 @@ def parse_base0(text: str) -> int:
     Raises:
         ValueError: It is none, or needs more than 64 bits.
     """
-    digits, base = text.lstrip(" \t\n"), 10
+    digits, base = text.lstrip(" \t\n").removeprefix("+"), 10
     if digits[:2] in ("0x", "0X"):
         digits, base = digits[2:], 16
     elif len(digits) > 1 and digits[0] == "0":
@@ -104,6 +104,18 @@ def parse_base0(text: str) -> int:
     if value >= 1 << 64:
         raise ValueError("a non-negative integer of 64 bits")
     return value
+
+
+def bounded_base0(top: int) -> Callable[[str], int]:
+    """:func:`parse_base0` for numbers up to ``top``."""
+
+    def parse(text: str) -> int:
+        value = parse_base0(text)
+        if value > top:
+            raise ValueError(f"a number from 0 to {top:#x}")
+        return value
+
+    return parse
 
 
 def _mapped(table: Mapping[str, bool], expected: str) -> Kind[bool]:
@@ -159,14 +171,15 @@ def option(*values: str) -> Kind[str]:
 
 def hexadecimal(width: int) -> Kind[int]:
     """A number that is written as ``0x`` and at least ``width`` digits."""
-    return Kind(parse_base0, f"0x{{:0{width}x}}".format)
+    return Kind(bounded_base0((1 << 31) - 1), f"0x{{:0{width}x}}".format)
 
 
 STRING: Kind[str] = Kind(None, plain=False)
 UINT: Kind[int] = Kind(_bounded(32), str)
+UINT_ANY_BASE: Kind[int] = Kind(bounded_base0((1 << 31) - 1), str)
 ULONG: Kind[int] = Kind(_bounded(64), str)
 INT: Kind[int] = Kind(_signed, str)
 YES_NO = _mapped({"yes": True, "no": False}, "'yes' or 'no'")
 ON_OFF = _mapped({"on": True, "off": False}, "'on' or 'off'")
-UUID: Kind[str] = Kind(_uuid)
+UUID: Kind[str] = Kind(_uuid, error=InternalError)
 MAC: Kind[str] = Kind(_mac)

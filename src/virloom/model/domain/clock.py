@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, children, verbatim
-from virloom.xml.kinds import STRING, ULONG, YES_NO, choice
+from virloom.xml.kinds import STRING, ULONG, YES_NO, choice, option
 from virloom.xml.node import Node
 
 
@@ -35,9 +35,9 @@ class Timer(Element):
 class Clock(Element):
     """``<clock offset='utc'>``; ``adjustment`` is seconds, or ``reset``."""
 
-    offset: str | None = attribute(choice("utc", "localtime", "variable", "timezone", "absolute"))
+    offset: str | None = attribute(option("utc", "localtime", "variable", "timezone", "absolute"))
     adjustment: str | None = attribute(STRING)
-    basis: str | None = attribute(choice("utc", "localtime"))
+    basis: str | None = attribute(option("utc", "localtime"))
     timezone: str | None = attribute(STRING)
     start: str | None = attribute(STRING)
     timers: list[Timer] = children(Timer, "timer")

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, children, content, group, leaf, verbatim
-from virloom.xml.kinds import ON_OFF, STRING, UINT, choice
+from virloom.xml.kinds import ON_OFF, STRING, UINT, choice, option
 from virloom.xml.node import Node
 
 
 class CpuModel(Element):
     """``<model fallback='forbid' vendor_id='…'>Nehalem</model>``."""
 
-    fallback: str | None = attribute(choice("allow", "forbid"))
+    fallback: str | None = attribute(option("allow", "forbid"))
     vendor_id: str | None = attribute(STRING)
     value: str | None = content(STRING)
 
@@ -43,16 +43,16 @@ class CpuCache(Element):
 class CpuFeature(Element):
     """``<feature policy='disable' name='svm'/>``."""
 
-    policy: str | None = attribute(choice("force", "require", "optional", "disable", "forbid"))
+    policy: str | None = attribute(option("force", "require", "optional", "disable", "forbid"))
     name: str | None = attribute(STRING)
 
 
 class Cpu(Element):
     """``<cpu mode='custom' match='exact' check='partial'>``."""
 
-    mode: str | None = attribute(choice("custom", "host-model", "host-passthrough", "maximum"))
+    mode: str | None = attribute(option("custom", "host-model", "host-passthrough", "maximum"))
     match: str | None = attribute(choice("minimum", "exact", "strict"))
-    check: str | None = attribute(choice("default", "none", "partial", "full"))
+    check: str | None = attribute(choice("none", "partial", "full"))
     migratable: bool | None = attribute(ON_OFF)
     model: CpuModel = group(CpuModel)
     vendor: str | None = leaf(STRING)

@@ -27,11 +27,10 @@ from virloom.xml.fields import (
     verbatim,
 )
 from virloom.xml.format import FormatFlags
-from virloom.xml.kinds import INT, ON_OFF, STRING, UINT, UUID, choice
+from virloom.xml.kinds import INT, ON_OFF, STRING, UINT, UUID, choice, option
 from virloom.xml.node import Node
 
 TYPES = (
-    "none",
     "qemu",
     "kqemu",
     "kvm",
@@ -83,7 +82,7 @@ class Domain(DomainElement):
     tag = "domain"
     schema_path = "domain"
 
-    type: str | None = attribute(choice(*TYPES))
+    type: str | None = attribute(option(*TYPES))
     id: int | None = attribute(INT, live=True)
     xmlns_qemu: str | None = attribute(STRING, "xmlns:qemu")
     name: str = leaf(STRING, default="")
@@ -115,10 +114,10 @@ class Domain(DomainElement):
     features: Features = group(Features)
     cpu: Cpu | None = child(Cpu)
     clock: Clock = group(Clock)
-    on_poweroff: str | None = leaf(choice("destroy", "restart", "rename-restart", "preserve"))
-    on_reboot: str | None = leaf(choice("destroy", "restart", "rename-restart", "preserve"))
+    on_poweroff: str | None = leaf(option("destroy", "restart", "rename-restart", "preserve"))
+    on_reboot: str | None = leaf(option("destroy", "restart", "rename-restart", "preserve"))
     on_crash: str | None = leaf(
-        choice(
+        option(
             "destroy",
             "restart",
             "rename-restart",
@@ -127,7 +126,7 @@ class Domain(DomainElement):
             "coredump-restart",
         )
     )
-    on_lockfailure: str | None = leaf(choice("default", "poweroff", "restart", "pause", "ignore"))
+    on_lockfailure: str | None = leaf(option("poweroff", "restart", "pause", "ignore"))
     pm: Pm = group(Pm)
     perf: list[Node] = verbatim("perf")
     devices: Devices = group(Devices)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, children, content, group, leaf, leaves, verbatim
-from virloom.xml.kinds import INT, STRING, UINT, YES_NO, choice
+from virloom.xml.kinds import INT, STRING, UINT, YES_NO, choice, option
 from virloom.xml.node import Node
 
 
@@ -72,13 +72,13 @@ class Bios(Element):
 class Smbios(Element):
     """``<smbios mode='sysinfo'/>``: where the tables come from."""
 
-    mode: str | None = attribute(choice("none", "emulate", "host", "sysinfo"))
+    mode: str | None = attribute(option("none", "emulate", "host", "sysinfo"))
 
 
 class Os(Element):
     """``<os firmware='efi'>``."""
 
-    firmware: str | None = attribute(choice("none", "bios", "efi"))
+    firmware: str | None = attribute(choice("bios", "efi"))
     type: OsType = group(OsType)
     firmware_features: Firmware = group(Firmware, "firmware")
     init: str | None = leaf(STRING)

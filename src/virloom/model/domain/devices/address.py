@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, verbatim
 from virloom.xml.format import FormatFlags
-from virloom.xml.kinds import ON_OFF, STRING, UINT, choice, parse_base0
+from virloom.xml.kinds import ON_OFF, STRING, UINT, bounded_base0, option
 from virloom.xml.node import Node
 
-_TYPE = choice(
-    "none",
+_TYPE = option(
     "pci",
     "drive",
     "virtio-serial",
@@ -27,24 +26,34 @@ _TYPE = choice(
     "unassigned",
 )
 
-# Per type: attribute → how it is written, in libvirt's order. What a type does not list is not
-# written, and not read either.
-_WRITTEN: dict[str, dict[str, str]] = {
+# Per type: attribute → how it is written and the largest value, in libvirt's order. What a type
+# does not list is not written, and not read either. Formats with 0x are read in any base.
+_WRITTEN: dict[str, dict[str, tuple[str, int]]] = {
     "pci": {
-        "domain": "0x{:04x}",
-        "bus": "0x{:02x}",
-        "slot": "0x{:02x}",
-        "function": "0x{:01x}",
+        "domain": ("0x{:04x}", 0xFFFF),
+        "bus": ("0x{:02x}", 0xFF),
+        "slot": ("0x{:02x}", 0x1F),
+        "function": ("0x{:01x}", 7),
     },
-    "drive": {"controller": "{}", "bus": "{}", "target": "{}", "unit": "{}"},
-    "virtio-serial": {"controller": "{}", "bus": "{}", "port": "{}"},
-    "ccid": {"controller": "{}", "slot": "{}"},
-    "usb": {"bus": "{}", "port": "{}"},
-    "spapr-vio": {"reg": "0x{:08x}"},
-    "ccw": {"cssid": "0x{:x}", "ssid": "0x{:x}", "devno": "0x{:04x}"},
-    "isa": {"iobase": "0x{:x}", "irq": "0x{:x}"},
-    "dimm": {"slot": "{}", "base": "0x{:x}"},
+    "drive": {
+        "controller": ("{}", 0xFFFFFFFF),
+        "bus": ("{}", 0xFFFFFFFF),
+        "target": ("{}", 0xFFFFFFFF),
+        "unit": ("{}", 0xFFFFFFFF),
+    },
+    "virtio-serial": {
+        "controller": ("{}", 0xFFFFFFFF),
+        "bus": ("{}", 0xFFFFFFFF),
+        "port": ("{}", 0xFFFFFFFF),
+    },
+    "ccid": {"controller": ("{}", 0xFFFFFFFF), "slot": ("{}", 0xFFFFFFFF)},
+    "usb": {"bus": ("{}", 0xFFFFFFFF), "port": ("{}", 0)},
+    "spapr-vio": {"reg": ("0x{:08x}", 0xFFFFFFFFFFFFFFFF)},
+    "ccw": {"cssid": ("0x{:x}", 0xFE), "ssid": ("0x{:x}", 3), "devno": ("0x{:04x}", 0xFFFF)},
+    "isa": {"iobase": ("0x{:x}", 0xFFFFFFFF), "irq": ("0x{:x}", 0xFFFFFFFF)},
+    "dimm": {"slot": ("{}", 0xFFFFFFFF), "base": ("0x{:x}", 0xFFFFFFFFFFFFFFFF)},
 }
+_NUMBERS = frozenset(name for forms in _WRITTEN.values() for name in forms)
 
 
 class Address(Element):
@@ -80,12 +89,14 @@ class Address(Element):
         values = self.__dict__
         for name, text in attributes.items():
             if name not in numbers:
-                left[name] = text
+                # What belongs to another type of address is nothing here, as in libvirt.
+                if name not in _NUMBERS:
+                    left[name] = text
             elif name == "port" and attributes["type"] == "usb":
                 values[name] = _usb_port(text)
             else:
                 try:
-                    values[name] = parse_base0(text)
+                    values[name] = _number(text, *numbers[name])
                 except ValueError as error:
                     raise ValueError(name, str(error)) from None
         return left
@@ -96,7 +107,7 @@ class Address(Element):
         kind = values.get("type")
         if kind is not None:
             yield "type", kind
-        for name, form in _WRITTEN.get(kind or "", {}).items():
+        for name, (form, _) in _WRITTEN.get(kind or "", {}).items():
             value = values.get(name)
             if value is not None:
                 yield name, form.format(value)
@@ -109,3 +120,10 @@ def _usb_port(text: str) -> str:
     if len(parts) > 4 or not all(part.isascii() and part.isdigit() for part in parts):
         raise ValueError("port", "a USB port such as '1' or '1.2' (at most four levels)")
     return text
+
+
+def _number(text: str, form: str, top: int) -> int:
+    if form != "{}":
+        return bounded_base0(top)(text)
+    assert UINT.parse is not None
+    return UINT.parse(text)

@@ -10,10 +10,10 @@ from virloom.model.domain.seclabel import SourceSeclabel
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, children, group, verbatim
 from virloom.xml.format import FormatFlags
-from virloom.xml.kinds import ON_OFF, STRING, UINT, YES_NO, choice
+from virloom.xml.kinds import INT, ON_OFF, STRING, YES_NO, choice, option
 from virloom.xml.node import Node
 
-TYPE = choice(
+TYPE = option(
     "null",
     "vc",
     "pty",
@@ -36,7 +36,7 @@ class ChardevSource(Element):
     """``<source path='…'/>``: a file, socket or address; UDP has two of them, by ``mode``."""
 
     channel: str | None = attribute(STRING)
-    mode: str | None = attribute(choice("connect", "bind", "client", "server"))
+    mode: str | None = attribute(choice("connect", "bind"))
     path: str | None = attribute(STRING)
     host: str | None = attribute(STRING)
     service: str | None = attribute(STRING)
@@ -53,7 +53,7 @@ class ChardevSource(Element):
 class Protocol(Element):
     """``<protocol type='telnet'/>`` of a TCP source."""
 
-    type: str | None = attribute(choice("raw", "telnet", "telnets", "tls"))
+    type: str | None = attribute(option("raw", "telnet", "telnets", "tls"))
 
 
 class Log(Element):
@@ -90,7 +90,7 @@ class SerialTarget(Element):
     """``<target type='isa-serial' port='0'>``."""
 
     type: str | None = attribute(STRING)
-    port: int | None = attribute(UINT)
+    port: int | None = attribute(INT)
     model: TargetModel = group(TargetModel)
 
 
@@ -107,7 +107,7 @@ class ParallelTarget(Element):
     """``<target port='0'/>``."""
 
     type: str | None = attribute(STRING)
-    port: int | None = attribute(UINT)
+    port: int | None = attribute(INT)
 
 
 class Parallel(Chardev):
@@ -123,7 +123,7 @@ class ConsoleTarget(Element):
     """``<target type='serial' port='0'/>``."""
 
     type: str | None = attribute(STRING)
-    port: int | None = attribute(UINT)
+    port: int | None = attribute(INT)
 
 
 class Console(Chardev):
@@ -140,9 +140,9 @@ class ChannelTarget(Element):
 
     type: str | None = attribute(STRING)
     address: str | None = attribute(STRING)
-    port: int | None = attribute(UINT)
+    port: int | None = attribute(INT)
     name: str | None = attribute(STRING)
-    state: str | None = attribute(choice("default", "connected", "disconnected"), live=True)
+    state: str | None = attribute(choice("connected", "disconnected"), live=True)
 
 
 class Channel(Chardev):

@@ -7,7 +7,7 @@ from virloom.model.domain.devices.device import MASTER, Device, VirtioOptions
 from virloom.model.units import KIBIBYTES
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, group, leaf
-from virloom.xml.kinds import INT, ON_OFF, STRING, UINT, choice, hexadecimal
+from virloom.xml.kinds import INT, ON_OFF, STRING, UINT, UINT_ANY_BASE, choice, hexadecimal
 
 
 class ControllerDriver(VirtioOptions):
@@ -29,10 +29,10 @@ class ControllerModel(Element):
 class ControllerTarget(Element):
     """``<target chassis='1' port='0x8'/>`` of a PCI controller."""
 
-    chassis_nr: int | None = attribute(UINT, "chassisNr")
-    chassis: int | None = attribute(UINT)
+    chassis_nr: int | None = attribute(UINT_ANY_BASE, "chassisNr")
+    chassis: int | None = attribute(UINT_ANY_BASE)
     port: int | None = attribute(hexadecimal(1))
-    bus_nr: int | None = attribute(UINT, "busNr")
+    bus_nr: int | None = attribute(UINT_ANY_BASE, "busNr")
     index: int | None = attribute(INT)
     hotplug: bool | None = attribute(ON_OFF)
     node: int | None = leaf(UINT)

@@ -7,10 +7,10 @@ from virloom.model.domain.devices.device import BOOT, Boot, Device, VirtioOption
 from virloom.model.domain.seclabel import SourceSeclabel
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, flag, group, itself, leaf, verbatim
-from virloom.xml.kinds import ON_OFF, STRING, UINT, YES_NO, choice
+from virloom.xml.kinds import ON_OFF, STRING, UINT, YES_NO, choice, option
 from virloom.xml.node import Node
 
-FORMAT = choice(
+_FORMATS = (
     "raw",
     "dir",
     "bochs",
@@ -22,16 +22,15 @@ FORMAT = choice(
     "fat",
     "vhd",
     "ploop",
-    "luks",
     "cow",
     "qcow",
     "qcow2",
     "qed",
     "vmdk",
-    "aio",
-    "none",
 )
-TYPE = choice("none", "block", "file", "dir", "network", "volume", "nvme", "vhostuser")
+FORMAT = option(*_FORMATS, "aio")
+BACKING_FORMAT = choice(*_FORMATS)
+TYPE = choice("block", "file", "dir", "network", "volume", "nvme", "vhostuser")
 
 
 class DiskDriver(VirtioOptions):
@@ -42,15 +41,15 @@ class DiskDriver(VirtioOptions):
     cache: str | None = attribute(
         choice("default", "none", "writethrough", "writeback", "directsync", "unsafe")
     )
-    error_policy: str | None = attribute(choice("default", "stop", "report", "ignore", "enospace"))
-    rerror_policy: str | None = attribute(choice("default", "stop", "report", "ignore"))
-    io: str | None = attribute(choice("default", "native", "threads", "io_uring"))
+    error_policy: str | None = attribute(choice("stop", "report", "ignore", "enospace"))
+    rerror_policy: str | None = attribute(choice("stop", "report", "ignore"))
+    io: str | None = attribute(choice("native", "threads", "io_uring"))
     ioeventfd: bool | None = attribute(ON_OFF)
     event_idx: bool | None = attribute(ON_OFF)
     copy_on_read: bool | None = attribute(ON_OFF)
-    discard: str | None = attribute(choice("default", "unmap", "ignore"))
+    discard: str | None = attribute(choice("unmap", "ignore"))
     iothread: int | None = attribute(UINT)
-    detect_zeroes: str | None = attribute(choice("default", "off", "on", "unmap"))
+    detect_zeroes: str | None = attribute(choice("off", "on", "unmap"))
     queues: int | None = attribute(UINT)
     queue_size: int | None = attribute(UINT)
     metadata_cache: list[Node] = verbatim("metadata_cache")
@@ -71,7 +70,7 @@ class DiskSource(Element):
     dev: str | None = attribute(STRING)
     dir: str | None = attribute(STRING)
     startup_policy: str | None = attribute(
-        choice("default", "mandatory", "requisite", "optional"), "startupPolicy"
+        choice("mandatory", "requisite", "optional"), "startupPolicy"
     )
     index: int | None = attribute(UINT, live=True)
     hosts: list[Node] = verbatim("host")
@@ -81,7 +80,7 @@ class DiskSource(Element):
 class BackingFormat(Element):
     """``<format type='raw'/>`` of a backing image."""
 
-    type: str | None = attribute(FORMAT)
+    type: str | None = attribute(BACKING_FORMAT)
     metadata_cache: list[Node] = verbatim("metadata_cache")
 
 
@@ -100,7 +99,7 @@ class DiskTarget(Element):
 
     dev: str | None = attribute(STRING)
     bus: str | None = attribute(
-        choice("none", "ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd")
+        choice("ide", "fdc", "scsi", "virtio", "xen", "usb", "uml", "sata", "sd")
     )
     tray: str | None = attribute(choice("closed", "open"))
     removable: bool | None = attribute(ON_OFF)
@@ -113,7 +112,7 @@ class Geometry(Element):
     cyls: int | None = attribute(UINT)
     heads: int | None = attribute(UINT)
     secs: int | None = attribute(UINT)
-    trans: str | None = attribute(choice("default", "none", "auto", "lba"))
+    trans: str | None = attribute(choice("none", "auto", "lba"))
 
 
 class BlockIo(Element):
@@ -135,8 +134,8 @@ class Disk(Device):
         choice("virtio", "virtio-transitional", "virtio-non-transitional")
     )
     rawio: bool | None = attribute(YES_NO)
-    sgio: str | None = attribute(choice("default", "filtered", "unfiltered"))
-    snapshot: str | None = attribute(choice("default", "no", "internal", "external", "manual"))
+    sgio: str | None = attribute(choice("filtered", "unfiltered"))
+    snapshot: str | None = attribute(choice("no", "internal", "external", "manual"))
     driver: DiskDriver = group(DiskDriver)
     auth: list[Node] = verbatim("auth")
     source: DiskSource = group(DiskSource)

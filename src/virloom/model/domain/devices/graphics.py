@@ -5,11 +5,15 @@ from __future__ import annotations
 
 from typing import Self
 
+from virloom.errors import InternalError
 from virloom.model.domain.base import DomainElement
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children
 from virloom.xml.format import FormatFlags
-from virloom.xml.kinds import INT, STRING, UINT, YES_NO, choice
+from virloom.xml.kinds import INT, STRING, UINT, YES_NO, Kind, choice, option
+
+# libvirt has another error for these numbers than for all others.
+_PORT: Kind[int] = Kind(INT.parse, str, error=InternalError)
 
 
 class Listen(Element):
@@ -40,8 +44,8 @@ class Graphics(DomainElement):
     display: str | None = attribute(STRING)
     xauth: str | None = attribute(STRING)
     fullscreen: bool | None = attribute(YES_NO)
-    port: int | None = attribute(INT)
-    tls_port: int | None = attribute(INT, "tlsPort")
+    port: int | None = attribute(_PORT)
+    tls_port: int | None = attribute(_PORT, "tlsPort")
     autoport: bool | None = attribute(YES_NO)
     websocket: int | None = attribute(INT)
     listen: str | None = attribute(STRING)
@@ -52,7 +56,7 @@ class Graphics(DomainElement):
     power_control: bool | None = attribute(YES_NO, "powerControl")
     passwd: str | None = attribute(STRING, secret=True)
     passwd_valid_to: str | None = attribute(STRING, "passwdValidTo", secret=True)
-    connected: str | None = attribute(choice("fail", "disconnect", "keep"), secret=True)
+    connected: str | None = attribute(option("fail", "disconnect", "keep"), secret=True)
     listens: list[Listen] = children(Listen, "listen")
     audio: GraphicsAudio | None = child(GraphicsAudio)
 

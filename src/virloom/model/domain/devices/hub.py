@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from virloom.model.domain.devices.device import Device
 from virloom.xml.fields import attribute
-from virloom.xml.kinds import choice
+from virloom.xml.kinds import option
 
 
 class Hub(Device):
@@ -14,4 +14,4 @@ class Hub(Device):
     tag = "hub"
     schema_path = "domain/devices/hub"
 
-    type: str | None = attribute(choice("usb"))
+    type: str | None = attribute(option("usb"))

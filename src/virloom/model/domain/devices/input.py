@@ -6,7 +6,7 @@ from __future__ import annotations
 from virloom.model.domain.devices.device import Device, VirtioOptions
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, group
-from virloom.xml.kinds import ON_OFF, STRING, choice
+from virloom.xml.kinds import ON_OFF, STRING, choice, option
 
 
 class InputSource(Element):
@@ -14,7 +14,7 @@ class InputSource(Element):
 
     evdev: str | None = attribute(STRING)
     dev: str | None = attribute(STRING)
-    grab: str | None = attribute(choice("default", "all"))
+    grab: str | None = attribute(choice("all"))
     grab_toggle: str | None = attribute(STRING, "grabToggle")
     repeat: bool | None = attribute(ON_OFF)
 
@@ -25,12 +25,10 @@ class Input(Device):
     tag = "input"
     schema_path = "domain/devices/input"
 
-    type: str | None = attribute(choice("mouse", "tablet", "keyboard", "passthrough", "evdev"))
-    bus: str | None = attribute(
-        choice("default", "ps2", "usb", "xen", "parallels", "virtio", "none")
-    )
+    type: str | None = attribute(option("mouse", "tablet", "keyboard", "passthrough", "evdev"))
+    bus: str | None = attribute(option("ps2", "usb", "xen", "parallels", "virtio", "none"))
     model: str | None = attribute(
-        choice("virtio", "virtio-transitional", "virtio-non-transitional")
+        option("virtio", "virtio-transitional", "virtio-non-transitional")
     )
     driver: VirtioOptions = group(VirtioOptions)
     source: InputSource = group(InputSource)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from virloom.model.domain.devices.device import BOOT, ROM, Boot, Device, Rom, VirtioOptions
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, group, verbatim
-from virloom.xml.kinds import MAC, ON_OFF, STRING, UINT, YES_NO, choice
+from virloom.xml.kinds import MAC, ON_OFF, STRING, UINT, YES_NO, choice, option
 from virloom.xml.node import Node
 
 
@@ -50,8 +50,8 @@ class InterfaceModel(Element):
 class InterfaceDriver(VirtioOptions):
     """``<driver name='vhost' queues='4'/>``."""
 
-    name: str | None = attribute(choice("default", "qemu", "kvm", "vhost", "vfio", "xen"))
-    txmode: str | None = attribute(choice("default", "iothread", "timer"))
+    name: str | None = attribute(choice("qemu", "vhost"))
+    txmode: str | None = attribute(choice("iothread", "timer"))
     ioeventfd: bool | None = attribute(ON_OFF)
     event_idx: bool | None = attribute(ON_OFF)
     queues: int | None = attribute(UINT)
@@ -75,7 +75,7 @@ class InterfaceIp(Element):
 class InterfaceBackend(Element):
     """``<backend type='passt' logFile='…'/>``; ``tap`` and ``vhost`` are device paths."""
 
-    type: str | None = attribute(choice("default", "passt"))
+    type: str | None = attribute(choice("passt"))
     tap: str | None = attribute(STRING)
     vhost: str | None = attribute(STRING)
     log_file: str | None = attribute(STRING, "logFile")
@@ -84,7 +84,7 @@ class InterfaceBackend(Element):
 class Link(Element):
     """``<link state='down'/>``."""
 
-    state: str | None = attribute(choice("default", "up", "down"))
+    state: str | None = attribute(option("up", "down"))
 
 
 class Mtu(Element):

@@ -6,13 +6,13 @@ from __future__ import annotations
 from virloom.model.domain.devices.device import Device, VirtioOptions
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, group
-from virloom.xml.kinds import ON_OFF, UINT, choice
+from virloom.xml.kinds import ON_OFF, UINT_ANY_BASE, choice
 
 
 class BalloonStats(Element):
     """``<stats period='10'/>``, in seconds."""
 
-    period: int | None = attribute(UINT)
+    period: int | None = attribute(UINT_ANY_BASE)
 
 
 class Memballoon(Device):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from virloom.model.domain.devices.device import Device
 from virloom.xml.fields import attribute
-from virloom.xml.kinds import choice
+from virloom.xml.kinds import option
 
 
 class Panic(Device):
@@ -14,4 +14,4 @@ class Panic(Device):
     tag = "panic"
     schema_path = "domain/devices/panic"
 
-    model: str | None = attribute(choice("default", "isa", "pseries", "hyperv", "s390", "pvpanic"))
+    model: str | None = attribute(option("isa", "pseries", "hyperv", "s390"))

@@ -7,7 +7,7 @@ from virloom.model.domain.devices.chardev import ChardevSource, Log, Protocol
 from virloom.model.domain.devices.device import Device, VirtioOptions
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, children, content, group
-from virloom.xml.kinds import STRING, UINT, choice
+from virloom.xml.kinds import STRING, UINT, option
 
 
 class Rate(Element):
@@ -20,7 +20,7 @@ class Rate(Element):
 class RngBackend(Element):
     """``<backend model='random'>/dev/urandom</backend>``; ``egd`` has a character device."""
 
-    model: str | None = attribute(choice("random", "egd", "builtin"))
+    model: str | None = attribute(option("random", "egd", "builtin"))
     type: str | None = attribute(STRING)
     value: str | None = content(STRING)
     sources: list[ChardevSource] = children(ChardevSource, "source")
@@ -35,7 +35,7 @@ class Rng(Device):
     schema_path = "domain/devices/rng"
 
     model: str | None = attribute(
-        choice("virtio", "virtio-transitional", "virtio-non-transitional")
+        option("virtio", "virtio-transitional", "virtio-non-transitional")
     )
     rate: Rate = group(Rate)
     backend: RngBackend = group(RngBackend)

@@ -7,14 +7,14 @@ from virloom.model.domain.base import DomainElement
 from virloom.model.domain.devices.device import Device
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, verbatim
-from virloom.xml.kinds import STRING, UINT, choice
+from virloom.xml.kinds import STRING, UINT, choice, option
 from virloom.xml.node import Node
 
 
 class Codec(Element):
     """``<codec type='duplex'/>`` of an HDA sound card."""
 
-    type: str | None = attribute(choice("duplex", "micro", "output"))
+    type: str | None = attribute(option("duplex", "micro", "output"))
 
 
 class AudioReference(Element):

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+from virloom.errors import InternalError
 from virloom.model.domain.devices.device import Device, VirtioOptions
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, group
-from virloom.xml.kinds import STRING, UINT, YES_NO, choice
+from virloom.xml.kinds import STRING, UINT, YES_NO, Kind, choice, option
+
+# libvirt has another error for this number than for all others.
+_HEADS: Kind[int] = Kind(UINT.parse, str, error=InternalError)
 
 
 class VideoDriver(VirtioOptions):
     """``<driver name='qemu' vgaconf='io'/>``."""
 
-    name: str | None = attribute(choice("default", "qemu", "vhostuser"), order=60)
+    name: str | None = attribute(choice("qemu", "vhostuser"), order=60)
     vgaconf: str | None = attribute(choice("io", "on", "off"), order=61)
 
 
@@ -35,8 +39,7 @@ class VideoModel(Element):
     """``<model type='vga' vram='16384' heads='1' primary='yes'/>``; memory in KiB."""
 
     type: str | None = attribute(
-        choice(
-            "default",
+        option(
             "vga",
             "cirrus",
             "vmvga",
@@ -55,7 +58,7 @@ class VideoModel(Element):
     vram: int | None = attribute(UINT)
     vram64: int | None = attribute(UINT)
     vgamem: int | None = attribute(UINT)
-    heads: int | None = attribute(UINT)
+    heads: int | None = attribute(_HEADS)
     primary: bool | None = attribute(YES_NO)
     blob: bool | None = attribute(YES_NO)
     acceleration: Acceleration = group(Acceleration)
