@@ -24,8 +24,7 @@ from virloom.drivers.qemu.command.files import plan_files
 from virloom.drivers.qemu.devices.alias import assign_aliases
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.monitor.client import Monitor
-from virloom.drivers.qemu.process import resources
-from virloom.drivers.qemu.process.live import configure, fill_in
+from virloom.drivers.qemu.process import live, resources
 from virloom.drivers.qemu.process.logs import GuestLog
 from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.qemu.process.running import RunningGuest
@@ -101,6 +100,7 @@ class Launch:
         try:
             caps = await self._driver.capabilities.apply(self._emulator(), self._checked)
             assign_aliases(self._model)
+            live.prepare(self._model, str(self._directory))
             with ExitStack() as opened:
                 command = self._prepare(opened, caps)
                 await self._spawn(command, opened)
@@ -132,11 +132,11 @@ class Launch:
     def _prepare(self, opened: ExitStack, caps: BinaryCaps) -> CommandLine:
         """Makes what QEMU will find; *opened* holds our copies of its descriptors."""
         record = self._record
-        live = live_path(str(record.path))
+        lock = live_path(str(record.path))
         record.directory = str(self._directory)
         record.persistent = self._guest.persistent
         record.resources = [
-            {"kind": "file", "path": live},
+            {"kind": "file", "path": lock},
             {
                 "kind": "directory",
                 "path": str(self._directory),
@@ -150,7 +150,7 @@ class Launch:
         ]
         record.save()
         reached("intent-recorded")
-        self._live_fd = self._take_liveness(live, opened)
+        self._live_fd = self._take_liveness(lock, opened)
         owner = self._driver.qemu_owner
         resources.make_guest_directory(self._directory, owner)
         reached("directory-made")
@@ -179,7 +179,10 @@ class Launch:
             *files.values(),
             *context.sockets.values(),
         ]
-        return build(self._model, caps, context)
+        command = build(self._model, caps, context)
+        live.show_disks(self._model, command.nodes, chains)
+        live.show_owner(self._model, owner)
+        return command
 
     def _take_liveness(self, path: str, opened: ExitStack) -> int:
         try:
@@ -193,11 +196,20 @@ class Launch:
         return fd
 
     def _choose_ports(self) -> None:
+        """Gives VNC displays the address and the port that the document leaves to us."""
         for graphics in self._model.devices.graphics:
-            if graphics.type == "vnc" and graphics.autoport and not graphics.socket:
-                port = self._driver.display_ports.reserve(graphics.listen or "127.0.0.1")
-                graphics.port = port
-                self._ports.append(port)
+            listen = graphics.listens[0] if graphics.listens else None
+            if graphics.type != "vnc" or (listen is not None and listen.type != "address"):
+                continue
+            address = (listen.address if listen is not None else None) or graphics.listen
+            address = address or self._driver.config.vnc_listen
+            graphics.listen = address
+            if listen is not None:
+                listen.address = address
+            if graphics.autoport or graphics.port in (None, -1):
+                graphics.autoport = True
+                graphics.port = self._driver.display_ports.reserve(address)
+                self._ports.append(graphics.port)
 
     # -- the process ---------------------------------------------------------------------------
 
@@ -267,8 +279,8 @@ class Launch:
         assert self._process is not None
         assert self._monitor is not None
         assert self._log is not None
-        answers = await configure(self._monitor, self._model, command)
-        fill_in(self._model, self._id, answers)
+        answers = await live.configure(self._monitor, self._model, command)
+        live.fill_in(self._model, self._id, answers)
         record.runtime["vcpu_threads"] = answers.vcpu_threads
         reached("configured")
         running = RunningGuest(guest, record, self._model, self._monitor, self._process, self._log)

@@ -4,14 +4,24 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from virloom.drivers.qemu.command.context import CommandLine
+from virloom.drivers.qemu.block.chain import ImageLayer
+from virloom.drivers.qemu.command.context import CommandLine, DiskNodes
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process.resources import alias_of, chardevs, source_of
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
-from virloom.model.domain import Alias, Console, Domain
+from virloom.model.domain import (
+    Alias,
+    BackingFormat,
+    BackingStore,
+    Console,
+    DiskSource,
+    Domain,
+    Seclabel,
+)
 
 
 class Answers(NamedTuple):
@@ -83,6 +93,55 @@ async def _check_cpu(monitor: Monitor, model: Domain, path: str) -> None:
             + ",".join(sorted(missing - forgiven)),
             domain=ErrorDomain.CPU,
         )
+
+
+def prepare(model: Domain, directory: str) -> None:
+    """Gives what the document leaves to a start: where channels listen."""
+    for channel in model.devices.channels:
+        if channel.target.type != "virtio":
+            continue
+        channel.target.state = "disconnected"
+        source = source_of(channel)
+        if channel.type == "unix" and not source.path:
+            source.mode = source.mode or "bind"
+            source.path = f"{directory}/{channel.target.name or alias_of(channel)}"
+            channel.sources = [source]
+
+
+def show_disks(
+    model: Domain, nodes: Mapping[str, DiskNodes], chains: Mapping[str, tuple[ImageLayer, ...]]
+) -> None:
+    """Notes the number of each image, and the images behind it, in the live document."""
+    for disk in model.devices.disks:
+        known = nodes.get(alias_of(disk))
+        layers = chains.get(alias_of(disk), ())
+        if known is None or not layers or not known.indexes:
+            continue
+        disk.source.index = known.indexes[0]
+        if disk.backing_store is None:
+            disk.backing_store = _backing(layers[1:], known.indexes[1:])
+
+
+def _backing(layers: Sequence[ImageLayer], indexes: Sequence[int]) -> BackingStore:
+    """The chain as nested elements; an empty one ends it."""
+    store = BackingStore()
+    for layer, index in zip(reversed(layers), reversed(indexes), strict=True):
+        outer = BackingStore(type="block" if layer.block else "file", index=index)
+        outer.format = BackingFormat(type=layer.format)
+        outer.source = DiskSource(dev=layer.path) if layer.block else DiskSource(file=layer.path)
+        outer.backing_store = store
+        store = outer
+    return store
+
+
+def show_owner(model: Domain, owner: tuple[int, int] | None) -> None:
+    """Notes whom QEMU runs as, in the form of libvirt's security driver ``dac``."""
+    if owner is None or any(label.model == "dac" for label in model.seclabels):
+        return
+    label = f"+{owner[0]}:+{owner[1]}"
+    model.seclabels.append(
+        Seclabel(type="dynamic", model="dac", relabel=True, label=label, imagelabel=label)
+    )
 
 
 def fill_in(model: Domain, id: int, answers: Answers) -> None:
