@@ -21,6 +21,7 @@ from virloom.drivers.qemu.block.image import (
     read_head,
 )
 from virloom.errors import ConfigUnsupported, OperationInvalid, StorageProbeFailed, SystemFailure
+from virloom.model.domain import BackingStore, Disk
 
 #: libvirt's bound on the length of a chain.
 MAX_DEPTH = 200
@@ -76,6 +77,47 @@ def chain_of(path: str, image_format: str, read: Reader = read_head) -> tuple[Im
             return tuple(layers)
         parent = path
         path, image_format = _resolve(backing, parent, read)
+
+
+def disk_chain(disk: Disk, read: Reader = read_head) -> tuple[ImageLayer, ...]:
+    """The images behind *disk*, top first; empty for a drive without a medium.
+
+    A chain that the document spells out (``<backingStore>``) is taken as it stands; where it ends
+    without the empty element that says so, the rest is looked up as in :func:`chain_of`.
+
+    Raises:
+        VirloomError: As :func:`chain_of`; also for a ``<backingStore>`` that is no local image.
+    """
+    path = _local(disk.type, disk.source.file, disk.source.dev)
+    if path is None:
+        return ()
+    image_format = disk.driver.type or "raw"
+    if image_format == "raw" or disk.backing_store is None:
+        return chain_of(path, image_format, read)
+    layers = [ImageLayer(path, image_format, read(path).block)]
+    store: BackingStore | None = disk.backing_store
+    while store is not None:
+        path = _local(store.type, store.source.file, store.source.dev)
+        if path is None:
+            return tuple(layers)
+        image_format = store.format.type or "raw"
+        store = store.backing_store
+        if store is None and image_format != "raw":
+            layers += chain_of(path, image_format, read)
+        else:
+            layers.append(ImageLayer(path, image_format, read(path).block))
+        if len(layers) > MAX_DEPTH:
+            raise OperationInvalid(f"backing chain has more than {MAX_DEPTH} images")
+    return tuple(layers)
+
+
+def _local(kind: str | None, file: str | None, device: str | None) -> str | None:
+    """The path of a local image; None where the element is empty."""
+    if kind == "block":
+        return device or None
+    if kind in (None, "file"):
+        return file or None
+    raise ConfigUnsupported(f"images of type '{kind}' are not supported yet; known: block, file")
 
 
 def _head(path: str, parent: str, read: Reader) -> ImageHead:

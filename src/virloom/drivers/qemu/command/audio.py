@@ -8,10 +8,17 @@ from virloom.errors import ConfigUnsupported
 from virloom.model.domain import Domain
 
 
-def audio_id(dom: Domain) -> str | None:
-    """QEMU's id of the guest's first audio back end, which displays use."""
-    for audio in dom.devices.audios:
-        return f"audio{audio.id}"
+def audio_id(dom: Domain, chosen: int | None = None) -> str | None:
+    """QEMU's id of the *chosen* audio back end, or of the guest's first; None without any.
+
+    Raises:
+        ConfigUnsupported: The chosen one is not in the document.
+    """
+    audios = [audio for audio in dom.devices.audios if chosen in (None, audio.id)]
+    if audios:
+        return f"audio{audios[0].id}"
+    if chosen is not None:
+        raise ConfigUnsupported(f"no <audio> element has the id {chosen}")
     return None
 
 

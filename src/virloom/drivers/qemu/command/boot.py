@@ -40,7 +40,7 @@ def boot_indexes(dom: Domain) -> dict[str, int]:
 def boot_files(dom: Domain) -> list[FileRequest]:
     """Kernel, initial RAM disk and device tree."""
     paths = (("kernel", dom.os.kernel), ("initrd", dom.os.initrd), ("dtb", dom.os.dtb))
-    return [FileRequest(key, path, "r") for key, path in paths if path]
+    return [FileRequest(key, path, "r", reopened=True) for key, path in paths if path]
 
 
 def add_boot(assembly: Assembly) -> None:

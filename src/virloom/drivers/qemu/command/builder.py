@@ -23,13 +23,14 @@ from virloom.drivers.qemu.command.firmware import add_firmware
 from virloom.drivers.qemu.command.general import (
     add_bare_machine,
     add_confinement,
+    add_identifiers,
     add_identity,
     add_lifecycle,
     add_monitor,
     add_power_management,
-    add_uuid,
 )
 from virloom.drivers.qemu.command.graphics import add_graphics
+from virloom.drivers.qemu.command.hub import add_hubs
 from virloom.drivers.qemu.command.input import add_inputs
 from virloom.drivers.qemu.command.machine import add_board_globals, add_machine
 from virloom.drivers.qemu.command.memory import add_memory
@@ -43,6 +44,8 @@ from virloom.drivers.qemu.command.ports import (
 )
 from virloom.drivers.qemu.command.rng import add_rngs
 from virloom.drivers.qemu.command.smp import add_processors
+from virloom.drivers.qemu.command.sound import add_sounds
+from virloom.drivers.qemu.command.unsupported import refuse_unsupported
 from virloom.drivers.qemu.command.video import add_videos
 from virloom.drivers.qemu.command.watchdog import add_watchdogs
 from virloom.model.domain import Domain
@@ -54,7 +57,7 @@ STEPS: tuple[Callable[[Assembly], None], ...] = (
     add_cpu,
     add_memory,
     add_processors,
-    add_uuid,
+    add_identifiers,
     add_bare_machine,
     add_monitor,
     add_clock,
@@ -63,6 +66,7 @@ STEPS: tuple[Callable[[Assembly], None], ...] = (
     add_boot,
     add_board_globals,
     add_controllers,
+    add_hubs,
     add_disks,
     add_interfaces,
     add_serials,
@@ -73,6 +77,7 @@ STEPS: tuple[Callable[[Assembly], None], ...] = (
     add_audios,
     add_graphics,
     add_videos,
+    add_sounds,
     add_watchdogs,
     add_balloon,
     add_rngs,
@@ -94,6 +99,7 @@ def build(dom: Domain, caps: BinaryCaps, context: BuildContext) -> CommandLine:
         OperationInvalid: It asks for what this start cannot give.
         InternalError: The domain is not complete, or the context lacks a descriptor.
     """
+    refuse_unsupported(dom)
     assembly = Assembly(dom, caps, context)
     for step in STEPS:
         step(assembly)

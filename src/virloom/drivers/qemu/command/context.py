@@ -23,6 +23,8 @@ class FileRequest(NamedTuple):
         truncate: Whether its old content goes.
         image: Whether it is a disk image or firmware variables, whose owner the security driver
             changes for the time of the run.
+        reopened: Whether QEMU opens it once more through ``/proc/self/fd``, so that QEMU's own
+            user must be allowed to read it.
     """
 
     key: str
@@ -32,6 +34,7 @@ class FileRequest(NamedTuple):
     create: bool = False
     truncate: bool = False
     image: bool = False
+    reopened: bool = False
 
     @property
     def flags(self) -> int:

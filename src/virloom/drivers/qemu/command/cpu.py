@@ -52,6 +52,8 @@ def _model(cpu: Cpu, dom: Domain) -> str | None:
 
 def _cpu_pairs(cpu: Cpu) -> list[tuple[str, object]]:
     pairs: list[tuple[str, object]] = []
+    if cpu.model.vendor_id:
+        pairs.append(("vendor", cpu.model.vendor_id))
     if cpu.mode in ("host-passthrough", "maximum") and cpu.migratable is not None:
         pairs.append(("migratable", cpu.migratable))
     # QEMU's spelling has dashes where libvirt's has underscores.

@@ -83,7 +83,7 @@ def add_disks(assembly: Assembly) -> None:
     """All disks in the document's order.
 
     Image numbers are libvirt's: the last disk's image is the first, and within a chain the top
-    comes before what is below it. Numbers that the document already holds are kept.
+    comes before what is below it.
     """
     numbers = _numbers(assembly)
     for disk in assembly.dom.devices.disks:

@@ -39,7 +39,7 @@ def firmware_files(dom: Domain) -> list[FileRequest]:
     if not loader.value:
         return []
     if not uses_flash(dom):
-        return [FileRequest("firmware", loader.value, "r")]
+        return [FileRequest("firmware", loader.value, "r", reopened=True)]
     code = _CODE_KEYS[:1] if loader.readonly else _CODE_KEYS
     requests = [FileRequest(key, loader.value, key.rpartition(".")[2]) for key in code]
     variables = nvram_path(dom)

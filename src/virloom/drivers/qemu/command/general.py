@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from virloom.drivers.qemu.command.arguments import keyval
 from virloom.drivers.qemu.command.assembly import Assembly
+from virloom.errors import InternalError
 
 
 def add_identity(assembly: Assembly) -> None:
@@ -14,11 +15,19 @@ def add_identity(assembly: Assembly) -> None:
     assembly.args.option("S")
 
 
-def add_uuid(assembly: Assembly) -> None:
-    """The machine's identity as firmware tells it to the guest."""
+def add_identifiers(assembly: Assembly) -> None:
+    """The machine's identity as firmware tells it to the guest, and its generation.
+
+    Raises:
+        InternalError: The document asks for a generation and holds no value yet.
+    """
     dom, args = assembly.dom, assembly.args
     if dom.uuid:
-        args.option("uuid", str(dom.uuid))
+        args.option("uuid", dom.uuid)
+    if dom.genid is not None:
+        if not dom.genid.value:
+            raise InternalError(f"domain '{dom.name}' has a <genid> without a value")
+        args.device({"driver": "vmgenid", "guid": dom.genid.value, "id": "vmgenid0"})
 
 
 def add_bare_machine(assembly: Assembly) -> None:

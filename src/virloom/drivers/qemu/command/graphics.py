@@ -52,12 +52,16 @@ def _add_vnc(assembly: Assembly, graphics: Graphics) -> None:
         assembly.passwords["vnc"] = graphics.passwd
     if graphics.power_control is not None:
         pairs.append(("power-control", graphics.power_control))
-    pairs.append(("audiodev", audio_id(assembly.dom)))
+    pairs.append(("audiodev", audio_id(assembly.dom, _audio(graphics))))
     # The key is written out: QEMU would take a path with "=" in it for a key of its own.
     options = keyval(pairs)
     assembly.args.option("vnc", f"vnc={escape(display)}" + (f",{options}" if options else ""))
     if graphics.keymap:
         assembly.args.option("k", graphics.keymap)
+
+
+def _audio(graphics: Graphics) -> int | None:
+    return graphics.audio.id if graphics.audio is not None else None
 
 
 def _display(assembly: Assembly, graphics: Graphics) -> str:

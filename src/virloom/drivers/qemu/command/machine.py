@@ -8,6 +8,7 @@ from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.drivers.qemu.command.firmware import CODE_NODE, VARS_NODE, nvram_path, uses_flash
 from virloom.errors import ConfigUnsupported
 
+_KIB_PER_MIB = 1024
 _ACCELERATORS = {"qemu": "tcg", "kvm": "kvm"}
 
 
@@ -25,7 +26,11 @@ def add_machine(assembly: Assembly) -> None:
     kind = dom.type or "qemu"
     if kind not in _ACCELERATORS:
         raise ConfigUnsupported(f"domain type '{kind}' is not supported; known: kvm, qemu")
-    assembly.args.option("accel", _ACCELERATORS[kind])
+    accelerator = _ACCELERATORS[kind]
+    cache = dom.features.tcg.tb_cache
+    if kind == "qemu" and cache:
+        accelerator += f",tb-size={max(1, cache // _KIB_PER_MIB)}"
+    assembly.args.option("accel", accelerator)
 
 
 def _features(assembly: Assembly) -> list[tuple[str, object]]:
@@ -55,7 +60,7 @@ def add_board_globals(assembly: Assembly) -> None:
     features = assembly.dom.features
     smm = features.smm
     if smm is not None and smm.tseg is not None:
-        mebibytes = smm.tseg // 1024
+        mebibytes = smm.tseg // _KIB_PER_MIB
         assembly.args.option("global", f"mch.extended-tseg-mbytes={mebibytes}")
     if features.vmcoreinfo is not None and features.vmcoreinfo.state is not False:
         assembly.args.device({"driver": "vmcoreinfo"})

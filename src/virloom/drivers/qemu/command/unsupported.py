@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the model knows and a command line cannot say yet.
+
+Elements that the model keeps word for word are refused by the caller (``unmodelled``); these are
+the modelled ones whose loss would give another guest than the document says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from virloom.errors import ConfigUnsupported
+from virloom.model.domain import Domain
+
+
+def refuse_unsupported(dom: Domain) -> None:
+    """Checks that nothing of the domain would be lost.
+
+    Raises:
+        ConfigUnsupported: Something would, with the path of the first.
+    """
+    for what in _found(dom):
+        raise ConfigUnsupported(f"{what} is not supported yet")
+
+
+def _found(dom: Domain) -> Iterator[str]:
+    if dom.max_memory.value:
+        yield "<maxMemory>: memory hotplug"
+    if dom.os.smbios.mode == "host":
+        yield "<smbios mode='host'>"
+    for disk in dom.devices.disks:
+        if disk.device == "lun" or disk.rawio or disk.sgio not in (None, "default"):
+            yield f"SCSI pass-through of disk '{disk.target.dev}'"
+    for interface in dom.devices.interfaces:
+        if interface.backend.type == "passt":
+            yield "<backend type='passt'> of a network interface"
+        if interface.mtu.size:
+            yield "setting MTU on interface type user"
+    for graphics in dom.devices.graphics:
+        if any(listen.type == "network" for listen in graphics.listens):
+            yield "<listen type='network'> of graphics"
+    for video in dom.devices.videos:
+        if video.driver.name == "vhostuser" or video.model.blob:
+            yield f"video device '{video.model.type}' in another process or with blob resources"
