@@ -134,6 +134,10 @@ class Element:
         """
         return self
 
+    def implied(self, flags: FormatFlags) -> FormatFlags:
+        """The flags with what follows for the whole document, asked of its root."""
+        return flags
+
     def beside(self, **changes: Any) -> Self:
         """A copy with other field values; unchanged children are shared, so it is for reading."""
         made = type(self).__new__(type(self))

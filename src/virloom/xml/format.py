@@ -36,11 +36,19 @@ def format_document(element: Element, flags: int = 0, *, indent: str = "") -> st
         flags: See :class:`FormatFlags`.
         indent: Blanks before each line.
     """
-    if flags & FormatFlags.STATUS:
-        flags |= FormatFlags.SECURE
     out: list[str] = []
-    _write(element, element.tag, indent, out, FormatFlags(flags), False)
+    _write(element, element.tag, indent, out, element.implied(_consistent(flags)), False)
     return "".join(out)
+
+
+def _consistent(flags: int) -> FormatFlags:
+    wanted = FormatFlags(flags)
+    if wanted & FormatFlags.STATUS:
+        wanted |= FormatFlags.SECURE
+    if wanted & FormatFlags.MIGRATABLE:
+        # Another host gives ports, terminals and aliases of its own.
+        wanted |= FormatFlags.INACTIVE
+    return wanted
 
 
 def _write(

@@ -138,6 +138,11 @@ class Domain(DomainElement):
     keywrap: list[Node] = verbatim("keywrap")
     launch_security: list[Node] = verbatim("launchSecurity")
 
+    def implied(self, flags: FormatFlags) -> FormatFlags:
+        """A guest that does not run has only a configuration."""
+        running = self.id is not None or flags & FormatFlags.STATUS
+        return flags if running else flags | FormatFlags.INACTIVE
+
     def adapted(self, flags: FormatFlags) -> Self:
         """The name space only where it is used."""
         if self.xmlns_qemu is not None and not self._uses_qemu_namespace():

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from virloom.model.domain.devices.chardev import Channel, Console, Parallel, Serial
 from virloom.model.domain.devices.controller import Controller
 from virloom.model.domain.devices.disk import Disk
@@ -18,6 +20,7 @@ from virloom.model.domain.devices.video import Video
 from virloom.model.domain.devices.watchdog import Watchdog
 from virloom.xml.element import Element
 from virloom.xml.fields import child, children, leaf, verbatim
+from virloom.xml.format import FormatFlags
 from virloom.xml.kinds import STRING
 from virloom.xml.node import Node
 
@@ -56,3 +59,24 @@ class Devices(Element):
     cryptos: list[Node] = verbatim("crypto")
     iommus: list[Node] = verbatim("iommu")
     vsocks: list[Node] = verbatim("vsock")
+
+    def adapted(self, flags: FormatFlags) -> Self:
+        """For another host: without what every libvirt adds by itself."""
+        if not flags & FormatFlags.MIGRATABLE:
+            return self
+        return self.beside(
+            controllers=_without_implied(_without_implied(self.controllers, "usb"), "pci"),
+            inputs=[i for i in self.inputs if (i.type, i.bus) != ("keyboard", "ps2")],
+            audios=[] if [(a.id, a.type) for a in self.audios] == [(1, "none")] else self.audios,
+        )
+
+
+# The only controller of its type that an old libvirt did not show, and does not know.
+_IMPLIED = {"usb": ("piix3-uhci", None), "pci": ("pci-root",)}
+
+
+def _without_implied(controllers: list[Controller], kind: str) -> list[Controller]:
+    same = [c for c in controllers if c.type == kind]
+    if len(same) == 1 and same[0].index == 0 and same[0].model in _IMPLIED[kind]:
+        return [c for c in controllers if c is not same[0]]
+    return controllers
