@@ -129,16 +129,22 @@ def _await_end(pids: set[int]) -> None:
 
 
 def _users_of(directory: str) -> set[int]:
-    """The processes that name *directory* on their command line: guests, guardians, helpers."""
+    """The processes that name *directory* among their arguments or in their environment.
+
+    Guests get their files as descriptors, but their home is in the root directory.
+    """
     needle, me = directory.encode(), os.getpid()
     found = set()
     for name in os.listdir("/proc"):
         if name.isdigit() and int(name) != me:
             try:
-                if needle in Path(f"/proc/{name}/cmdline").read_bytes():
-                    found.add(int(name))
-            except OSError:  # it has ended meanwhile
+                told = [
+                    Path(f"/proc/{name}/{file}").read_bytes() for file in ("cmdline", "environ")
+                ]
+            except OSError:  # it has ended meanwhile, or is somebody else's
                 continue
+            if any(needle in text for text in told):
+                found.add(int(name))
     return found
 
 
