@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all objects of one connection share: the endpoint, and whether it is still open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from virloom.endpoint.endpoint import Endpoint
+from virloom.endpoint.stream import StreamEnd
+from virloom.errors import InvalidConn, VirloomError
+from virloom.procedures.record import Procedure, Record
+
+if TYPE_CHECKING:
+    from virloom.xml import Element
+
+A = TypeVar("A", bound=Record)
+R = TypeVar("R", bound=Record)
+
+
+class Link:
+    """Makes calls while the connection is open."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self.closed = False
+        self.reason: VirloomError | None = None
+
+    async def call(self, procedure: Procedure[A, R], args: A) -> R:
+        """Calls *procedure*; a caller that is cancelled stops waiting, the driver goes on.
+
+        Raises:
+            InvalidConn: The connection is closed.
+            VirloomError: What the driver answered.
+        """
+        self._check(procedure)
+        return await self.endpoint.call(procedure, args)
+
+    async def open_stream(self, procedure: Procedure[A, R], args: A) -> tuple[R, StreamEnd]:
+        """The same for a procedure with a stream."""
+        self._check(procedure)
+        return await self.endpoint.open_stream(procedure, args)
+
+    def _check(self, procedure: Procedure[Any, Any]) -> None:
+        if self.closed:
+            why = f" ({self.reason.message})" if self.reason else ""
+            raise InvalidConn(f"{procedure.name}: the connection is closed{why}")
+
+
+def text_of(document: str | Element) -> str:
+    """The text of a document that is given as text or as a model object (passwords included)."""
+    if isinstance(document, str):
+        return document
+    from virloom.xml import FormatFlags, format_document
+
+    return format_document(document, FormatFlags.SECURE)
