@@ -206,11 +206,12 @@ async def test_a_cancelled_probe_kills_its_process(
     os.mkfifo(told)
     emulator.install(behaviour=f"open({str(told)!r}, 'w').write('started'); time.sleep(60)")
     loop, started = asyncio.get_running_loop(), asyncio.Event()
-    with open(os.open(told, os.O_RDONLY | os.O_NONBLOCK)) as reader:
-        loop.add_reader(reader, started.set)
-        probe = asyncio.ensure_future(cache.get(emulator.path))
-        await started.wait()
-        loop.remove_reader(reader)
+    reader = os.open(told, os.O_RDONLY | os.O_NONBLOCK)
+    loop.add_reader(reader, started.set)
+    probe = asyncio.ensure_future(cache.get(emulator.path))
+    await started.wait()
+    loop.remove_reader(reader)
+    os.close(reader)
     probe.cancel()
     with pytest.raises(asyncio.CancelledError):
         await probe
