@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from virloom.errors import XmlError
-from virloom.model.domain import Domain
-from virloom.xml import Node, parse_document
+from virloom.errors import InternalError
+from virloom.xml import Node, parse_node
 
 
 def get_metadata(metadata: Node | None, uri: str) -> str | None:
@@ -32,7 +31,8 @@ def set_metadata(metadata: Node | None, uri: str, prefix: str, text: str | None)
     """*metadata* with the element of name space *uri* replaced, or removed if *text* is None.
 
     Raises:
-        XmlError: *text* is not one well-formed element, or *prefix* is no XML name.
+        XmlDetail: *text* is not one well-formed element.
+        InternalError: *prefix* is no XML name.
     """
     changed = metadata.copy() if metadata is not None else Node("metadata")
     found = _find(changed, uri)
@@ -65,17 +65,10 @@ def _rename(node: Node, change: Callable[[str], str]) -> None:
 
 
 def _parsed(prefix: str, uri: str, text: str) -> Node:
-    """The element in *text*, in the application's name space.
-
-    It is read as part of a document, by the one bounded parser.
-    """
+    """The element in *text*, in the application's name space."""
+    node = parse_node(text)
     if not prefix.isidentifier():
-        raise XmlError(f"'{prefix}' cannot be a name space prefix")
-    nodes = parse_document(Domain, f"<domain><metadata>{text}</metadata></domain>").metadata
-    elements = nodes.elements() if nodes is not None else []
-    if len(elements) != 1:
-        raise XmlError(f"metadata must be one element, not {len(elements)}")
-    node = elements[0]
+        raise InternalError(f"'{prefix}' cannot be the prefix of a new XML name space")
     if "xmlns" not in node.attributes:
         _rename(node, lambda tag: tag if ":" in tag else f"{prefix}:{tag}")
         node.attributes = {f"xmlns:{prefix}": uri, **node.attributes}

@@ -7,7 +7,7 @@ from virloom.xml.element import Element, Extra
 from virloom.xml.format import FormatFlags, format_document
 from virloom.xml.limits import Limits
 from virloom.xml.node import Node
-from virloom.xml.parse import parse_document
+from virloom.xml.parse import parse_document, parse_node
 
 __all__ = [
     "Element",
@@ -17,4 +17,5 @@ __all__ = [
     "Node",
     "format_document",
     "parse_document",
+    "parse_node",
 ]

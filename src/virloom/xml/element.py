@@ -134,6 +134,13 @@ class Element:
         """
         return self
 
+    def complete(self) -> None:
+        """Checks what a document of this kind cannot be without; called once it is read.
+
+        Raises:
+            VirloomError: Something is missing.
+        """
+
     def implied(self, flags: FormatFlags) -> FormatFlags:
         """The flags with what follows for the whole document, asked of its root."""
         return flags

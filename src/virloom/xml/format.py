@@ -23,7 +23,7 @@ class FormatFlags(IntFlag):
     UPDATE_CPU = 4
     """The CPU as it is on this host (done by the driver, before formatting)."""
     MIGRATABLE = 8
-    """For another host, possibly with an older libvirt."""
+    """For another host, possibly with an older libvirt; with passwords, as libvirt does it."""
     STATUS = 1 << 16
     """For our own status files: live and secret parts alike."""
 
@@ -46,8 +46,8 @@ def _consistent(flags: int) -> FormatFlags:
     if wanted & FormatFlags.STATUS:
         wanted |= FormatFlags.SECURE
     if wanted & FormatFlags.MIGRATABLE:
-        # Another host gives ports, terminals and aliases of its own.
-        wanted |= FormatFlags.INACTIVE
+        # Another host gives ports, terminals and aliases of its own, and needs the passwords.
+        wanted |= FormatFlags.INACTIVE | FormatFlags.SECURE
     return wanted
 
 

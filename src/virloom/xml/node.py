@@ -154,3 +154,33 @@ def _undeclared(node: Node, declared: frozenset[str], missing: dict[str, None]) 
             missing[f"xmlns:{prefix}"] = None
     for child in node.elements():
         _undeclared(child, declared, missing)
+
+
+def keep_one_per_namespace(root: Node) -> list[str]:
+    """Leaves the first child element of each name space, and nothing else.
+
+    libvirt does so with ``<metadata>``: an application asks for its element by name space.
+
+    Returns:
+        What was left out, by tag.
+    """
+    kept: list[Node | str] = []
+    lost: list[str] = []
+    seen: set[str] = set()
+    for child in root.children:
+        if isinstance(child, Node):
+            uri = namespace(child, root)
+            if uri and uri not in seen:
+                seen.add(uri)
+                kept.append(child)
+            else:
+                lost.append(f"<{child.tag[:64]}>")
+    root.children = kept
+    return lost
+
+
+def namespace(node: Node, parent: Node) -> str | None:
+    """The name space of an element that is declared by itself or by its parent."""
+    prefix, colon, _ = node.tag.partition(":")
+    name = f"xmlns:{prefix}" if colon else "xmlns"
+    return node.attributes.get(name) or parent.attributes.get(name)

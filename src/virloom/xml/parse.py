@@ -10,7 +10,7 @@ from virloom.errors import VirloomError, XmlDetail, XmlError, XmlInvalidSchema
 from virloom.xml.element import Element
 from virloom.xml.fields import Field, Role
 from virloom.xml.limits import Limits
-from virloom.xml.node import Markup, Node, declare_prefixes, is_text
+from virloom.xml.node import Markup, Node, declare_prefixes, is_text, keep_one_per_namespace
 
 if TYPE_CHECKING:
     from virloom.xml.kinds import Kind
@@ -42,34 +42,30 @@ def parse_document(
             (some kinds of values raise ConfigUnsupported or others instead, as libvirt does).
         XmlInvalidSchema: An unknown name, with ``validate``.
     """
-    data = _encoded(cls, text)
-    limits = limits or _DEFAULT_LIMITS
-    if len(data) > limits.size:
-        raise XmlError(f"<{cls.tag}> document of {len(data)} bytes, at most {limits.size} are read")
-    reader = _Reader(cls, limits, validate)
-    try:
-        reader.parser.Parse(data, True)
-    except expat.ExpatError as error:
-        raise XmlDetail(
-            f"({cls.tag} document):{error.lineno}: {expat.ErrorString(error.code)} "
-            f"at column {error.offset + 1}"
-        ) from None
-    finally:
-        # Bound methods in the parser and the parser in their object: without this a cycle.
-        reader.close()
+    reader = _Reader(cls, limits or _DEFAULT_LIMITS, validate)
+    reader.read(text)
     reader.report()
     root = reader.root
     assert isinstance(root, cls)
+    root.complete()
     return root
 
 
-def _encoded(cls: type[Element], text: str | bytes) -> bytes:
-    if isinstance(text, bytes):
-        return text
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise XmlDetail(f"({cls.tag} document): character {error.start} is not Unicode") from None
+def parse_node(text: str | bytes, *, limits: Limits | None = None) -> Node:
+    """The tree of a document of any kind, word for word, within the same bounds.
+
+    Raises:
+        XmlDetail: The text is not well-formed XML.
+        XmlError: A DTD, or an excess over the limits.
+    """
+    reader = _Reader(_Anything, limits or _DEFAULT_LIMITS, False)
+    reader.read(text)
+    assert reader.node is not None
+    return reader.node
+
+
+class _Anything(Element):
+    """The class of a root that may have any name."""
 
 
 # What the reader is inside of.
@@ -84,6 +80,7 @@ class _Reader:
         self.limits = limits
         self.validate = validate
         self.root: Element | None = None
+        self.node: Node | None = None
         self.count = 0
         self.dropped: list[str] = []
         self.prefixes: dict[str, str] = {}
@@ -100,6 +97,26 @@ class _Reader:
         parser.ProcessingInstructionHandler = self.instruction
         parser.StartCdataSectionHandler = self.start_cdata
         parser.EndCdataSectionHandler = self.end_cdata
+
+    def read(self, text: str | bytes) -> None:
+        """Reads the whole document."""
+        what = f"({self.cls.tag or 'element'} document)"
+        try:
+            data = text if isinstance(text, bytes) else text.encode()
+        except UnicodeEncodeError as error:
+            raise XmlDetail(f"{what}: character {error.start} is not Unicode") from None
+        if len(data) > self.limits.size:
+            raise XmlError(f"{what}: {len(data)} bytes, at most {self.limits.size} are read")
+        try:
+            self.parser.Parse(data, True)
+        except expat.ExpatError as error:
+            raise XmlDetail(
+                f"{what}:{error.lineno}: {expat.ErrorString(error.code)} "
+                f"at column {error.offset + 1}"
+            ) from None
+        finally:
+            # Bound methods in the parser and the parser in their object: without this a cycle.
+            self.close()
 
     def close(self) -> None:
         """Breaks the cycle between parser and reader."""
@@ -164,7 +181,7 @@ class _Reader:
         elif state == _NODE:
             self._flush(element, closing=True)
             if field is not None and field.role is Role.RAW:
-                declare_prefixes(element, self.prefixes)
+                self._own(element)
         self.stack.pop()
 
     def comment(self, data: str) -> None:
@@ -198,8 +215,12 @@ class _Reader:
     # Opening
 
     def _open_root(self, tag: str, attributes: dict[str, str]) -> None:
+        if self.cls is _Anything:
+            self.node = Node(tag, attributes)
+            self.stack.append((_NODE, tag, self.node, None, None))
+            return
         if tag != self.cls.tag:
-            raise XmlError(f"unexpected root element <{tag[:64]}>, expecting <{self.cls.tag}>")
+            raise XmlError(f"expecting root element of '{self.cls.tag}', not '{tag[:64]}'")
         self.root = element = self.cls.__new__(self.cls)
         self.stack.append((_ELEMENT, tag, element, None, None))
         self._fill(element, attributes)
@@ -327,6 +348,12 @@ class _Reader:
             return
         self._check_text(text)
         children.append(text)
+
+    def _own(self, node: Node) -> None:
+        """Makes kept elements of others independent of the document around them."""
+        declare_prefixes(node, self.prefixes)
+        for lost in keep_one_per_namespace(node):
+            self.dropped.append(self._located(f"{lost} without a name space of its own"))
 
     def _check_text(self, text: str) -> None:
         if len(text) > self.limits.text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Self
 
+from virloom.errors import InternalError, NoName
 from virloom.model.domain.base import DomainElement
 from virloom.model.domain.clock import Clock
 from virloom.model.domain.cpu import Cpu
@@ -137,6 +138,18 @@ class Domain(DomainElement):
     qemu_deprecation: list[Node] = verbatim("qemu:deprecation")
     keywrap: list[Node] = verbatim("keywrap")
     launch_security: list[Node] = verbatim("launchSecurity")
+
+    def complete(self) -> None:
+        """A guest has a name and a type.
+
+        Raises:
+            NoName: It has no name.
+            InternalError: It has no type.
+        """
+        if not self.name:
+            raise NoName
+        if not self.type:
+            raise InternalError("missing domain type attribute")
 
     def implied(self, flags: FormatFlags) -> FormatFlags:
         """A guest that does not run has only a configuration."""
