@@ -148,16 +148,22 @@ def _users_of(directory: str) -> set[int]:
     return found
 
 
+def _end(pid: int) -> None:
+    """Kills and reaps what a test left, so that later tests do not meet it."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    except (ProcessLookupError, ChildProcessError):  # gone by now, or not ours to wait for
+        return
+
+
 def _leaked_processes(before: set[int], directory: str | None) -> list[str]:
     suspects = (_children() - before) | (_users_of(directory) if directory else set())
     _await_end(suspects)
     left = (_children() - before) | (_users_of(directory) if directory else set())
     found = [f"process {pid} ({_command_of(pid)})" for pid in sorted(left & suspects)]
     for pid in left & suspects:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+        _end(pid)
     return found
 
 
