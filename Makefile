@@ -7,7 +7,7 @@ WORKERS ?= 2
 BASE ?= origin/main
 
 .DEFAULT_GOAL := help
-.PHONY: setup packages venv demo test check system format generate golden parity fuzz bench docs check-series hooks help
+.PHONY: setup packages venv compare demo test check system format generate golden parity fuzz bench docs check-series hooks help
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{printf "  make %-13s", $$2; $$1=$$2=""; print $$0}'
@@ -17,6 +17,9 @@ packages:
 
 venv: packages
 	@tools/setup/venv.sh
+
+compare: venv
+	@tools/setup/packages.sh tools/setup/debian-packages-compare.txt
 
 setup: venv  ## install what is missing: Debian packages, .venv with the developers' tools
 
@@ -39,19 +42,21 @@ format: venv  ## repair format, imports and what the linter can mend
 generate: venv  ## renew all generated sources and tables
 	@$(PYTHON_BIN)/python -m tools.renew
 
-golden: venv  ## rewrite the expected outputs of tests/golden; review them with git diff
+golden: compare  ## record tests/golden anew, from libvirt 9 where it is the model; review with git diff
+	@/usr/bin/python3 tools/golden_define.py
 	@VIRLOOM_UPDATE_GOLDEN=1 $(PYTEST) tests/golden
 	@git --no-pager diff --stat -- tests/golden
 
-parity: venv  ## compare with the libvirt 9 of this host (installs it)
-	@tools/setup/packages.sh tools/setup/debian-packages-compare.txt
+parity: compare  ## ask the libvirt 9 of this host anew (installs it), and compare with it
+	@/usr/bin/python3 tools/golden_define.py
+	@git --no-pager diff --exit-code -- tests/golden
+	@$(PYTEST) -n $(WORKERS) tests/golden
 	@$(PYTEST) -m parity
 
 fuzz: venv  ## the property tests with many more examples
 	@HYPOTHESIS_PROFILE=fuzz $(PYTEST) -n $(WORKERS) --timeout=1800 tests/property
 
-bench: venv  ## measure against bare QEMU and against libvirt 9 (installs it)
-	@tools/setup/packages.sh tools/setup/debian-packages-compare.txt
+bench: compare  ## measure against bare QEMU and against libvirt 9 (installs it)
 	@$(PYTHON_BIN)/python -m tools.bench
 
 docs: venv  ## the documentation as HTML in docs/_build/html
