@@ -149,7 +149,7 @@ async def test_qemu_is_killed_at_a_step_of_the_start(place: Root, step: str) -> 
             for pid in place.processes().values():
                 os.kill(pid, signal.SIGKILL)
 
-    async with virloom.open(place.uri) as conn:
+    async with virloom.open(place.uri) as conn, conn.lifecycle_events() as events:
         with observed(kill):
             try:
                 guest = await conn.create_xml(
@@ -158,7 +158,7 @@ async def test_qemu_is_killed_at_a_step_of_the_start(place: Root, step: str) -> 
             except VirloomError:
                 guest = None
         if guest is not None:
-            async for event in conn.lifecycle_events(domain=guest):
+            async for event in events:
                 if event.event.name == "STOPPED":
                     break
         assert place.leftovers() == []

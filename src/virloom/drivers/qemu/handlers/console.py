@@ -13,6 +13,7 @@ from typing import Any
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.lifecycle import check_flags
 from virloom.drivers.qemu.monitor.client import QmpError
+from virloom.drivers.qemu.monitor.commands.display import screenshot
 from virloom.drivers.qemu.monitor.commands.input import send_key
 from virloom.drivers.qemu.process.resources import alias_of, chardevs, source_of
 from virloom.drivers.qemu.process.running import RunningGuest
@@ -26,7 +27,6 @@ from virloom.errors import (
     InvalidArg,
     OperationAborted,
     OperationFailed,
-    VirloomError,
     system_failure,
 )
 from virloom.host.files import Directory
@@ -93,10 +93,9 @@ class Console:
         guest = self._driver.find(args.dom)
         async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
             running = guest.require_running()
-            if running.monitor is None:
-                raise OperationFailed("the monitor is lost", domain=ErrorDomain.QEMU)
+            monitor = running.require_monitor()
             codeset = _codeset(args.codeset)
-            await send_key(running.monitor, args.keycodes, codeset, args.holdtime or None)
+            await send_key(monitor, args.keycodes, codeset, args.holdtime or None)
 
     @serves(p.DOMAIN_INJECT_NMI)
     async def inject_nmi(self, call: Call, args: p.DomainInjectNmiArgs) -> None:
@@ -218,18 +217,12 @@ def _connect_tcp(host: str, service: str) -> int:
 
 async def _screendump(running: RunningGuest) -> tuple[bytes, str]:
     """The screen as PNG, or as PPM where this QEMU knows no other; with its MIME type."""
-    path = Path(running.record.directory) / "screen.dump"
+    monitor = running.require_monitor()
     try:
-        try:
-            await running.execute("screendump", {"filename": str(path), "format": "png"})
-            mime = "image/png"
-        except QmpError:
-            await running.execute("screendump", {"filename": str(path)})
-            mime = "image/x-portable-pixmap"
-        return path.read_bytes(), mime
-    except OSError as exc:
-        raise system_failure(f"cannot read the screenshot '{path}'", exc) from exc
-    except VirloomError:
-        raise
-    finally:
-        path.unlink(missing_ok=True)
+        image = await screenshot(monitor, format="png")
+        mime = "image/png"
+    except QmpError:
+        image = await screenshot(monitor)
+        mime = "image/x-portable-pixmap"
+    with image:
+        return image.read(), mime

@@ -109,15 +109,23 @@ class RunningGuest:
             OperationFailed: The monitor is lost, or the guest has ended meanwhile.
             InternalError: QEMU refuses.
         """
+        result = await self.require_monitor().execute(command, arguments, timeout=limit)
+        self.require_current()
+        return result
+
+    def require_monitor(self) -> Monitor:
+        """The connection to QEMU.
+
+        Raises:
+            OperationFailed: It is lost; says why.
+        """
         if self.monitor is None:
             raise OperationFailed(
                 f"domain '{self.guest.name}' cannot be controlled: "
                 f"{self.monitor_error or 'its monitor is closed'}",
                 domain=ErrorDomain.QEMU,
             )
-        result = await self.monitor.execute(command, arguments, timeout=limit)
-        self.require_current()
-        return result
+        return self.monitor
 
     def require_current(self) -> None:
         """Checks after a wait that this incarnation still runs.
