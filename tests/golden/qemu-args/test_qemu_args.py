@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 
 import pytest
-from tools.golden_args import DIRECTORY, parse, render
 
+from tools.golden_args import DIRECTORY, parse, render
 from virloom.model.domain.unmodelled import unmodelled
 
 CASES = sorted(DIRECTORY.glob("*.xml"))

@@ -91,12 +91,11 @@ class Arguments:
         """A path under which QEMU opens again what was opened for *key*."""
         return f"/proc/self/fd/{self.descriptor(key)}"
 
-    def fdset(self, keys: Iterable[str]) -> str:
-        """Puts the descriptors of *keys* into one new fd set and returns its path."""
+    def fdset(self, key: str) -> str:
+        """Puts the descriptor of *key* into a new fd set and returns its path."""
         number = self.next_fdset
         self.next_fdset += 1
-        for key in keys:
-            pairs = (("set", number), ("fd", self.descriptor(key)), ("opaque", key))
-            self.option("add-fd", keyval(pairs))
-            self.fdsets[key] = number
+        pairs = (("set", number), ("fd", self.descriptor(key)), ("opaque", key))
+        self.option("add-fd", keyval(pairs))
+        self.fdsets[key] = number
         return f"/dev/fdset/{number}"

@@ -50,7 +50,7 @@ def add_chardev(
     log: Pairs = []
     if device.log.file:
         # Truncated, where that is wanted, when it was opened: QEMU always appends.
-        log = [("logfile", args.fdset([f"{alias}.log"])), ("logappend", True)]
+        log = [("logfile", args.fdset(f"{alias}.log")), ("logappend", True)]
     args.option("chardev", f"{backend},{keyval([('id', name), *pairs, *log])}")
 
 
@@ -93,12 +93,12 @@ def _file(
     args: Arguments, _context: BuildContext, device: Chardev, alias: str
 ) -> tuple[str, Pairs]:
     _need_path(device, alias)
-    return "file", [("path", args.fdset([f"{alias}.file"])), ("append", True)]
+    return "file", [("path", args.fdset(f"{alias}.file")), ("append", True)]
 
 
 def _dev(args: Arguments, _context: BuildContext, device: Chardev, alias: str) -> tuple[str, Pairs]:
     _need_path(device, alias)
-    return "serial", [("path", args.fdset([f"{alias}.dev"]))]
+    return "serial", [("path", args.fdset(f"{alias}.dev"))]
 
 
 def _pipe(

@@ -17,7 +17,7 @@ class FileRequest(NamedTuple):
         key: Its name in :attr:`BuildContext.files`.
         path: Where it is.
         access: ``r``, ``w`` or ``rw``: QEMU takes from an fd set only what has exactly the
-            access it wants, so a writable image has two requests.
+            access it wants.
         block: Whether it must be a block device; None if it may be either.
         create: Whether it is made when missing (logs and outputs of character devices).
         truncate: Whether its old content goes.

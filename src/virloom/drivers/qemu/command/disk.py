@@ -68,14 +68,14 @@ def disk_layers(disk: Disk, chains: Chains) -> tuple[ImageLayer, ...]:
 
 
 def disk_files(dom: Domain, chains: Chains) -> list[FileRequest]:
-    """All images of all disks; a writable one twice, as QEMU opens it in both ways."""
+    """All images of all disks, each with the one access that its node needs."""
     requests: list[FileRequest] = []
     for disk in dom.devices.disks:
         alias = disk_alias(disk)
         for depth, layer in enumerate(disk_layers(disk, chains)):
-            for access in _accesses(disk, depth):
-                key = _key(alias, depth, access)
-                requests.append(FileRequest(key, layer.path, access, layer.block, image=True))
+            access = "rw" if _is_writable(disk, depth) else "r"
+            key = _key(alias, depth)
+            requests.append(FileRequest(key, layer.path, access, layer.block, image=True))
     return requests
 
 
@@ -126,8 +126,8 @@ def _add_chain(
     below: str | None = None
     for depth in reversed(range(len(layers))):
         node, storage = names[depth]
-        keys = [_key(alias, depth, access) for access in _accesses(disk, depth)]
-        args.blockdev(_storage_node(disk, layers[depth], args.fdset(keys), storage))
+        path = args.fdset(_key(alias, depth))
+        args.blockdev(_storage_node(disk, layers[depth], depth, path, storage))
         args.blockdev(_format_node(disk, layers[depth], depth, node, storage, below))
         below = node
     if below is not None and disk.driver.copy_on_read:
@@ -139,15 +139,19 @@ def _add_chain(
     return DiskNodes(alias, below, names, numbers)
 
 
-def _storage_node(disk: Disk, layer: ImageLayer, path: str, name: str) -> Props:
-    """The node that reads and writes the file or block device."""
+def _storage_node(disk: Disk, layer: ImageLayer, depth: int, path: str, name: str) -> Props:
+    """The node that reads and writes the file or block device.
+
+    Never ``auto-read-only``: QEMU would change between two descriptors of the set whenever a
+    writer comes or goes, and the locks of the one that it leaves stay, because the set keeps it
+    open. The next writer (at once with ``usb-storage``) would then find the image locked.
+    """
     props: Props = {"driver": "host_device" if layer.block else "file", "filename": path}
     if disk.driver.io not in (None, "default"):
         props["aio"] = disk.driver.io
     props["node-name"] = name
     props.update(_cache(disk))
-    # Opened for writing when a writer comes, so that a later job may lend the image out.
-    props["auto-read-only"] = True
+    props["read-only"] = not _is_writable(disk, depth)
     props["discard"] = "unmap"
     return props
 
@@ -156,7 +160,7 @@ def _format_node(
     disk: Disk, layer: ImageLayer, depth: int, name: str, storage: str, below: str | None
 ) -> Props:
     """The node that knows the image's format."""
-    props: Props = {"node-name": name, "read-only": depth > 0 or is_read_only(disk)}
+    props: Props = {"node-name": name, "read-only": not _is_writable(disk, depth)}
     driver = disk.driver
     if driver.discard not in (None, "default"):
         props["discard"] = driver.discard
@@ -182,10 +186,11 @@ def _cache(disk: Disk) -> Props:
     return {"cache": {"direct": direct, "no-flush": no_flush}}
 
 
-def _accesses(disk: Disk, depth: int) -> tuple[str, ...]:
-    """How an image must be open: an fd set's descriptor serves only its exact access."""
-    return ("r",) if depth > 0 or is_read_only(disk) else ("r", "rw")
+def _is_writable(disk: Disk, depth: int) -> bool:
+    """Whether the guest writes to the image: only ever to the top of the chain."""
+    return depth == 0 and not is_read_only(disk)
 
 
-def _key(alias: str, depth: int, access: str) -> str:
-    return f"{alias}.{depth}.{access}"
+def _key(alias: str, depth: int) -> str:
+    """The name of an image among the launcher's descriptors."""
+    return f"{alias}.image{depth}"

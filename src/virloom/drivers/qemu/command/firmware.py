@@ -12,8 +12,8 @@ from virloom.model.domain import Domain
 CODE_NODE = "libvirt-pflash0-format"
 VARS_NODE = "libvirt-pflash1-format"
 
-_CODE_KEYS = ("firmware.code.r", "firmware.code.rw")
-_VARS_KEYS = ("firmware.vars.r", "firmware.vars.rw")
+_CODE_KEY = "firmware.code"
+_VARS_KEY = "firmware.vars"
 
 
 def uses_flash(dom: Domain) -> bool:
@@ -40,12 +40,10 @@ def firmware_files(dom: Domain) -> list[FileRequest]:
         return []
     if not uses_flash(dom):
         return [FileRequest("firmware", loader.value, "r", reopened=True)]
-    code = _CODE_KEYS[:1] if loader.readonly else _CODE_KEYS
-    requests = [FileRequest(key, loader.value, key.rpartition(".")[2]) for key in code]
+    requests = [FileRequest(_CODE_KEY, loader.value, "r" if loader.readonly else "rw")]
     variables = nvram_path(dom)
     if variables is not None:
-        for key in _VARS_KEYS:
-            requests.append(FileRequest(key, variables, key.rpartition(".")[2], image=True))
+        requests.append(FileRequest(_VARS_KEY, variables, "rw", image=True))
     return requests
 
 
@@ -59,19 +57,18 @@ def add_firmware(assembly: Assembly) -> None:
         return
     if loader.secure:
         args.option("global", "driver=cfi.pflash01,property=secure,value=on")
-    read_only = bool(loader.readonly)
-    _flash(assembly, "libvirt-pflash0", _CODE_KEYS[:1] if read_only else _CODE_KEYS, read_only)
+    _flash(assembly, "libvirt-pflash0", _CODE_KEY, read_only=bool(loader.readonly))
     if nvram_path(assembly.dom) is not None:
-        _flash(assembly, "libvirt-pflash1", _VARS_KEYS, read_only=False)
+        _flash(assembly, "libvirt-pflash1", _VARS_KEY, read_only=False)
 
 
-def _flash(assembly: Assembly, name: str, keys: tuple[str, ...], read_only: bool) -> None:
+def _flash(assembly: Assembly, name: str, key: str, *, read_only: bool) -> None:
     args = assembly.args
     storage = {
         "driver": "file",
-        "filename": args.fdset(keys),
+        "filename": args.fdset(key),
         "node-name": f"{name}-storage",
-        "auto-read-only": True,
+        "read-only": read_only,
         "discard": "unmap",
     }
     args.blockdev(storage)

@@ -9,6 +9,7 @@ from virloom.drivers.qemu.command.firmware import CODE_NODE, VARS_NODE, nvram_pa
 from virloom.errors import ConfigUnsupported
 
 _KIB_PER_MIB = 1024
+_BYTES_PER_MIB = 1024 * 1024
 _ACCELERATORS = {"qemu": "tcg", "kvm": "kvm"}
 
 
@@ -60,7 +61,7 @@ def add_board_globals(assembly: Assembly) -> None:
     features = assembly.dom.features
     smm = features.smm
     if smm is not None and smm.tseg is not None:
-        mebibytes = smm.tseg // _KIB_PER_MIB
+        mebibytes = smm.tseg // _BYTES_PER_MIB
         assembly.args.option("global", f"mch.extended-tseg-mbytes={mebibytes}")
     if features.vmcoreinfo is not None and features.vmcoreinfo.state is not False:
         assembly.args.device({"driver": "vmcoreinfo"})

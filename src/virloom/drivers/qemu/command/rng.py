@@ -28,7 +28,7 @@ def add_rngs(assembly: Assembly) -> None:
         model = rng.backend.model
         name = rng_object_id(alias)
         if model == "random":
-            path = assembly.args.fdset([f"{alias}.source"])
+            path = assembly.args.fdset(f"{alias}.source")
             assembly.args.object({"qom-type": "rng-random", "id": name, "filename": path})
         elif model == "builtin":
             assembly.args.object({"qom-type": "rng-builtin", "id": name})
