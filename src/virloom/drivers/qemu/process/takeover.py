@@ -62,6 +62,9 @@ CONNECT_LIMIT = 10.0
 #: Seconds that a stray QEMU has to end.
 _STRAY_LIMIT = 10.0
 
+#: Seconds between the end of QEMU's monitor and its own, at most.
+_EXIT_LIMIT = 0.5
+
 #: QEMU's ``RunState`` (qapi/run-state.json) → state and reason.
 _RUN_STATES: dict[str, tuple[DomainState, int]] = {
     "running": (DomainState.RUNNING, DomainRunningReason.UNPAUSED),
@@ -146,15 +149,17 @@ async def _end(identity: ProcessIdentity) -> None:
 async def _take_over(driver: QemuDriver, record: GuestRecord, identity: ProcessIdentity) -> None:
     guest = _known_guest(driver, record)
     model = parse_document(Domain, record.document)
-    try:
-        process = Process(PidFd.open(identity))
-    except ProcessLookupError:
+    process = await _living(identity)
+    if process is None:
         await _tell_end(driver, guest, record)
         return
     try:
         monitor = await _connect(record)
     except VirloomError as exc:
-        await _without_monitor(driver, guest, record, process, str(exc))
+        if await _ends_soon(process):
+            await _tell_end(driver, guest, record)
+        else:
+            _without_monitor(driver, guest, record, process, str(exc))
         return
     log = GuestLog(driver.directories.guest_log(guest.name), record.runtime.get("log_offset"))
     running = RunningGuest(guest, record, model, monitor, process, log)
@@ -162,6 +167,29 @@ async def _take_over(driver: QemuDriver, record: GuestRecord, identity: ProcessI
     guest.running = running
     guest.set_state(DomainState(record.state), record.reason)
     await _catch_up(driver, running)
+
+
+async def _living(identity: ProcessIdentity) -> Process | None:
+    """The process, unless it has ended; one that nobody has reaped yet has ended too."""
+    try:
+        process = Process(PidFd.open(identity))
+    except ProcessLookupError:
+        return None
+    if process.poll():
+        process.close()
+        return None
+    return process
+
+
+async def _ends_soon(process: Process) -> bool:
+    """Whether a process without a monitor is about to be gone altogether."""
+    try:
+        async with asyncio.timeout(_EXIT_LIMIT):
+            await process.wait()
+    except TimeoutError:
+        return False
+    process.close()
+    return True
 
 
 def _known_guest(driver: QemuDriver, record: GuestRecord) -> Guest:
@@ -255,7 +283,7 @@ async def _tell_end(driver: QemuDriver, guest: Guest, record: GuestRecord) -> No
         driver.guests.remove(guest)
 
 
-async def _without_monitor(
+def _without_monitor(
     driver: QemuDriver, guest: Guest, record: GuestRecord, process: Process, why: str
 ) -> None:
     """A guest whose QEMU does not answer is kept, so that it can be looked at and destroyed."""
