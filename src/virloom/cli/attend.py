@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any
 
 from virloom.cli.terminal import read_input, split_escape, write_output
-from virloom.endpoint.stream import StreamEnd
+from virloom.client.stream import Stream
 from virloom.errors import VirloomError
 
 _LAST_OUTPUT_SECONDS = 1.0
@@ -47,7 +47,7 @@ def signals_caught(*numbers: signal.Signals) -> Iterator[asyncio.Future[signal.S
 async def attend(
     ended: Awaitable[Any],
     stopped: Awaitable[signal.Signals],
-    console: StreamEnd | None,
+    console: Stream | None,
     *,
     input_fd: int,
     output_fd: int,
@@ -107,7 +107,7 @@ async def _await(something: Awaitable[Any]) -> Any:
     return await something
 
 
-async def _pass_output(console: StreamEnd, fd: int) -> Left | None:
+async def _pass_output(console: Stream, fd: int) -> Left | None:
     with contextlib.suppress(VirloomError):  # taken over by force, or gone with the guest
         while data := await console.read():
             try:
@@ -117,7 +117,7 @@ async def _pass_output(console: StreamEnd, fd: int) -> Left | None:
     return None
 
 
-async def _pass_input(console: StreamEnd, fd: int, *, escape: bool) -> Left | None:
+async def _pass_input(console: Stream, fd: int, *, escape: bool) -> Left | None:
     with contextlib.suppress(VirloomError):
         while data := await read_input(fd):
             data, leaves = split_escape(data) if escape else (data, False)
