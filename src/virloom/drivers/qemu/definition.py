@@ -34,6 +34,6 @@ def prepare_definition(
         XmlError: The document contradicts itself.
         ConfigUnsupported: It asks for what this QEMU or this driver does not have.
     """
-    fill_defaults(dom, caps, config)
+    fill_defaults(dom, caps)
     assign_addresses(dom, caps)
     validate(dom, caps)

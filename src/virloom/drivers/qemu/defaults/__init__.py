@@ -8,8 +8,7 @@ guest's hardware does not change when the defaults of a later version do.
 from __future__ import annotations
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
-from virloom.drivers.qemu.config import QemuConfig
-from virloom.drivers.qemu.defaults.chardevs import fill_chardevs, pair_console
+from virloom.drivers.qemu.defaults.chardevs import fill_chardevs, number_ports, pair_console
 from virloom.drivers.qemu.defaults.controllers import (
     add_basic_controllers,
     add_implied_controllers,
@@ -25,13 +24,12 @@ from virloom.model.domain import Domain
 __all__ = ["fill_defaults"]
 
 
-def fill_defaults(dom: Domain, caps: BinaryCaps, config: QemuConfig | None = None) -> None:
+def fill_defaults(dom: Domain, caps: BinaryCaps) -> None:
     """Completes everything but addresses, in place.
 
     Args:
         dom: The parsed document.
         caps: Of the QEMU that will run it.
-        config: Settings that have a say in defaults; None for libvirt's own.
 
     Raises:
         ConfigUnsupported: The machine or a device does not exist.
@@ -47,8 +45,9 @@ def fill_defaults(dom: Domain, caps: BinaryCaps, config: QemuConfig | None = Non
     fill_disks(dom)
     fill_controllers(dom, caps)
     fill_interfaces(dom, caps)
-    fill_chardevs(dom)
+    number_ports(dom)
     pair_console(dom)
-    fill_devices(dom, config)
+    fill_chardevs(dom)
+    fill_devices(dom, caps)
     add_implied_controllers(dom)
     fill_controllers(dom, caps)

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from virloom.model.domain import (
     Chardev,
     Console,
     ConsoleTarget,
     Domain,
+    ParallelTarget,
     Serial,
     SerialTarget,
-    TargetModel,
 )
 
+# The first serial port is a console as well if it is of one of these.
+_CONSOLE_TARGETS = (None, "isa-serial")
 _MODEL_OF_TARGET = {
     "isa-serial": "isa-serial",
     "usb-serial": "usb-serial",
@@ -21,25 +25,24 @@ _MODEL_OF_TARGET = {
 
 
 def pair_console(dom: Domain) -> None:
-    """The first console and the first serial port are the same thing, told twice."""
+    """The first console and the first serial port are the same thing, told twice.
+
+    Guests of old had only the one or the other in their documents; libvirt shows both.
+    """
     devices = dom.devices
     consoles, serials = devices.consoles, devices.serials
     if consoles and consoles[0].target.type in (None, "serial"):
-        console = consoles[0]
+        console = consoles.pop(0)
         if not serials:
-            serial = Serial(target=SerialTarget(type="isa-serial", port=0))
-            serial.target.model = TargetModel(name="isa-serial")
+            serial = Serial(target=SerialTarget(port=console.target.port))
             _mirror(console, serial)
             serial.address = console.address
             serials.append(serial)
-        _mirror(serials[0], console)
-        console.target.type = "serial"
-        console.target.port = 0
-        console.address = None
-    elif not consoles and serials and serials[0].target.type == "isa-serial":
-        console = Console(target=ConsoleTarget(type="serial", port=0))
-        _mirror(serials[0], console)
-        consoles.append(console)
+    elif not serials or serials[0].target.type not in _CONSOLE_TARGETS:
+        return
+    console = Console(target=ConsoleTarget(type="serial", port=serials[0].target.port))
+    _mirror(serials[0], console)
+    consoles.insert(0, console)
 
 
 def _mirror(source: Chardev, copy: Chardev) -> None:
@@ -50,21 +53,45 @@ def _mirror(source: Chardev, copy: Chardev) -> None:
     copy.alias = source.alias.copy() if source.alias is not None else None
 
 
-def fill_chardevs(dom: Domain) -> None:
-    """Port numbers, targets and modes."""
+def number_ports(dom: Domain) -> None:
+    """Port numbers of those that name none, after the highest.
+
+    Serial ports that say that they are ISA ones get theirs first, as in libvirt.
+    """
     devices = dom.devices
-    groups = (devices.serials, devices.parallels, devices.consoles)
-    for targets in ([device.target for device in group] for group in groups):
-        for target in targets:
-            if target.port is None:
-                used = {other.port for other in targets}
-                target.port = next(n for n in range(len(used) + 1) if n not in used)
+    serials = [device.target for device in devices.serials]
+    named: list[SerialTarget] = []
+    for target in serials:
+        if target.type == "isa-serial" and target.port is None:
+            target.port = _after(named)
+        named.append(target)
+    for target in serials:
+        if target.port is None:
+            target.port = _after(serials)
+    parallels = [device.target for device in devices.parallels]
+    for number, parallel in enumerate(parallels):
+        if parallel.port is None:
+            parallel.port = _after(parallels[:number])
+    consoles = [device.target for device in devices.consoles]
+    for console in consoles:
+        if console.port is None:
+            console.port = _after(consoles)
+
+
+def _after(targets: Sequence[SerialTarget | ParallelTarget | ConsoleTarget]) -> int:
+    return max((-1 if t.port is None else t.port for t in targets), default=-1) + 1
+
+
+def fill_chardevs(dom: Domain) -> None:
+    """Targets and modes."""
+    devices = dom.devices
+    groups = (devices.serials, devices.parallels, devices.consoles, devices.channels)
     for serial in devices.serials:
         _fill_serial(serial)
     for console in devices.consoles:
         console.target.type = console.target.type or "serial"
-    for kind in (*groups, devices.channels):
-        for device in kind:
+    for group in groups:
+        for device in group:
             _fill_source(device)
 
 

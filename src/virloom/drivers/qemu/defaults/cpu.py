@@ -24,8 +24,10 @@ def fill_cpu(dom: Domain, caps: BinaryCaps) -> None:
         if feature.policy is None:
             feature.policy = "require"
     if cpu.check is None:
-        cpu.check = _check(cpu)
-    if cpu.migratable is None and cpu.mode in ("host-passthrough", "maximum"):
+        cpu.check = _check(dom, cpu)
+    if cpu.migratable is None and (
+        cpu.mode == "host-passthrough" or (cpu.mode == "maximum" and dom.type == "kvm")
+    ):
         cpu.migratable = True
     topology = cpu.topology
     if (topology.sockets or topology.cores or topology.threads) and topology.dies is None:
@@ -44,7 +46,8 @@ def _fill_model(dom: Domain, cpu: Cpu, caps: BinaryCaps) -> None:
     cpu.check = cpu.check or "none"
 
 
-def _check(cpu: Cpu) -> str:
-    if cpu.mode == "custom" or cpu.mode == "host-model":
+def _check(dom: Domain, cpu: Cpu) -> str:
+    # What TCG lacks of a model it leaves out; only KVM's can be compared with a host.
+    if cpu.mode == "host-model" or (cpu.mode == "custom" and dom.type != "qemu"):
         return "partial"
     return "none"

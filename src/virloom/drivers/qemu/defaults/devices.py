@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
-from virloom.drivers.qemu.config import QemuConfig
+from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.drivers.qemu.devices.address import is_microvm
 from virloom.model.domain import Audio, Domain, Graphics, Input, Listen, Memballoon, Video
+
+# KiB, where the document does not say (libvirt's defaults).
+_VIDEO_MEMORY = {"vga": 16384, "cirrus": 16384, "vmvga": 16384, "bochs": 16384, "qxl": 65536}
 
 
 def add_basic_devices(dom: Domain) -> None:
@@ -18,17 +21,26 @@ def add_basic_devices(dom: Domain) -> None:
         none = is_microvm(dom.os.type.machine)
         devices.memballoon = Memballoon(model="none" if none else "virtio")
     if not devices.audios:
-        devices.audios.append(Audio(id=1, type="none"))
+        _add_audio(dom)
 
 
-def fill_devices(dom: Domain, config: QemuConfig | None) -> None:
+def _add_audio(dom: Domain) -> None:
+    kinds = [graphics.type for graphics in dom.devices.graphics]
+    if "spice" in kinds:
+        dom.devices.audios.append(Audio(id=1, type="spice"))
+    elif "sdl" not in kinds:
+        dom.devices.audios.append(Audio(id=1, type="none"))
+
+
+def fill_devices(dom: Domain, caps: BinaryCaps) -> None:
     """Models, buses and places of what has no file of its own."""
     devices = dom.devices
     for device in devices.inputs:
         if device.bus is None:
             device.bus = "ps2" if device.type in ("mouse", "keyboard") else "usb"
     for rng in devices.rngs:
-        rng.model = rng.model or "virtio"
+        if rng.backend.model == "random" and not rng.backend.value:
+            rng.backend.value = "/dev/random"
     for panic in devices.panics:
         panic.model = panic.model or "isa"
     for watchdog in devices.watchdogs:
@@ -38,27 +50,44 @@ def fill_devices(dom: Domain, config: QemuConfig | None) -> None:
     for graphics in devices.graphics:
         _fill_graphics(graphics)
     for number, video in enumerate(devices.videos):
-        _fill_video(video, primary=number == 0)
+        _fill_video(video, caps, primary=number == 0)
 
 
 def _fill_graphics(graphics: Graphics) -> None:
-    if graphics.type == "vnc" and graphics.socket is None:
-        if graphics.port is None or graphics.port == -1:
-            graphics.port, graphics.autoport = -1, True
-        elif graphics.autoport is None:
-            graphics.autoport = False
-        if not graphics.listens:
-            graphics.listens.append(Listen(type="address", address=graphics.listen))
-        if graphics.listen is None and graphics.listens[0].type == "address":
-            graphics.listen = graphics.listens[0].address
+    listens = graphics.listens
+    if graphics.type != "vnc":
+        ports = (graphics.port, graphics.tls_port, graphics.autoport)
+        if graphics.type == "spice" and not listens and ports == (None, None, None):
+            listens.append(Listen(type="none"))
+        return
+    if graphics.socket is not None and not listens:
+        listens.append(Listen(type="socket", socket=graphics.socket))
+    if not listens:
+        listens.append(Listen(type="address", address=graphics.listen))
+    first = listens[0]
+    if first.type in ("socket", "none"):
+        # There is no port; what the first listener says is repeated in the attribute.
+        graphics.socket = first.socket
+        graphics.port = graphics.autoport = None
+        return
+    if graphics.port is None or graphics.port == -1:
+        graphics.port, graphics.autoport = -1, True
+    elif graphics.autoport is None:
+        graphics.autoport = False
+    if first.type == "address" and graphics.listen is None:
+        graphics.listen = first.address
 
 
-def _fill_video(video: Video, *, primary: bool) -> None:
+def _fill_video(video: Video, caps: BinaryCaps, *, primary: bool) -> None:
     model = video.model
     if model.type in (None, "default"):
-        model.type = "vga"
-    if model.type in ("vga", "cirrus", "bochs", "vmvga") and model.vram is None:
-        model.vram = 16384
+        candidates = (("cirrus-vga", "cirrus"), ("VGA", "vga"))
+        model.type = next((m for device, m in candidates if caps.may_have_device(device)), "virtio")
+    if model.type in _VIDEO_MEMORY and model.vram is None:
+        model.vram = _VIDEO_MEMORY[model.type]
+    if model.type == "qxl":
+        model.ram = model.ram or _VIDEO_MEMORY["qxl"]
+        model.vgamem = model.vgamem or _VIDEO_MEMORY["vga"]
     if model.heads is None and model.type != "none":
         model.heads = 1
     if primary and model.type != "none":

@@ -84,7 +84,7 @@ def _fill_address(disk: Disk) -> None:
 
 
 def _place(bus: str, index: int) -> Address:
-    """The place of a disk by its number: QEMU's controllers hold 4, 6, 15 and 2 disks."""
+    """The place of a disk by its number: controllers hold 4, 6, 2 and 7 disks."""
     if bus == "ide":
         controller, rest = divmod(index, 4)
         return _drive(controller, rest // 2, rest % 2)
@@ -94,9 +94,9 @@ def _place(bus: str, index: int) -> Address:
     if bus == "fdc":
         controller, unit = divmod(index, 2)
         return _drive(controller, 0, unit)
-    controller, unit = divmod(index, 15)
-    # Number 7 is the controller's own.
-    return _drive(controller, 0, unit + 1 if unit >= 7 else unit)
+    # As on a narrow SCSI bus, where number 7 is the controller's own.
+    controller, unit = divmod(index, 7)
+    return _drive(controller, 0, unit)
 
 
 def _drive(controller: int, bus: int, unit: int) -> Address:

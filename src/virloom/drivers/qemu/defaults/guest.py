@@ -48,6 +48,9 @@ def fill_guest(dom: Domain) -> None:
         vcpu.current = None
     if dom.clock.offset is None:
         dom.clock.offset = "utc"
+    if dom.clock.offset == "variable":
+        dom.clock.adjustment = dom.clock.adjustment or "0"
+        dom.clock.basis = dom.clock.basis or "utc"
     dom.on_poweroff = dom.on_poweroff or "destroy"
     dom.on_reboot = dom.on_reboot or "restart"
     dom.on_crash = dom.on_crash or "destroy"

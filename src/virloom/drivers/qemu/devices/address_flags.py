@@ -32,9 +32,7 @@ _PCI_NICS = frozenset({"rtl8139", "e1000", "vmxnet3", "virtio-transitional"})
 _OTHER_NICS = frozenset({"usb-net", "spapr-vlan", "lan9118", "smc91c111", "netfront"})
 
 _XHCI = frozenset({"nec-xhci", "qemu-xhci"})
-_SCSI_PCI = frozenset(
-    {"lsilogic", "buslogic", "lsisas1068", "vmpvscsi", "virtio-transitional", "dc390", "am53c974"}
-)
+_SCSI_EXPRESS = frozenset({"virtio-scsi", "virtio-non-transitional"})
 
 
 class Connector:
@@ -81,7 +79,7 @@ class Connector:
                     return 0
                 return self._express if model in _XHCI else _PCI
             case "scsi":
-                return _PCI if model in _SCSI_PCI else self._express
+                return self._express if model in _SCSI_EXPRESS else _PCI
             case "virtio-serial":
                 return self._virtio(model)
             case "sata" | "ide":

@@ -57,7 +57,7 @@ BUS_KINDS = {
     "pcie-to-pci-bridge": BusKind(_CONVENTIONAL, 1, 31),
     "dmi-to-pci-bridge": BusKind(PCI_DEVICE | PCI_BRIDGE, 0, 31),
     "pcie-root": BusKind(
-        PCIE_DEVICE | PCIE_ROOT_PORT | PCIE_EXPANDER | DMI_TO_PCI_BRIDGE | PCIE_TO_PCI_BRIDGE,
+        PCIE_DEVICE | PCIE_ROOT_PORT | PCIE_EXPANDER | DMI_TO_PCI_BRIDGE,
         1,
         31,
     ),
@@ -76,7 +76,7 @@ CONTROLLER_FLAGS = {
     "dmi-to-pci-bridge": DMI_TO_PCI_BRIDGE,
     "pcie-root-port": PCIE_ROOT_PORT | AGGREGATE,
     "pcie-switch-upstream-port": SWITCH_UPSTREAM,
-    "pcie-switch-downstream-port": SWITCH_DOWNSTREAM | AGGREGATE,
+    "pcie-switch-downstream-port": SWITCH_DOWNSTREAM,
     "pcie-expander-bus": PCIE_EXPANDER,
 }
 """What each model of PCI controller has to be plugged into."""
@@ -101,9 +101,11 @@ class PciBus:
 
     __slots__ = ("aggregates", "kind", "model", "slots")
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, flags: int | None = None) -> None:
         self.model = model
         self.kind = BUS_KINDS[model]
+        if flags is not None:
+            self.kind = self.kind._replace(flags=flags)
         self.slots: dict[int, int] = {}
         self.aggregates: set[int] = set()
 
@@ -226,18 +228,17 @@ class PciAddressSet:
 
     def _grow(self, count: int, flags: int) -> None:
         """Adds *count* buses that take such a device, and what those have to be plugged into."""
-        models: list[str] = []
         if flags & (PCI_DEVICE | PCI_BRIDGE):
             model = "pci-bridge"
             if not any(bus.kind.flags & PCI_BRIDGE for bus in self.buses):
                 model = "pcie-to-pci-bridge"
-                models.append("pcie-root-port")
-        elif flags & (PCIE_DEVICE | SWITCH_UPSTREAM | PCIE_TO_PCI_BRIDGE):
+                # Its own port, which no other device may be given.
+                self.buses.append(PciBus("pcie-root-port", PCIE_TO_PCI_BRIDGE))
+        elif flags & (PCIE_DEVICE | SWITCH_UPSTREAM):
             model = "pcie-root-port"
         else:
-            raise XmlError(
+            raise InternalError(
                 f"no PCI bus takes a device of this kind ({flags:#x}), and none can be added",
                 domain=ErrorDomain.DOMAIN,
             )
-        models += [model] * max(1, count - len(models))
-        self.buses += [PciBus(model) for model in models]
+        self.buses += [PciBus(model) for _ in range(count)]

@@ -19,7 +19,8 @@ from virloom.drivers.qemu.devices.address_pci import (
     PciAddress,
     PciAddressSet,
 )
-from virloom.drivers.qemu.devices.controllers import insert_controller
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InternalError
 from virloom.model.domain import Controller, ControllerTarget, Device, Domain
 
 _ROOTS = ("pci-root", "pcie-root")
@@ -111,7 +112,7 @@ class _Assignment:
             address = self.buses.reserve_next(flags, function)
         else:
             address = slot._replace(function=function)
-            self.buses.reserve(address, flags, chosen=False)
+            self.buses.reserve(address, flags, chosen=True)
         found[index] = address
         if not self._grows:
             place(device, address, multifunction=True if function == 0 else None)
@@ -130,7 +131,7 @@ class _Assignment:
                 controller = Controller(
                     type="pci", index=index, model=self.buses.buses[index].model
                 )
-                insert_controller(self._dom, controller)
+                self._dom.devices.controllers.append(controller)
                 self.buses.reserve_next(self._connector.flags(controller))
             index += 1
 
@@ -140,6 +141,8 @@ def _models(dom: Domain, count: int) -> list[str]:
     given = {c.index or 0: c.model or "" for c in dom.devices.controllers if c.type == "pci"}
     if not count:
         return []
+    if "" in given.values():
+        raise InternalError("a PCI controller has no model", domain=ErrorDomain.DOMAIN)
     root = given.get(0, "pci-root")
     filler = "pcie-root-port" if root == "pcie-root" else "pci-bridge"
     return [root, *(given.get(index, filler) for index in range(1, count))]
@@ -212,7 +215,8 @@ def _complete_controllers(dom: Domain) -> None:
             if target.chassis is None:
                 target.chassis = controller.index
             if target.port is None and address is not None:
-                target.port = (address.slot << 3) + address.function
+                root_port = controller.model == "pcie-root-port"
+                target.port = (address.slot << 3) + address.function if root_port else address.slot
         elif controller.model in ("pci-expander-bus", "pcie-expander-bus"):
             if target.bus_nr is None:
                 target.bus_nr = _expander_bus(dom)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from virloom.drivers.qemu.devices.controllers import insert_controller
+from virloom.drivers.qemu.devices.controllers import ensure_controller
 from virloom.enums.error import ErrorDomain
 from virloom.errors import XmlError
 from virloom.model.domain import Address, Controller, Device, Domain, Hub
@@ -18,7 +18,7 @@ _EHCI_PORTS = 6
 
 
 def assign_virtio_serial(dom: Domain) -> None:
-    """Ports of virtio consoles (which may have 0, the guest's hvc0) and channels (from 1).
+    """Ports of virtio channels; QEMU chooses those of consoles, as libvirt 9 leaves it.
 
     Raises:
         XmlError: A port is used twice, or its controller does not exist.
@@ -36,10 +36,13 @@ def assign_virtio_serial(dom: Domain) -> None:
     for device in (*consoles, *channels):
         address = device.address
         if address is not None and address.type == "virtio-serial" and address.port:
-            _take_serial_port(ports, address)
-    for device, first in (*((c, 0) for c in consoles), *((c, 1) for c in channels)):
-        if _needs_serial_port(device):
-            _next_serial_port(dom, device, first, ports, room)
+            _take_serial_port(ports, room, address)
+        elif address is not None and address.type == "virtio-serial" and device in consoles:
+            # libvirt 9 takes the port that is asked for, and by mistake the next one as well.
+            ports.get(address.controller or 0, set()).update((0, 1))
+    for channel in channels:
+        if _needs_serial_port(channel):
+            _next_serial_port(dom, channel, ports, room)
 
 
 def _needs_serial_port(device: Device) -> bool:
@@ -52,12 +55,17 @@ def _needs_serial_port(device: Device) -> bool:
     return not address.port
 
 
-def _take_serial_port(ports: dict[int, set[int]], address: Address) -> None:
+def _take_serial_port(ports: dict[int, set[int]], room: dict[int, int], address: Address) -> None:
     controller = address.controller or 0
     port = int(address.port or 0)
     if controller not in ports:
         raise XmlError(
             f"virtio serial controller {controller} does not exist", domain=ErrorDomain.DOMAIN
+        )
+    if port >= room[controller]:
+        raise XmlError(
+            f"virtio serial controller {controller} has no port {port}: it has {room[controller]}",
+            domain=ErrorDomain.DOMAIN,
         )
     if port in ports[controller]:
         raise XmlError(
@@ -68,17 +76,13 @@ def _take_serial_port(ports: dict[int, set[int]], address: Address) -> None:
 
 
 def _next_serial_port(
-    dom: Domain,
-    device: Device,
-    first: int,
-    ports: dict[int, set[int]],
-    room: dict[int, int],
+    dom: Domain, device: Device, ports: dict[int, set[int]], room: dict[int, int]
 ) -> None:
     wanted = device.address
     only = wanted.controller if wanted is not None else None
     for controller in sorted(ports) if only is None else [only]:
-        # Port 0 is the guest's console, and only of the first controller.
-        for port in range(first if controller == 0 else 1, room.get(controller, 0)):
+        # Port 0 is for the guest's console.
+        for port in range(1, room.get(controller, 0)):
             if port not in ports.get(controller, set()):
                 ports[controller].add(port)
                 device.address = Address(
@@ -86,9 +90,9 @@ def _next_serial_port(
                 )
                 return
     index = max(ports, default=-1) + 1
-    insert_controller(dom, Controller(type="virtio-serial", index=index))
-    ports[index], room[index] = {max(first, 0)}, _DEFAULT_SERIAL_PORTS
-    device.address = Address(type="virtio-serial", controller=index, bus=0, port=first)
+    ensure_controller(dom, "virtio-serial", index)
+    ports[index], room[index] = {1}, _DEFAULT_SERIAL_PORTS
+    device.address = Address(type="virtio-serial", controller=index, bus=0, port=1)
 
 
 def assign_usb(dom: Domain) -> None:

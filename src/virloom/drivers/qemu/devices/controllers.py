@@ -15,9 +15,10 @@ def find_controller(dom: Domain, type: str, index: int) -> Controller | None:
 
 
 def insert_controller(dom: Domain, controller: Controller) -> None:
-    """Adds the controller where libvirt has it: beside others of its type, sorted by index.
+    """Adds a document's controller where libvirt has it: beside others of its type, by index.
 
-    The order shows in the document and decides who gets which address.
+    The order shows in the document and decides who gets which address. Controllers that
+    libvirt adds are at the end instead (:func:`ensure_controller`).
     """
     controllers = dom.devices.controllers
     place = len(controllers)
@@ -43,4 +44,4 @@ def insert_controller(dom: Domain, controller: Controller) -> None:
 def ensure_controller(dom: Domain, type: str, index: int, model: str | None = None) -> None:
     """Adds a controller of that type and index unless there is one."""
     if find_controller(dom, type, index) is None:
-        insert_controller(dom, Controller(type=type, index=index, model=model))
+        dom.devices.controllers.append(Controller(type=type, index=index, model=model))
