@@ -18,6 +18,7 @@ from virloom.drivers.qemu.config import QemuConfig
 from virloom.drivers.qemu.directories import Directories
 from virloom.drivers.qemu.domain import Definition, Guest
 from virloom.drivers.qemu.monitor_events import MonitorEvents
+from virloom.drivers.qemu.process.autostart import autostart
 from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.qemu.process.resources import DisplayPorts
 from virloom.drivers.qemu.process.takeover import recover
@@ -104,6 +105,7 @@ class QemuDriver:
             driver._closing.callback(lock.release)
             driver._load()
             await recover(driver)
+            await autostart(driver)
         except BaseException:
             lock.release()
             raise

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Domains that start with the driver."""
+"""Domains that start with the driver: at its first opening after the host has booted.
+
+A driver that is closed and opened again has not rebooted, and whoever ended a guest meanwhile
+does not want it back (libvirt keeps a mark for this too).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,8 @@ from typing import TYPE_CHECKING
 from virloom.drivers.qemu.process.launch import Launch
 from virloom.drivers.runtime.jobs import Job
 from virloom.errors import VirloomError
+from virloom.host.boot import boot_id
+from virloom.host.files import write_atomic
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
@@ -17,7 +23,15 @@ logger = logging.getLogger(__name__)
 
 
 async def autostart(driver: QemuDriver) -> None:
-    """Starts the domains that start by themselves; one that fails does not keep the others."""
+    """Starts the domains that start by themselves; one that fails does not keep the others.
+
+    Raises:
+        SystemFailure: The mark of this boot cannot be written.
+    """
+    mark = driver.directories.run / "autostarted"
+    if mark.exists() and mark.read_text() == boot_id():
+        return
+    write_atomic(mark, boot_id().encode(), durable=False)
     for guest in driver.guests:
         if guest.active or not guest.persistent or not driver.store.autostarts(guest.name):
             continue
