@@ -6,7 +6,7 @@
     async with virloom.open("qemu:///embed?root=/srv/guests") as conn:
         dom = await conn.create_xml(document)
 
-Errors are in :mod:`virloom.errors`, constants in
+``virloom.open_sync`` gives the same, blocking. Errors are in :mod:`virloom.errors`, constants in
 :mod:`virloom.enums`; both, and the classes of events, are also here by their names.
 """
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from virloom.client.domain.domain import Domain
     from virloom.client.subscription import EventGap
     from virloom.errors import VirloomError
+    from virloom.sync.connection import Connection as SyncConnection
     from virloom.uri import ConnectURI
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "EventGap",
     "VirloomError",
     "open",
+    "open_sync",
 ]
 
 #: Where names that are not imported with the package come from. The modules are asked in order
@@ -57,6 +59,13 @@ def open(uri: str | ConnectURI | None = None, *, readonly: bool = False) -> Open
     from virloom.client.connection import Opening
 
     return Opening(uri, readonly=readonly)
+
+
+def open_sync(uri: str | ConnectURI | None = None, *, readonly: bool = False) -> SyncConnection:
+    """The same, blocking: ``with virloom.open_sync(uri) as conn``. Safe in any thread."""
+    from virloom.sync.connection import connect
+
+    return connect(uri, readonly=readonly)
 
 
 def __getattr__(name: str) -> Any:

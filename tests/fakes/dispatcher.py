@@ -184,6 +184,7 @@ class FakeDriver:
 
     @serves(p.DOMAIN_GET_INFO)
     def info(self, call: Call, args: p.DomainGetInfoArgs) -> p.DomainGetInfoRet:
+        self._guest(args.dom)
         return p.DomainGetInfoRet(1, 2048, 1024, 2, 777)
 
     @serves(p.DOMAIN_GET_XML_DESC)
