@@ -42,13 +42,11 @@ def write_atomic(
         os.rename(temporary, target)
         if durable:
             _sync_directory(directory or ".")
-    except OSError as error:
-        with contextlib.suppress(FileNotFoundError):
+    except BaseException as error:
+        with contextlib.suppress(OSError):  # it may not even have come to be; the cause counts
             os.unlink(temporary)
-        raise system_failure(f"Unable to write '{target}'", error) from error
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        if isinstance(error, OSError):
+            raise system_failure(f"Unable to write '{target}'", error) from error
         raise
 
 

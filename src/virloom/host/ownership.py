@@ -23,6 +23,8 @@ import fcntl
 import json
 import os
 import stat
+import struct
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -34,8 +36,9 @@ _TOKENS = "trusted.virloom.dac"
 _NOT_KEPT = (errno.ENOTSUP, errno.EPERM, errno.EACCES, errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 """Why a file system may not keep an attribute: it has none, we may not, there is no room."""
 
-_BOOT_TIME_ERROR = 2
-"""Seconds; libvirt 9.0 was seen one second beside the kernel's own ``btime``."""
+_UTMP = "hxx336xi40x"
+_UTMP_BOOT_TIME = 2
+"""``struct utmp`` of utmp(5) on Linux, 384 bytes: its type and its seconds."""
 
 
 class Memory(NamedTuple):
@@ -61,7 +64,7 @@ def plan(path: str, token: str, uid: int, gid: int, state_dir: str) -> dict[str,
     Args:
         path: The file or block device; symbolic links are followed now, and never again.
         token: The guest's own, never used by another.
-        state_dir: Where memory goes that the file system cannot keep.
+        state_dir: Where memory goes that the file system cannot keep; made when it is needed.
 
     Raises:
         OSError: There is no such file.
@@ -181,17 +184,40 @@ def _opened(resource: Mapping[str, Any]) -> Iterator[int | None]:
 
 
 def _boot_time() -> int:
-    """Seconds of the boot since the epoch, which libvirt puts on memory to know old from new."""
-    with open("/proc/stat", encoding="ascii") as file:
-        return int(next(line.split()[1] for line in file if line.startswith("btime ")))
+    """The boot in seconds since the epoch, as libvirt has it: from utmp, else by the clock.
+
+    libvirt puts it on its memory, and drops memory with another.
+    """
+    return boot_time_by_utmp() or _boot_time_by_clock()
+
+
+def boot_time_by_utmp() -> int | None:
+    """The time in utmp's record of the boot; None where utmp is not kept."""
+    try:
+        with open("/run/utmp", "rb") as file:
+            records = file.read()
+    except OSError:
+        return None
+    for kind, seconds in struct.iter_unpack(_UTMP, records[: len(records) // 384 * 384]):
+        if kind == _UTMP_BOOT_TIME:
+            return int(seconds)
+    return None
+
+
+def _boot_time_by_clock() -> int:
+    with open("/proc/uptime", encoding="ascii") as file:
+        return round(time.time() - float(file.read().split()[0]))
 
 
 def _this_boot(text: str) -> bool:
     """Whether a time of boot that was kept is this boot's.
 
-    Everybody computes it from the clock and the time since boot, and rounds in his own way.
+    Without utmp everybody computes it, and each rounds in his own way (libvirt 9.0 by a second
+    more or less, depending on when in a second it starts).
     """
-    return text.isdigit() and abs(int(text) - _boot_time()) <= _BOOT_TIME_ERROR
+    if not text.isdigit():
+        return False
+    return any(abs(int(text) - now) <= 2 for now in (_boot_time(), _boot_time_by_clock()))
 
 
 class _Attributes:
@@ -282,6 +308,7 @@ class _StateFile:
         }
         # virloom.host.files needs the error classes, which the guardian does not load.
         temporary = f"{self._path}.{os.getpid()}"
+        os.makedirs(os.path.dirname(self._path), 0o700, exist_ok=True)
         try:
             with open(temporary, "w", encoding="utf-8") as file:
                 json.dump(data, file)

@@ -18,14 +18,17 @@ from __future__ import annotations
 
 import contextlib
 import grp
+import logging
 import os
 import pwd
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, InvalidArg, system_failure
+from virloom.errors import InvalidArg, system_failure
 from virloom.host import ownership
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_USER = "libvirt-qemu"
 """The user that Debian's packages make for QEMU; its group is named the same."""
@@ -135,7 +138,6 @@ class Dac:
 
     Raises:
         InvalidArg: User or group do not exist.
-        ConfigUnsupported: Another user than ourselves is asked for without being root.
     """
 
     def __init__(
@@ -211,10 +213,7 @@ def _failure(doing: str, error: OSError) -> Exception:
 
 
 def _own_ids(user: str | None) -> Ids:
+    """Ourselves: another user in the configuration is passed over, as libvirt does."""
     if user is not None and resolve_user(user) != os.geteuid():
-        raise ConfigUnsupported(
-            f"QEMU is to run as user '{user}', which only root can do",
-            domain=ErrorDomain.SECURITY,
-            remedy="run as root, or leave out 'user' in qemu.conf",
-        )
+        logger.warning("QEMU does not run as user '%s' of qemu.conf: only root can do that", user)
     return Ids(os.geteuid(), os.getegid(), tuple(os.getgroups()))

@@ -86,8 +86,7 @@ class Image:
         self.path = directory / "image"
         self.path.touch()
         os.chown(self.path, *OWNER)
-        self.state = directory / "state"
-        self.state.mkdir()
+        self.state = directory / "lib" / "state"
 
     def plan(self, token: str) -> dict[str, Any]:
         return ownership.plan(str(self.path), token, *GUEST, str(self.state))
@@ -104,7 +103,12 @@ class Image:
 
     @property
     def is_as_before(self) -> bool:
-        return self.owner == OWNER and not self.attributes and not os.listdir(self.state)
+        return self.owner == OWNER and not self.attributes and not self.remembered
+
+    @property
+    def remembered(self) -> list[str]:
+        """What the state directory holds."""
+        return os.listdir(self.state) if self.state.exists() else []
 
 
 @pytest.fixture
@@ -270,10 +274,10 @@ def test_a_removed_file_is_forgotten(image: Image) -> None:
     resource = image.plan("a")
     with fault(no_attributes):
         ownership.take(resource)
-    assert os.listdir(image.state)
+    assert image.remembered
     image.path.unlink()
     ownership.restore(resource)
-    assert not os.listdir(image.state)
+    assert not image.remembered
 
 
 def test_links_are_followed_when_planned_and_never_again(image: Image, tmp_path: Path) -> None:
