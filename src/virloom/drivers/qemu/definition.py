@@ -8,6 +8,7 @@ from virloom.drivers.qemu.config import QemuConfig
 from virloom.drivers.qemu.defaults import fill_defaults
 from virloom.drivers.qemu.devices.address import assign_addresses
 from virloom.drivers.qemu.directories import Directories
+from virloom.drivers.qemu.firmware import complete_loader
 from virloom.drivers.qemu.validate import validate
 from virloom.model.domain import Domain
 
@@ -35,5 +36,6 @@ def prepare_definition(
         ConfigUnsupported: It asks for what this QEMU or this driver does not have.
     """
     fill_defaults(dom, caps)
+    complete_loader(dom, directories)
     assign_addresses(dom, caps)
     validate(dom, caps)
