@@ -70,10 +70,10 @@ class Dialogue:
     async def ask(self, line: str, seconds: float = ANSWER_SECONDS) -> str:
         """What *line* prints in the guest."""
         self._asked += 1
-        begin, end = f"<{self._asked}-begin>", f"<{self._asked}-end>"
+        begin, end = f"{self._asked}-begin", f"{self._asked}-end"
         # Split by quotes, the marks are not found in the echo of the line itself.
-        await self.tell(f"echo '<'{begin[1:]}; {line}; echo '<'{end[1:]}".replace(">", "'>'"))
-        pattern = rf"{begin}\r?\n(.*?){end}".encode()
+        await self.tell(f"echo '<'{begin}'>'; {line}; echo '<'{end}'>'")
+        pattern = rf"<{begin}>\r?\n(.*?)<{end}>".encode()
         match = await self.expect(re.compile(pattern, re.DOTALL), seconds)
         return match[1].decode(errors="replace").replace("\r\n", "\n")
 
