@@ -107,7 +107,9 @@ class Codec:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.limits = limits
-        self._decode = self._from_server if side is Side.CLIENT else self._from_client
+        client = side is Side.CLIENT
+        self._decode = self._from_server if client else self._from_client
+        self._split = self._lines if client else self._objects
         self._clock = clock
         self._buffer = bytearray()
         self._scanned = 0
@@ -165,15 +167,45 @@ class Codec:
             ProtocolViolation: The peer broke a rule; messages before that have been given out.
         """
         self._buffer += data
+        for line in self._split():
+            yield self._message(line)
+
+    def _lines(self) -> Iterator[bytes]:
+        """What QEMU writes: an object to a line."""
         while (end := self._buffer.find(b"\n", self._scanned)) >= 0:
             self._check_length(end)
             line = bytes(memoryview(self._buffer)[:end])
             del self._buffer[: end + 1]
             self._scanned = 0
-            if not line.isspace() and line:
-                yield self._message(line)
+            if line and not line.isspace():
+                yield line
         self._scanned = len(self._buffer)
         self._check_length(self._scanned)
+
+    def _objects(self) -> Iterator[bytes]:
+        """What clients write: objects, with anything blank between them or nothing at all."""
+        for line in self._lines():
+            yield from self._objects_of(line)
+        if self._buffer.rstrip().endswith(b"}"):
+            whole = bytes(self._buffer)
+            try:
+                objects = list(self._objects_of(whole))
+            except ProtocolViolation:
+                return  # not complete yet; a newline or the limit will tell
+            del self._buffer[:]
+            self._scanned = 0
+            yield from objects
+
+    def _objects_of(self, line: bytes) -> Iterator[bytes]:
+        _check_depth(line, self.limits.depth)
+        try:
+            text = line.decode().strip()
+            while text:
+                _, end = _decoder.raw_decode(text)
+                yield text[:end].encode()
+                text = text[end:].lstrip()
+        except (ValueError, RecursionError) as exc:
+            raise ProtocolViolation(f"malformed JSON ({exc}): {excerpt(line)}") from exc
 
     def _check_length(self, length: int) -> None:
         limit = self.limits.reply if self._awaited else self.limits.event

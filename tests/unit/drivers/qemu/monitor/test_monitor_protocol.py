@@ -103,6 +103,16 @@ def test_an_event_without_data_or_time() -> None:
     assert heard(Codec(), b'{"event": "STOP"}\n') == [Event("STOP", {})]
 
 
+@given(st.lists(objects, max_size=4), st.sampled_from(["", " ", "\n", "\r\n\t"]), st.data())
+def test_clients_need_not_end_their_lines(
+    given: list[dict[str, Any]], between: str, data: st.DataObject
+) -> None:
+    text = between.join(json.dumps({"execute": "x", "arguments": each}) for each in given)
+    sizes = data.draw(st.lists(st.integers(0, 60)))
+    expected = [Command("x", arguments, None) for arguments in given]
+    assert heard(Codec(Side.SERVER), *chopped(text.encode(), sizes)) == expected
+
+
 # What is refused
 
 
