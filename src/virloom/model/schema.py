@@ -24,15 +24,10 @@ class PathSchema:
         return self._paths
 
     def _entry(self, path: str) -> str | None:
-        table = self._table()
-        found = table.get(path)
-        if found is None:
-            # The schema recurs here (backing chains); the table ends at the second level.
-            doubled = "backingStore/backingStore/"
-            while found is None and doubled in path:
-                path = path.replace(doubled, "backingStore/", 1)
-                found = table.get(path)
-        return found
+        # The schema recurs in backing chains; the table ends at the second level.
+        while "backingStore/backingStore" in path:
+            path = path.replace("backingStore/backingStore", "backingStore")
+        return self._table().get(path)
 
     def knows_element(self, path: str) -> bool:
         """Whether the schema has an element at this path."""

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+# xml.parsers.expat is this module behind two packages, for 3 ms of import.
+import pyexpat as expat
 from typing import TYPE_CHECKING, Any, TypeVar
-from xml.parsers import expat
 
 from virloom.errors import VirloomError, XmlDetail, XmlError, XmlInvalidSchema
 from virloom.xml.element import Element
@@ -102,9 +103,12 @@ class _Reader:
         """Reads the whole document."""
         what = f"({self.cls.tag or 'element'} document)"
         try:
-            data = text if isinstance(text, bytes) else text.encode()
-        except UnicodeEncodeError as error:
-            raise XmlDetail(f"{what}: character {error.start} is not Unicode") from None
+            data = text.encode() if isinstance(text, str) else text
+            if isinstance(text, bytes):
+                # Else a mark of UTF-16 at the front would win over what the parser was told.
+                text.decode()
+        except UnicodeError as error:
+            raise XmlDetail(f"{what}: not UTF-8: {error}") from None
         if len(data) > self.limits.size:
             raise XmlError(f"{what}: {len(data)} bytes, at most {self.limits.size} are read")
         try:

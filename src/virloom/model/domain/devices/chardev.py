@@ -67,7 +67,6 @@ class Chardev(Device):
     """What the four kinds share."""
 
     type: str | None = attribute(TYPE)
-    tty: str | None = attribute(STRING, live=True)
     sources: list[ChardevSource] = children(ChardevSource, "source")
     protocol: Protocol = group(Protocol)
     log: Log = group(Log)
@@ -76,7 +75,7 @@ class Chardev(Device):
         """Without the pseudo terminal of this run, where only the configuration is asked for."""
         shown = super().adapted(flags)
         if self.type == "pty" and flags & FormatFlags.INACTIVE and self.sources:
-            return shown.beside(sources=[], tty=None)
+            return shown.beside(sources=[])
         return shown
 
 
@@ -132,6 +131,7 @@ class Console(Chardev):
     tag = "console"
     schema_path = "domain/devices/console"
 
+    tty: str | None = attribute(STRING, live=True, order=1)
     target: ConsoleTarget = group(ConsoleTarget)
 
 

@@ -56,7 +56,6 @@ class Devices(Element):
     panics: list[Panic] = children(Panic, "panic")
     shmems: list[Node] = verbatim("shmem")
     memories: list[Node] = verbatim("memory")
-    cryptos: list[Node] = verbatim("crypto")
     iommus: list[Node] = verbatim("iommu")
     vsocks: list[Node] = verbatim("vsock")
 

@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from virloom.model.domain.devices.device import BOOT, ROM, Boot, Device, Rom, VirtioOptions
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, group, verbatim
+from virloom.xml.format import FormatFlags
 from virloom.xml.kinds import MAC, ON_OFF, STRING, UINT, YES_NO, choice, option
 from virloom.xml.node import Node
+
+# Names that libvirt gives by itself; a document that asks for one does not keep it.
+_GENERATED = ("vnet",)
+_GENERATED_DIRECT = ("vnet", "macvtap", "macvlan")
 
 
 class Mac(Element):
@@ -145,3 +152,12 @@ class Interface(Device):
     coalesce: list[Node] = verbatim("coalesce")
     boot: Boot | None = child(Boot, order=BOOT)
     rom: Rom = group(Rom, order=ROM)
+
+    def adapted(self, flags: FormatFlags) -> Self:
+        """Without the name that the host's device got for this run."""
+        shown = super().adapted(flags)
+        name = self.target.dev
+        generated = _GENERATED_DIRECT if self.type == "direct" else _GENERATED
+        if flags & FormatFlags.INACTIVE and name is not None and name.startswith(generated):
+            return shown.beside(target=self.target.beside(dev=None))
+        return shown

@@ -23,8 +23,8 @@ class VideoDriver(VirtioOptions):
 class Acceleration(Element):
     """``<acceleration accel3d='yes'/>``."""
 
-    accel2d: bool | None = attribute(YES_NO)
     accel3d: bool | None = attribute(YES_NO)
+    accel2d: bool | None = attribute(YES_NO)
     rendernode: str | None = attribute(STRING)
 
 
@@ -60,7 +60,6 @@ class VideoModel(Element):
     vgamem: int | None = attribute(UINT)
     heads: int | None = attribute(_HEADS)
     primary: bool | None = attribute(YES_NO)
-    blob: bool | None = attribute(YES_NO)
     acceleration: Acceleration = group(Acceleration)
     resolution: Resolution = group(Resolution)
 
