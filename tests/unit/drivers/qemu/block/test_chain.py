@@ -9,7 +9,7 @@ import struct
 
 import pytest
 
-from virloom.drivers.qemu.block.chain import MAX_DEPTH, ImageLayer, chain_of
+from virloom.drivers.qemu.block.chain import MAX_DEPTH, ImageLayer, chain_of, disk_chain
 from virloom.drivers.qemu.block.image import ImageHead
 from virloom.errors import (
     ConfigUnsupported,
@@ -18,6 +18,8 @@ from virloom.errors import (
     SystemFailure,
     system_failure,
 )
+from virloom.model.domain import Disk
+from virloom.xml import parse_document
 
 
 def qcow2(
@@ -169,3 +171,42 @@ def test_a_damaged_extension_is_an_error() -> None:
 def test_unknown_format() -> None:
     with pytest.raises(ConfigUnsupported, match="'vmdk'"):
         chain_of("/a", "vmdk", Images({"/a": b""}))
+
+
+def disk(body: str, kind: str = "file") -> Disk:
+    return parse_document(
+        Disk, f"<disk type='{kind}' device='disk'>{body}<target dev='vda' bus='virtio'/></disk>"
+    )
+
+
+TOP = "<driver type='qcow2'/><source file='/a'/>"
+MIDDLE = "<backingStore type='file'><format type='qcow2'/><source file='/m'/>"
+
+
+def test_a_chain_that_the_document_spells_out() -> None:
+    images = Images({"/a": qcow2("/elsewhere"), "/m": qcow2("/b"), "/b": qcow2(), "/dev/x": b""})
+    alone = disk(TOP + "<backingStore/>")
+    assert disk_chain(alone, images) == (ImageLayer("/a", "qcow2"),)
+    ended = disk(TOP + MIDDLE + "<backingStore/></backingStore>")
+    assert disk_chain(ended, images) == (ImageLayer("/a", "qcow2"), ImageLayer("/m", "qcow2"))
+    device = "<backingStore type='block'><format type='raw'/><source dev='/dev/x'/></backingStore>"
+    on_device = disk(TOP + MIDDLE + device + "</backingStore>")
+    assert disk_chain(on_device, images)[2] == ImageLayer("/dev/x", "raw", block=True)
+
+
+def test_the_rest_of_an_open_chain_is_looked_up() -> None:
+    images = Images({"/a": qcow2("/elsewhere"), "/m": qcow2("/b"), "/b": qcow2()})
+    chain = disk_chain(disk(TOP + MIDDLE + "</backingStore>"), images)
+    assert [layer.path for layer in chain] == ["/a", "/m", "/b"]
+
+
+def test_a_drive_without_a_medium_has_no_chain() -> None:
+    assert disk_chain(disk(""), Images({})) == ()
+
+
+def test_a_backing_image_elsewhere_is_refused() -> None:
+    store = (
+        "<backingStore type='network'><format type='raw'/><source protocol='nbd'/></backingStore>"
+    )
+    with pytest.raises(ConfigUnsupported, match="network"):
+        disk_chain(disk(TOP + store), Images({"/a": qcow2()}))

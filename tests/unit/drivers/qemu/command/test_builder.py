@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the golden cases cannot show: refusals, missing facts, what goes beside the arguments."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from virloom.drivers.qemu.block.chain import ImageLayer
+from virloom.drivers.qemu.capabilities import BinaryCaps, Machine
+from virloom.drivers.qemu.command.builder import build
+from virloom.drivers.qemu.command.context import BuildContext, CommandLine, FileRequest
+from virloom.drivers.qemu.command.files import plan_files
+from virloom.errors import ConfigUnsupported, InternalError, OperationInvalid, VirloomError
+from virloom.model.domain import Domain
+from virloom.xml import parse_document
+
+CAPS = BinaryCaps(
+    path="/usr/bin/qemu-system-x86_64",
+    version=(7, 2, 0),
+    arch="x86_64",
+    machines=[Machine("pc-q35-7.2", "q35", default_ram_id="pc.ram"), Machine("microvm")],
+)
+
+
+def domain(devices: str = "", *, machine: str = "q35", before: str = "", os_: str = "") -> Domain:
+    return parse_document(
+        Domain,
+        f"<domain type='qemu'><name>t</name><memory>1024</memory>"
+        f"<os><type arch='x86_64' machine='{machine}'>hvm</type>{os_}</os>{before}"
+        f"<devices>{devices}</devices></domain>",
+    )
+
+
+def line(dom: Domain, **facts: Any) -> CommandLine:
+    chains: Mapping[str, tuple[ImageLayer, ...]] = facts.get("chains", {})
+    files = {request.key: 50 + n for n, request in enumerate(plan_files(dom, chains))}
+    context = {"guest_name": "t", "monitor_fd": 3, "lib_dir": "/lib", "files": files, **facts}
+    return build(dom, CAPS, BuildContext(**context))
+
+
+def values(command: CommandLine, option: str) -> list[str]:
+    argv = command.argv
+    return [value for name, value in itertools.pairwise(argv) if name == option]
+
+
+NETWORK_DISK = (
+    "<disk type='network' device='disk'><target dev='vda' bus='virtio'/><alias name='a'/></disk>"
+)
+LUN = (
+    "<disk type='block' device='lun'><source dev='/dev/sg0'/><target dev='sda' bus='scsi'/>"
+    "<alias name='a'/></disk>"
+)
+
+
+@pytest.mark.parametrize(
+    ("devices", "words"),
+    [
+        ("<graphics type='spice'/>", "spice"),
+        ("<interface type='bridge'><alias name='net0'/></interface>", "bridge"),
+        ("<interface type='user'><mtu size='9000'/><alias name='net0'/></interface>", "MTU"),
+        ("<controller type='ccid' index='0'><alias name='ccid0'/></controller>", "ccid"),
+        ("<controller type='usb' index='0' model='x'><alias name='usb'/></controller>", "'x'"),
+        (NETWORK_DISK, "network"),
+        (
+            "<disk type='file' device='disk'><target dev='xa' bus='xen'/><alias name='a'/></disk>",
+            "'xen'",
+        ),
+        (LUN, "SCSI pass"),
+        ("<serial type='nmdm'><alias name='serial0'/></serial>", "nmdm"),
+        ("<serial type='file'><alias name='serial0'/></serial>", "names no path"),
+        ("<input type='evdev'><alias name='input0'/></input>", "evdev"),
+        ("<audio id='1' type='alsa'/>", "alsa"),
+        ("<video><model type='xen'/><alias name='video0'/></video>", "'xen'"),
+        ("<rng model='virtio'><backend model='egd'/><alias name='rng0'/></rng>", "egd"),
+        ("<watchdog model='diag288'><alias name='w0'/></watchdog>", "diag288"),
+        ("<panic model='pvpanic'/>", "pvpanic"),
+        ("<sound model='pcspk'><alias name='sound0'/></sound>", "pcspk"),
+    ],
+)
+def test_what_is_not_supported_is_named(devices: str, words: str) -> None:
+    with pytest.raises(ConfigUnsupported, match=words):
+        line(domain(devices))
+
+
+@pytest.mark.parametrize(
+    ("before", "words"),
+    [
+        ("<maxMemory slots='2'>4096</maxMemory>", "maxMemory"),
+        ("<cpu mode='host-passthrough'/>", "maximum"),
+        ("<cpu mode='host-model'/>", "host-model"),
+    ],
+)
+def test_what_is_not_supported_outside_devices(before: str, words: str) -> None:
+    with pytest.raises(ConfigUnsupported, match=words):
+        line(domain(before=before))
+
+
+def test_a_machine_that_does_not_exist_names_those_that_do() -> None:
+    with pytest.raises(ConfigUnsupported, match=r"'vax'.*q35"):
+        line(domain(machine="vax"))
+
+
+def test_an_incomplete_domain_is_our_fault() -> None:
+    with pytest.raises(InternalError, match="no alias"):
+        line(domain("<memballoon model='virtio'/>"))
+    device = (
+        "<memballoon model='virtio'><alias name='b'/>"
+        "<address type='pci' bus='0x05' slot='0x01' function='0'/></memballoon>"
+    )
+    with pytest.raises(InternalError, match="pci controller 5"):
+        line(domain(device))
+
+
+DISK = (
+    "<disk type='file' device='disk'><driver type='{kind}'/><source file='/i'/>"
+    "<target dev='vda' bus='virtio'/><alias name='virtio-disk0'/></disk>"
+)
+
+
+def test_a_chain_that_nobody_looked_up_is_never_guessed() -> None:
+    with pytest.raises(InternalError, match="'/i'"):
+        line(domain(DISK.format(kind="qcow2")))
+
+
+def test_nodes_of_a_chain() -> None:
+    dom = domain(DISK.format(kind="qcow2"))
+    chains = {"virtio-disk0": (ImageLayer("/i", "qcow2"), ImageLayer("/dev/b", "raw", block=True))}
+    command = line(dom, chains=chains)
+    nodes = command.nodes["virtio-disk0"]
+    assert nodes.top == "libvirt-1-format"
+    assert nodes.layers == (
+        ("libvirt-1-format", "libvirt-1-storage"),
+        ("libvirt-2-format", "libvirt-2-storage"),
+    )
+    assert (nodes.indexes, command.next_node) == ((1, 2), 3)
+    assert command.fdsets == {"virtio-disk0.image1": 0, "virtio-disk0.image0": 1}
+    assert command.next_fdset == 2
+    storage = values(command, "-blockdev")[0]
+    assert '"host_device"' in storage
+    assert '"read-only":true' in storage
+
+
+def test_an_empty_drive_has_a_number_and_no_node() -> None:
+    drive = (
+        "<disk type='file' device='cdrom'><target dev='sda' bus='sata'/><alias name='sata0-0-0'/>"
+        "<address type='drive' controller='0' unit='0'/></disk>"
+        "<controller type='sata' index='0'><alias name='ide'/></controller>"
+    )
+    command = line(domain(drive))
+    assert command.nodes["sata0-0-0"] == ("sata0-0-0", None, (), (1,))
+    assert values(command, "-blockdev") == []
+
+
+def test_display_passwords_stay_off_the_command_line() -> None:
+    command = line(domain("<graphics type='vnc' port='5901' passwd='s3cret'/>"))
+    assert values(command, "-vnc") == ["vnc=127.0.0.1:1,password=on"]
+    assert command.passwords == {"vnc": "s3cret"}
+    assert not any("s3cret" in argument for argument in command.argv)
+
+
+@pytest.mark.parametrize("port", ["", "port='-1'", "port='80'"])
+def test_a_display_needs_a_port(port: str) -> None:
+    with pytest.raises(ConfigUnsupported, match="autoport"):
+        line(domain(f"<graphics type='vnc' {port}/>"))
+
+
+def test_a_display_socket_of_any_name() -> None:
+    command = line(domain("<graphics type='vnc' socket='/a=b,c d'/>"))
+    assert values(command, "-vnc") == ["vnc=unix:/a=b,,c d"]
+
+
+def test_standard_output_is_for_the_foreground_only() -> None:
+    dom = domain("<serial type='stdio'><alias name='serial0'/></serial>")
+    with pytest.raises(OperationInvalid, match="virloom run"):
+        line(dom)
+    assert "stdio,id=charserial0" in values(line(dom, stdio=True), "-chardev")
+
+
+def test_a_socket_that_we_bound_is_passed_as_a_descriptor() -> None:
+    channel = (
+        "<channel type='unix'><target type='virtio' name='a,b/c'/>"
+        "<alias name='channel0'/></channel>"
+    )
+    ours = line(domain(channel), sockets={"channel0": 9})
+    assert "socket,id=charchannel0,fd=9,server=on,wait=off" in values(ours, "-chardev")
+    theirs = line(domain(channel))
+    expected = "socket,id=charchannel0,path=/lib/a,,b_c,server=on,wait=off"
+    assert expected in values(theirs, "-chardev")
+
+
+def test_the_clock_of_another_zone_is_in_the_environment() -> None:
+    command = line(domain(before="<clock offset='timezone' timezone='Europe/Berlin'/>"))
+    assert command.environment == {"TZ": "Europe/Berlin"}
+    assert values(command, "-rtc") == ["base=localtime"]
+
+
+def test_a_clock_with_an_adjustment_starts_now() -> None:
+    clock = "<clock offset='variable' adjustment='-10' basis='utc'/>"
+    assert values(line(domain(before=clock), now=20.0), "-rtc") == ["base=1970-01-01T00:00:10"]
+
+
+def test_no_sandbox_when_it_is_not_wanted() -> None:
+    assert "-sandbox" in line(domain()).argv
+    assert "-sandbox" not in line(domain(), seccomp=False).argv
+
+
+def test_the_emulator_of_the_document() -> None:
+    assert line(domain("<emulator>/opt/qemu</emulator>")).argv[0] == "/opt/qemu"
+    assert line(domain()).argv[0] == CAPS.path
+
+
+def test_files_in_the_order_of_their_use() -> None:
+    boot = "<kernel>/k</kernel><initrd>/r</initrd>"
+    serial = (
+        "<serial type='file'><source path='/out' append='on'/><log file='/log' append='off'/>"
+        "<alias name='serial0'/></serial>"
+    )
+    requests = plan_files(domain(serial, os_=boot))
+    assert requests == [
+        FileRequest("kernel", "/k", "r", reopened=True),
+        FileRequest("initrd", "/r", "r", reopened=True),
+        FileRequest("serial0.file", "/out", "w", create=True),
+        FileRequest("serial0.log", "/log", "w", create=True, truncate=True),
+    ]
+    truncating = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOCTTY
+    assert requests[3].flags == truncating
+    assert FileRequest("x", "/x", "rw").flags == os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY
+
+
+def test_every_refusal_is_an_error_of_ours() -> None:
+    """No document that parses makes the builder fail in another way than with our errors."""
+    for devices in ("<disk/>", "<interface/>", "<serial/>", "<channel/>", "<input/>", "<hub/>"):
+        with pytest.raises(VirloomError):
+            line(domain(devices))
