@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import io
 import os
 import select
 import signal
@@ -69,8 +70,22 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
         _Guard.test = item.nodeid
     try:
         return (yield)
+    except pytest.fail.Exception:
+        item.add_report_section("call", "tasks", _stacks(item.stash.get(_LOOP, None)))
+        raise
     finally:
         _Guard.test = None
+
+
+_LOOP = pytest.StashKey[asyncio.AbstractEventLoop]()
+
+
+def _stacks(loop: asyncio.AbstractEventLoop | None) -> str:
+    """Where the tasks of a test stand that has hung: pytest-timeout fails it out of the loop."""
+    out = io.StringIO()
+    for task in asyncio.all_tasks(loop) if loop is not None else ():
+        task.print_stack(file=out)
+    return out.getvalue()
 
 
 # Nothing leaks
@@ -180,8 +195,9 @@ def _watch_for_leaks(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-async def _watch_tasks() -> AsyncIterator[None]:
+async def _watch_tasks(request: pytest.FixtureRequest) -> AsyncIterator[None]:
     """Fails a test whose tasks outlive it."""
+    request.node.stash[_LOOP] = asyncio.get_running_loop()
     mine = asyncio.all_tasks()
     yield
     left = asyncio.all_tasks() - mine - {asyncio.current_task()}
