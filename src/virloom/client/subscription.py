@@ -8,7 +8,7 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from virloom.client.link import Link
@@ -179,18 +179,29 @@ class EventHub:
         Raises:
             VirloomError: A registration failed; none is kept.
         """
-        await self._on_loop(self._subscribe, topics, sink)
+        await self._on_loop(lambda: self._subscribe(topics, sink))
 
     async def unsubscribe(self, topics: list[Topic], sink: Sink) -> None:
         """The reverse; returns once the driver knows."""
-        await self._on_loop(self._unsubscribe, topics, sink)
+        await self._on_loop(lambda: self._unsubscribe(topics, sink))
 
     def forget(self, topics: list[Topic], sink: Sink) -> None:
         """Like :meth:`unsubscribe` without waiting; from any thread."""
         _call_on(self._loop, self._drop_all, topics, sink)
 
     def end(self, reason: VirloomError | None) -> None:
-        """The connection is closed: every sink hears it."""
+        """The connection is closed: every sink hears it. From any thread."""
+        if self._loop.is_running():
+            _call_on(self._loop, self._end, reason)
+        else:
+            self._end(reason)
+
+    async def settle(self) -> None:
+        """Waits for registrations under way; they fail soon once the connection is closed."""
+        if self._loop.is_running():
+            await self._on_loop(self._settle)
+
+    def _end(self, reason: VirloomError | None) -> None:
         channels = list(self._channels.values())
         self._channels.clear()
         self._by_callback.clear()
@@ -199,21 +210,17 @@ class EventHub:
                 sink.end(reason)
             channel.sinks.clear()
 
-    async def settle(self) -> None:
-        """Waits for registrations under way."""
+    async def _settle(self) -> None:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def _on_loop(
-        self, method: Callable[[list[Topic], Sink], Any], topics: list[Topic], sink: Sink
-    ) -> None:
+    async def _on_loop(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if asyncio.get_running_loop() is self._loop:
-            await method(topics, sink)
+            await work()
         elif not self._loop.is_running():
             raise InvalidConn("the event loop that opened the connection has ended")
         else:
-            future = asyncio.run_coroutine_threadsafe(method(topics, sink), self._loop)
-            await asyncio.wrap_future(future)
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), self._loop))
 
     async def _subscribe(self, topics: list[Topic], sink: Sink) -> None:
         if self._link.closed:
