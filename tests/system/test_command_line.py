@@ -364,3 +364,26 @@ async def test_images_are_written_through_descriptors(
             answer = await human(monitor, f'qemu-io -d {DRIVE} "{command}"')
             assert "rror" not in answer
     assert holds_pattern(tmp_path / "vda", kind)
+
+
+async def test_what_the_monitor_sets_before_the_guest_runs(
+    caps: BinaryCaps, tmp_path: Path
+) -> None:
+    devices = (
+        "<interface type='user'><model type='virtio'/><link state='down'/></interface>"
+        "<memballoon model='virtio'><stats period='5'/></memballoon>"
+        f"<graphics type='vnc' socket='{tmp_path}/vnc' passwd='x' "
+        "passwdValidTo='2100-01-01T00:00:00'/>"
+    )
+    dom = completed(paused_guest_xml("set", extra_devices=devices), caps)
+    async with started(dom, caps, tmp_path) as (monitor, line):
+        assert [name for name, _ in line.commands] == ["set_link", "qom-set", "expire_password"]
+        for protocol, password in line.passwords.items():
+            await monitor.execute("set_password", protocol=protocol, password=password)
+        for name, arguments in line.commands:
+            await monitor.execute(name, **arguments)
+        period = await monitor.execute(
+            "qom-get", path="/machine/peripheral/balloon0", property="guest-stats-polling-interval"
+        )
+        assert period == 5
+        assert (await monitor.execute("query-vnc"))["auth"] == "vnc"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from virloom.drivers.qemu.capabilities import BinaryCaps
+from virloom.drivers.qemu.command.afterwards import monitor_commands
 from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.drivers.qemu.command.audio import add_audios
 from virloom.drivers.qemu.command.balloon import add_balloon
@@ -111,4 +112,5 @@ def build(dom: Domain, caps: BinaryCaps, context: BuildContext) -> CommandLine:
         next_fdset=assembly.args.next_fdset,
         environment=assembly.environment,
         passwords=assembly.passwords,
+        commands=monitor_commands(dom),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from virloom.drivers.qemu.block.chain import ImageLayer
 
@@ -103,6 +103,7 @@ class CommandLine(NamedTuple):
         environment: Variables that QEMU needs beside those of every guest.
         passwords: Documents' display passwords to be set by the monitor before the guest runs:
             protocol (``vnc``) to password. Never on the command line, where everybody reads it.
+        commands: Name and arguments of further commands for the monitor before the guest runs.
     """
 
     argv: list[str]
@@ -112,3 +113,4 @@ class CommandLine(NamedTuple):
     next_fdset: int
     environment: dict[str, str]
     passwords: dict[str, str]
+    commands: list[tuple[str, dict[str, Any]]]

@@ -163,6 +163,27 @@ def test_display_passwords_stay_off_the_command_line() -> None:
     assert not any("s3cret" in argument for argument in command.argv)
 
 
+def test_what_only_the_monitor_can_set() -> None:
+    devices = (
+        "<interface type='user'><link state='down'/><alias name='net0'/></interface>"
+        "<interface type='user'><link state='up'/><alias name='net1'/></interface>"
+        "<memballoon model='virtio'><stats period='5'/><alias name='balloon0'/></memballoon>"
+        "<graphics type='vnc' port='5901' passwd='x' passwdValidTo='1970-01-02T00:00:00'/>"
+    )
+    assert line(domain(devices)).commands == [
+        ("set_link", {"name": "net0", "up": False}),
+        (
+            "qom-set",
+            {
+                "path": "/machine/peripheral/balloon0",
+                "property": "guest-stats-polling-interval",
+                "value": 5,
+            },
+        ),
+        ("expire_password", {"protocol": "vnc", "time": "86400"}),
+    ]
+
+
 @pytest.mark.parametrize("port", ["", "port='-1'", "port='80'"])
 def test_a_display_needs_a_port(port: str) -> None:
     with pytest.raises(ConfigUnsupported, match="autoport"):
