@@ -14,6 +14,7 @@ from virloom.client.connection import Connection
 from virloom.client.domain.console import Console, TerminalSize
 from virloom.client.domain.results import DomainStats, DomainStatus
 from virloom.client.host import bitmap_of, processors
+from virloom.client.params import ParamValue
 from virloom.endpoint.stream import FdStream
 from virloom.enums import domain as e
 from virloom.errors import InvalidArg, OperationAborted, OperationFailed, OperationInvalid
@@ -100,7 +101,7 @@ def test_cpu_maps_both_ways(numbers: set[int]) -> None:
 async def test_statistics_of_many_in_one_call(conn: Connection) -> None:
     one = await conn.create_xml(document("one"))
     await conn.create_xml(document("two"))
-    values = {"state.state": 1, "state.fine": True}
+    values: dict[str, ParamValue] = {"state.state": 1, "state.fine": True}
     assert [s.domain.name for s in await conn.all_domain_stats()] == ["one", "two"]
     assert await conn.all_domain_stats(domains=[one.ref]) == [DomainStats(one.ref, values)]
 
