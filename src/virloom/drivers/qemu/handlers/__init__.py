@@ -10,12 +10,23 @@ from virloom.drivers.qemu.handlers.documents import Documents
 from virloom.drivers.qemu.handlers.events import Events
 from virloom.drivers.qemu.handlers.lifecycle import Lifecycle
 from virloom.drivers.qemu.handlers.listing import Listing
+from virloom.drivers.qemu.handlers.memory import Memory
 from virloom.drivers.qemu.handlers.monitor import RawMonitor
 from virloom.drivers.qemu.handlers.statistics import Statistics
 from virloom.endpoint.dispatch import Dispatcher
 
 #: Every group of handlers; the support table in the docs is made from them.
-GROUPS = (Connection, Listing, Lifecycle, Documents, Events, Console, RawMonitor, Statistics)
+GROUPS = (
+    Connection,
+    Listing,
+    Lifecycle,
+    Documents,
+    Events,
+    Memory,
+    Console,
+    RawMonitor,
+    Statistics,
+)
 
 
 def dispatcher(driver: QemuDriver) -> Dispatcher:
