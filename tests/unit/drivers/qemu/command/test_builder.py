@@ -225,6 +225,13 @@ def test_a_clock_with_an_adjustment_starts_now() -> None:
     assert values(line(domain(before=clock), now=20.0), "-rtc") == ["base=1970-01-01T00:00:10"]
 
 
+def test_memory_is_whole_mebibytes() -> None:
+    dom = domain()
+    dom.memory = 1025
+    assert values(line(dom), "-m") == ["size=2048k"]
+    assert '"size":2097152' in values(line(dom), "-object")[0]
+
+
 def test_no_sandbox_when_it_is_not_wanted() -> None:
     assert "-sandbox" in line(domain()).argv
     assert "-sandbox" not in line(domain(), seccomp=False).argv
