@@ -109,8 +109,9 @@ def _make_directories(path: str, mode: int) -> None:
         if not parent or parent == path:
             raise
         _make_directories(parent, mode)
-        _make_directories(path, mode)
-        return
+        # Once more and no further: in /proc and the like it is not for want of a parent.
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, mode)
     os.chmod(path, mode)
 
 
