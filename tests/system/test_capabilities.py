@@ -7,6 +7,8 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
+import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -20,8 +22,9 @@ from virloom.drivers.qemu.capabilities import (
     kvm,
 )
 from virloom.drivers.qemu.capabilities import cache as cache_module
+from virloom.drivers.qemu.capabilities.document import capabilities_xml
 from virloom.host.pidfd import reap
-from virloom.host.process import SpawnRequest, spawn
+from virloom.host.process import SpawnRequest, run, spawn
 from virloom.host.subreaper import child_subreaper
 
 
@@ -41,7 +44,7 @@ async def cache(tmp_path: Path) -> AsyncIterator[CapabilityCache]:
 
 async def test_what_this_qemu_can_do(cache: CapabilityCache) -> None:
     binary = find_emulator("x86_64")
-    caps = await cache.get(binary)
+    caps = await cache.get(binary, Parts.ALL)
     assert caps.version >= (7, 2, 0)
     assert caps.arch == "x86_64"
     assert caps.machine("q35").name.startswith("pc-q35-")
@@ -107,3 +110,50 @@ async def test_whether_kvm_works_is_found_out_and_kept(tmp_path: Path) -> None:
     assert verdict.usable or verdict.reason
     assert await kvm.check(tmp_path) == verdict
     assert await kvm.usable(tmp_path) == verdict.usable
+
+
+LIBVIRT = """
+import libvirt, sys
+libvirt.virEventRegisterDefaultImpl()
+print(libvirt.open(f"qemu:///embed?root={sys.argv[1]}").getCapabilities())
+"""
+
+
+needs_libvirt = pytest.mark.skipif(
+    not Path("/usr/lib/python3/dist-packages/libvirt.py").exists(),
+    reason="python3-libvirt is not installed",
+)
+
+
+@pytest.mark.parity
+@needs_libvirt
+async def test_guests_are_told_as_libvirt_tells_them(cache: CapabilityCache) -> None:
+    """All of ``<guest>`` but KVM, of which libvirt believes more, and the order of machines."""
+    with tempfile.TemporaryDirectory() as name:  # tmp_path is closed to libvirt's QEMU
+        os.chmod(name, 0o755)
+        theirs = await run(["/usr/bin/python3", "-c", LIBVIRT, f"{name}/root"], timeout=60)
+    ours = await capabilities_xml(cache, kvm=False)
+    assert guests_of(ours) == guests_of(theirs.stdout.decode())
+    assert shape_of(ours) == shape_of(theirs.stdout.decode())
+
+
+def guests_of(text: str) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for guest in ET.fromstring(text).iterfind("guest"):
+        arch = guest.find("arch")
+        assert arch is not None
+        machines = sorted((one.text, sorted(one.items())) for one in arch.iterfind("machine"))
+        first = arch.findtext("machine")
+        features = [(one.tag, one.attrib) for one in guest.iterfind("features/*")]
+        words = (arch.findtext("wordsize"), arch.findtext("emulator"))
+        found[arch.get("name", "")] = (first, machines, features, words)
+    return found
+
+
+def shape_of(text: str) -> list[object]:
+    root = ET.fromstring(text)
+    shape = root.find("host/cpu/topology")
+    assert shape is not None
+    cpus = [one.attrib for one in root.iterfind("host/topology/cells/cell/cpus/cpu")]
+    sizes = [one.get("size") for one in root.iterfind("host/cpu/pages")]
+    return [shape.attrib, cpus, sizes, root.findtext("host/cpu/arch")]

@@ -61,8 +61,8 @@ class CapabilityCache:
         self._busy: dict[str, asyncio.Lock] = {}
         self._ending: set[Process] = set()
 
-    async def get(self, binary: str, parts: Parts = Parts.ALL) -> BinaryCaps:
-        """What *binary* can do, with at least *parts* of the facts.
+    async def get(self, binary: str, parts: Parts = Parts.BASE) -> BinaryCaps:
+        """What *binary* can do, with at least *parts* of the facts; the cheap ones come always.
 
         Cancelling ends a probe that nobody else can use.
 

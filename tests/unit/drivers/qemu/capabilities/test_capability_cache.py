@@ -43,7 +43,7 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 async def test_a_binary_is_asked_once(cache: CapabilityCache, emulator: FakeEmulator) -> None:
-    caps = await cache.get(emulator.path)
+    caps = await cache.get(emulator.path, Parts.ALL)
     assert caps.parts == Parts.ALL
     assert await cache.get(emulator.path, Parts.BASE) is caps
     assert emulator.starts == 1
@@ -52,9 +52,9 @@ async def test_a_binary_is_asked_once(cache: CapabilityCache, emulator: FakeEmul
 async def test_another_process_finds_the_file(
     cache: CapabilityCache, emulator: FakeEmulator, tmp_path: Path
 ) -> None:
-    first = await cache.get(emulator.path)
+    first = await cache.get(emulator.path, Parts.ALL)
     cache_module.forget()
-    again = await CapabilityCache(tmp_path / "cache").get(emulator.path)
+    again = await CapabilityCache(tmp_path / "cache").get(emulator.path, Parts.ALL)
     assert emulator.starts == 1
     assert again is not first
     assert again.cpu_models == first.cpu_models
@@ -64,7 +64,7 @@ async def test_another_process_finds_the_file(
 async def test_callers_at_once_share_a_probe(
     cache: CapabilityCache, emulator: FakeEmulator
 ) -> None:
-    results = await asyncio.gather(*(cache.get(emulator.path) for _ in range(5)))
+    results = await asyncio.gather(*(cache.get(emulator.path, Parts.ALL) for _ in range(5)))
     assert all(caps is results[0] for caps in results)
     assert emulator.starts == 1
 
@@ -72,7 +72,7 @@ async def test_callers_at_once_share_a_probe(
 async def test_a_cancelled_caller_does_not_cost_the_others(
     cache: CapabilityCache, emulator: FakeEmulator
 ) -> None:
-    callers = [asyncio.ensure_future(cache.get(emulator.path)) for _ in range(2)]
+    callers = [asyncio.ensure_future(cache.get(emulator.path, Parts.ALL)) for _ in range(2)]
     await asyncio.sleep(0)
     callers[0].cancel()
     assert (await callers[1]).parts == Parts.ALL
@@ -110,9 +110,9 @@ async def test_a_function_gets_what_it_asks_for(
 
 
 async def test_an_upgrade_is_noticed(cache: CapabilityCache, emulator: FakeEmulator) -> None:
-    before = await cache.get(emulator.path)
+    before = await cache.get(emulator.path, Parts.ALL)
     emulator.install({"query-cpu-definitions": CPU_MODELS[:1]})
-    after = await cache.get(emulator.path)
+    after = await cache.get(emulator.path, Parts.ALL)
     assert (len(before.cpu_models), len(after.cpu_models)) == (2, 1)
     assert emulator.starts == 2
 
@@ -125,12 +125,12 @@ async def test_an_upgrade_is_noticed(cache: CapabilityCache, emulator: FakeEmula
 async def test_a_damaged_file_is_replaced(
     cache: CapabilityCache, emulator: FakeEmulator, tmp_path: Path, damage: bytes
 ) -> None:
-    await cache.get(emulator.path)
+    await cache.get(emulator.path, Parts.ALL)
     (file,) = files(tmp_path)
     whole = json.loads(file.read_bytes())
     file.write_bytes(damage)
     cache_module.forget()
-    assert (await cache.get(emulator.path)).parts == Parts.ALL
+    assert (await cache.get(emulator.path, Parts.ALL)).parts == Parts.ALL
     assert json.loads(file.read_bytes()) == whole
     assert emulator.starts == 2
 
@@ -138,13 +138,13 @@ async def test_a_damaged_file_is_replaced(
 async def test_a_file_of_another_binary_is_not_believed(
     cache: CapabilityCache, emulator: FakeEmulator, tmp_path: Path
 ) -> None:
-    await cache.get(emulator.path)
+    await cache.get(emulator.path, Parts.ALL)
     (file,) = files(tmp_path)
     data = json.loads(file.read_bytes())
     data["identity"][0][1] += 1
     file.write_text(json.dumps(data))
     cache_module.forget()
-    await cache.get(emulator.path)
+    await cache.get(emulator.path, Parts.ALL)
     assert emulator.starts == 2
 
 
@@ -153,7 +153,7 @@ async def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(
 ) -> None:
     (tmp_path / "cache").write_text("a file in the way")
     cache = CapabilityCache(tmp_path / "cache")
-    assert (await cache.get(emulator.path)).parts == Parts.ALL
+    assert (await cache.get(emulator.path, Parts.ALL)).parts == Parts.ALL
     await cache.close()
     assert "are not kept" in caplog.text
 
@@ -187,7 +187,7 @@ async def test_a_binary_that_is_no_qemu(
 ) -> None:
     emulator.install(behaviour=behaviour)
     with pytest.raises(InternalError, match=f"cannot find out what emulator .*{message}"):
-        await cache.get(emulator.path)
+        await cache.get(emulator.path, Parts.ALL)
     assert not (tmp_path / "cache").exists()
 
 
@@ -195,7 +195,7 @@ async def test_a_binary_that_says_nothing_is_killed(emulator: FakeEmulator, tmp_
     emulator.install(behaviour="time.sleep(60)")
     cache = CapabilityCache(tmp_path / "cache", timeout=0.2)
     with pytest.raises(OperationTimeout, match=r"did not say within 0\.2 seconds"):
-        await cache.get(emulator.path)
+        await cache.get(emulator.path, Parts.ALL)
     await cache.close()
 
 
@@ -208,7 +208,7 @@ async def test_a_cancelled_probe_kills_its_process(
     loop, started = asyncio.get_running_loop(), asyncio.Event()
     reader = os.open(told, os.O_RDONLY | os.O_NONBLOCK)
     loop.add_reader(reader, started.set)
-    probe = asyncio.ensure_future(cache.get(emulator.path))
+    probe = asyncio.ensure_future(cache.get(emulator.path, Parts.ALL))
     await started.wait()
     loop.remove_reader(reader)
     os.close(reader)

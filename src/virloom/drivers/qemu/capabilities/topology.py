@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host's processors and memory, as the kernel shows them below ``/sys``.
+
+Facts: the kernel's ``Documentation/ABI``, ``sysfs-devices-node`` and ``sysfs-devices-system-cpu``.
+What the kernel does not tell is left out; nothing here raises for a host that is laid out oddly.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+
+class HostCpu(NamedTuple):
+    """A processor (a hardware thread) and its place."""
+
+    number: int
+    socket: int
+    die: int
+    core: int
+    siblings: str
+
+
+class Cell(NamedTuple):
+    """A NUMA node.
+
+    Attributes:
+        memory_kib: Its memory.
+        pages: Page size in KiB to number of pages; of large pages those set aside for use.
+        distances: To each node, in its order.
+    """
+
+    number: int
+    memory_kib: int
+    pages: dict[int, int]
+    distances: tuple[int, ...]
+    cpus: tuple[HostCpu, ...]
+
+
+class Topology(NamedTuple):
+    """The whole host."""
+
+    cells: tuple[Cell, ...]
+    iommu: bool
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Sockets per node, dies per socket, cores per die, threads per core; all at least 1."""
+        cpus = [cpu for cell in self.cells for cpu in cell.cpus]
+        sockets = {cpu.socket for cpu in cpus}
+        dies = {(cpu.socket, cpu.die) for cpu in cpus}
+        cores = {(cpu.socket, cpu.die, cpu.core) for cpu in cpus}
+        return (
+            max(1, len(sockets) // max(1, len(self.cells))),
+            max(1, len(dies) // max(1, len(sockets))),
+            max(1, len(cores) // max(1, len(dies))),
+            max(1, len(cpus) // max(1, len(cores))),
+        )
+
+
+def read_topology(sys: str | os.PathLike[str] = "/sys") -> Topology:
+    """What the file tree at *sys* says; a host without nodes is a single one."""
+    root = Path(sys)
+    system = root / "devices" / "system"
+    nodes = sorted(_numbered(system / "node", "node"))
+    cells = [_cell(system, number) for number in nodes] or [_only_cell(system)]
+    groups = root / "kernel" / "iommu_groups"
+    return Topology(tuple(cells), groups.is_dir() and any(groups.iterdir()))
+
+
+def _cell(system: Path, number: int) -> Cell:
+    node = system / "node" / f"node{number}"
+    total = re.search(r"MemTotal:\s+(\d+) kB", _text(node / "meminfo"))
+    memory = int(total[1]) if total else 0
+    cpus = [_cpu(system, cpu) for cpu in _list(_text(node / "cpulist"))]
+    distances = tuple(int(word) for word in _text(node / "distance").split() if word.isdigit())
+    return Cell(number, memory, _pages(node / "hugepages", memory), distances, tuple(cpus))
+
+
+def _only_cell(system: Path) -> Cell:
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1024
+    cpus = [_cpu(system, cpu) for cpu in _list(_text(system / "cpu" / "online"))]
+    return Cell(0, memory, _pages(Path("/sys/kernel/mm/hugepages"), memory), (), tuple(cpus))
+
+
+def _cpu(system: Path, number: int) -> HostCpu:
+    topology = system / "cpu" / f"cpu{number}" / "topology"
+    return HostCpu(
+        number,
+        _number(topology / "physical_package_id", 0),
+        _number(topology / "die_id", 0),
+        _number(topology / "core_id", number),
+        _text(topology / "thread_siblings_list") or str(number),
+    )
+
+
+def _pages(directory: Path, memory_kib: int) -> dict[int, int]:
+    """Numbers by size; small pages are those that large ones leave over."""
+    large = {
+        size: _number(directory / f"hugepages-{size}kB" / "nr_hugepages", 0)
+        for size in sorted(_numbered(directory, "hugepages-", "kB"))
+    }
+    small = os.sysconf("SC_PAGE_SIZE") // 1024
+    taken = sum(size * count for size, count in large.items())
+    return {small: max(0, memory_kib - taken) // small, **large}
+
+
+def _numbered(directory: Path, prefix: str, suffix: str = "") -> list[int]:
+    pattern = re.compile(f"{prefix}([0-9]+){suffix}")
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return []
+    return [int(match[1]) for name in names if (match := pattern.fullmatch(name))]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _number(path: Path, default: int) -> int:
+    try:
+        return int(_text(path))
+    except ValueError:
+        return default
+
+
+def _list(text: str) -> list[int]:
+    """The numbers of a list in the kernel's form: ``0-3,8``."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if first.isdigit():
+            numbers += range(int(first), int(last or first) + 1)
+    return numbers
