@@ -6,42 +6,108 @@
     async with virloom.open("qemu:///embed?root=/srv/guests") as conn:
         dom = await conn.create_xml(document)
 
-``virloom.open_sync`` gives the same, blocking. Errors are in :mod:`virloom.errors`, constants in
-:mod:`virloom.enums`; both, and the classes of events, are also here by their names.
+``virloom.open_sync`` gives the same, blocking. Errors are in :mod:`virloom.errors` and constants
+in :mod:`virloom.enums`; the error classes and those of events are also here. Nothing is imported
+before it is used.
 """
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from virloom.client.connection import Connection, Opening
     from virloom.client.domain.domain import Domain
+    from virloom.client.domain.events import (
+        AgentLifecycleEvent,
+        BalloonChangeEvent,
+        BlockJob2Event,
+        BlockJobEvent,
+        BlockThresholdEvent,
+        ControlErrorEvent,
+        DeviceAddedEvent,
+        DeviceRemovalFailedEvent,
+        DeviceRemovedEvent,
+        DiskChangeEvent,
+        DomainEvent,
+        GraphicsEvent,
+        IOErrorEvent,
+        IOErrorReasonEvent,
+        JobCompletedEvent,
+        LifecycleEvent,
+        MemoryDeviceSizeChangeEvent,
+        MemoryFailureEvent,
+        MetadataChangeEvent,
+        MigrationIterationEvent,
+        MonitorEvent,
+        NicMACChangeEvent,
+        PMSuspendDiskEvent,
+        PMSuspendEvent,
+        PMWakeupEvent,
+        RebootEvent,
+        RtcChangeEvent,
+        TrayChangeEvent,
+        TunableEvent,
+        WatchdogEvent,
+    )
+    from virloom.client.domain.ref import DomainRef
     from virloom.client.subscription import EventGap
-    from virloom.errors import VirloomError
+    from virloom.errors.base import UnknownError, VirloomError
+    from virloom.errors.classes import *  # noqa: F403 - as __getattr__ gives them
     from virloom.sync.connection import Connection as SyncConnection
     from virloom.uri import ConnectURI
 
 __all__ = [
+    "AgentLifecycleEvent",
+    "BalloonChangeEvent",
+    "BlockJob2Event",
+    "BlockJobEvent",
+    "BlockThresholdEvent",
     "ConnectURI",
     "Connection",
+    "ControlErrorEvent",
+    "DeviceAddedEvent",
+    "DeviceRemovalFailedEvent",
+    "DeviceRemovedEvent",
+    "DiskChangeEvent",
     "Domain",
+    "DomainEvent",
+    "DomainRef",
     "EventGap",
+    "GraphicsEvent",
+    "IOErrorEvent",
+    "IOErrorReasonEvent",
+    "JobCompletedEvent",
+    "LifecycleEvent",
+    "MemoryDeviceSizeChangeEvent",
+    "MemoryFailureEvent",
+    "MetadataChangeEvent",
+    "MigrationIterationEvent",
+    "MonitorEvent",
+    "NicMACChangeEvent",
+    "PMSuspendDiskEvent",
+    "PMSuspendEvent",
+    "PMWakeupEvent",
+    "RebootEvent",
+    "RtcChangeEvent",
+    "TrayChangeEvent",
+    "TunableEvent",
+    "UnknownError",
     "VirloomError",
+    "WatchdogEvent",
     "open",
     "open_sync",
 ]
 
-#: Where names that are not imported with the package come from. The modules are asked in order
-#: for any other name: every error class and every event class.
+#: Where the names come from that are not imported with the package; the rest are error classes.
 _HOMES = {
     "ConnectURI": "virloom.uri",
     "Connection": "virloom.client.connection",
     "Domain": "virloom.client.domain.domain",
+    "DomainRef": "virloom.client.domain.ref",
     "EventGap": "virloom.client.subscription",
+    "UnknownError": "virloom.errors",
+    "VirloomError": "virloom.errors",
 }
-_BY_NAME = ("virloom.errors", "virloom.client.domain.events")
 
 
 def open(uri: str | ConnectURI | None = None, *, readonly: bool = False) -> Opening:
@@ -68,13 +134,15 @@ def open_sync(uri: str | ConnectURI | None = None, *, readonly: bool = False) ->
     return connect(uri, readonly=readonly)
 
 
-def __getattr__(name: str) -> Any:
-    if not name.startswith("_"):
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        if not name[0].isupper():
+            raise AttributeError(f"module 'virloom' has no attribute {name!r}")
         from importlib import import_module
 
-        if name in _HOMES:
-            return getattr(import_module(_HOMES[name]), name)
-        for home in _BY_NAME if name[0].isupper() else ():
-            if hasattr(module := import_module(home), name):
-                return getattr(module, name)
-    raise AttributeError(f"module 'virloom' has no attribute {name!r}")
+        default = "virloom.client.domain.events" if name in __all__ else "virloom.errors"
+        module = import_module(_HOMES.get(name, default))
+        if not hasattr(module, name):
+            raise AttributeError(f"module 'virloom' has no attribute {name!r}")
+        return getattr(module, name)

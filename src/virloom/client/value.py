@@ -25,6 +25,9 @@ class Value:
         type.__setattr__(cls, "__match_args__", cls._fields)
 
     def __init__(self, *values: Any, **named: Any) -> None:
+        if not named and len(values) == len(self._fields):
+            self.__dict__.update(zip(self._fields, values, strict=True))
+            return
         given = dict(zip(self._fields, values, strict=False)) | named
         missing = [n for n in self._fields if n not in given and not hasattr(type(self), n)]
         if missing or len(values) + len(named) != len(given) or set(given) - set(self._fields):
