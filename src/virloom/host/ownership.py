@@ -10,7 +10,8 @@ is the owner that the last one gives back. Every step may be cut off by a crash 
 
 Where the file system keeps ``trusted.*`` attributes, memory is what libvirt keeps, by its names
 (``trusted.libvirt.security.dac``, ``ref_dac``, ``timestamp_dac``), so that each respects and
-restores what the other took; the tokens lie beside it. Elsewhere it is a file of a state directory.
+restores what the other took; the tokens, with the owner once more and the boot, lie beside it.
+Elsewhere it is a file of a state directory.
 
 Changing owners needs root. Standard library only: the guardian process loads this module too.
 """
@@ -227,38 +228,44 @@ class _Attributes:
         self._path = f"/proc/self/fd/{fd}"
 
     def load(self) -> Memory:
-        tokens = tuple(self._get(_TOKENS).split())
+        owner, boot, *tokens = self._get(_TOKENS).split() or ("", "")
+        theirs = _this_boot(self._get(_TIMESTAMP))  # libvirt drops what is of an earlier one too
+        # Ours are counted only while they are listed; a crash can leave the count behind.
+        others = max(0, int(self._get(_COUNT) or 0) - len(tokens)) if theirs else 0
+        if tokens:
+            # Not libvirt's word: its guest takes all of its memory away at its end.
+            return Memory(_parse_owner(owner), tuple(tokens), others, boot == boot_id())
         text = self._get(_OWNER)
-        owner = _parse_owner(text) if text else None
-        if _this_boot(self._get(_TIMESTAMP)):
-            # Ours are counted only while they are listed; a crash can leave the count behind.
-            count = int(self._get(_COUNT) or 0)
-            return Memory(owner, tokens, max(0, count - len(tokens)))
-        # Of an earlier boot: ours is of use still; libvirt's is not, and libvirt drops it too.
-        return Memory(owner, tokens, current=False) if tokens else Memory()
+        return Memory(_parse_owner(text), (), others) if theirs and text else Memory()
 
     def save(self, memory: Memory) -> None:
         assert memory.owner is not None
+        owner = "+{}:+{}".format(*memory.owner)
         steps = [
-            lambda: self._set(_TOKENS, " ".join(memory.tokens)),
+            lambda: self._set(_TOKENS, " ".join((owner, boot_id(), *memory.tokens))),
             lambda: self._set(_COUNT, str(len(memory.tokens) + memory.others)),
         ]
-        if len(memory.tokens) < len(self._get(_TOKENS).split()):
+        if len(memory.tokens) < len(self.load().tokens):
             steps.reverse()  # a holder who is counted and not listed would pass for libvirt's
         steps[0]()
         if not _this_boot(self._get(_TIMESTAMP)):  # libvirt wants its own again, to the letter
             self._set(_TIMESTAMP, str(_boot_time()))
-        self._set(_OWNER, "+{}:+{}".format(*memory.owner))
+        self._set(_OWNER, owner)
         steps[1]()
+        if not memory.tokens:
+            self._remove(_TOKENS)
 
     def clear(self) -> None:
         # The tokens last: as long as they are there, a restore that was cut off is repeated.
         for name in (_OWNER, _COUNT, _TIMESTAMP, _TOKENS):
-            try:
-                os.removexattr(self._path, name)
-            except OSError as error:
-                if error.errno not in (errno.ENODATA, *_NOT_KEPT):
-                    raise
+            self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        try:
+            os.removexattr(self._path, name)
+        except OSError as error:
+            if error.errno not in (errno.ENODATA, *_NOT_KEPT):
+                raise
 
     def _get(self, name: str) -> str:
         try:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from virloom.host import ownership
+from virloom.host.identity import boot_id
 from virloom.host.release import release
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
@@ -298,11 +299,27 @@ def test_holders_of_an_earlier_boot_are_gone_their_owner_is_not(image: Image) ->
     ownership.take(image.plan("before"))
     if not image.attributes:
         pytest.skip(f"no trusted attributes in {image.path.parent}")
+    earlier = image.attributes["trusted.virloom.dac"].replace(boot_id(), "another-boot")
+    os.setxattr(image.path, "trusted.virloom.dac", earlier.encode())
     os.setxattr(image.path, "trusted.libvirt.security.timestamp_dac", b"1000000000")
     ownership.take(image.plan("now"))
     ownership.restore(image.plan("now"))
     assert image.is_as_before
     ownership.restore(image.plan("before"))
+    assert image.is_as_before
+
+
+def test_what_libvirt_takes_away_with_its_guest_is_remembered(image: Image) -> None:
+    """libvirt 9 removes its attributes when a guest ends, whoever else holds the file."""
+    ownership.take(image.plan("a"))
+    if not image.attributes:
+        pytest.skip(f"no trusted attributes in {image.path.parent}")
+    for name in ("dac", "ref_dac", "timestamp_dac"):
+        os.removexattr(image.path, f"trusted.libvirt.security.{name}")
+    ownership.take(image.plan("b"))
+    ownership.restore(image.plan("b"))
+    assert image.owner == GUEST
+    ownership.restore(image.plan("a"))
     assert image.is_as_before
 
 
