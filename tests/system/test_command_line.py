@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pwd
 import re
 import signal
 import subprocess
@@ -179,7 +180,7 @@ async def caps(tmp_path: Path) -> AsyncIterator[BinaryCaps]:
 
 @asynccontextmanager
 async def started(
-    dom: Domain, caps: BinaryCaps, tmp_path: Path
+    dom: Domain, caps: BinaryCaps, tmp_path: Path, *, user: int | None = None
 ) -> AsyncIterator[tuple[Monitor, CommandLine]]:
     """A QEMU for *dom*, paused, and its monitor; killed at the end if it is still there."""
     with ExitStack() as stack:
@@ -205,7 +206,10 @@ async def started(
         line = build(dom, caps, context)
         log = stack.enter_context((tmp_path / "qemu.log").open("wb"))
         passed = [listener.fileno(), *files.values()]
-        process = spawn(SpawnRequest(line.argv, pass_fds=passed, stderr=log.fileno()))
+        spawning = SpawnRequest(
+            line.argv, pass_fds=passed, stderr=log.fileno(), user=user, group=user
+        )
+        process = spawn(spawning)
     try:
         monitor = await Monitor.connect(tmp_path / "monitor.sock", guest=dom.name)
         try:
@@ -318,6 +322,27 @@ async def test_a_guest_boots_and_writes_to_its_disk(
             await monitor.execute("cont")
             await terminal.expect(guest.READY_PATTERN)
             terminal.send("echo from the guest | dd of=/dev/vda conv=notrunc; sync; echo done: $?")
+            await terminal.expect(re.compile(rb"done: 0"))
+        finally:
+            terminal.close()
+    assert image.read_bytes()[:15] == b"from the guest\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up its rights")
+async def test_an_unprivileged_qemu_needs_no_right_to_the_images(
+    caps: BinaryCaps, tmp_path: Path
+) -> None:
+    nobody = pwd.getpwnam("nobody").pw_uid
+    image = tmp_path / "disk.raw"
+    image.touch(mode=0o600)
+    os.truncate(image, 1 << 20)
+    dom = completed(tiny_guest_xml("tiny", machine="microvm", disks=[image]), caps)
+    async with started(dom, caps, tmp_path, user=nobody) as (monitor, _):
+        terminal = Terminal(await console_of(monitor))
+        try:
+            await monitor.execute("cont")
+            await terminal.expect(guest.READY_PATTERN)
+            terminal.send("echo from the guest > /dev/vda; sync; echo done: $?")
             await terminal.expect(re.compile(rb"done: 0"))
         finally:
             terminal.close()

@@ -76,7 +76,7 @@ LUN = (
         ("<input type='evdev'><alias name='input0'/></input>", "evdev"),
         ("<audio id='1' type='alsa'/>", "alsa"),
         ("<video><model type='xen'/><alias name='video0'/></video>", "'xen'"),
-        ("<rng model='virtio'><backend model='egd'/><alias name='rng0'/></rng>", "egd"),
+        ("<rng model='virtio'><alias name='rng0'/></rng>", "egd"),
         ("<watchdog model='diag288'><alias name='w0'/></watchdog>", "diag288"),
         ("<panic model='pvpanic'/>", "pvpanic"),
         ("<sound model='pcspk'><alias name='sound0'/></sound>", "pcspk"),
