@@ -237,7 +237,7 @@ async def test_signals_of_a_terminal_do_not_end_it(tmp_path: Path, guardian: Gua
 async def _ignoring(pid: int) -> None:
     """Return when the guardian has come so far that it ignores SIGTERM; its start is not ours."""
     wanted = 1 << (signal.SIGTERM - 1)
-    while not _ignored(pid) & wanted:  # noqa: ASYNC110 - another process's state is no event
+    while not _ignored(pid) & wanted:
         await asyncio.sleep(0.005)
 
 
