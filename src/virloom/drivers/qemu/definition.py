@@ -9,7 +9,7 @@ from virloom.drivers.qemu.defaults import fill_defaults
 from virloom.drivers.qemu.devices.address import assign_addresses
 from virloom.drivers.qemu.directories import Directories
 from virloom.drivers.qemu.firmware import complete_loader
-from virloom.drivers.qemu.validate import validate
+from virloom.drivers.qemu.validate import validate, validate_document
 from virloom.model.domain import Domain
 
 
@@ -34,7 +34,9 @@ def prepare_definition(
     Raises:
         XmlError: The document contradicts itself.
         ConfigUnsupported: It asks for what this QEMU or this driver does not have.
+        VirloomError: Others for which libvirt has a code of its own.
     """
+    validate_document(dom)
     fill_defaults(dom, caps)
     complete_loader(dom, directories)
     assign_addresses(dom, caps)

@@ -72,13 +72,12 @@ def number_ports(dom: Domain) -> None:
     for number, parallel in enumerate(parallels):
         if parallel.port is None:
             parallel.port = _after(parallels[:number])
-    consoles = [device.target for device in devices.consoles]
-    for console in consoles:
-        if console.port is None:
-            console.port = _after(consoles)
+    for number, console in enumerate(devices.consoles):
+        # Whatever the document says.
+        console.target.port = number
 
 
-def _after(targets: Sequence[SerialTarget | ParallelTarget | ConsoleTarget]) -> int:
+def _after(targets: Sequence[SerialTarget | ParallelTarget]) -> int:
     return max((-1 if t.port is None else t.port for t in targets), default=-1) + 1
 
 

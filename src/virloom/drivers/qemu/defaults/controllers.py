@@ -12,7 +12,7 @@ from virloom.drivers.qemu.devices.controllers import (
     insert_controller,
 )
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported
+from virloom.errors import XmlError
 from virloom.model.domain import Controller, ControllerMaster, Domain
 
 _COMPANIONS = (("ich9-uhci1", 0), ("ich9-uhci2", 2), ("ich9-uhci3", 4))
@@ -22,7 +22,7 @@ def add_basic_controllers(dom: Domain, caps: BinaryCaps) -> None:
     """What every guest of the machine has: USB, and the chipset's own.
 
     Raises:
-        ConfigUnsupported: The document's first PCI controller is not the machine's.
+        XmlError: The document's first PCI controller is not the machine's.
     """
     _sort(dom)
     machine = dom.os.type.machine
@@ -61,7 +61,7 @@ def _ensure_root(dom: Domain, model: str) -> None:
     if root is None:
         ensure_controller(dom, "pci", 0, model)
     elif root.model != model:
-        raise ConfigUnsupported(
+        raise XmlError(
             f"PCI controller 0 of machine '{dom.os.type.machine}' is '{model}', not '{root.model}'",
             domain=ErrorDomain.QEMU,
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from virloom.drivers.qemu.devices.address_flags import Connector
 from virloom.drivers.qemu.devices.address_pci import PCI_DEVICE, PciAddress, PciAddressSet
 from virloom.enums.error import ErrorDomain
-from virloom.errors import XmlError
+from virloom.errors import InternalError, XmlError
 from virloom.model.domain import Address, Device, Domain, Video
 
 
@@ -64,7 +64,8 @@ def place_chipset(dom: Domain, buses: PciAddressSet, connector: Connector) -> No
     """Fixes the addresses of what the chipset brings, and keeps its slots free of others.
 
     Raises:
-        XmlError: The document has one of these devices elsewhere, or another in its place.
+        InternalError: The document has one of these devices elsewhere (libvirt's code for it).
+        XmlError: It has another device in their place.
     """
     machine = dom.os.type.machine
     if is_q35(machine):
@@ -98,7 +99,7 @@ def _fix(device: Device, address: PciAddress, what: str) -> None:
     if given is None:
         place(device, address)
     elif given != address:
-        raise XmlError(
+        raise InternalError(
             f"{what} is at PCI address {address} on this machine, not at {given}",
             domain=ErrorDomain.DOMAIN,
         )

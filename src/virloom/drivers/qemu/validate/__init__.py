@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is refused: documents that contradict themselves or ask for what does not exist.
+
+Three moments, as in libvirt 9: :func:`validate_document` before anything is filled in,
+:func:`validate` once everything is, and :func:`validate_start` when the guest is to run. The
+codes of the errors are libvirt's for the same mistake.
+"""
+
+from __future__ import annotations
+
+from virloom.drivers.qemu.capabilities.binary import BinaryCaps, Parts
+from virloom.drivers.qemu.validate.chardevs import check_chardevs, check_given_chardevs
+from virloom.drivers.qemu.validate.controllers import check_controllers, check_given_controllers
+from virloom.drivers.qemu.validate.devices import check_devices, check_given_devices
+from virloom.drivers.qemu.validate.disks import check_disks, check_given_disks
+from virloom.drivers.qemu.validate.graphics import check_graphics, check_graphics_start
+from virloom.drivers.qemu.validate.guest import check_given_guest, check_guest
+from virloom.drivers.qemu.validate.processor import (
+    check_cpu,
+    check_cpu_start,
+    check_given_cpu,
+    names_a_model,
+)
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported
+from virloom.model.domain import Domain, unmodelled
+
+__all__ = ["needed_facts", "validate", "validate_document", "validate_start"]
+
+
+def validate_document(dom: Domain) -> None:
+    """Refuses a document, as it was parsed, whose gaps cannot be filled in.
+
+    Raises:
+        VirloomError: With libvirt's code for the mistake.
+    """
+    check_given_guest(dom)
+    check_given_cpu(dom)
+    check_given_disks(dom)
+    check_given_controllers(dom)
+    check_given_chardevs(dom)
+    check_given_devices(dom)
+
+
+def validate(dom: Domain, caps: BinaryCaps) -> None:
+    """Refuses a completed document that this QEMU could not run.
+
+    Raises:
+        VirloomError: With libvirt's code for the mistake.
+    """
+    check_guest(dom, caps)
+    check_cpu(dom, caps)
+    check_disks(dom)
+    check_controllers(dom)
+    check_chardevs(dom)
+    check_devices(dom)
+    check_graphics(dom)
+
+
+def needed_facts(dom: Domain) -> Parts:
+    """What :func:`validate_start` has to know of QEMU to name what exists; asks little of most.
+
+    Without the models of CPUs it leaves the last word to QEMU.
+    """
+    return Parts.BASE | Parts.CPU_MODELS if names_a_model(dom) else Parts.BASE
+
+
+def validate_start(dom: Domain, caps: BinaryCaps) -> None:
+    """Refuses to start what a definition may hold and no guest can have.
+
+    Raises:
+        ConfigUnsupported: The document asks for what this QEMU does not have, or for elements
+            that we do not know how to give; names them.
+    """
+    paths = unmodelled(dom)
+    if paths:
+        raise ConfigUnsupported(
+            f"domain '{dom.name}' cannot start: nothing here serves {', '.join(paths)}",
+            domain=ErrorDomain.QEMU,
+        )
+    caps.machine(dom.os.type.machine or "")
+    check_cpu_start(dom, caps)
+    check_graphics_start(dom)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of controllers and of what sits on them."""
+
+from __future__ import annotations
+
+from virloom.drivers.qemu.devices.address_chipset import is_i440fx
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, InternalError, XmlDetail, XmlError
+from virloom.model.domain import Controller, Domain
+
+_MODELS = {
+    "usb": (
+        "piix3-uhci",
+        "piix4-uhci",
+        "ehci",
+        "ich9-ehci1",
+        "ich9-uhci1",
+        "ich9-uhci2",
+        "ich9-uhci3",
+        "vt82c686b-uhci",
+        "pci-ohci",
+        "nec-xhci",
+        "qusb1",
+        "qusb2",
+        "qemu-xhci",
+        "none",
+    ),
+    "scsi": (
+        "auto",
+        "buslogic",
+        "lsilogic",
+        "lsisas1068",
+        "vmpvscsi",
+        "ibmvscsi",
+        "virtio-scsi",
+        "lsisas1078",
+        "virtio-transitional",
+        "virtio-non-transitional",
+        "ncr53c90",
+        "dc390",
+        "am53c974",
+    ),
+    "pci": (
+        "pci-root",
+        "pcie-root",
+        "pci-bridge",
+        "dmi-to-pci-bridge",
+        "pcie-to-pci-bridge",
+        "pcie-root-port",
+        "pcie-switch-upstream-port",
+        "pcie-switch-downstream-port",
+        "pci-expander-bus",
+        "pcie-expander-bus",
+    ),
+    "ide": ("piix3", "piix4", "ich6"),
+    "virtio-serial": ("virtio", "virtio-transitional", "virtio-non-transitional"),
+}
+_XHCI_PORTS = 15
+
+
+def check_given_controllers(dom: Domain) -> None:
+    """Models and indices as the document has them."""
+    seen: set[tuple[str | None, int]] = set()
+    masters = {
+        c.index or 0 for c in dom.devices.controllers if c.type == "usb" and c.model == "ich9-ehci1"
+    }
+    for controller in dom.devices.controllers:
+        _model(controller)
+        index = controller.index
+        if controller.type == "pci" and controller.model in ("pci-root", "pcie-root") and index:
+            raise XmlError(
+                f"a '{controller.model}' controller has index 0, not {index}",
+                domain=ErrorDomain.QEMU,
+            )
+        if controller.master is not None:
+            if (index or 0) not in masters:
+                raise XmlDetail(
+                    f"USB controller '{controller.model}' with index {index or 0} is a companion, "
+                    "and there is no 'ich9-ehci1' with that index",
+                    domain=ErrorDomain.DOMAIN,
+                )
+        elif index is not None:
+            if (controller.type, index) in seen:
+                raise XmlError(
+                    f"two '{controller.type}' controllers have index {index}",
+                    domain=ErrorDomain.DOMAIN,
+                )
+            seen.add((controller.type, index))
+
+
+def _model(controller: Controller) -> None:
+    known = _MODELS.get(controller.type or "")
+    if known is not None and controller.model is not None and controller.model not in known:
+        raise ConfigUnsupported(
+            f"no controller of type '{controller.type}' has model '{controller.model}'; there "
+            f"are {', '.join(known)}",
+            domain=ErrorDomain.DOMAIN,
+        )
+
+
+def check_controllers(dom: Domain) -> None:
+    """What the machine has no place for."""
+    machine = dom.os.type.machine
+    for controller in dom.devices.controllers:
+        index, model = controller.index or 0, controller.model
+        if controller.type == "ide":
+            if not is_i440fx(machine) and machine != "isapc":
+                raise ConfigUnsupported(
+                    f"machine '{machine}' has no IDE controller; it has sata, scsi, virtio, usb",
+                    domain=ErrorDomain.QEMU,
+                )
+            if index > 0:
+                raise InternalError(
+                    f"machine '{machine}' has one IDE controller, for disks hda to hdd",
+                    domain=ErrorDomain.QEMU,
+                )
+        elif model in ("nec-xhci", "qemu-xhci") and (controller.ports or 0) > _XHCI_PORTS:
+            raise ConfigUnsupported(
+                f"USB controller '{model}' has at most {_XHCI_PORTS} ports, not {controller.ports}",
+                domain=ErrorDomain.QEMU,
+            )
+    _narrow_scsi(dom)
+
+
+def _narrow_scsi(dom: Domain) -> None:
+    lsi = {
+        c.index or 0 for c in dom.devices.controllers if c.type == "scsi" and c.model == "lsilogic"
+    }
+    for disk in dom.devices.disks:
+        address = disk.address
+        if disk.target.bus != "scsi" or address is None:
+            continue
+        if address.bus:
+            raise InternalError(
+                f"disk '{disk.target.dev}': SCSI controllers have only bus 0",
+                domain=ErrorDomain.QEMU,
+            )
+        if (address.controller or 0) in lsi and address.target:
+            raise ConfigUnsupported(
+                f"disk '{disk.target.dev}': controllers of model 'lsilogic' have only target 0",
+                domain=ErrorDomain.QEMU,
+            )

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of the devices that have no file of their own, and of names and addresses of all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, InternalError, InvalidArg, XmlError
+from virloom.model.domain import Device, Domain, Interface
+
+_MAC = re.compile(r"[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){5}")
+_MODEL = re.compile(r"[A-Za-z0-9_-]+")
+_USB_INPUTS = ("mouse", "tablet", "keyboard")
+_PS2_INPUTS = ("mouse", "keyboard")
+_MTU_TYPES = ("network", "bridge", "ethernet", "vhostuser", "vdpa", "direct")
+
+
+def check_given_devices(dom: Domain) -> None:
+    """Models, addresses and names as the document has them."""
+    devices = dom.devices
+    for interface in devices.interfaces:
+        _given_interface(interface)
+    for device in devices.inputs:
+        if device.bus == "ps2" and device.type not in _PS2_INPUTS:
+            raise InternalError(
+                f"bus 'ps2' has no {device.type}; it has {', '.join(_PS2_INPUTS)}",
+                domain=ErrorDomain.DOMAIN,
+            )
+        if device.bus in ("xen", "parallels"):
+            raise InternalError(
+                f"QEMU has no input bus '{device.bus}'; it has ps2, usb and virtio",
+                domain=ErrorDomain.DOMAIN,
+            )
+    for rng in devices.rngs:
+        if rng.model is None:
+            raise XmlError("a random number device has no model", domain=ErrorDomain.DOMAIN)
+        if rng.backend.model is None:
+            raise XmlError("a random number device has no backend", domain=ErrorDomain.DOMAIN)
+    balloon = devices.memballoon
+    if balloon is not None and balloon.model is None:
+        raise XmlError("the memory balloon has no model", domain=ErrorDomain.NONE)
+    if balloon is not None and balloon.model == "xen":
+        raise InternalError("QEMU has no memory balloon of model 'xen'", domain=ErrorDomain.DOMAIN)
+    if len(devices.watchdogs) > 1:
+        raise InternalError("a guest has at most one watchdog", domain=ErrorDomain.DOMAIN)
+    _usb_possible(dom)
+    _user_aliases(dom)
+
+
+def _given_interface(interface: Interface) -> None:
+    mac = interface.mac.address
+    if mac is not None:
+        if not _MAC.fullmatch(mac):
+            raise XmlError(f"'{mac}' is not a MAC address", domain=ErrorDomain.DOMAIN)
+        if int(mac.split(":")[0], 16) & 1:
+            raise XmlError(
+                f"MAC address '{mac}' is a multicast one, which no card can have",
+                domain=ErrorDomain.DOMAIN,
+            )
+    model = interface.model.type
+    if model is not None and not _MODEL.fullmatch(model):
+        raise InvalidArg(
+            f"interface model '{model}' has characters other than letters, digits, _ and -",
+            domain=ErrorDomain.DOMAIN,
+        )
+
+
+def _usb_possible(dom: Domain) -> None:
+    controllers = [c for c in dom.devices.controllers if c.type == "usb"]
+    if not controllers or any(c.model != "none" for c in controllers):
+        return
+    usb = [f"input '{d.type}'" for d in dom.devices.inputs if d.bus == "usb"]
+    usb += [f"disk '{d.target.dev}'" for d in dom.devices.disks if d.target.bus == "usb"]
+    usb += ["a hub"] * len(dom.devices.hubs)
+    if usb:
+        raise ConfigUnsupported(
+            f"{usb[0]} needs USB, which the document turns off", domain=ErrorDomain.DOMAIN
+        )
+
+
+def all_devices(dom: Domain) -> Iterator[Device]:
+    """Every device that can have an alias; a console that mirrors a serial port is none."""
+    consoles = dom.devices.consoles
+    mirror = consoles[0] if consoles and consoles[0].target.type in (None, "serial") else None
+    for value in list(dom.devices.__dict__.values()):
+        for item in value if isinstance(value, list) else (value,):
+            if isinstance(item, Device) and item is not mirror:
+                yield item
+
+
+def _user_aliases(dom: Domain) -> None:
+    seen: set[str] = set()
+    for device in all_devices(dom):
+        name = device.alias.name if device.alias is not None else None
+        if name is None or not name.startswith("ua-"):
+            continue
+        if name in seen:
+            raise ConfigUnsupported(
+                f"two devices have the alias '{name}'", domain=ErrorDomain.DOMAIN
+            )
+        seen.add(name)
+
+
+def check_devices(dom: Domain) -> None:
+    """What x86 machines do not have."""
+    devices = dom.devices
+    for interface in devices.interfaces:
+        if interface.mtu.size and interface.type not in _MTU_TYPES:
+            raise ConfigUnsupported(
+                f"an interface of type '{interface.type}' has no MTU of its own",
+                domain=ErrorDomain.QEMU,
+            )
+    models: set[str | None] = set()
+    for panic in devices.panics:
+        if panic.model in models:
+            raise XmlError(
+                f"two panic devices have model '{panic.model}'", domain=ErrorDomain.DOMAIN
+            )
+        models.add(panic.model)
+        if panic.model in ("pseries", "s390"):
+            raise ConfigUnsupported(
+                f"this machine has no panic device of model '{panic.model}'; it has isa and hyperv",
+                domain=ErrorDomain.QEMU,
+            )
+    for watchdog in devices.watchdogs:
+        if watchdog.model == "diag288":
+            raise ConfigUnsupported(
+                "this machine has no watchdog of model 'diag288'; it has i6300esb and ib700",
+                domain=ErrorDomain.QEMU,
+            )

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of everything outside ``<cpu>`` and ``<devices>``."""
+
+from __future__ import annotations
+
+from virloom.drivers.qemu.capabilities.binary import BinaryCaps
+from virloom.drivers.qemu.devices.address_chipset import is_q35
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, InternalError, XmlDetail, XmlError
+from virloom.model.domain import Domain
+
+_TYPES = ("qemu", "kvm")
+_ARCHITECTURES = ("x86_64", "i686")
+_TICK_POLICIES = {
+    "rtc": (None, "delay", "catchup"),
+    "pit": (None, "delay", "discard", "catchup"),
+}
+# Where vCPUs are numbered in eight bits unless an IOMMU remaps interrupts.
+_MOST_VCPUS = 255
+
+
+def check_given_guest(dom: Domain) -> None:
+    """Name, kind, memory, vCPUs, firmware and boot order as the document has them."""
+    if not dom.name or "/" in dom.name:
+        raise XmlError(
+            f"'{dom.name}' cannot be a domain's name: it is empty or has a '/'",
+            domain=ErrorDomain.DOMAIN,
+        )
+    if dom.type not in _TYPES:
+        raise ConfigUnsupported(
+            f"domain type '{dom.type}' is not one of QEMU's",
+            domain=ErrorDomain.QEMU,
+            remedy="qemu emulates, kvm uses the processor",
+        )
+    if dom.os.type.arch is not None and dom.os.type.arch not in _ARCHITECTURES:
+        raise ConfigUnsupported(
+            f"architecture '{dom.os.type.arch}' is not supported",
+            domain=ErrorDomain.DOMAIN,
+            remedy=f"there are {', '.join(_ARCHITECTURES)}",
+        )
+    if not dom.memory:
+        raise XmlError(
+            f"domain '{dom.name}' has no memory",
+            domain=ErrorDomain.DOMAIN,
+            remedy="<memory unit='MiB'>512</memory>",
+        )
+    _given_vcpus(dom)
+    _firmware(dom)
+    _boot_order(dom)
+
+
+def _given_vcpus(dom: Domain) -> None:
+    vcpu = dom.vcpu
+    if vcpu.value == 0:
+        raise InternalError(f"domain '{dom.name}' has no vCPU", domain=ErrorDomain.DOMAIN)
+    if vcpu.current is not None and vcpu.current > (vcpu.value or 1):
+        raise ConfigUnsupported(
+            f"{vcpu.current} vCPUs cannot be present of {vcpu.value or 1}",
+            domain=ErrorDomain.DOMAIN,
+        )
+
+
+def _firmware(dom: Domain) -> None:
+    loader, nvram = dom.os.loader, dom.os.nvram
+    features = {f.name: f.enabled for f in dom.os.firmware_features.features}
+    wrong = ""
+    if dom.os.firmware in ("efi", "bios"):
+        given = {
+            "readonly": loader.readonly,
+            "type": loader.type,
+            "secure": None if loader.secure else loader.secure,
+            "path": loader.value,
+        }
+        named = [name for name, value in given.items() if value is not None]
+        if features.get("enrolled-keys") and features.get("secure-boot") is False:
+            wrong = "a firmware with enrolled keys cannot be one without secure boot"
+        elif named:
+            wrong = f"a firmware that is chosen by itself cannot have a loader's {named[0]}"
+        elif nvram.template:
+            wrong = "a firmware that is chosen by itself cannot have a template of variables"
+    elif features:
+        wrong = "features of firmware are for one that is chosen by itself"
+    elif not loader.value and (loader.type or loader.readonly is not None or nvram.value):
+        wrong = "the loader has no path, and firmware='efi' is not asked for"
+    elif loader.stateless and nvram.value:
+        wrong = "a stateless loader has no variables"
+    if wrong:
+        raise XmlDetail(f"<os> of domain '{dom.name}': {wrong}", domain=ErrorDomain.DOMAIN)
+
+
+def _boot_order(dom: Domain) -> None:
+    boots = [disk.boot for disk in dom.devices.disks]
+    boots += [interface.boot for interface in dom.devices.interfaces]
+    orders: set[int] = set()
+    for boot in boots:
+        if boot is None or boot.order is None:
+            continue
+        if boot.order == 0:
+            raise XmlError("boot order counts from 1", domain=ErrorDomain.DOMAIN)
+        if boot.order in orders:
+            raise ConfigUnsupported(
+                f"boot order {boot.order} is given to two devices", domain=ErrorDomain.DOMAIN
+            )
+        orders.add(boot.order)
+    if orders and dom.os.boots:
+        raise ConfigUnsupported(
+            "boot devices are given both in <os> and at devices; only one of them can count",
+            domain=ErrorDomain.DOMAIN,
+        )
+
+
+def check_guest(dom: Domain, caps: BinaryCaps) -> None:
+    """What depends on the machine, and what does not go together."""
+    machine = caps.machine(dom.os.type.machine or "")
+    if dom.os.type.value != "hvm":
+        raise ConfigUnsupported(
+            f"operating system type '{dom.os.type.value}' is not QEMU's; it has hvm",
+            domain=ErrorDomain.QEMU,
+        )
+    vcpus = dom.vcpu.value or 1
+    if vcpus > machine.cpu_max:
+        raise ConfigUnsupported(
+            f"machine '{machine.name}' has at most {machine.cpu_max} vCPUs, not {vcpus}",
+            domain=ErrorDomain.QEMU,
+        )
+    if vcpus > _MOST_VCPUS and not dom.devices.iommus:
+        raise ConfigUnsupported(
+            f"{vcpus} vCPUs need an IOMMU with extended interrupt mode; without, "
+            f"{_MOST_VCPUS} are the most",
+            domain=ErrorDomain.QEMU,
+        )
+    _secure_boot(dom)
+    _actions(dom)
+    _timers(dom)
+    if dom.os.bios.useserial and not dom.devices.serials:
+        raise XmlError("the BIOS cannot use a serial port: there is none", domain=ErrorDomain.QEMU)
+
+
+def _secure_boot(dom: Domain) -> None:
+    loader = dom.os.loader
+    uefi = dom.os.firmware == "efi" or loader.type == "pflash"
+    if uefi and not dom.features.acpi:
+        raise ConfigUnsupported(
+            "UEFI needs ACPI", domain=ErrorDomain.QEMU, remedy="<features><acpi/></features>"
+        )
+    if not loader.secure or dom.os.firmware:
+        return
+    if not is_q35(dom.os.type.machine):
+        raise ConfigUnsupported("secure boot needs a Q35 machine", domain=ErrorDomain.QEMU)
+    if dom.features.smm is None or dom.features.smm.state is False:
+        raise ConfigUnsupported(
+            "secure boot needs SMM", domain=ErrorDomain.QEMU, remedy="<smm state='on'/>"
+        )
+
+
+def _actions(dom: Domain) -> None:
+    wrong = ""
+    if "preserve" in (dom.on_poweroff, dom.on_reboot):
+        wrong = "'preserve' is for on_crash only"
+    elif "rename-restart" in (dom.on_poweroff, dom.on_reboot, dom.on_crash):
+        wrong = "QEMU guests cannot be started again under another name"
+    elif dom.on_poweroff == "restart" and dom.on_reboot == "destroy":
+        # QEMU tells both apart only after its own reset has happened.
+        wrong = "on_poweroff 'restart' does not go with on_reboot 'destroy'"
+    if wrong:
+        raise ConfigUnsupported(wrong, domain=ErrorDomain.QEMU)
+
+
+def _timers(dom: Domain) -> None:
+    for timer in dom.clock.timers:
+        allowed = _TICK_POLICIES.get(timer.name or "")
+        if allowed is not None and timer.tickpolicy not in allowed:
+            raise ConfigUnsupported(
+                f"timer '{timer.name}' has no tick policy '{timer.tickpolicy}'; it has "
+                f"{', '.join(filter(None, allowed))}",
+                domain=ErrorDomain.QEMU,
+            )
