@@ -41,7 +41,11 @@ class Portal:
         except BaseException:
             work.close()
             raise
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError as exc:
+            work.close()
+            raise InvalidConn("the interpreter is exiting, its event loop has ended") from exc
         try:
             return future.result()
         except BaseException:

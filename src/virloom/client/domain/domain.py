@@ -17,12 +17,14 @@ from virloom.procedures import domain as p
 if TYPE_CHECKING:
     from virloom.client.domain.agent import Agent
     from virloom.client.domain.block import Block
+    from virloom.client.domain.checkpoints import Checkpoints
     from virloom.client.domain.cpu import Cpu
     from virloom.client.domain.devices import Devices
     from virloom.client.domain.interfaces import Interfaces
     from virloom.client.domain.jobs import Jobs
     from virloom.client.domain.memory import Memory
     from virloom.client.domain.saving import Saving
+    from virloom.client.domain.snapshots import Snapshots
     from virloom.model.domain import Domain as DomainModel
 
 
@@ -85,6 +87,13 @@ class Domain(Screen):
         return Block(self._handle)
 
     @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """Checkpoints and backups."""
+        from virloom.client.domain.checkpoints import Checkpoints
+
+        return Checkpoints(self._handle)
+
+    @cached_property
     def cpu(self) -> Cpu:
         """Virtual processors, I/O threads, the scheduler, processor time."""
         from virloom.client.domain.cpu import Cpu
@@ -125,6 +134,13 @@ class Domain(Screen):
         from virloom.client.domain.saving import Saving
 
         return Saving(self._handle)
+
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        """Snapshots."""
+        from virloom.client.domain.snapshots import Snapshots
+
+        return Snapshots(self._handle)
 
     # Life cycle
 

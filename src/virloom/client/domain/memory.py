@@ -46,7 +46,11 @@ class Memory(Facet):
 
     async def set_maximum(self, memory: int, flags: int = 0) -> None:
         """Changes the most that it can have."""
-        await self.set(memory, flags | DomainMemoryModFlags.MAXIMUM)
+        if flags:
+            await self.set(memory, flags | DomainMemoryModFlags.MAXIMUM)
+        else:
+            args = p.DomainSetMaxMemoryArgs(self._dom, memory)
+            await self._link.call(p.DOMAIN_SET_MAX_MEMORY, args)
 
     async def stats(self) -> dict[str, int]:
         """What the balloon and the host know, by the names that virsh shows."""

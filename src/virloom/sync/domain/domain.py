@@ -11,6 +11,7 @@ from virloom.client.domain.ref import DomainRef
 from virloom.client.domain.results import ControlInfo, DomainInfo, DomainStatus, SecurityLabel
 from virloom.sync.domain.agent import Agent
 from virloom.sync.domain.block import Block
+from virloom.sync.domain.checkpoints import Checkpoints
 from virloom.sync.domain.cpu import Cpu
 from virloom.sync.domain.devices import Devices
 from virloom.sync.domain.interfaces import Interfaces
@@ -18,6 +19,7 @@ from virloom.sync.domain.jobs import Jobs
 from virloom.sync.domain.memory import Memory
 from virloom.sync.domain.saving import Saving
 from virloom.sync.domain.screen import Screen
+from virloom.sync.domain.snapshots import Snapshots
 
 if TYPE_CHECKING:
     from virloom.client.domain import domain as aio
@@ -64,6 +66,11 @@ class Domain(Screen):
         return Block(self._aio.block, self._portal)
 
     @property
+    def checkpoints(self) -> Checkpoints:
+        """Checkpoints and backups."""
+        return Checkpoints(self._aio.checkpoints, self._portal)
+
+    @property
     def cpu(self) -> Cpu:
         """Virtual processors, I/O threads, the scheduler, processor time."""
         return Cpu(self._aio.cpu, self._portal)
@@ -92,6 +99,11 @@ class Domain(Screen):
     def saving(self) -> Saving:
         """Saved states and core dumps."""
         return Saving(self._aio.saving, self._portal)
+
+    @property
+    def snapshots(self) -> Snapshots:
+        """Snapshots."""
+        return Snapshots(self._aio.snapshots, self._portal)
 
     def create(self, flags: int = 0) -> None:
         """Starts a defined guest.
