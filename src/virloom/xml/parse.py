@@ -174,8 +174,9 @@ class _Reader:
             content = element._content
             if content is not None:
                 text = "".join(self.pieces)
-                if len(element._children) and not text.strip():
-                    text = ""
+                if element._child_order and self._has_children(element):
+                    # Blanks that lay out the children are not part of the text.
+                    text = text.strip()
                 if text:
                     element.__dict__[content.python] = self._value(
                         content.kind, text, element.__dict__.pop("_unit", None)
@@ -215,6 +216,11 @@ class _Reader:
             self._check_text(node_text := "".join(self.pieces))
             self.pieces.clear()
             node.children.append(Markup(f"<![CDATA[{node_text}]]>"))
+
+    @staticmethod
+    def _has_children(element: Element) -> bool:
+        values = element.__dict__
+        return "_extra" in values or any(f.python in values for f in element._child_order)
 
     # Opening
 
