@@ -209,15 +209,16 @@ class PciAddressSet:
         """
         if not self.buses:
             raise XmlError(
-                "a device needs a PCI address, and this machine has no PCI bus",
+                "it needs a PCI bus, and this machine has none",
                 domain=ErrorDomain.DOMAIN,
+                remedy="virtio devices of a microvm sit on virtio-mmio",
             )
         for number, bus in enumerate(self.buses):
             found = bus.free(flags, function)
             if found is not None:
                 return self._take(PciAddress(number, *found), flags)
         if not self.grows:
-            raise XmlError("no PCI slot is left for a device", domain=ErrorDomain.DOMAIN)
+            raise XmlError("no PCI slot is left for it", domain=ErrorDomain.DOMAIN)
         self._grow(1, flags)
         last = len(self.buses) - 1
         return self._take(PciAddress(last, self.buses[last].kind.first, function or 0), flags)

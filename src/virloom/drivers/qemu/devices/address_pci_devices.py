@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from virloom.drivers.qemu.devices.address_chipset import (
     given_pci,
@@ -19,8 +20,9 @@ from virloom.drivers.qemu.devices.address_pci import (
     PciAddress,
     PciAddressSet,
 )
+from virloom.drivers.qemu.devices.describe import describe
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InternalError
+from virloom.errors import InternalError, XmlError
 from virloom.model.domain import Controller, ControllerTarget, Device, Domain
 
 _ROOTS = ("pci-root", "pcie-root")
@@ -88,7 +90,8 @@ class _Assignment:
     def _take_given(self, device: Device, address: PciAddress) -> None:
         flags = self._connector.flags(device)
         if flags or device.address is not None:
-            self.buses.reserve(address, flags or PCI_DEVICE, chosen=True)
+            with self._naming(device):
+                self.buses.reserve(address, flags or PCI_DEVICE, chosen=True)
 
     def _others(self) -> None:
         found: dict[int, PciAddress] = {}
@@ -96,12 +99,23 @@ class _Assignment:
             flags = self._connector.flags(device)
             if not flags or not wants_pci(device):
                 continue
-            if isinstance(device, Controller) and device.model in _COMPANION_FUNCTIONS:
-                self._companion(device, flags, found)
-                continue
-            address = self.buses.reserve_next(flags)
+            with self._naming(device):
+                if isinstance(device, Controller) and device.model in _COMPANION_FUNCTIONS:
+                    self._companion(device, flags, found)
+                    continue
+                address = self.buses.reserve_next(flags)
             if not self._grows:
                 place(device, address)
+
+    @contextmanager
+    def _naming(self, device: Device) -> Iterator[None]:
+        """Says in an error which device it is about."""
+        try:
+            yield
+        except (XmlError, InternalError) as exc:
+            raise type(exc)(
+                f"{describe(self._dom, device)}: {exc.detail}", domain=exc.domain
+            ) from exc
 
     def _companion(self, device: Controller, flags: int, found: dict[int, PciAddress]) -> None:
         """USB 2 and its companions share a slot, each with its own function."""

@@ -11,7 +11,12 @@ from __future__ import annotations
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps, Parts
 from virloom.drivers.qemu.validate.chardevs import check_chardevs, check_given_chardevs
 from virloom.drivers.qemu.validate.controllers import check_controllers, check_given_controllers
-from virloom.drivers.qemu.validate.devices import check_devices, check_given_devices
+from virloom.drivers.qemu.validate.devices import (
+    check_cards_start,
+    check_devices,
+    check_given_devices,
+    names_a_card,
+)
 from virloom.drivers.qemu.validate.disks import check_disks, check_given_disks
 from virloom.drivers.qemu.validate.graphics import check_graphics, check_graphics_start
 from virloom.drivers.qemu.validate.guest import check_given_guest, check_guest
@@ -60,9 +65,14 @@ def validate(dom: Domain, caps: BinaryCaps) -> None:
 def needed_facts(dom: Domain) -> Parts:
     """What :func:`validate_start` has to know of QEMU to name what exists; asks little of most.
 
-    Without the models of CPUs it leaves the last word to QEMU.
+    What it does not know it leaves to QEMU, which says less.
     """
-    return Parts.BASE | Parts.CPU_MODELS if names_a_model(dom) else Parts.BASE
+    parts = Parts.BASE
+    if names_a_model(dom):
+        parts |= Parts.CPU_MODELS
+    if names_a_card(dom):
+        parts |= Parts.DEVICES
+    return parts
 
 
 def validate_start(dom: Domain, caps: BinaryCaps) -> None:
@@ -80,4 +90,5 @@ def validate_start(dom: Domain, caps: BinaryCaps) -> None:
         )
     caps.machine(dom.os.type.machine or "")
     check_cpu_start(dom, caps)
+    check_cards_start(dom, caps)
     check_graphics_start(dom)

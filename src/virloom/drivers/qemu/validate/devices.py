@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, InvalidArg, XmlError
 from virloom.model.domain import Device, Domain, Interface
@@ -14,6 +15,16 @@ _MAC = re.compile(r"[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){5}")
 _MODEL = re.compile(r"[A-Za-z0-9_-]+")
 _USB_INPUTS = ("mouse", "tablet", "keyboard")
 _PS2_INPUTS = ("mouse", "keyboard")
+# Every QEMU for x86 has these, so a start need not ask for the list of all devices.
+_USUAL_CARDS = (
+    "virtio",
+    "virtio-transitional",
+    "virtio-non-transitional",
+    "e1000",
+    "e1000e",
+    "rtl8139",
+)
+_OTHER_CARDS = ("vmxnet3", "pcnet", "ne2k_pci", "ne2k_isa", "i82551", "i82559er", "usb-net")
 _MTU_TYPES = ("network", "bridge", "ethernet", "vhostuser", "vdpa", "direct")
 
 
@@ -130,3 +141,32 @@ def check_devices(dom: Domain) -> None:
                 "this machine has no watchdog of model 'diag288'; it has i6300esb and ib700",
                 domain=ErrorDomain.QEMU,
             )
+
+
+def _unusual_cards(dom: Domain) -> list[str]:
+    models = [interface.model.type or "" for interface in dom.devices.interfaces]
+    return [model for model in models if model not in _USUAL_CARDS]
+
+
+def names_a_card(dom: Domain) -> bool:
+    """Whether the document names a network card that not every QEMU has."""
+    return bool(_unusual_cards(dom))
+
+
+def check_cards_start(dom: Domain, caps: BinaryCaps) -> None:
+    """That QEMU has the network cards.
+
+    Raises:
+        ConfigUnsupported: One does not exist; names those that do.
+    """
+    for model in _unusual_cards(dom):
+        if not caps.may_have_device(model):
+            known = [card for card in (*_USUAL_CARDS, *_OTHER_CARDS) if _exists(card, caps)]
+            raise ConfigUnsupported(
+                f"'{caps.path}' has no network card '{model}'; it has {', '.join(known)}",
+                domain=ErrorDomain.QEMU,
+            )
+
+
+def _exists(card: str, caps: BinaryCaps) -> bool:
+    return card.startswith("virtio") or caps.may_have_device(card)

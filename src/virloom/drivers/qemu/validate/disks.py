@@ -27,7 +27,10 @@ def check_given_disks(dom: Domain) -> None:
     for disk in dom.devices.disks:
         name = disk.target.dev
         if not name:
-            raise NoTarget(f"disk with source '{source_of(disk)}'", domain=ErrorDomain.DOMAIN)
+            raise NoTarget(
+                f"the disk with source '{source_of(disk)}' has no target",
+                domain=ErrorDomain.DOMAIN,
+            )
         _given_kind(disk, name)
         if name in targets:
             raise XmlError(
@@ -47,7 +50,7 @@ def check_given_disks(dom: Domain) -> None:
 def _given_kind(disk: Disk, name: str) -> None:
     ejectable = disk.device in ("cdrom", "floppy")
     if disk.type in (None, "file", "block") and not source_of(disk) and not ejectable:
-        raise NoSource(f"disk '{name}'", domain=ErrorDomain.DOMAIN)
+        raise NoSource(f"disk '{name}' has no source", domain=ErrorDomain.DOMAIN)
     floppy = disk.device == "floppy"
     bus = disk.target.bus
     if bus is not None and floppy != (bus == "fdc"):
