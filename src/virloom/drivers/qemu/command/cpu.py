@@ -29,6 +29,12 @@ def add_cpu(assembly: Assembly) -> None:
     if model is None and not pairs:
         return
     text = model or _DEFAULT_MODEL
+    for word in (text, *(str(part) for pair in pairs for part in pair)):
+        # Here, unlike in other options, nothing makes a comma part of a name.
+        if "," in word or "=" in word:
+            raise ConfigUnsupported(
+                f"CPU model, feature or vendor '{word}' cannot be given to QEMU"
+            )
     assembly.args.option("cpu", f"{text},{keyval(pairs)}" if pairs else text)
 
 

@@ -79,6 +79,16 @@ LUN = (
         ("<rng model='virtio'><alias name='rng0'/></rng>", "egd"),
         ("<watchdog model='diag288'><alias name='w0'/></watchdog>", "diag288"),
         ("<panic model='pvpanic'/>", "pvpanic"),
+        (
+            "<channel type='null'><target type='guestfwd' address='1.2.3.4:5-cmd:sh' port='6'/>"
+            "<alias name='channel0'/></channel>",
+            "no IPv4 address",
+        ),
+        (
+            "<controller type='pci' index='1' model='pcie-root-port'><model name='edu'/>"
+            "<alias name='pci.1'/></controller>",
+            "'edu'",
+        ),
         ("<sound model='pcspk'><alias name='sound0'/></sound>", "pcspk"),
     ],
 )
@@ -93,6 +103,9 @@ def test_what_is_not_supported_is_named(devices: str, words: str) -> None:
         ("<maxMemory slots='2'>4096</maxMemory>", "maxMemory"),
         ("<cpu mode='host-passthrough'/>", "maximum"),
         ("<cpu mode='host-model'/>", "host-model"),
+        ("<cpu><model>qemu64,x=on</model></cpu>", "x=on"),
+        ("<cpu><model>qemu64</model><feature name='a,b'/></cpu>", "'a,b'"),
+        ("<cpu><model vendor_id='Genuine,ntel'>qemu64</model></cpu>", "ntel"),
     ],
 )
 def test_what_is_not_supported_outside_devices(before: str, words: str) -> None:

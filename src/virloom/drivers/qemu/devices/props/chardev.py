@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from virloom.drivers.qemu.devices.props.address import Buses, Props, alias_of
 from virloom.errors import ConfigUnsupported
 from virloom.model.domain import Channel, Console, Parallel, Serial
@@ -74,8 +76,21 @@ def channel_device(channel: Channel, buses: Buses) -> Props:
 
 
 def guestfwd_backend(channel: Channel) -> Props:
-    """The user-mode network that brings a guest's connection to the channel."""
+    """The user-mode network that brings a guest's connection to the channel.
+
+    Raises:
+        ConfigUnsupported: The document names no address or port within the guest's network.
+    """
     alias = alias_of(channel, "channel")
     target = channel.target
+    # The address goes into a string that could as well name a command for QEMU to run.
+    try:
+        socket.inet_pton(socket.AF_INET, target.address or "")
+    except OSError as error:
+        raise ConfigUnsupported(
+            f"channel '{alias}' forwards '{target.address}', which is no IPv4 address"
+        ) from error
+    if target.port is None:
+        raise ConfigUnsupported(f"channel '{alias}' forwards no port")
     forward = f"tcp:{target.address}:{target.port}-chardev:{chardev_id(alias)}"
     return {"type": "user", "guestfwd": [{"str": forward}], "id": alias}

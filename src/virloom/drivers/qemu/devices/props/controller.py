@@ -36,16 +36,16 @@ _SCSI = {
     "dc390": "dc-390",
 }
 
-#: Model of a PCI controller to its device when ``<model name=…>`` does not say.
+#: Model of a PCI controller to the devices that ``<model name=…>`` may choose, the usual first.
 _PCI = {
-    "pci-bridge": "pci-bridge",
-    "pci-expander-bus": "pxb",
-    "dmi-to-pci-bridge": "i82801b11-bridge",
-    "pcie-to-pci-bridge": "pcie-pci-bridge",
-    "pcie-root-port": "pcie-root-port",
-    "pcie-switch-upstream-port": "x3130-upstream",
-    "pcie-switch-downstream-port": "xio3130-downstream",
-    "pcie-expander-bus": "pxb-pcie",
+    "pci-bridge": ("pci-bridge",),
+    "pci-expander-bus": ("pxb",),
+    "dmi-to-pci-bridge": ("i82801b11-bridge",),
+    "pcie-to-pci-bridge": ("pcie-pci-bridge",),
+    "pcie-root-port": ("pcie-root-port", "ioh3420"),
+    "pcie-switch-upstream-port": ("x3130-upstream",),
+    "pcie-switch-downstream-port": ("xio3130-downstream",),
+    "pcie-expander-bus": ("pxb-pcie",),
 }
 
 
@@ -85,7 +85,12 @@ def _pci(controller: Controller) -> Props:
     model = controller.model or ""
     if model not in _PCI:
         raise ConfigUnsupported(f"PCI controller model '{model}' is not supported")
-    props: Props = {"driver": controller.model_element.name or _PCI[model]}
+    name = controller.model_element.name or _PCI[model][0]
+    if name not in _PCI[model]:
+        raise ConfigUnsupported(
+            f"PCI controller model '{model}' cannot be a '{name}'; known: " + ", ".join(_PCI[model])
+        )
+    props: Props = {"driver": name}
     if target is None:
         return props
     if model == "pci-bridge":
