@@ -25,7 +25,7 @@ def unit_factor(unit: str) -> int:
     rest = word[1:]
     if power == 0 or rest not in ("", "b", "ib"):
         raise InvalidArg(
-            f"unknown suffix '{unit}'", remedy="bytes, KB, KiB, MB, MiB, GB, GiB, TB, TiB, …"
+            f"unknown suffix '{unit[:32]}'", remedy="bytes, KB, KiB, MB, MiB, GB, GiB, TB, TiB, …"
         )
     return int((1000 if rest == "b" else 1024) ** power)
 

@@ -58,7 +58,14 @@ def _digits(text: str) -> int:
     stripped = text.lstrip(" \t\n").removeprefix("+")
     if not (stripped.isascii() and stripped.isdigit()):
         raise ValueError("a non-negative integer")
-    return int(stripped)
+    return int(_short(stripped))
+
+
+def _short(digits: str) -> str:
+    """The digits of a number that may be too large, but not absurd."""
+    if len(digits) > 64:
+        raise ValueError("a number of at most 64 digits")
+    return digits
 
 
 def _bounded(bits: int) -> Callable[[str], int]:
@@ -98,9 +105,9 @@ def parse_base0(text: str) -> int:
     if not (digits.isascii() and digits.isalnum()):
         raise ValueError("a non-negative integer")
     try:
-        value = int(digits, base)
+        value = int(_short(digits), base)
     except ValueError:
-        raise ValueError("a non-negative integer") from None
+        raise ValueError("a non-negative integer of 64 bits") from None
     if value >= 1 << 64:
         raise ValueError("a non-negative integer of 64 bits")
     return value

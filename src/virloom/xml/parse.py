@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 E = TypeVar("E", bound=Element)
 
 _DEFAULT_LIMITS = Limits()
+# How many left-out names a warning lists.
+_MOST_NAMED = 32
 _REPEATED = (Role.CHILDREN, Role.LEAVES, Role.VERBATIM)
 
 
@@ -362,7 +364,7 @@ class _Reader:
     def _own(self, node: Node) -> None:
         """Makes kept elements of others independent of the document around them."""
         declare_prefixes(node, self.prefixes)
-        for lost in keep_one_per_namespace(node):
+        for lost in keep_one_per_namespace(node)[:_MOST_NAMED]:
             self.dropped.append(self._located(f"{lost} without a name space of its own"))
 
     def _check_text(self, text: str) -> None:
@@ -399,11 +401,10 @@ class _Reader:
             element.extra.attributes[name] = text
 
     def _drop(self, what: str, attribute: str = "") -> None:
-        where = self._located(f"unknown {what}", attribute)
         if self.validate:
-            raise XmlInvalidSchema(where)
-        if len(self.dropped) < 32:
-            self.dropped.append(where)
+            raise XmlInvalidSchema(self._located(f"unknown {what}", attribute))
+        if len(self.dropped) < _MOST_NAMED:
+            self.dropped.append(self._located(f"unknown {what}", attribute))
 
     def report(self) -> None:
         """One warning that names what was dropped."""
@@ -429,9 +430,10 @@ class _Reader:
                 number = len(getattr(owner, field.python)) + (state == _LEAF)
                 parts.append(f"{tag}[{number}]")
             else:
-                parts.append(tag)
+                # A message goes over the wire: names of the document must not make it long.
+                parts.append(tag[:64])
             parent = element
-        return "/".join(parts) + (f"/@{attribute}" if attribute else "")
+        return "/".join(parts[-32:]) + (f"/@{attribute[:64]}" if attribute else "")
 
     def _located(self, what: str, attribute: str = "") -> str:
         return f"{self._path(attribute)}: {what} (line {self.parser.CurrentLineNumber})"

@@ -177,6 +177,25 @@ def test_a_long_value_is_cut_in_the_message() -> None:
     assert len(str(caught.value)) < 300
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<vcpu>{'1' * 900_000}</vcpu>",
+        f"<vcpu {'a' * 900_000}='1'>1</vcpu>",
+        f"<{'a' * 900_000}/>",
+        f"<currentMemory unit='{'a' * 900_000}'>1</currentMemory>",
+        f"<uuid>{'a' * 900_000}</uuid>",
+        "<devices><disk><address type='pci' slot='0x" + "f" * 900_000 + "'/></disk></devices>",
+        "<metadata>" + "<a xmlns='urn:a'>" * 110 + "<b>" + "x" * 2_000_000,
+    ],
+    ids=["number", "attribute", "element", "unit", "uuid", "hexadecimal", "text"],
+)
+def test_a_message_stays_short_whatever_the_document_says(text: str) -> None:
+    with pytest.raises(VirloomError) as caught:
+        parse_document(Domain, f"<domain type='qemu'><name>a</name>{text}</domain>", validate=True)
+    assert len(str(caught.value)) < 1000
+
+
 # The codes are those of libvirt 9.0.0 for the same change of a document that it takes.
 @pytest.mark.parametrize(
     ("inner", "devices", "error"),
