@@ -61,7 +61,8 @@ class Portal:
     def _check(self) -> None:
         if self._pid != os.getpid():
             raise InvalidConn(
-                f"it was opened by process {self._pid}, before a fork",
+                f"process {os.getpid()}: the connection was opened by process {self._pid}, "
+                "before a fork",
                 remedy="open a connection of your own in this process",
             )
         if threading.current_thread() is self._thread:

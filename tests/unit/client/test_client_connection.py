@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from threading import Thread
+from typing import Any, TypeVar
 from uuid import UUID
 
 import pytest
@@ -13,8 +15,12 @@ import pytest
 import virloom
 from tests.fakes.dispatcher import FakeDriver, document, endpoint_of
 from virloom.client.connection import Connection
+from virloom.client.domain.events import LifecycleEvent
+from virloom.client.subscription import EventStream
 from virloom.errors import InvalidArg, InvalidConn, NoDomain, NoSupport, OperationDenied
 from virloom.uri import ConnectURI
+
+T = TypeVar("T")
 
 URI = ConnectURI.parse("qemu:///embed")
 
@@ -87,6 +93,52 @@ async def test_cancelled_call_does_not_stop_the_driver(
     assert driver.slow_finished == 2
 
 
+async def _on_another_loop(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """The result of *work*, run by a loop on a thread of its own."""
+    result: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            result.set_result(asyncio.run(work()))
+        except BaseException as exc:
+            result.set_exception(exc)
+
+    thread = Thread(target=run)
+    thread.start()
+    try:
+        return await asyncio.wrap_future(result)
+    finally:
+        await asyncio.to_thread(thread.join)
+
+
+async def test_closed_from_another_loop(conn: Connection) -> None:
+    events = conn.lifecycle_events()
+    await events.start()
+    waiting = asyncio.create_task(collect(events))
+    await _on_another_loop(conn.close)
+    assert await waiting == []
+    with pytest.raises(InvalidConn):
+        await conn.lib_version()
+
+
+async def collect(events: EventStream[LifecycleEvent]) -> list[object]:
+    return [event async for event in events]
+
+
+async def test_after_the_end_of_the_openers_loop(driver: FakeDriver) -> None:
+    home = asyncio.get_running_loop()
+
+    async def open_there() -> Connection:
+        return Connection(endpoint_of(driver, home), URI)
+
+    conn = await _on_another_loop(open_there)
+    assert await conn.lib_version() == 9_000_000  # the driver's loop still runs
+    with pytest.raises(InvalidConn, match="the event loop that opened the connection has ended"):
+        await conn.lifecycle_events().start()
+    await conn.close()
+    assert driver.released == 1
+
+
 async def test_use_from_another_loop(conn: Connection) -> None:
     async def elsewhere() -> str:
         dom = await conn.create_xml(document("far"))
@@ -95,18 +147,7 @@ async def test_use_from_another_loop(conn: Connection) -> None:
             event = await anext(events)
         return repr(event)
 
-    result: Future[str] = Future()
-
-    def run() -> None:
-        try:
-            result.set_result(asyncio.run(elsewhere()))
-        except BaseException as exc:
-            result.set_exception(exc)
-
-    thread = Thread(target=run)
-    thread.start()
-    text = await asyncio.wrap_future(result)
-    await asyncio.to_thread(thread.join)
+    text = await _on_another_loop(elsewhere)
     assert "STOPPED" in text
     assert "DESTROYED" in text
 
