@@ -8,10 +8,10 @@ modules stay the same files. A cache file that does not fit, or is damaged, is r
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import logging
 import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -140,8 +140,9 @@ class CapabilityCache:
         process.on_exit(lambda _: self._ending.discard(process))
 
     def _file(self, binary: str) -> Path:
-        digest = hashlib.sha256(binary.encode(errors="surrogateescape")).hexdigest()[:16]
-        return self._directory / f"{os.path.basename(binary)[:64]}-{digest}.json"
+        # Two paths may share a file: each says whose it is. (hashlib would cost 5 ms to import.)
+        digest = zlib.crc32(os.fsencode(binary))
+        return self._directory / f"{os.path.basename(binary)[:64]}-{digest:08x}.json"
 
     def _save(self, binary: str, known_as: Identity, caps: BinaryCaps) -> None:
         data = {"identity": known_as, "facts": facts.to_json(caps)}

@@ -117,6 +117,16 @@ async def test_an_upgrade_is_noticed(cache: CapabilityCache, emulator: FakeEmula
     assert emulator.starts == 2
 
 
+async def test_a_binary_replaced_while_it_is_asked_is_asked_again(
+    cache: CapabilityCache, emulator: FakeEmulator, tmp_path: Path
+) -> None:
+    emulator.install(behaviour=f"import os; os.utime({emulator.path!r})")
+    assert (await cache.get(emulator.path)).arch == "x86_64"
+    assert not (tmp_path / "cache").exists()
+    await cache.get(emulator.path)
+    assert emulator.starts == 2
+
+
 @pytest.mark.parametrize(
     "damage",
     [b"", b"{", b"[]", b'{"identity": 1}', b'{"identity": [], "facts": {}}', b"\xff\xfe",
