@@ -13,7 +13,8 @@ class Limits:
     Args:
         size: Bytes of the whole document in UTF-8.
         depth: Nested elements.
-        elements: Elements of the whole document.
+        elements: Elements, comments and the like of the whole document; a guest with a thousand
+            devices has some ten thousand, and the reader holds up everything else meanwhile.
         attributes: Attributes of one element.
         text: Characters of one attribute value or of one element's text.
     """
@@ -25,7 +26,7 @@ class Limits:
         *,
         size: int = 4 * 1024 * 1024,
         depth: int = 128,
-        elements: int = 100_000,
+        elements: int = 32_768,
         attributes: int = 256,
         text: int = 1024 * 1024,
     ) -> None:

@@ -200,6 +200,7 @@ class _Reader:
         self._markup(f"<?{target} {data}?>" if data else f"<?{target}?>")
 
     def _markup(self, text: str) -> None:
+        self._count(text)
         state, _, node, _, _ = self.stack[-1]
         if state == _NODE:
             self._flush(node)
@@ -207,9 +208,15 @@ class _Reader:
 
     def start_cdata(self) -> None:
         """Character data follows that is to be written as such again."""
+        self._count("<![CDATA[")
         state, _, node, _, _ = self.stack[-1]
         if state == _NODE:
             self._flush(node)
+
+    def _count(self, what: str) -> None:
+        self.count += 1
+        if self.count > self.limits.elements:
+            raise self._excess(what[1:])
 
     def end_cdata(self) -> None:
         """It ends; elsewhere than in kept elements it is text like any other."""

@@ -111,6 +111,13 @@ def test_the_number_of_elements_is_bounded() -> None:
         _domain("<x/>" * 60, elements=60)
 
 
+@pytest.mark.parametrize("piece", ["<!-- c -->", "<?p i?>", "<![CDATA[x]]>"])
+@pytest.mark.parametrize("where", ["metadata", "title", "unknown"])
+def test_other_markup_counts_too(piece: str, where: str) -> None:
+    with pytest.raises(XmlError, match="more than 60 elements"):
+        _domain(f"<{where}>{piece * 60}</{where}>", elements=60)
+
+
 def test_the_number_of_attributes_is_bounded() -> None:
     many = " ".join(f"a{n}=''" for n in range(257))
     with pytest.raises(XmlError, match="257 attributes, at most 256 are read"):
