@@ -46,16 +46,20 @@ def fresh(directory: Path, count: int) -> str:
 
 
 def _fresh_round(directory: Path, case: guests.Case, number: int, figures: Samples) -> None:
-    root = directory / f"fresh-{case.name}-{number}"
-    xml = case.document("first")
-    with _reported(f"{case.name}, virloom"), side.virloom(directory, root / "virloom") as ours:
+    # libvirt's sockets must be reached by their whole path, which has at most 107 bytes.
+    ours_root, their_root = (
+        directory / f"v-{case.name}-{number}",
+        directory / f"l-{case.machine}-{number}",
+    )
+    xml = case.document("1st")
+    with _reported(f"{case.name}, virloom"), side.virloom(directory, ours_root) as ours:
         figures["virloom"].append(ours.ask("first", xml=xml)["create"])
         argv = ours.ask("arguments", xml=case.document("argv"), name=f"{case.name}-argv")
         with side.bare(directory) as bare:
             figures["bare"].append(bare.ask("run", argv=argv, paused=case.paused)["create"])
     with (
         _reported(f"{case.name}, embed"),
-        side.libvirt(directory, "first", root / "libvirt") as libvirt,
+        side.libvirt(directory, "first", their_root) as libvirt,
     ):
         figures["embed"].append(libvirt.ask("first", xml=xml)["create"])
 

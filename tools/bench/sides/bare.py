@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import signal
 import socket
@@ -24,6 +23,7 @@ class Guest:
         self._buffer = b""
 
     def read_message(self) -> bytes:
+        """The next line of the monitor."""
         while b"\n" not in self._buffer:
             data = self.monitor.recv(65536)
             if not data:
@@ -32,7 +32,13 @@ class Guest:
         message, _, self._buffer = self._buffer.partition(b"\n")
         return message
 
+    def shake_hands(self) -> None:
+        """The greeting, and out of negotiation."""
+        self.read_message()
+        self.execute(b"qmp_capabilities")
+
     def execute(self, command: bytes) -> None:
+        """Runs a command that has no arguments, and waits for its answer."""
         self.monitor.sendall(b'{"execute":"%s"}\n' % command)
         while b'"return"' not in (message := self.read_message()):
             if b'"error"' in message:
@@ -55,20 +61,38 @@ def prepared(argv: list[str], listener: int) -> list[str]:
     return result
 
 
+def many(argv: list[str], count: int) -> dict[str, float]:
+    """*count* paused guests with the same arguments up, and gone."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+        start = time.perf_counter()
+        guests = []
+        for number in range(count):
+            guests.append(_start(argv, os.path.join(directory, str(number))))
+            guests[-1].shake_hands()
+        up = time.perf_counter()
+        for guest in guests:
+            guest.process.send_signal(signal.SIGTERM)
+        for guest in guests:
+            guest.process.wait()
+            guest.monitor.close()
+        return {"up": up - start, "gone": time.perf_counter() - up}
+
+
 def run(argv: list[str], paused: bool) -> dict[str, float]:
     """Start a guest up to the handshake (and ``cont``), then SIGTERM it and reap it."""
     directory = tempfile.mkdtemp(prefix="bench-")
     try:
         start = time.perf_counter()
         guest = _start(argv, os.path.join(directory, "monitor"))
-        guest.read_message()
-        guest.execute(b"qmp_capabilities")
+        guest.shake_hands()
         if not paused:
             guest.execute(b"cont")
         created = time.perf_counter()
         guest.process.send_signal(signal.SIGTERM)
         guest.process.wait()
-        return {"create": created - start, "destroy": time.perf_counter() - created}
+        gone = time.perf_counter()
+        guest.monitor.close()
+        return {"create": created - start, "destroy": gone - created}
     finally:
         shutil.rmtree(directory)
 
@@ -89,10 +113,5 @@ def _start(argv: list[str], path: str) -> Guest:
     return Guest(process, monitor)
 
 
-def descriptors(argv: list[str]) -> list[str]:
-    """The words of *argv* that name an inherited descriptor besides the monitor's."""
-    return [word for word in argv if re.search(r"\bfd=\d", word) and "charmonitor" not in word]
-
-
 if __name__ == "__main__":
-    line.serve({"run": run, "descriptors": descriptors})
+    line.serve({"run": run, "many": many})
