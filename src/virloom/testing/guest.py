@@ -37,6 +37,7 @@ MODULES = (
     "virtio_console",
     "button",
     "evdev",
+    "pvpanic-mmio",
     "pvpanic-pci",
 )
 """What every tiny guest carries; what it loads is said on its command line."""

@@ -332,13 +332,13 @@ class Launch:
             self._process.close()
         if self._monitor is not None:
             self._monitor.close()
-        if self._record.autodestroy:
-            self._driver.forget_autodestroy(self._record)
         failed = release(self._record.resources)
         if failed:
             logger.error("domain '%s': cannot release %s", guest.name, failed)
         else:
             self._record.delete()
+        if self._record.autodestroy:
+            self._driver.forget_autodestroy(self._record)
 
     async def _has_died(self) -> bool:
         """Whether QEMU went by itself; its monitor breaks off a moment before it has ended."""

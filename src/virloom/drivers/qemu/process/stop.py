@@ -119,12 +119,12 @@ def finish(driver: QemuDriver, running: RunningGuest) -> None:
 def release_record(driver: QemuDriver, running: RunningGuest) -> None:
     """Undoes the start's resources; if that fails the record stays for the next opening."""
     record = running.record
-    if record.autodestroy:
-        driver.forget_autodestroy(record)
     failed = release(record.resources)
     if failed:
         logger.error("domain '%s': cannot release %s", record.name, failed)
         return
     reached("released")
     record.delete()
+    if record.autodestroy:  # not before: the guardian finishes what a kill interrupts
+        driver.forget_autodestroy(record)
     reached("record-removed")
