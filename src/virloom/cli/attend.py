@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from enum import Enum
 from typing import Any
 
@@ -45,8 +45,8 @@ def signals_caught(*numbers: signal.Signals) -> Iterator[asyncio.Future[signal.S
 
 
 async def attend(
-    ended: Awaitable[Any],
-    stopped: Awaitable[signal.Signals],
+    ended: asyncio.Future[Any],
+    stopped: asyncio.Future[signal.Signals],
     console: Stream | None,
     *,
     input_fd: int,
@@ -103,8 +103,9 @@ async def _running() -> AsyncIterator[Callable[[Coroutine[Any, Any, Any]], async
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _await(something: Awaitable[Any]) -> Any:
-    return await something
+async def _await(something: asyncio.Future[Any]) -> Any:
+    # Whoever gave it to us may go on to wait for it.
+    return await asyncio.shield(something)
 
 
 async def _pass_output(console: Stream, fd: int) -> Left | None:
