@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from typing import Any
 
@@ -12,6 +13,7 @@ from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.lifecycle import check_flags
 from virloom.drivers.qemu.handlers.listing import selected
+from virloom.drivers.qemu.monitor.commands.answer import reading
 from virloom.drivers.qemu.process.resources import alias_of, image_path
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.runtime.jobs import Job
@@ -24,6 +26,8 @@ from virloom.model.domain import Disk
 from virloom.procedures import domain as p
 from virloom.procedures.record import typed_value
 from virloom.procedures.types import TypedParam
+
+logger = logging.getLogger(__name__)
 
 #: Seconds that one guest may take to tell its figures when many are asked.
 _GUEST_LIMIT = 5.0
@@ -98,7 +102,12 @@ class Statistics:
                         monitor = await figures.ask(running, wanted)
             except (VirloomError, TimeoutError):
                 monitor = {}
-        values = figures.bulk(guest, wanted, monitor)
+        try:
+            with reading("its statistics"):
+                values = figures.bulk(guest, wanted, monitor)
+        except VirloomError as exc:  # one guest's nonsense must not cost the others' figures
+            logger.warning("domain '%s': %s", guest.name, exc)
+            values = figures.bulk(guest, wanted, {})
         return [TypedParam(name, typed_value(kind, value)) for name, kind, value in values]
 
     # -- memory --------------------------------------------------------------------------------
@@ -110,7 +119,8 @@ class Statistics:
         async with guest.jobs.hold(Job.QUERY, call.procedure.name):
             running = guest.require_running()
             answers = await figures.ask(running, DomainStatsTypes.BALLOON)
-        found = figures.memory(running, answers)
+        with reading("query-balloon"):
+            found = figures.memory(running, answers)
         stats = [p.DomainMemoryStat(tag, value) for tag, value in found]
         return p.DomainMemoryStatsRet(stats[: args.max_stats])
 
@@ -185,7 +195,8 @@ class Statistics:
             running = guest.require_running()
             wanted = [] if not path else [alias_of(find_disk(running, path))]
             answers = await figures.ask(running, DomainStatsTypes.BLOCK)
-        return figures.block_total(answers, wanted)
+        with reading("query-blockstats"):
+            return figures.block_total(answers, wanted)
 
     @serves(p.DOMAIN_GET_BLOCK_INFO)
     async def block_info(

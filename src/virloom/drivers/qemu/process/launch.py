@@ -86,6 +86,7 @@ class Launch:
         self._record = GuestRecord(record_path, guest.name, guest.uuid_text, self._id)
         self._record.autodestroy = autodestroy
         self._ports: list[int] = []
+        self._pass_fds: list[int] = []
         self._log: GuestLog | None = None
         self._process: Process | None = None
         self._monitor: Monitor | None = None
@@ -150,13 +151,15 @@ class Launch:
         ]
         record.save()
         reached("intent-recorded")
-        self._live_fd = self._take_liveness(lock, opened)
+        live_fd = self._take_liveness(lock, opened)
         owner = self._driver.qemu_owner
         resources.make_guest_directory(self._directory, owner)
         reached("directory-made")
         chains = resources.image_chains(self._model)
         resources.make_nvram(self._model)
-        files = resources.open_files(plan_files(self._model, chains), opened)
+        files = resources.open_files(
+            plan_files(self._model, chains), opened, self._driver.dac.ids if owner else None
+        )
         sockets = resources.listening_sockets(self._model, opened)
         reached("files-opened")
         with Directory(self._directory) as directory:
@@ -174,7 +177,7 @@ class Launch:
             now=time.time(),
         )
         self._pass_fds = [
-            self._live_fd,
+            live_fd,
             listener.fileno(),
             *files.values(),
             *context.sockets.values(),
@@ -215,7 +218,7 @@ class Launch:
 
     async def _spawn(self, command: CommandLine, opened: ExitStack) -> None:
         log = self._log = GuestLog(self._driver.directories.guest_log(self._guest.name))
-        environment = self._environment()
+        environment = self._environment() | command.environment
         log.starting(command.argv, [f"{name}={value}" for name, value in environment.items()])
         record = self._record
         if record.autodestroy:

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from virloom.drivers.qemu.block.chain import ImageLayer
+from virloom.drivers.qemu.command.chardev import channel_path
 from virloom.drivers.qemu.command.context import CommandLine, DiskNodes
+from virloom.drivers.qemu.command.memory import started_with
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process.resources import alias_of, chardevs, source_of
 from virloom.enums.error import ErrorDomain
@@ -48,6 +50,7 @@ async def configure(monitor: Monitor, model: Domain, command: CommandLine) -> An
         monitor.submit("set_password", {"protocol": protocol, "password": password})
         for protocol, password in command.passwords.items()
     ]
+    steps += [monitor.submit(name, arguments) for name, arguments in command.commands]
     if _balloon_wanted(model):
         steps.append(monitor.submit("balloon", {"value": (model.current_memory or 0) * 1024}))
     await asyncio.gather(*steps)
@@ -96,7 +99,11 @@ async def _check_cpu(monitor: Monitor, model: Domain, path: str) -> None:
 
 
 def prepare(model: Domain, directory: str) -> None:
-    """Gives what the document leaves to a start: where channels listen."""
+    """Gives what the document leaves to a start: whole pages of memory, where channels listen."""
+    asked = model.memory
+    model.memory = started_with(asked)
+    if model.current_memory in (None, asked):
+        model.current_memory = model.memory
     for channel in model.devices.channels:
         if channel.target.type != "virtio":
             continue
@@ -104,7 +111,7 @@ def prepare(model: Domain, directory: str) -> None:
         source = source_of(channel)
         if channel.type == "unix" and not source.path:
             source.mode = source.mode or "bind"
-            source.path = f"{directory}/{channel.target.name or alias_of(channel)}"
+            source.path = channel_path(channel, directory)
             channel.sources = [source]
 
 

@@ -11,22 +11,57 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
-from virloom.drivers.qemu.block.chain import ImageLayer, chain_of
+from virloom.drivers.qemu.block.chain import ImageLayer, disk_chain
 from virloom.drivers.qemu.command.context import FileRequest
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, OperationFailed, system_failure
 from virloom.host.files import Directory, ensure_directory, write_atomic
-from virloom.model.domain import Chardev, ChardevSource, Device, Disk, Domain
+from virloom.model.domain import Chardev, ChardevSource, Device, Disk, DiskSource, Domain
+from virloom.security.dac import Ids
 
 
-def open_files(requests: Iterable[FileRequest], stack: ExitStack) -> dict[str, int]:
+def open_files(
+    requests: Iterable[FileRequest], stack: ExitStack, reader: Ids | None = None
+) -> dict[str, int]:
     """Opens what QEMU gets as descriptors; *stack* closes our copies.
+
+    Args:
+        reader: Whom QEMU runs as, if that is somebody else.
 
     Raises:
         SystemFailure: A file cannot be opened, with its path.
         ConfigUnsupported: It is no block device though the document says so, or the reverse.
     """
-    return {request.key: _open(request, stack) for request in requests}
+    files = {}
+    for request in requests:
+        fd = _open(request, stack)
+        if request.reopened and reader is not None and not _may_read(fd, reader):
+            fd = _copy_in_memory(fd, request.path, stack)
+        files[request.key] = fd
+    return files
+
+
+def _may_read(fd: int, reader: Ids) -> bool:
+    """Whether the mode of an open file lets *reader* open it again through ``/proc``."""
+    status = os.fstat(fd)
+    if status.st_uid == reader.uid:
+        return bool(status.st_mode & stat.S_IRUSR)
+    if status.st_gid in reader.groups:
+        return bool(status.st_mode & stat.S_IRGRP)
+    return bool(status.st_mode & stat.S_IROTH)
+
+
+def _copy_in_memory(fd: int, path: str, stack: ExitStack) -> int:
+    """The file as one without a name, which everybody may read who is handed it."""
+    copy = os.memfd_create("virloom-boot", os.MFD_CLOEXEC)
+    stack.callback(os.close, copy)
+    try:
+        while os.sendfile(copy, fd, None, 1 << 30):
+            pass
+        os.fchmod(copy, 0o444)
+    except OSError as exc:
+        raise system_failure(f"cannot copy '{path}' for QEMU", exc) from exc
+    return copy
 
 
 def _open(request: FileRequest, stack: ExitStack) -> int:
@@ -47,14 +82,19 @@ def _open(request: FileRequest, stack: ExitStack) -> int:
 def image_chains(model: Domain) -> dict[str, tuple[ImageLayer, ...]]:
     """The backing chain of each disk that has a source, by the disk's alias.
 
+    A source that is missing and may be (``startupPolicy='optional'``) leaves its drive empty.
+
     Raises:
-        VirloomError: As :func:`~virloom.drivers.qemu.block.chain.chain_of`.
+        VirloomError: As :func:`~virloom.drivers.qemu.block.chain.disk_chain`.
     """
     chains = {}
     for disk in model.devices.disks:
         path = image_path(disk)
-        if path:
-            chains[alias_of(disk)] = chain_of(path, disk.driver.type or "raw")
+        if path and disk.source.startup_policy == "optional" and not os.path.exists(path):
+            disk.source = DiskSource()
+        chain = disk_chain(disk)
+        if chain:
+            chains[alias_of(disk)] = chain
     return chains
 
 
