@@ -6,6 +6,7 @@ from __future__ import annotations
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.drivers.qemu.config import QemuConfig
 from virloom.drivers.qemu.defaults import fill_defaults
+from virloom.drivers.qemu.defaults.chardevs import place_console
 from virloom.drivers.qemu.devices.address import assign_addresses
 from virloom.drivers.qemu.directories import Directories
 from virloom.drivers.qemu.firmware import complete_loader
@@ -40,4 +41,5 @@ def prepare_definition(
     fill_defaults(dom, caps)
     complete_loader(dom, directories)
     assign_addresses(dom, caps)
+    place_console(dom)
     validate(dom, caps)

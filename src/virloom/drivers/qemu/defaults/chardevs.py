@@ -53,6 +53,14 @@ def _mirror(source: Chardev, copy: Chardev) -> None:
     copy.alias = source.alias.copy() if source.alias is not None else None
 
 
+def place_console(dom: Domain) -> None:
+    """Shows at the console where the serial port that it mirrors sits."""
+    consoles, serials = dom.devices.consoles, dom.devices.serials
+    if consoles and serials and consoles[0].target.type == "serial":
+        address = serials[0].address
+        consoles[0].address = address.copy() if address is not None else None
+
+
 def number_ports(dom: Domain) -> None:
     """Port numbers of those that name none, after the highest.
 
@@ -62,9 +70,10 @@ def number_ports(dom: Domain) -> None:
     serials = [device.target for device in devices.serials]
     named: list[SerialTarget] = []
     for target in serials:
-        if target.type == "isa-serial" and target.port is None:
-            target.port = _after(named)
-        named.append(target)
+        if target.type == "isa-serial":
+            if target.port is None:
+                target.port = _after(named)
+            named.append(target)
     for target in serials:
         if target.port is None:
             target.port = _after(serials)

@@ -83,8 +83,7 @@ def add_implied_controllers(dom: Domain) -> None:
         index = 0
         if address is not None and address.type == "virtio-serial":
             index = address.controller or 0
-        for number in range(index + 1):
-            ensure_controller(dom, "virtio-serial", number)
+        ensure_controller(dom, "virtio-serial", index)
 
 
 def fill_controllers(dom: Domain, caps: BinaryCaps) -> None:

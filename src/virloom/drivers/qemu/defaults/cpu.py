@@ -25,9 +25,7 @@ def fill_cpu(dom: Domain, caps: BinaryCaps) -> None:
             feature.policy = "require"
     if cpu.check is None:
         cpu.check = _check(dom, cpu)
-    if cpu.migratable is None and (
-        cpu.mode == "host-passthrough" or (cpu.mode == "maximum" and dom.type == "kvm")
-    ):
+    if cpu.migratable is None and cpu.mode == "host-passthrough":
         cpu.migratable = True
     topology = cpu.topology
     if (topology.sockets or topology.cores or topology.threads) and topology.dies is None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.drivers.qemu.devices.address import is_microvm
-from virloom.model.domain import Audio, Domain, Graphics, Input, Listen, Memballoon, Video
+from virloom.model.domain import (
+    Audio,
+    Domain,
+    Graphics,
+    Input,
+    Listen,
+    Memballoon,
+    Video,
+    VideoModel,
+)
 
 # KiB, where the document does not say (libvirt's defaults).
 _VIDEO_MEMORY = {"vga": 16384, "cirrus": 16384, "vmvga": 16384, "bochs": 16384, "qxl": 65536}
@@ -80,6 +89,9 @@ def _fill_graphics(graphics: Graphics) -> None:
 
 def _fill_video(video: Video, caps: BinaryCaps, *, primary: bool) -> None:
     model = video.model
+    if model.type == "none":
+        video.model = VideoModel(type="none")
+        return
     if model.type in (None, "default"):
         candidates = (("cirrus-vga", "cirrus"), ("VGA", "vga"))
         model.type = next((m for device, m in candidates if caps.may_have_device(device)), "virtio")
@@ -88,7 +100,7 @@ def _fill_video(video: Video, caps: BinaryCaps, *, primary: bool) -> None:
     if model.type == "qxl":
         model.ram = model.ram or _VIDEO_MEMORY["qxl"]
         model.vgamem = model.vgamem or _VIDEO_MEMORY["vga"]
-    if model.heads is None and model.type != "none":
+    if model.heads is None:
         model.heads = 1
-    if primary and model.type != "none":
+    if primary:
         model.primary = True

@@ -10,12 +10,11 @@ from virloom.model.domain import Address, Disk, Domain
 
 
 def sort_disks(dom: Domain) -> None:
-    """The order in which libvirt keeps disks: by bus as they come, within it by name."""
+    """The order in which libvirt keeps disks: by bus as the document has it, within it by name."""
     given = dom.devices.disks[:]
     disks = dom.devices.disks
     disks.clear()
     for disk in given:
-        _fill_bus(disk)
         place, beside = len(disks), False
         for number in range(len(disks) - 1, -1, -1):
             if disks[number].target.bus != disk.target.bus:
@@ -25,6 +24,8 @@ def sort_disks(dom: Domain) -> None:
             elif not beside:
                 place, beside = number + 1, True
         disks.insert(place, disk)
+    for disk in disks:
+        _fill_bus(disk)
 
 
 def _fill_bus(disk: Disk) -> None:

@@ -14,13 +14,11 @@ from virloom.model.domain import Address, Device, Domain, Video
 
 
 def wants_pci(device: Device) -> bool:
-    """Whether the device has no address yet, or an empty PCI one."""
+    """Whether the device has no address yet, or a PCI one without bus and slot."""
     address = device.address
     if address is None or address.type in (None, "none"):
         return True
-    return address.type == "pci" and not (
-        address.domain or address.bus or address.slot or address.function
-    )
+    return address.type == "pci" and not (address.domain or address.bus or address.slot)
 
 
 def place(device: Device, address: PciAddress, multifunction: bool | None = None) -> None:

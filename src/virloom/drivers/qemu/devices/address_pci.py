@@ -157,8 +157,11 @@ class PciAddressSet:
         """Whether any function of the slot is taken."""
         return bool(self.buses[bus].slots.get(slot))
 
-    def reserve(self, address: PciAddress, flags: int, *, chosen: bool) -> None:
-        """Takes one function.
+    def reserve(self, address: PciAddress, flags: int, *, chosen: bool) -> PciAddress:
+        """Takes one function and returns where it is.
+
+        That is *address*, but for a device on the first bus that is missing, where the port of
+        its bridge has to go.
 
         Args:
             chosen: The document asks for this address (which relaxes what fits where).
@@ -168,8 +171,10 @@ class PciAddressSet:
             InternalError: Ours is.
         """
         error: type[VirloomError] = XmlError if chosen else InternalError
-        if self.grows and address.bus >= len(self.buses) and self.buses:
-            self._grow(address.bus + 1 - len(self.buses), flags)
+        missing = address.bus + 1 - len(self.buses)
+        if self.grows and missing > 0 and self.buses:
+            self._grow(missing, flags)
+            address = address._replace(bus=max(address.bus, len(self.buses) - 1))
         self._check(address, flags, chosen, error)
         bus = self.buses[address.bus]
         taken = bus.slots.get(address.slot, 0)
@@ -178,6 +183,7 @@ class PciAddressSet:
         if not taken and flags & AGGREGATE:
             bus.aggregates.add(address.slot)
         bus.slots[address.slot] = taken | (1 << address.function)
+        return address
 
     def _check(
         self, address: PciAddress, flags: int, chosen: bool, error: type[VirloomError]
@@ -216,25 +222,25 @@ class PciAddressSet:
         for number, bus in enumerate(self.buses):
             found = bus.free(flags, function)
             if found is not None:
-                return self._take(PciAddress(number, *found), flags)
+                return self.reserve(PciAddress(number, *found), flags, chosen=False)
         if not self.grows:
             raise XmlError("no PCI slot is left for it", domain=ErrorDomain.DOMAIN)
         self._grow(1, flags)
         last = len(self.buses) - 1
-        return self._take(PciAddress(last, self.buses[last].kind.first, function or 0), flags)
-
-    def _take(self, address: PciAddress, flags: int) -> PciAddress:
-        self.reserve(address, flags, chosen=False)
-        return address
+        address = PciAddress(last, self.buses[last].kind.first, function or 0)
+        return self.reserve(address, flags, chosen=False)
 
     def _grow(self, count: int, flags: int) -> None:
-        """Adds *count* buses that take such a device, and what those have to be plugged into."""
+        """Adds at least *count* buses of which the last takes such a device."""
+        models = []
         if flags & (PCI_DEVICE | PCI_BRIDGE):
             model = "pci-bridge"
             if not any(bus.kind.flags & PCI_BRIDGE for bus in self.buses):
-                model = "pcie-to-pci-bridge"
-                # Its own port, which no other device may be given.
-                self.buses.append(PciBus("pcie-root-port", PCIE_TO_PCI_BRIDGE))
+                # The port is the bridge's own, which no other device may be given.
+                models = [
+                    PciBus("pcie-root-port", PCIE_TO_PCI_BRIDGE),
+                    PciBus("pcie-to-pci-bridge"),
+                ]
         elif flags & (PCIE_DEVICE | SWITCH_UPSTREAM):
             model = "pcie-root-port"
         else:
@@ -242,4 +248,5 @@ class PciAddressSet:
                 f"no PCI bus takes a device of this kind ({flags:#x}), and none can be added",
                 domain=ErrorDomain.DOMAIN,
             )
-        self.buses += [PciBus(model) for _ in range(count)]
+        models += [PciBus(model) for _ in range(count - len(models))]
+        self.buses += models

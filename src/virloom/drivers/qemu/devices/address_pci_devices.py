@@ -91,7 +91,9 @@ class _Assignment:
         flags = self._connector.flags(device)
         if flags or device.address is not None:
             with self._naming(device):
-                self.buses.reserve(address, flags or PCI_DEVICE, chosen=True)
+                taken = self.buses.reserve(address, flags or PCI_DEVICE, chosen=True)
+            if taken != address:
+                place(device, taken)
 
     def _others(self) -> None:
         found: dict[int, PciAddress] = {}

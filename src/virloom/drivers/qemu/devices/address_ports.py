@@ -123,9 +123,9 @@ def _usb_devices(dom: Domain) -> Iterator[Device]:
     yield from devices.hubs
     yield from (d for d in devices.disks if d.target.bus == "usb")
     yield from (d for d in devices.inputs if d.bus == "usb")
+    yield from (d for d in devices.serials if d.target.type == "usb-serial")
     yield from (d for d in devices.sounds if d.model == "usb")
     yield from (d for d in devices.interfaces if d.model.type == "usb-net")
-    yield from (d for d in devices.serials if d.target.type == "usb-serial")
 
 
 class _UsbPorts:

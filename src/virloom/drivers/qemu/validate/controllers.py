@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from virloom.drivers.qemu.devices.address_chipset import is_i440fx
+from virloom.drivers.qemu.devices.address_chipset import is_i440fx, is_q35
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, XmlDetail, XmlError
 from virloom.model.domain import Controller, Domain
@@ -56,6 +56,7 @@ _MODELS = {
     "virtio-serial": ("virtio", "virtio-transitional", "virtio-non-transitional"),
 }
 _XHCI_PORTS = 15
+_SINGLE = {"ide": "hda to hdd", "fdc": "fda and fdb"}
 
 
 def check_given_controllers(dom: Domain) -> None:
@@ -64,15 +65,24 @@ def check_given_controllers(dom: Domain) -> None:
     masters = {
         c.index or 0 for c in dom.devices.controllers if c.type == "usb" and c.model == "ich9-ehci1"
     }
+    usb = [c.model == "none" for c in dom.devices.controllers if c.type == "usb"]
+    if any(usb) and len(usb) > 1:
+        raise XmlDetail(
+            "a USB controller of model 'none' says that there is no other",
+            domain=ErrorDomain.DOMAIN,
+        )
+    if sum(controller.type == "ide" for controller in dom.devices.controllers) > 1:
+        raise ConfigUnsupported("a guest has one IDE controller", domain=ErrorDomain.QEMU)
     for controller in dom.devices.controllers:
         _model(controller)
+        _expander(dom, controller)
         index = controller.index
         if controller.type == "pci" and controller.model in ("pci-root", "pcie-root") and index:
             raise XmlError(
                 f"a '{controller.model}' controller has index 0, not {index}",
                 domain=ErrorDomain.QEMU,
             )
-        if controller.master is not None:
+        if controller.master is not None or (controller.model or "").startswith("ich9-uhci"):
             if (index or 0) not in masters:
                 raise XmlDetail(
                     f"USB controller '{controller.model}' with index {index or 0} is a companion, "
@@ -98,28 +108,53 @@ def _model(controller: Controller) -> None:
         )
 
 
+def _expander(dom: Domain, controller: Controller) -> None:
+    machine = dom.os.type.machine or "pc"
+    fits = {"pci-expander-bus": is_i440fx, "pcie-expander-bus": is_q35}.get(
+        (controller.type == "pci" and controller.model) or ""
+    )
+    if fits is not None and not fits(machine):
+        raise ConfigUnsupported(
+            f"machine '{machine}' takes no controller of model '{controller.model}'",
+            domain=ErrorDomain.QEMU,
+        )
+
+
 def check_controllers(dom: Domain) -> None:
     """What the machine has no place for."""
     machine = dom.os.type.machine
     for controller in dom.devices.controllers:
         index, model = controller.index or 0, controller.model
-        if controller.type == "ide":
-            if not is_i440fx(machine) and machine != "isapc":
-                raise ConfigUnsupported(
-                    f"machine '{machine}' has no IDE controller; it has sata, scsi, virtio, usb",
-                    domain=ErrorDomain.QEMU,
-                )
-            if index > 0:
-                raise InternalError(
-                    f"machine '{machine}' has one IDE controller, for disks hda to hdd",
-                    domain=ErrorDomain.QEMU,
-                )
-        elif model in ("nec-xhci", "qemu-xhci") and (controller.ports or 0) > _XHCI_PORTS:
+        if controller.type in _SINGLE and index > 0:
+            raise InternalError(
+                f"a guest has one {controller.type} controller, for disks "
+                f"{_SINGLE[controller.type]}",
+                domain=ErrorDomain.QEMU,
+            )
+        if controller.type == "ide" and not is_i440fx(machine) and machine != "isapc":
+            raise ConfigUnsupported(
+                f"machine '{machine}' has no IDE controller; it has sata, scsi, virtio, usb",
+                domain=ErrorDomain.QEMU,
+            )
+        if controller.type == "pci":
+            _below(controller)
+        if model in ("nec-xhci", "qemu-xhci") and (controller.ports or 0) > _XHCI_PORTS:
             raise ConfigUnsupported(
                 f"USB controller '{model}' has at most {_XHCI_PORTS} ports, not {controller.ports}",
                 domain=ErrorDomain.QEMU,
             )
     _narrow_scsi(dom)
+
+
+def _below(controller: Controller) -> None:
+    """A bridge hangs on a bus with a lower number."""
+    address, index = controller.address, controller.index or 0
+    if address is not None and address.type == "pci" and index and (address.bus or 0) >= index:
+        raise ConfigUnsupported(
+            f"PCI controller {index} ('{controller.model}') sits on bus {address.bus}, and only "
+            "a bus with a lower number can be above it",
+            domain=ErrorDomain.QEMU,
+        )
 
 
 def _narrow_scsi(dom: Domain) -> None:

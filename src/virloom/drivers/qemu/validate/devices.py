@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
+from virloom.drivers.qemu.devices.describe import describe
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, InvalidArg, XmlError
-from virloom.model.domain import Device, Domain, Interface
+from virloom.model.domain import Device, Domain, Input, Interface
 
 _MAC = re.compile(r"[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){5}")
 _MODEL = re.compile(r"[A-Za-z0-9_-]+")
@@ -54,6 +55,9 @@ def check_given_devices(dom: Domain) -> None:
         raise XmlError("the memory balloon has no model", domain=ErrorDomain.NONE)
     if balloon is not None and balloon.model == "xen":
         raise InternalError("QEMU has no memory balloon of model 'xen'", domain=ErrorDomain.DOMAIN)
+    ids = [audio.id for audio in devices.audios]
+    if len(set(ids)) < len(ids):
+        raise XmlError("two audio backends have one id", domain=ErrorDomain.DOMAIN)
     if len(devices.watchdogs) > 1:
         raise InternalError("a guest has at most one watchdog", domain=ErrorDomain.DOMAIN)
     _usb_possible(dom)
@@ -82,13 +86,21 @@ def _usb_possible(dom: Domain) -> None:
     controllers = [c for c in dom.devices.controllers if c.type == "usb"]
     if not controllers or any(c.model != "none" for c in controllers):
         return
-    usb = [f"input '{d.type}'" for d in dom.devices.inputs if d.bus == "usb"]
-    usb += [f"disk '{d.target.dev}'" for d in dom.devices.disks if d.target.bus == "usb"]
-    usb += ["a hub"] * len(dom.devices.hubs)
+    devices = dom.devices
+    usb: list[Device] = [d for d in devices.inputs if d.bus == "usb" or _is_usb_tablet(d)]
+    usb += [d for d in devices.disks if d.target.bus == "usb"]
+    usb += devices.hubs
+    usb += [d for d in devices.serials if d.target.type == "usb-serial"]
+    usb += [d for d in devices.sounds if d.model == "usb"]
     if usb:
         raise ConfigUnsupported(
-            f"{usb[0]} needs USB, which the document turns off", domain=ErrorDomain.DOMAIN
+            f"{describe(dom, usb[0])} needs USB, which the document turns off",
+            domain=ErrorDomain.DOMAIN,
         )
+
+
+def _is_usb_tablet(device: Input) -> bool:
+    return device.bus is None and device.type == "tablet"
 
 
 def all_devices(dom: Domain) -> Iterator[Device]:

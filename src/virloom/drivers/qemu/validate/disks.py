@@ -104,6 +104,11 @@ def _bus(disk: Disk) -> None:
                 f"disk '{name}' is a virtio one, which has no address of type '{kind}'",
                 domain=ErrorDomain.QEMU,
             )
+    if disk.readonly and disk.device == "disk" and bus in ("ide", "sata"):
+        raise ConfigUnsupported(
+            f"disk '{name}': bus '{bus}' has no read-only disks; virtio, scsi and usb have",
+            domain=ErrorDomain.QEMU,
+        )
     if disk.wwn and bus not in ("ide", "scsi"):
         raise ConfigUnsupported(
             f"disk '{name}': only ide and scsi disks have a wwn", domain=ErrorDomain.QEMU

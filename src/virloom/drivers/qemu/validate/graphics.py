@@ -9,6 +9,7 @@ from virloom.model.domain import Domain
 
 _MODELS = ("vga", "cirrus", "vmvga", "qxl", "virtio", "bochs", "ramfb", "none")
 _SECONDARY = ("qxl", "virtio", "bochs")
+_MANY_HEADS = ("qxl", "virtio")
 _SERVED = ("vnc",)
 _VNC_PORTS = (5900, 65535)
 
@@ -27,6 +28,11 @@ def check_graphics(dom: Domain) -> None:
         if model not in _MODELS:
             raise ConfigUnsupported(
                 f"QEMU has no video of type '{model}'; it has {', '.join(_MODELS)}",
+                domain=ErrorDomain.QEMU,
+            )
+        if (video.model.heads or 1) > 1 and model not in _MANY_HEADS:
+            raise ConfigUnsupported(
+                f"video of type '{model}' has one head; {' and '.join(_MANY_HEADS)} can have more",
                 domain=ErrorDomain.QEMU,
             )
         if not video.model.primary and model != "none" and model not in _SECONDARY:
