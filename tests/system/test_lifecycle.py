@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import virloom
+from tests.fakes.impatient import impatient
 from virloom.enums.domain import (
     ConnectListAllDomainsFlags,
     DomainControlState,
@@ -146,31 +147,23 @@ async def test_a_stopped_process_is_destroyed_at_once(conn: virloom.Connection, 
         await dom.destroy(DomainDestroyFlagsValues.GRACEFUL)
 
 
-async def test_a_guest_that_does_not_answer(
-    conn: virloom.Connection, uri: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    limits = {"limit": 1.0}
-    monkeypatch.setattr(
-        "virloom.drivers.qemu.process.running.RunningGuest.execute.__kwdefaults__", limits
-    )
-    monkeypatch.setattr("virloom.drivers.runtime.jobs.DomainJobs.__init__.__kwdefaults__",
-                        {"wait_limit": 0.5, "max_queued": 0})  # fmt: skip
-    dom = await conn.create_xml(paused_guest_xml("web"))
-    os.kill(pid_of(uri, "web"), signal.SIGSTOP)
-    async with asyncio.timeout(0.5):
-        assert (await dom.state()).state == DomainState.RUNNING
-        assert "<name>web</name>" in await dom.xml_desc()
-        assert len(await conn.list_all_domains()) == 1
-    first = asyncio.create_task(dom.suspend())
-    await asyncio.sleep(0)
-    with pytest.raises(OperationTimeout, match="DOMAIN_SUSPEND"):
-        await dom.resume()
-    assert (await dom.control_info()).state == DomainControlState.OCCUPIED
-    with pytest.raises(OperationTimeout, match="'stop'"):
-        await first
-    os.kill(pid_of(uri, "web"), signal.SIGCONT)
-    await dom.resume() if (await dom.state()).state == DomainState.PAUSED else None
-    assert await dom.is_active()
+async def test_a_guest_that_does_not_answer(uri: str, tmp_path: Path) -> None:
+    async with impatient(tmp_path / "root") as conn:
+        dom = await conn.create_xml(paused_guest_xml("web"))
+        os.kill(pid_of(uri, "web"), signal.SIGSTOP)
+        async with asyncio.timeout(0.4):
+            assert (await dom.state()).state == DomainState.RUNNING
+            assert "<name>web</name>" in await dom.xml_desc()
+            assert len(await conn.list_all_domains()) == 1
+        first = asyncio.create_task(dom.suspend())
+        await asyncio.sleep(0)
+        with pytest.raises(OperationTimeout, match="DOMAIN_SUSPEND"):
+            await dom.resume()
+        assert (await dom.control_info()).state == DomainControlState.OCCUPIED
+        with pytest.raises(OperationTimeout, match="'stop'"):
+            await first
+        os.kill(pid_of(uri, "web"), signal.SIGCONT)
+        await dom.destroy()
 
 
 async def test_autodestroy_ends_with_its_connection(uri: str) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import virloom
+from tests.fakes.impatient import impatient
 from virloom.enums.domain import DomainCreateFlags, DomainState
 from virloom.errors import OperationFailed
 from virloom.host.files import Directory
@@ -165,12 +166,11 @@ async def test_a_change_that_nobody_saw_is_told(root: Path, tmp_path: Path) -> N
 
 
 async def test_a_guest_that_does_not_answer_is_kept_and_can_be_destroyed(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("virloom.drivers.qemu.process.takeover.CONNECT_LIMIT", 0.5)
     pid = await _orphan(root, tmp_path)
     os.kill(pid, signal.SIGSTOP)
-    async with virloom.open(f"qemu:///embed?root={root}") as conn:
+    async with impatient(root) as conn:
         dom = await conn.lookup_by_name("web")
         assert (await dom.state()).state == DomainState.PAUSED
         assert "<name>web</name>" in await dom.xml_desc()

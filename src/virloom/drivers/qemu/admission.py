@@ -85,7 +85,7 @@ def admit(driver: QemuDriver, model: Domain, *, to_run: bool) -> Guest:
                 f"domain '{name}' already exists with uuid {namesake.uuid_text}",
                 domain=ErrorDomain.DOMAIN,
             )
-        guest = Guest(name, uuid, max_queued=driver.config.max_queued)
+        guest = driver.new_guest(name, uuid)
         driver.guests.add(guest)
         return guest
     if guest.name != name:

@@ -8,6 +8,7 @@ import uuid as uuids
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from virloom.drivers.qemu.patience import Patience
 from virloom.drivers.runtime.jobs import DomainJobs
 from virloom.enums.domain import DomainShutoffReason, DomainState
 from virloom.enums.error import ErrorDomain
@@ -18,6 +19,9 @@ from virloom.xml import parse_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.process.running import RunningGuest
+
+
+_PATIENCE = Patience()
 
 
 @lru_cache(maxsize=256)
@@ -52,10 +56,13 @@ class Guest:
         id: The number of the running domain, -1 otherwise.
         state, reason: As libvirt numbers them.
         state_since: Monotonic time of the last change of state.
+        patience: How long its callers wait.
         jobs: Who works on it.
     """
 
-    def __init__(self, name: str, uuid: bytes, *, max_queued: int = 0) -> None:
+    def __init__(
+        self, name: str, uuid: bytes, *, max_queued: int = 0, patience: Patience = _PATIENCE
+    ) -> None:
         self.name = name
         self.uuid = uuid
         self.definition: Definition | None = None
@@ -65,7 +72,8 @@ class Guest:
         self.state = DomainState.SHUTOFF
         self.reason: int = DomainShutoffReason.UNKNOWN
         self.state_since = time.monotonic()
-        self.jobs = DomainJobs(name, max_queued=max_queued)
+        self.patience = patience
+        self.jobs = DomainJobs(name, wait_limit=patience.job, max_queued=max_queued)
 
     @property
     def uuid_text(self) -> str:

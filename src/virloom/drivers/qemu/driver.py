@@ -18,6 +18,7 @@ from virloom.drivers.qemu.config import QemuConfig
 from virloom.drivers.qemu.directories import Directories
 from virloom.drivers.qemu.domain import Definition, Guest
 from virloom.drivers.qemu.monitor_events import MonitorEvents
+from virloom.drivers.qemu.patience import Patience
 from virloom.drivers.qemu.process.autostart import autostart
 from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.qemu.process.resources import DisplayPorts
@@ -36,6 +37,8 @@ from virloom.security.dac import Dac
 
 logger = logging.getLogger(__name__)
 
+_PATIENCE = Patience()
+
 
 class QemuDriver:
     """One driver: the sole owner of its directories while it is open.
@@ -45,6 +48,7 @@ class QemuDriver:
     Attributes:
         directories: Where everything is.
         uri: What clients are told.
+        patience: How long it waits for whom.
         config: What qemu.conf says.
         guests: The domains, running or not.
         events: Who listens to domain events.
@@ -56,9 +60,10 @@ class QemuDriver:
         loop: The event loop of the driver.
     """
 
-    def __init__(self, directories: Directories, uri: str) -> None:
+    def __init__(self, directories: Directories, uri: str, patience: Patience) -> None:
         self.directories = directories
         self.uri = uri
+        self.patience = patience
         self.config = QemuConfig.load(directories.settings)
         self.guests: ObjectIndex[Guest] = ObjectIndex()
         self.events = DomainEvents()
@@ -87,7 +92,9 @@ class QemuDriver:
         self._closing = ExitStack()
 
     @classmethod
-    async def open(cls, directories: Directories, uri: str) -> QemuDriver:
+    async def open(
+        cls, directories: Directories, uri: str, patience: Patience = _PATIENCE
+    ) -> QemuDriver:
         """Opens the driver: takes the directories, loads the domains, takes running guests over.
 
         Raises:
@@ -101,7 +108,7 @@ class QemuDriver:
             await earlier_guardians_done(str(directories.run / "guardian.live"))
             remove_temporaries(directories.run)
             remove_temporaries(directories.config)
-            driver = cls(directories, uri)
+            driver = cls(directories, uri, patience)
             driver._closing.callback(lock.release)
             driver._load()
             await recover(driver)
@@ -146,11 +153,15 @@ class QemuDriver:
                 model = definition.model
                 if model.name != name or not model.uuid:
                     raise ValueError("its name is not that of its file, or it has no UUID")
-                guest = Guest(name, UUID(model.uuid).bytes, max_queued=self.config.max_queued)
+                guest = self.new_guest(name, UUID(model.uuid).bytes)
                 guest.definition = definition
                 self.guests.add(guest)
             except (VirloomError, ValueError) as exc:
                 logger.error("'%s' in '%s' is left out: %s", name, self.directories.config, exc)
+
+    def new_guest(self, name: str, uuid: bytes) -> Guest:
+        """A domain that is in no index yet."""
+        return Guest(name, uuid, max_queued=self.config.max_queued, patience=self.patience)
 
     def find(self, ref: NonnullDomain) -> Guest:
         """The domain that a call names.

@@ -55,9 +55,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that QEMU has to answer on its monitor; a loaded host needs them, others 30 ms.
-CONNECT_LIMIT = 60.0
-
 #: Seconds between the end of QEMU's monitor and its own, at most.
 _EXIT_LIMIT = 2.0
 
@@ -272,7 +269,7 @@ class Launch:
         with Directory(self._directory) as directory:
             connection = directory.connect_unix(self._record.monitor)
         self._monitor = await Monitor.connect(
-            connection, guest=self._guest.name, timeout=CONNECT_LIMIT
+            connection, guest=self._guest.name, timeout=self._driver.patience.greeting
         )
         reached("monitor-connected")
 

@@ -27,9 +27,6 @@ from virloom.xml import FormatFlags, format_document
 if TYPE_CHECKING:
     from virloom.drivers.qemu.domain import Guest
 
-#: Seconds that a monitor command may take before its caller is told so. libvirt waits for ever.
-COMMAND_LIMIT = 30.0
-
 
 class StopCause(NamedTuple):
     """Why a guest ends: the reason that its state shows, and the detail of its last event."""
@@ -100,15 +97,16 @@ class RunningGuest:
         command: str,
         arguments: Mapping[str, Any] | None = None,
         *,
-        limit: float = COMMAND_LIMIT,
+        limit: float | None = None,
     ) -> Any:
         """Runs a monitor command and returns what QEMU answers.
 
         Raises:
-            OperationTimeout: QEMU does not answer within *limit* seconds.
+            OperationTimeout: QEMU does not answer within *limit* seconds, or the usual ones.
             OperationFailed: The monitor is lost, or the guest has ended meanwhile.
             InternalError: QEMU refuses.
         """
+        limit = self.guest.patience.answer if limit is None else limit
         result = await self.require_monitor().execute(command, arguments, timeout=limit)
         self.require_current()
         return result

@@ -56,9 +56,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that a QEMU has to answer when it is taken over; one that is stopped never does.
-CONNECT_LIMIT = 10.0
-
 #: Seconds that a stray QEMU has to end.
 _STRAY_LIMIT = 10.0
 
@@ -154,7 +151,7 @@ async def _take_over(driver: QemuDriver, record: GuestRecord, identity: ProcessI
         await _tell_end(driver, guest, record)
         return
     try:
-        monitor = await _connect(record)
+        monitor = await _connect(record, driver.patience.reunion)
     except VirloomError as exc:
         if await _ends_soon(process):
             await _tell_end(driver, guest, record)
@@ -197,15 +194,15 @@ def _known_guest(driver: QemuDriver, record: GuestRecord) -> Guest:
     uuid = uuids.UUID(record.uuid).bytes
     guest = driver.guests.by_uuid(uuid)
     if guest is None:
-        guest = Guest(record.name, uuid, max_queued=driver.config.max_queued)
+        guest = driver.new_guest(record.name, uuid)
         driver.guests.add(guest)
     return guest
 
 
-async def _connect(record: GuestRecord) -> Monitor:
+async def _connect(record: GuestRecord, limit: float) -> Monitor:
     with Directory(Path(record.directory)) as directory:
         connection = directory.connect_unix(record.monitor)
-    return await Monitor.connect(connection, guest=record.name, timeout=CONNECT_LIMIT)
+    return await Monitor.connect(connection, guest=record.name, timeout=limit)
 
 
 async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
