@@ -256,7 +256,7 @@ def test_a_guest_without_console_is_waited_for(start: Any, tmp_path: Path) -> No
         ("<memory unit='MiB'>128</memory>", "", "memory"),
         ("microvm", "microwave", "microvm"),
         ("type='qemu'>", "type='qemu'><", "guest.xml"),
-        ("<vcpu>", "<os><kernel>/nonexistent/kernel</kernel></os><vcpu>", "kernel"),
+        ("</type>", "</type><kernel>/nonexistent/kernel</kernel>", "kernel"),
     ],
 )
 def test_what_cannot_start_is_one_line_and_2(
