@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 
 import pytest
 
@@ -59,6 +60,7 @@ def test_an_unknown_machine_is_refused_with_those_there_are() -> None:
 def test_uuid_and_mac_are_made_once_and_differ() -> None:
     first, second = prepared("<interface type='user'/>"), prepared("<interface type='user'/>")
     assert first.uuid != second.uuid
+    assert uuid.UUID(first.uuid).version == 4
     macs = [dom.devices.interfaces[0].mac.address or "" for dom in (first, second)]
     assert macs[0] != macs[1]
     assert re.fullmatch(r"52:54:00(:[0-9a-f]{2}){3}", macs[0])

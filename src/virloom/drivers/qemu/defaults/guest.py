@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.enums.error import ErrorDomain
@@ -31,12 +31,21 @@ def fill_machine(dom: Domain, caps: BinaryCaps) -> None:
     dom.os.type.machine = caps.machine(name).name
 
 
+def generated_uuid() -> str:
+    """A random UUID (version 4); the standard library's module costs 3 ms of import."""
+    octets = bytearray(os.urandom(16))
+    octets[6] = octets[6] & 0x0F | 0x40
+    octets[8] = octets[8] & 0x3F | 0x80
+    text = octets.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
 def fill_guest(dom: Domain) -> None:
     """UUID, memory, vCPUs, clock and the actions."""
     if dom.uuid is None:
-        dom.uuid = str(uuid.uuid4())
+        dom.uuid = generated_uuid()
     if dom.genid is not None and dom.genid.value is None:
-        dom.genid.value = str(uuid.uuid4())
+        dom.genid.value = generated_uuid()
     if not dom.current_memory or (dom.memory and dom.current_memory > dom.memory):
         dom.current_memory = dom.memory
     vcpu = dom.vcpu

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.drivers.qemu.devices.address import is_microvm
@@ -23,7 +23,7 @@ def fill_interfaces(dom: Domain, caps: BinaryCaps) -> None:
 
 def _generated_mac() -> str:
     """A random address in QEMU's range, as libvirt takes it (``52:54:00``)."""
-    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in secrets.token_bytes(3))
+    return "52:54:00:" + ":".join(f"{byte:02x}" for byte in os.urandom(3))
 
 
 def _model(dom: Domain, caps: BinaryCaps) -> str:

@@ -8,12 +8,13 @@ document is defined and are part of it from then on.
 from __future__ import annotations
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
-from virloom.drivers.qemu.devices.address_pci_devices import assign_pci, pci_devices
+from virloom.drivers.qemu.devices.address_pci_devices import assign_pci
 from virloom.drivers.qemu.devices.address_ports import (
     assign_mmio,
     assign_usb,
     assign_virtio_serial,
 )
+from virloom.drivers.qemu.devices.describe import all_devices
 from virloom.model.domain import Domain
 
 
@@ -29,20 +30,28 @@ def assign_addresses(dom: Domain, caps: BinaryCaps) -> None:
         XmlError: An address is used twice, does not exist or does not take the device, or none
             is free.
     """
+    _complete_given(dom)
     assign_virtio_serial(dom)
     if is_microvm(caps.machine(dom.os.type.machine or "").name):
         assign_mmio(dom)
-    _complete_given(dom)
     assign_pci(dom)
     assign_usb(dom)
 
 
+# What a given address may leave out, by its type; it is 0 then.
+_OPTIONAL = {
+    "pci": ("domain", "bus", "slot", "function"),
+    "drive": ("controller", "bus", "target", "unit"),
+    "virtio-serial": ("controller", "bus", "port"),
+    "usb": ("bus",),
+}
+
+
 def _complete_given(dom: Domain) -> None:
-    """Numbers that a given PCI address leaves out are 0."""
-    for device in pci_devices(dom):
+    for device in all_devices(dom):
         address = device.address
-        if address is not None and address.type == "pci":
-            address.domain = address.domain or 0
-            address.bus = address.bus or 0
-            address.slot = address.slot or 0
-            address.function = address.function or 0
+        if address is None:
+            continue
+        for name in _OPTIONAL.get(address.type or "", ()):
+            if getattr(address, name) is None:
+                setattr(address, name, 0)

@@ -76,7 +76,7 @@ class _Assignment:
         self.buses = PciAddressSet(_models(dom, count), grows=grows)
 
     def run(self) -> None:
-        for device in pci_devices(self._dom):
+        for device in _in_document_order(self._dom):
             address = given_pci(device)
             if address is not None:
                 self._take_given(device, address)
@@ -193,6 +193,22 @@ def pci_devices(dom: Domain) -> Iterator[Device]:
     yield from devices.videos
     yield from devices.inputs
     yield from devices.serials
+
+
+def _in_document_order(dom: Domain) -> Iterator[Device]:
+    """The same devices in the order in which libvirt looks at what is given."""
+    devices = dom.devices
+    yield from devices.disks
+    yield from devices.interfaces
+    yield from devices.sounds
+    yield from devices.videos
+    yield from devices.controllers
+    yield from devices.serials
+    yield from devices.inputs
+    yield from devices.watchdogs
+    if devices.memballoon is not None:
+        yield devices.memballoon
+    yield from devices.rngs
 
 
 def _mark_multifunction(dom: Domain) -> None:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How messages call a device: by what the author of the document knows it by."""
+"""All devices of a guest, and how messages call one: by what its author knows it by."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from virloom.model.domain import Controller, Device, Disk, Domain, Interface, Video
 
@@ -22,3 +24,13 @@ def describe(dom: Domain, device: Device) -> str:
     if isinstance(group, list) and device in group:
         return f"{device.tag} {group.index(device) + 1}"
     return device.tag
+
+
+def all_devices(dom: Domain) -> Iterator[Device]:
+    """Every device that can have an alias; a console that mirrors a serial port is none."""
+    consoles = dom.devices.consoles
+    mirror = consoles[0] if consoles and consoles[0].target.type in (None, "serial") else None
+    for value in list(dom.devices.__dict__.values()):
+        for item in value if isinstance(value, list) else (value,):
+            if isinstance(item, Device) and item is not mirror:
+                yield item

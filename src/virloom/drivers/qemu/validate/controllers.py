@@ -136,7 +136,7 @@ def check_controllers(dom: Domain) -> None:
                 f"machine '{machine}' has no IDE controller; it has sata, scsi, virtio, usb",
                 domain=ErrorDomain.QEMU,
             )
-        if controller.type == "pci":
+        if controller.type == "pci" and model != "pcie-to-pci-bridge":
             _below(controller)
         if model in ("nec-xhci", "qemu-xhci") and (controller.ports or 0) > _XHCI_PORTS:
             raise ConfigUnsupported(

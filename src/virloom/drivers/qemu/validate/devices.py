@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
-from virloom.drivers.qemu.devices.describe import describe
+from virloom.drivers.qemu.devices.describe import all_devices, describe
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, InvalidArg, XmlError
 from virloom.model.domain import Device, Domain, Input, Interface
@@ -101,16 +100,6 @@ def _usb_possible(dom: Domain) -> None:
 
 def _is_usb_tablet(device: Input) -> bool:
     return device.bus is None and device.type == "tablet"
-
-
-def all_devices(dom: Domain) -> Iterator[Device]:
-    """Every device that can have an alias; a console that mirrors a serial port is none."""
-    consoles = dom.devices.consoles
-    mirror = consoles[0] if consoles and consoles[0].target.type in (None, "serial") else None
-    for value in list(dom.devices.__dict__.values()):
-        for item in value if isinstance(value, list) else (value,):
-            if isinstance(item, Device) and item is not mirror:
-                yield item
 
 
 def _user_aliases(dom: Domain) -> None:
