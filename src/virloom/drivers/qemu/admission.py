@@ -13,6 +13,7 @@ from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.capabilities.emulator import find_emulator
 from virloom.drivers.qemu.definition import prepare_definition
 from virloom.drivers.qemu.domain import Definition, Guest
+from virloom.drivers.qemu.firmware import nvram_path
 from virloom.drivers.runtime.store import check_name
 from virloom.enums.domain import (
     DomainEventDefinedDetailType,
@@ -143,7 +144,7 @@ def remove_definition(driver: QemuDriver, guest: Guest, flags: int) -> None:
     """
     if guest.definition is None:
         raise OperationInvalid("cannot undefine transient domain", domain=ErrorDomain.QEMU)
-    _settle_nvram(guest.definition.model, flags)
+    _settle_nvram(driver, guest.definition.model, flags)
     driver.store.delete(guest.name)
     guest.definition = None
     if guest.running is not None:
@@ -158,8 +159,10 @@ def remove_definition(driver: QemuDriver, guest: Guest, flags: int) -> None:
         driver.guests.remove(guest)
 
 
-def _settle_nvram(model: Domain, flags: int) -> None:
-    path = model.os.nvram.value if model.os.nvram is not None else None
+def _settle_nvram(driver: QemuDriver, model: Domain, flags: int) -> None:
+    path = model.os.nvram.value
+    if path is None and model.os.firmware == "efi":
+        path = nvram_path(model, driver.directories)
     if not path or not Path(path).exists():
         return
     known = DomainUndefineFlagsValues

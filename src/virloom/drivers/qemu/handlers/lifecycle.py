@@ -137,14 +137,13 @@ class Lifecycle:
     async def _start(self, call: Call, guest: Guest, model: Domain, flags: int) -> None:
         """Runs *model*; the guest ends with the call's connection if the flags say so."""
         autodestroy = bool(flags & DomainCreateFlags.START_AUTODESTROY)
-        if flags & DomainCreateFlags.START_RESET_NVRAM:
-            raise ConfigUnsupported("resetting the NVRAM is not supported yet")
         launch = Launch(
             self._driver,
             guest,
             model,
             paused=bool(flags & DomainCreateFlags.START_PAUSED),
             autodestroy=autodestroy,
+            reset_nvram=bool(flags & DomainCreateFlags.START_RESET_NVRAM),
         )
         running = await launch.run()
         if not autodestroy:

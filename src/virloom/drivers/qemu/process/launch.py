@@ -23,6 +23,7 @@ from virloom.drivers.qemu.command.context import BuildContext, CommandLine
 from virloom.drivers.qemu.command.files import plan_files
 from virloom.drivers.qemu.devices.alias import assign_aliases
 from virloom.drivers.qemu.domain import Guest
+from virloom.drivers.qemu.firmware import choose_firmware
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process import live, resources
 from virloom.drivers.qemu.process.logs import GuestLog
@@ -67,16 +68,25 @@ class Launch:
         guest: The domain, shut off; its job is held by the caller.
         model: The tree to run, which becomes the live one; already completed and checked.
         paused: Leave the CPUs stopped.
+        reset_nvram: Give the firmware fresh variables.
         autodestroy: The guest ends with the connection that starts it.
     """
 
     def __init__(
-        self, driver: QemuDriver, guest: Guest, model: Domain, *, paused: bool, autodestroy: bool
+        self,
+        driver: QemuDriver,
+        guest: Guest,
+        model: Domain,
+        *,
+        paused: bool,
+        autodestroy: bool,
+        reset_nvram: bool = False,
     ) -> None:
         self._driver = driver
         self._guest = guest
         self._model = model
         self._paused = paused
+        self._reset_nvram = reset_nvram
         self._id = driver.next_id()
         self._directory = driver.directories.guest(self._id, guest.name)
         record_path = driver.directories.record(guest.name)
@@ -97,6 +107,7 @@ class Launch:
         """
         try:
             caps = await self._driver.capabilities.apply(self._emulator(), self._checked)
+            choose_firmware(self._model, self._driver.directories)
             assign_aliases(self._model)
             live.prepare(self._model, str(self._directory))
             with ExitStack() as opened:
@@ -153,7 +164,7 @@ class Launch:
         resources.make_guest_directory(self._directory, owner)
         reached("directory-made")
         chains = resources.image_chains(self._model)
-        resources.make_nvram(self._model)
+        resources.make_nvram(self._model, fresh=self._reset_nvram)
         files = resources.open_files(
             plan_files(self._model, chains), opened, self._driver.dac.ids if owner else None
         )

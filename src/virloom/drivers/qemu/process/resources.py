@@ -103,14 +103,17 @@ def image_path(disk: Disk) -> str | None:
     return disk.source.file or disk.source.dev
 
 
-def make_nvram(model: Domain) -> None:
+def make_nvram(model: Domain, *, fresh: bool = False) -> None:
     """Makes the guest's firmware variables from their template at its first start.
+
+    Args:
+        fresh: Make them anew at this start.
 
     Raises:
         SystemFailure: The template cannot be read, or the copy not be written.
     """
     nvram = model.os.nvram
-    if nvram is None or not nvram.value or not nvram.template or os.path.exists(nvram.value):
+    if not nvram.value or not nvram.template or (os.path.exists(nvram.value) and not fresh):
         return
     try:
         content = Path(nvram.template).read_bytes()
