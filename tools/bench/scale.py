@@ -13,7 +13,7 @@ from tools.bench.side import Side, SideError
 from tools.bench.table import list_table, milliseconds, ratio
 
 GUESTS = 100
-MEMORY_GOAL_MB = 0.5
+MEMORY_GOAL_KB = 500
 """Of ours, per running guest."""
 
 
@@ -33,8 +33,8 @@ def many(directory: Path, _count: int) -> str:
         ]
         for step in ("up", "listed", "statistics", "gone")
     ]
-    goal = f"memory of ours per guest (MB; goal {MEMORY_GOAL_MB})"
-    rows.append([goal, "-", _megabytes(ours), _megabytes(theirs), "-", "-"])
+    goal = f"memory per guest (kB; goal {MEMORY_GOAL_KB})"
+    rows.append([goal, "-", _kilobytes(ours), _kilobytes(theirs), "-", "-"])
     header = ["step", "bare QEMU", "Virloom", "libvirt embed", "Virloom / bare",
               "Virloom / libvirt embed"]  # fmt: skip
     return list_table(f"{GUESTS} paused microvm guests from one process", header, rows)
@@ -69,5 +69,5 @@ def _scaled(figures: dict[str, float], step: str) -> float | None:
     return figures[step] * 1000 if step in figures else None
 
 
-def _megabytes(figures: dict[str, float]) -> str:
-    return f"{figures['memory'] / 1e6:.2f}" if "memory" in figures else "-"
+def _kilobytes(figures: dict[str, float]) -> str:
+    return f"{figures['memory'] / 1e3:.0f}" if "memory" in figures else "-"
