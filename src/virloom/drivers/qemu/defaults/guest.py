@@ -10,6 +10,9 @@ from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
 from virloom.model.domain import BootDevice, Domain
 
+#: libvirt's name of an architecture that QEMU calls otherwise.
+_LIBVIRT_ARCHITECTURES = {"i386": "i686"}
+
 
 def fill_machine(dom: Domain, caps: BinaryCaps) -> None:
     """Architecture, emulator, and the machine by its canonical name.
@@ -18,7 +21,7 @@ def fill_machine(dom: Domain, caps: BinaryCaps) -> None:
         ConfigUnsupported: The machine does not exist, or none is named and QEMU has no default.
     """
     if dom.os.type.arch is None:
-        dom.os.type.arch = caps.arch
+        dom.os.type.arch = _LIBVIRT_ARCHITECTURES.get(caps.arch, caps.arch)
     if not dom.devices.emulator:
         dom.devices.emulator = caps.path
     name = dom.os.type.machine or caps.default_machine
