@@ -32,18 +32,18 @@ def main() -> int:
         parser.error(
             f"no such bench: {', '.join(sorted(unknown))} (there are {', '.join(BENCHES)})"
         )
-    return reaper.run_below(lambda: _run(options.names or list(BENCHES), options.count))
+    names = options.names or list(BENCHES)
+    with tempfile.TemporaryDirectory(prefix="virloom-bench-") as directory:
+        return reaper.run_below(lambda: _run(Path(directory), names, options.count))
 
 
-def _run(names: list[str], count: int) -> int:
-    with tempfile.TemporaryDirectory(prefix="virloom-bench-") as name:
-        directory = Path(name)
-        # libvirt's QEMU runs as a user that must be able to read what guests boot.
-        directory.chmod(0o755)
-        (directory / "cache").mkdir(mode=0o755)
-        os.environ[CACHE_VARIABLE] = str(directory / "cache")
-        for bench in names:
-            print(BENCHES[bench](directory, count), flush=True)
+def _run(directory: Path, names: list[str], count: int) -> int:
+    # libvirt's QEMU runs as a user that must be able to read what guests boot.
+    directory.chmod(0o755)
+    (directory / "cache").mkdir(mode=0o755)
+    os.environ[CACHE_VARIABLE] = str(directory / "cache")
+    for bench in names:
+        print(BENCHES[bench](directory, count), flush=True)
     return 0
 
 
