@@ -36,6 +36,9 @@ MARKER = "VIRLOOM_GUEST"
 PATIENCE = 3.0
 """Seconds between SIGTERM and SIGKILL. QEMU goes within tens of milliseconds unless it hangs."""
 
+TERM_AGAIN = 0.1
+"""Seconds between one SIGTERM and the next: QEMU before 8.0 may sleep through the first one."""
+
 MESSAGES = {"expect": 2, "adopt": 3, "forget": 1}
 """Message to number of fields. A message is its name and its fields, each ended by a zero byte.
 
@@ -157,11 +160,12 @@ class Ending:
 
     def _wait(self) -> list[int]:
         """The processes that have ended; all get SIGKILL when the time for a quiet end is over."""
-        left = self._deadline - time.monotonic()
-        ended = [fd for fd, _ in self._poll.poll(left * 1000 if left > 0 else None)]
+        early = time.monotonic() < self._deadline
+        ended = [fd for fd, _ in self._poll.poll(TERM_AGAIN * 1000 if early else None)]
         if not ended:
+            late = time.monotonic() > self._deadline
             for fd in self._running:
-                _signal(fd, signal.SIGKILL)
+                _signal(fd, signal.SIGKILL if late else signal.SIGTERM)
         return ended
 
     def _go_on(self, ward: Ward) -> None:

@@ -170,14 +170,15 @@ class Launch:
         )
         sockets = resources.listening_sockets(self._model, opened)
         reached("files-opened")
-        with Directory(self._directory) as directory:
-            listener = opened.enter_context(directory.listen_unix(record.monitor))
+        directory = opened.enter_context(Directory(self._directory))
+        listener = opened.enter_context(directory.listen_unix(record.monitor))
         reached("monitor-listening")
         self._choose_ports()
         context = BuildContext(
             guest_name=self._guest.name,
             monitor_fd=listener.fileno(),
-            lib_dir=str(self._directory),
+            # By descriptor: QEMU's user may not be allowed down the path to it.
+            lib_dir=f"/proc/self/fd/{directory.fileno()}",
             files=files,
             sockets={alias: sock.fileno() for alias, sock in sockets.items()},
             chains=chains,
@@ -186,12 +187,14 @@ class Launch:
         )
         self._pass_fds = [
             live_fd,
+            directory.fileno(),
             listener.fileno(),
             *files.values(),
             *context.sockets.values(),
         ]
         command = build(self._model, caps, context)
         live.show_disks(self._model, command.nodes, chains)
+        live.show_displays(self._model, str(self._directory))
         live.show_owner(self._model, owner)
         return command
 

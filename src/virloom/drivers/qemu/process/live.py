@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from virloom.drivers.qemu.block.chain import ImageLayer
 from virloom.drivers.qemu.command.chardev import channel_path
 from virloom.drivers.qemu.command.context import CommandLine, DiskNodes
+from virloom.drivers.qemu.command.graphics import vnc_socket_path
 from virloom.drivers.qemu.command.memory import started_with
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process.resources import alias_of, chardevs, source_of
@@ -139,6 +140,15 @@ def _backing(layers: Sequence[ImageLayer], indexes: Sequence[int]) -> BackingSto
         outer.backing_store = store
         store = outer
     return store
+
+
+def show_displays(model: Domain, directory: str) -> None:
+    """Notes the socket of a display that the document leaves to us."""
+    for graphics in model.devices.graphics:
+        listen = graphics.listens[0] if graphics.listens else None
+        if listen is not None and listen.type == "socket":
+            listen.socket = vnc_socket_path(graphics, directory)
+            graphics.socket = listen.socket
 
 
 def show_owner(model: Domain, owner: tuple[int, int] | None) -> None:

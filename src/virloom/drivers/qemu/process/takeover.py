@@ -28,7 +28,7 @@ from virloom.drivers.qemu.process.live import fill_in, read
 from virloom.drivers.qemu.process.logs import GuestLog
 from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.qemu.process.running import CRASHED, DESTROYED, SHUT_DOWN, RunningGuest
-from virloom.drivers.qemu.process.stop import stop
+from virloom.drivers.qemu.process.stop import KILL_LIMIT, TERM_AGAIN, stop
 from virloom.drivers.qemu.process.supervise import Supervisor
 from virloom.enums.domain import (
     DomainEventID,
@@ -130,15 +130,14 @@ async def _end(identity: ProcessIdentity) -> None:
     except ProcessLookupError:
         return
     try:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            process.send_signal(number)
+        for _ in range(int(_STRAY_LIMIT / TERM_AGAIN)):
+            process.send_signal(signal.SIGTERM)
             process.send_signal(signal.SIGCONT)
-            try:
-                async with asyncio.timeout(_STRAY_LIMIT):
-                    await process.wait()
+            if await _ends_within(process, TERM_AGAIN):
                 return
-            except TimeoutError:
-                logger.warning("process %d does not go", identity.pid)
+        logger.warning("process %d does not go, sending SIGKILL", identity.pid)
+        process.send_signal(signal.SIGKILL)
+        await _ends_within(process, KILL_LIMIT)
     finally:
         process.close()
 
@@ -153,7 +152,8 @@ async def _take_over(driver: QemuDriver, record: GuestRecord, identity: ProcessI
     try:
         monitor = await _connect(record, driver.patience.reunion)
     except VirloomError as exc:
-        if await _ends_soon(process):
+        if await _ends_within(process, _EXIT_LIMIT):
+            process.close()
             await _tell_end(driver, guest, record)
         else:
             _without_monitor(driver, guest, record, process, str(exc))
@@ -178,14 +178,13 @@ async def _living(identity: ProcessIdentity) -> Process | None:
     return process
 
 
-async def _ends_soon(process: Process) -> bool:
-    """Whether a process without a monitor is about to be gone altogether."""
+async def _ends_within(process: Process, seconds: float) -> bool:
+    """Whether a process has ended after so many seconds."""
     try:
-        async with asyncio.timeout(_EXIT_LIMIT):
+        async with asyncio.timeout(seconds):
             await process.wait()
     except TimeoutError:
         return False
-    process.close()
     return True
 
 
