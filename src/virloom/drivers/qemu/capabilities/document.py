@@ -15,8 +15,9 @@ from typing import NamedTuple
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps, Machine, Parts
 from virloom.drivers.qemu.capabilities.cache import CapabilityCache
 from virloom.drivers.qemu.capabilities.emulator import find_emulator
-from virloom.drivers.qemu.capabilities.topology import Cell, Topology, read_topology
+from virloom.drivers.qemu.capabilities.host_cpu import Processor, read_processor
 from virloom.errors import ConfigUnsupported
+from virloom.host.topology import CacheBank, Cell, Topology, read_topology
 from virloom.xml.escape import escape
 
 #: Architectures by libvirt's names and in its order, with the bits of a word.
@@ -29,6 +30,17 @@ ARCHITECTURES: Mapping[str, int] = {
 }  # fmt: skip
 
 _X86 = ("i686", "x86_64")
+
+#: What QEMU can do and clients look for; the calls themselves say whether they are served.
+_MIGRATION = (
+    "    <migration_features>",
+    "      <live/>",
+    "      <uri_transports>",
+    "        <uri_transport>tcp</uri_transport>",
+    "        <uri_transport>rdma</uri_transport>",
+    "      </uri_transports>",
+    "    </migration_features>",
+)
 
 #: A machine for looking at QEMU itself, not for guests.
 _NO_MACHINE = "none"
@@ -71,7 +83,7 @@ async def capabilities_xml(
             continue
         caps = await cache.get(binary, Parts.BASE)
         guests.append(Guest(arch, caps, kvm and _runs_on_host(arch)))
-    return document(read_topology(), host_uuid(), guests, models)
+    return document(read_topology(), host_uuid(), guests, models, processor=read_processor())
 
 
 def _runs_on_host(arch: str) -> bool:
@@ -95,16 +107,20 @@ def document(
     host: uuid.UUID,
     guests: Sequence[Guest],
     models: Sequence[SecurityModel] = (),
+    *,
+    processor: Processor | None = None,
 ) -> str:
     """The document as text."""
     lines = ["<capabilities>", "", "  <host>", f"    <uuid>{host}</uuid>"]
-    lines += _cpu(topology)
+    lines += _cpu(topology, processor)
     lines += ["    <power_management/>"]
     lines += [f"    <iommu support='{'yes' if topology.iommu else 'no'}'/>"]
+    lines += _MIGRATION
     lines += ["    <topology>", f"      <cells num='{len(topology.cells)}'>"]
     for cell in topology.cells:
         lines += _cell(cell, topology)
     lines += ["      </cells>", "    </topology>"]
+    lines += _caches(topology.caches)
     for model in (SecurityModel("none", {}), *models):
         lines += _model(model)
     lines += ["  </host>", ""]
@@ -113,13 +129,21 @@ def document(
     return "\n".join([*lines, "</capabilities>", ""])
 
 
-def _cpu(topology: Topology) -> Iterator[str]:
+def _cpu(topology: Topology, processor: Processor | None) -> Iterator[str]:
     sockets, dies, cores, threads = topology.shape
     yield "    <cpu>"
     yield f"      <arch>{escape(os.uname().machine)}</arch>"
+    if processor is not None:
+        yield f"      <microcode version='{processor.microcode}'/>"
+        yield (
+            f"      <signature family='{processor.family}' model='{processor.model}'"
+            f" stepping='{processor.stepping}'/>"
+        )
     yield (
         f"      <topology sockets='{sockets}' dies='{dies}' cores='{cores}' threads='{threads}'/>"
     )
+    if processor is not None and processor.address_bits:
+        yield f"      <maxphysaddr mode='emulate' bits='{processor.address_bits}'/>"
     for size in sorted({size for cell in topology.cells for size in cell.pages}):
         yield f"      <pages unit='KiB' size='{size}'/>"
     yield "    </cpu>"
@@ -143,6 +167,21 @@ def _cell(cell: Cell, topology: Topology) -> Iterator[str]:
         )
     yield "          </cpus>"
     yield "        </cell>"
+
+
+def _caches(banks: Sequence[CacheBank]) -> Iterator[str]:
+    if not banks:
+        return
+    yield "    <cache>"
+    for bank in banks:
+        size, unit = bank.size_kib, "KiB"
+        if size and size % 1024 == 0:
+            size, unit = size // 1024, "MiB"
+        yield (
+            f"      <bank id='{bank.number}' level='{bank.level}' type='{bank.kind}'"
+            f" size='{size}' unit='{unit}' cpus='{escape(bank.cpus)}'/>"
+        )
+    yield "    </cache>"
 
 
 def _model(model: SecurityModel) -> Iterator[str]:

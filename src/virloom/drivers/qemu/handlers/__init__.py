@@ -8,6 +8,7 @@ from virloom.drivers.qemu.handlers.connection import Connection
 from virloom.drivers.qemu.handlers.console import Console
 from virloom.drivers.qemu.handlers.documents import Documents
 from virloom.drivers.qemu.handlers.events import Events
+from virloom.drivers.qemu.handlers.host import Host
 from virloom.drivers.qemu.handlers.lifecycle import Lifecycle
 from virloom.drivers.qemu.handlers.listing import Listing
 from virloom.drivers.qemu.handlers.memory import Memory
@@ -18,6 +19,7 @@ from virloom.endpoint.dispatch import Dispatcher
 #: Every group of handlers; the support table in the docs is made from them.
 GROUPS = (
     Connection,
+    Host,
     Listing,
     Lifecycle,
     Documents,

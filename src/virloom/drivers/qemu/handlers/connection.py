@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The connection itself: what is at its other end, and the host under it."""
+"""The connection itself: what is at its other end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from virloom.drivers.qemu.handlers.lifecycle import check_flags
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidArg
-from virloom.host.boot import cpu_count, hostname, total_memory
+from virloom.host.boot import hostname
 from virloom.procedures import connect as p
 from virloom.procedures.record import Void
 
@@ -24,7 +24,7 @@ _FEATURES = frozenset({9, 10, 14, 15})
 
 
 class Connection:
-    """Handlers of the connection and of the host's facts."""
+    """Handlers of the connection."""
 
     def __init__(self, driver: QemuDriver) -> None:
         self._driver = driver
@@ -79,36 +79,3 @@ class Connection:
         caps = await self._driver.capabilities.get(find_emulator(os.uname().machine, kind))
         default = caps.default_machine
         return p.ConnectGetMaxVcpusRet(caps.machine(default).cpu_max if default else 0)
-
-    @serves(p.NODE_GET_INFO)
-    def node_get_info(self, call: Call, args: Void) -> p.NodeGetInfoRet:
-        model = os.uname().machine.encode()[:31].ljust(32, b"\0")
-        cpus = cpu_count()
-        return p.NodeGetInfoRet(
-            model=model,
-            memory=total_memory() // 1024,
-            cpus=cpus,
-            mhz=_megahertz(),
-            nodes=1,
-            sockets=1,
-            cores=cpus,
-            threads=1,
-        )
-
-    @serves(p.NODE_GET_FREE_MEMORY)
-    def node_get_free_memory(self, call: Call, args: Void) -> p.NodeGetFreeMemoryRet:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        return p.NodeGetFreeMemoryRet(free)
-
-
-def _megahertz() -> int:
-    """The clock of the first processor (proc(5), cpuinfo); 0 where the kernel does not tell."""
-    try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
-            for line in file:
-                name, _, value = line.partition(":")
-                if name.strip() == "cpu MHz":
-                    return int(float(value))
-    except (OSError, ValueError):
-        return 0
-    return 0

@@ -16,7 +16,7 @@ from virloom.drivers.qemu.capabilities.document import (
     document,
     host_uuid,
 )
-from virloom.drivers.qemu.capabilities.topology import HostCpu, Topology, read_topology
+from virloom.host.topology import HostCpu, Topology, read_topology
 
 HOST = uuid.UUID("12345678-1234-1234-1234-123456789abc")
 

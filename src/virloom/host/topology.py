@@ -39,11 +39,27 @@ class Cell(NamedTuple):
     cpus: tuple[HostCpu, ...]
 
 
+class CacheBank(NamedTuple):
+    """A cache that processors share.
+
+    Attributes:
+        kind: ``both``, ``code`` or ``data``.
+        cpus: Whose it is, as the kernel writes lists: ``0-3,8``.
+    """
+
+    number: int
+    level: int
+    kind: str
+    size_kib: int
+    cpus: str
+
+
 class Topology(NamedTuple):
     """The whole host."""
 
     cells: tuple[Cell, ...]
     iommu: bool
+    caches: tuple[CacheBank, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -67,7 +83,77 @@ def read_topology(sys: str | os.PathLike[str] = "/sys") -> Topology:
     nodes = sorted(_numbered(system / "node", "node"))
     cells = [_cell(system, number) for number in nodes] or [_only_cell(system)]
     groups = root / "kernel" / "iommu_groups"
-    return Topology(tuple(cells), groups.is_dir() and any(groups.iterdir()))
+    iommu = groups.is_dir() and any(groups.iterdir())
+    return Topology(tuple(cells), iommu, _caches(system / "cpu"))
+
+
+def present_cpus(sys: str | os.PathLike[str] = "/sys") -> list[int]:
+    """The numbers of the processors that are there, those that are offline included."""
+    return _list(_text(Path(sys) / "devices" / "system" / "cpu" / "present"))
+
+
+def online_cpus(sys: str | os.PathLike[str] = "/sys") -> list[int]:
+    """The numbers of the processors that run."""
+    return _list(_text(Path(sys) / "devices" / "system" / "cpu" / "online"))
+
+
+class CpuTimes(NamedTuple):
+    """What processors did since the boot, in nanoseconds."""
+
+    kernel: int
+    user: int
+    idle: int
+    iowait: int
+
+
+def cpu_times(number: int | None = None, proc: str | os.PathLike[str] = "/proc") -> CpuTimes | None:
+    """The times of processor *number*, or of all together; None if it is not there or offline.
+
+    From the lines ``cpu`` and ``cpuN`` of proc(5), stat. Interrupts count as the kernel's, as in
+    libvirt; time stolen by a hypervisor counts nowhere.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    wanted = "cpu" if number is None else f"cpu{number}"
+    text = (Path(proc) / "stat").read_text(encoding="ascii", errors="replace")
+    for line in text.splitlines():
+        name, *words = line.split()
+        if name == wanted and len(words) >= 7:
+            tick = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+            user, nice, system, idle, iowait, irq, softirq = (
+                int(word) * tick for word in words[:7]
+            )
+            return CpuTimes(system + irq + softirq, user + nice, idle, iowait)
+    return None
+
+
+#: The lowest level that is told of: what is below belongs to one core, and to nobody else.
+_SHARED_LEVEL = 3
+
+_KINDS = {"Unified": "both", "Instruction": "code", "Data": "data"}
+
+
+def _caches(cpus: Path) -> tuple[CacheBank, ...]:
+    banks: set[tuple[int, int, CacheBank]] = set()
+    for cpu in sorted(_numbered(cpus, "cpu")):
+        for index in sorted(_numbered(cpus / f"cpu{cpu}" / "cache", "index")):
+            place = cpus / f"cpu{cpu}" / "cache" / f"index{index}"
+            bank = CacheBank(
+                _number(place / "id", -1),
+                _number(place / "level", 0),
+                _KINDS.get(_text(place / "type"), ""),
+                _kib(_text(place / "size")),
+                _text(place / "shared_cpu_list"),
+            )
+            if bank.level >= _SHARED_LEVEL and bank.number >= 0 and bank.kind:
+                banks.add((bank.level, bank.number, bank))
+    return tuple(bank for _, _, bank in sorted(banks))
+
+
+def _kib(text: str) -> int:
+    """A size as ``cache/indexN/size`` has it: ``32768K``."""
+    return int(text[:-1]) if text[-1:] == "K" and text[:-1].isdigit() else 0
 
 
 def _cell(system: Path, number: int) -> Cell:

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host: what it can do, and how its processors and its memory are doing."""
+
+from __future__ import annotations
+
+import os
+
+from virloom.drivers.qemu.capabilities import Parts, find_emulator, kvm
+from virloom.drivers.qemu.capabilities.document import (
+    ARCHITECTURES,
+    SecurityModel,
+    capabilities_xml,
+)
+from virloom.drivers.qemu.capabilities.host_cpu import plain_models, read_processor
+from virloom.drivers.qemu.driver import QemuDriver
+from virloom.drivers.qemu.handlers.lifecycle import check_flags
+from virloom.endpoint.dispatch import Call, serves
+from virloom.enums.error import ErrorDomain
+from virloom.errors import (
+    ConfigUnsupported,
+    InternalError,
+    InvalidArg,
+    OperationFailed,
+    system_failure,
+)
+from virloom.host import memory
+from virloom.host.boot import cpu_count
+from virloom.host.sysinfo import smbios
+from virloom.host.topology import cpu_times, online_cpus, present_cpus, read_topology
+from virloom.procedures import connect as p
+from virloom.procedures.record import Void, typed_value
+from virloom.procedures.types import TypedParam
+from virloom.xml.escape import escape
+
+#: As many cells, or pages of cells, go into one answer.
+_MOST_CELLS = 1024
+
+_STRING_OKAY = 4  # VIR_TYPED_PARAM_STRING_OKAY
+
+
+class Host:
+    """Handlers of what is known about the host."""
+
+    def __init__(self, driver: QemuDriver) -> None:
+        self._driver = driver
+
+    # -- what it can do ------------------------------------------------------------------------
+
+    @serves(p.CONNECT_GET_CAPABILITIES)
+    async def capabilities(self, call: Call, args: Void) -> p.ConnectGetCapabilitiesRet:
+        driver = self._driver
+        usable = await kvm.usable(driver.directories.cache)
+        models = []
+        if driver.dac.privileged:
+            label = f"+{driver.dac.ids.uid}:+{driver.dac.ids.gid}"
+            models.append(SecurityModel("dac", {"kvm": label, "qemu": label}))
+        text = await capabilities_xml(driver.capabilities, kvm=usable, models=models)
+        return p.ConnectGetCapabilitiesRet(text)
+
+    @serves(p.CONNECT_GET_CPU_MODEL_NAMES)
+    async def cpu_model_names(
+        self, call: Call, args: p.ConnectGetCPUModelNamesArgs
+    ) -> p.ConnectGetCPUModelNamesRet:
+        """The models of the QEMU that is installed for this architecture, by name."""
+        check_flags(call, args.flags, 0)
+        if args.arch not in ARCHITECTURES:
+            raise InvalidArg(f"cannot find architecture {args.arch}", domain=ErrorDomain.QEMU)
+        try:
+            binary = find_emulator(args.arch)
+        except ConfigUnsupported:
+            return p.ConnectGetCPUModelNamesRet([], 0)
+        caps = await self._driver.capabilities.get(binary, Parts.CPU_MODELS)
+        names = plain_models(caps)
+        return p.ConnectGetCPUModelNamesRet(names if args.need_results else [], len(names))
+
+    @serves(p.CONNECT_GET_SYSINFO)
+    def sysinfo(self, call: Call, args: p.ConnectGetSysinfoArgs) -> p.ConnectGetSysinfoRet:
+        check_flags(call, args.flags, 0)
+        found = smbios()
+        if found is None:
+            raise ConfigUnsupported(
+                "Host SMBIOS information is not available", domain=ErrorDomain.QEMU
+            )
+        lines = ["<sysinfo type='smbios'>"]
+        for section, entries in found.items():
+            lines.append(f"  <{section}>")
+            lines += [
+                f"    <entry name='{name}'>{escape(value)}</entry>"
+                for name, value in entries.items()
+            ]
+            lines.append(f"  </{section}>")
+        return p.ConnectGetSysinfoRet("\n".join([*lines, "</sysinfo>", ""]))
+
+    @serves(p.NODE_GET_SECURITY_MODEL)
+    def security_model(self, call: Call, args: Void) -> p.NodeGetSecurityModelRet:
+        """The first model of the capabilities document: there is no mandatory access control."""
+        return p.NodeGetSecurityModelRet(b"none\0", b"0\0")
+
+    # -- processors ----------------------------------------------------------------------------
+
+    @serves(p.NODE_GET_INFO)
+    def info(self, call: Call, args: Void) -> p.NodeGetInfoRet:
+        topology = read_topology()
+        cpus, all_cpus = cpu_count(), len(present_cpus()) or cpu_count()
+        sockets, dies, cores, threads = topology.shape
+        shape = (len(topology.cells), sockets, dies * cores, threads)
+        if shape[0] * shape[1] * shape[2] * shape[3] != all_cpus:
+            # A host of unequal parts has no such numbers; libvirt tells one flat socket.
+            shape = (1, 1, all_cpus, 1)
+        processor = read_processor()
+        return p.NodeGetInfoRet(
+            os.uname().machine.encode()[:31].ljust(32, b"\0"),
+            sum(cell.memory_kib for cell in topology.cells),
+            cpus,
+            processor.megahertz if processor is not None else 0,
+            *shape,
+        )
+
+    @serves(p.NODE_GET_CPU_MAP)
+    def cpu_map(self, call: Call, args: p.NodeGetCPUMapArgs) -> p.NodeGetCPUMapRet:
+        check_flags(call, args.flags, 0)
+        online = online_cpus()
+        size = max([*present_cpus(), *online], default=0) + 1
+        bits = bytearray((size + 7) // 8)
+        for number in online:
+            bits[number // 8] |= 1 << number % 8
+        return p.NodeGetCPUMapRet(
+            bytes(bits) if args.need_map else b"", len(online) if args.need_online else 0, size
+        )
+
+    @serves(p.NODE_GET_CPU_STATS)
+    def cpu_stats(self, call: Call, args: p.NodeGetCPUStatsArgs) -> p.NodeGetCPUStatsRet:
+        check_flags(call, args.flags, 0)
+        if args.cpu_num < -1:
+            raise InvalidArg(f"CPU {args.cpu_num}: only -1, for all, is below 0")
+        try:
+            times = cpu_times(None if args.cpu_num == -1 else args.cpu_num)
+        except OSError as exc:
+            raise system_failure("cannot read '/proc/stat'", exc) from exc
+        if times is None:
+            raise InvalidArg(
+                f"CPU {args.cpu_num} is not online; there are {online_cpus()}",
+                domain=ErrorDomain.QEMU,
+            )
+        if args.nparams == 0:
+            return p.NodeGetCPUStatsRet([], len(times))
+        _check_number(args.nparams, len(times))
+        stats = [p.NodeGetCPUStats(name, value) for name, value in times._asdict().items()]
+        return p.NodeGetCPUStatsRet(stats, len(stats))
+
+    # -- memory --------------------------------------------------------------------------------
+
+    @serves(p.NODE_GET_FREE_MEMORY)
+    def free_memory(self, call: Call, args: Void) -> p.NodeGetFreeMemoryRet:
+        return p.NodeGetFreeMemoryRet(sum(_free_bytes(node) for node in memory.nodes()))
+
+    @serves(p.NODE_GET_CELLS_FREE_MEMORY)
+    def cells_free_memory(
+        self, call: Call, args: p.NodeGetCellsFreeMemoryArgs
+    ) -> p.NodeGetCellsFreeMemoryRet:
+        if not 0 < args.maxcells <= _MOST_CELLS or args.start_cell < 0:
+            raise InvalidArg(f"{args.maxcells} cells from cell {args.start_cell}")
+        cells = range(args.start_cell, _last_cell(args.start_cell, args.maxcells) + 1)
+        return p.NodeGetCellsFreeMemoryRet([_free_bytes(node) for node in cells])
+
+    @serves(p.NODE_GET_FREE_PAGES)
+    def free_pages(self, call: Call, args: p.NodeGetFreePagesArgs) -> p.NodeGetFreePagesRet:
+        """Free pages by cell and size; cell -1 is the whole host."""
+        check_flags(call, args.flags, 0)
+        if not args.pages or not args.cell_count or args.start_cell < -1:
+            raise InvalidArg(f"{args.cell_count} cells from cell {args.start_cell}")
+        last = _last_cell(args.start_cell, args.cell_count)
+        cells = range(args.start_cell, last + 1)
+        if len(args.pages) * len(cells) > _MOST_CELLS:
+            raise InvalidArg(f"{len(args.pages)} page sizes of {len(cells)} cells are too many")
+        return p.NodeGetFreePagesRet([_pages(cell, size) for cell in cells for size in args.pages])
+
+    @serves(p.NODE_GET_MEMORY_STATS)
+    def memory_stats(self, call: Call, args: p.NodeGetMemoryStatsArgs) -> p.NodeGetMemoryStatsRet:
+        check_flags(call, args.flags, 0)
+        if args.cell_num < -1:
+            raise InvalidArg(f"cell {args.cell_num}: only -1, for all, is below 0")
+        try:
+            if args.cell_num == -1:
+                found = memory.host_statistics()
+            else:
+                found = memory.node_statistics(args.cell_num)
+        except OSError as exc:
+            raise system_failure("cannot read the host's 'meminfo'", exc) from exc
+        if not found:
+            raise InvalidArg(
+                f"there is no cell {args.cell_num}, only {memory.nodes()}", domain=ErrorDomain.QEMU
+            )
+        if args.nparams == 0:
+            return p.NodeGetMemoryStatsRet([], len(found))
+        _check_number(args.nparams, len(found))
+        stats = [p.NodeGetMemoryStats(name, value) for name, value in found.items()]
+        return p.NodeGetMemoryStatsRet(stats, len(stats))
+
+    @serves(p.NODE_GET_MEMORY_PARAMETERS)
+    def memory_parameters(
+        self, call: Call, args: p.NodeGetMemoryParametersArgs
+    ) -> p.NodeGetMemoryParametersRet:
+        """How the kernel shares equal pages of guests (KSM)."""
+        check_flags(call, args.flags, _STRING_OKAY)
+        if args.nparams == 0:
+            return p.NodeGetMemoryParametersRet([], len(memory.SHARING))
+        try:
+            found = memory.sharing()
+        except OSError as exc:
+            raise system_failure("cannot read what the kernel shares of memory", exc) from exc
+        params = [
+            TypedParam(figure.name, typed_value("ullong" if figure.wide else "uint", value))
+            for figure, value in found
+        ]
+        return p.NodeGetMemoryParametersRet(params[: args.nparams], min(args.nparams, len(params)))
+
+
+def _check_number(given: int, needed: int) -> None:
+    """Both kinds of host statistics are asked for whole, as libvirt has it."""
+    if given != needed:
+        raise InvalidArg(f"room for {given} figures, and there are {needed}")
+
+
+def _last_cell(first: int, count: int) -> int:
+    last = memory.nodes()[-1]
+    if first > last:
+        raise InternalError(f"start cell {first} out of range (0-{last})", domain=ErrorDomain.QEMU)
+    return min(last, first + count - 1)
+
+
+def _free_bytes(node: int) -> int:
+    """Free memory of a cell; 0 where numbers have gaps and there is none."""
+    try:
+        return memory.node_statistics(node).get("free", 0) * 1024
+    except OSError as exc:
+        raise system_failure(f"cannot read the free memory of cell {node}", exc) from exc
+
+
+def _pages(cell: int, size_kib: int) -> int:
+    try:
+        count = memory.free_pages(size_kib, None if cell == -1 else cell)
+    except OSError as exc:
+        raise system_failure(f"cannot read the free pages of cell {cell}", exc) from exc
+    if count is None:
+        raise OperationFailed(
+            f"page size {size_kib} is not available on node {cell}", domain=ErrorDomain.QEMU
+        )
+    return count
