@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import random
@@ -146,7 +147,9 @@ AFTER_SPAWN = START_STEPS[START_STEPS.index("spawned") :]
 async def test_qemu_is_killed_at_a_step_of_the_start(place: Root, step: str) -> None:
     def kill(reached: str) -> None:
         if reached == step:
-            for pid in place.processes().values():
+            while not (found := place.processes()):
+                pass  # in the middle of its exec a process shows no environment
+            for pid in found.values():
                 os.kill(pid, signal.SIGKILL)
 
     async with virloom.open(place.uri) as conn, conn.lifecycle_events() as events:
@@ -158,9 +161,10 @@ async def test_qemu_is_killed_at_a_step_of_the_start(place: Root, step: str) -> 
             except VirloomError:
                 guest = None
         if guest is not None:
-            async for event in events:
-                if event.event.name == "STOPPED":
-                    break
+            async with asyncio.timeout(30):
+                async for event in events:
+                    if event.event.name == "STOPPED":
+                        break
         assert place.leftovers() == []
         assert await conn.list_all_domains() == []
 
