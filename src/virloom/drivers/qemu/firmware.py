@@ -14,7 +14,7 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from virloom.drivers.qemu.directories import Directories
 from virloom.enums.error import ErrorDomain
@@ -34,6 +34,35 @@ def firmware_places() -> list[Path]:
         home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
         places.append(Path(home) / "qemu" / "firmware")
     return places
+
+
+class Firmware(NamedTuple):
+    """A firmware that a machine can have.
+
+    Attributes:
+        kinds: ``efi``, ``bios``: what ``<os firmware=''>`` may ask of it.
+        path: Its code.
+        secure: Whether it enforces secure boot, so that only a guest with SMM can have it.
+    """
+
+    kinds: tuple[str, ...]
+    path: str
+    secure: bool
+
+
+def firmware_for(
+    arch: str, machine: str, places: Sequence[Path] | None = None
+) -> Iterator[Firmware]:
+    """What is installed for that machine, most preferred first.
+
+    Args:
+        machine: Its canonical name.
+        places: Directories of descriptors; :func:`firmware_places` by default.
+    """
+    for descriptor in _descriptors(places):
+        if descriptor.fits(arch, machine):
+            kinds = tuple(k for k, name in _INTERFACES.items() if name in descriptor.interfaces)
+            yield Firmware(kinds, descriptor.executable, descriptor.secure)
 
 
 def nvram_path(dom: Domain, directories: Directories) -> str | None:
@@ -120,7 +149,7 @@ class _Descriptor:
 
     def __init__(self, name: str, data: dict[str, Any]) -> None:
         self.name = name
-        self._interfaces = list(data["interface-types"])
+        self.interfaces = list(data["interface-types"])
         self._features = frozenset(data["features"])
         self._targets = [(str(t["architecture"]), list(t["machines"])) for t in data["targets"]]
         mapping = data["mapping"]
@@ -132,15 +161,24 @@ class _Descriptor:
         variables = mapping.get("nvram-template")
         self.template = str(variables["filename"]) if variables is not None else None
 
-    def refusal(self, dom: Domain) -> str | None:
-        """Why it is not for this guest; None if it is."""
-        if _INTERFACES[dom.os.firmware or ""] not in self._interfaces:
-            return f"is {' and '.join(self._interfaces)}"
-        arch, machine = dom.os.type.arch or "", dom.os.type.machine or ""
-        if not any(
+    @property
+    def secure(self) -> bool:
+        """Whether it enforces secure boot."""
+        return {"secure-boot", "requires-smm"} <= self._features
+
+    def fits(self, arch: str, machine: str) -> bool:
+        """Whether it is for that machine, by its canonical name."""
+        return any(
             arch == kind and any(fnmatch.fnmatchcase(machine, name) for name in machines)
             for kind, machines in self._targets
-        ):
+        )
+
+    def refusal(self, dom: Domain) -> str | None:
+        """Why it is not for this guest; None if it is."""
+        if _INTERFACES[dom.os.firmware or ""] not in self.interfaces:
+            return f"is {' and '.join(self.interfaces)}"
+        arch, machine = dom.os.type.arch or "", dom.os.type.machine or ""
+        if not self.fits(arch, machine):
             return f"is not for machine '{machine}'"
         if self._device not in ("flash", "memory") or self._format != "raw":
             return "is of a kind that cannot be loaded"

@@ -31,6 +31,9 @@ ARCHITECTURES: Mapping[str, int] = {
 
 _X86 = ("i686", "x86_64")
 
+#: Those that guests of this driver may have; others are refused when they are defined.
+SERVED = _X86
+
 #: What QEMU can do and clients look for; the calls themselves say whether they are served.
 _MIGRATION = (
     "    <migration_features>",
@@ -76,17 +79,18 @@ async def capabilities_xml(
         directories: Where emulators are, as for :func:`find_emulator`.
     """
     guests = []
-    for arch in ARCHITECTURES:
+    for arch in SERVED:
         try:
             binary = find_emulator(arch, "qemu", directories)
         except ConfigUnsupported:
             continue
         caps = await cache.get(binary, Parts.BASE)
-        guests.append(Guest(arch, caps, kvm and _runs_on_host(arch)))
+        guests.append(Guest(arch, caps, kvm and runs_on_host(arch)))
     return document(read_topology(), host_uuid(), guests, models, processor=read_processor())
 
 
-def _runs_on_host(arch: str) -> bool:
+def runs_on_host(arch: str) -> bool:
+    """Whether this host's processors run that architecture themselves."""
     host = os.uname().machine
     return arch == host or (arch == "i686" and host == "x86_64")
 

@@ -11,6 +11,7 @@ from virloom.drivers.qemu.capabilities.document import (
     SecurityModel,
     capabilities_xml,
 )
+from virloom.drivers.qemu.capabilities.domain_document import domain_capabilities_xml
 from virloom.drivers.qemu.capabilities.host_cpu import plain_models, read_processor
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.lifecycle import check_flags
@@ -28,6 +29,7 @@ from virloom.host.boot import cpu_count
 from virloom.host.sysinfo import smbios
 from virloom.host.topology import cpu_times, online_cpus, present_cpus, read_topology
 from virloom.procedures import connect as p
+from virloom.procedures import domain as d
 from virloom.procedures.record import Void, typed_value
 from virloom.procedures.types import TypedParam
 from virloom.xml.escape import escape
@@ -56,6 +58,21 @@ class Host:
             models.append(SecurityModel("dac", {"kvm": label, "qemu": label}))
         text = await capabilities_xml(driver.capabilities, kvm=usable, models=models)
         return p.ConnectGetCapabilitiesRet(text)
+
+    @serves(d.CONNECT_GET_DOMAIN_CAPABILITIES)
+    async def domain_capabilities(
+        self, call: Call, args: d.ConnectGetDomainCapabilitiesArgs
+    ) -> d.ConnectGetDomainCapabilitiesRet:
+        check_flags(call, args.flags, 0)
+        text = await domain_capabilities_xml(
+            self._driver.capabilities,
+            await kvm.check(self._driver.directories.cache),
+            emulator=args.emulatorbin,
+            arch=args.arch,
+            machine=args.machine,
+            type=args.virttype,
+        )
+        return d.ConnectGetDomainCapabilitiesRet(text)
 
     @serves(p.CONNECT_GET_CPU_MODEL_NAMES)
     async def cpu_model_names(
