@@ -130,9 +130,16 @@ async def test_a_full_host_disk_pauses_the_guest(
 
 
 @pytest.mark.parametrize(
-    ("action", "told"), [("destroy", ["CRASHED", "STOPPED"]), ("preserve", ["CRASHED"])]
+    ("action", "told"),
+    [
+        ("destroy", ["CRASHED", "STOPPED"]),
+        ("preserve", ["CRASHED"]),
+        ("coredump-destroy", ["CRASHED", "STOPPED"]),
+    ],
 )
-async def test_a_panic(conn: Connection, heard: Heard, action: str, told: list[str]) -> None:
+async def test_a_panic(
+    conn: Connection, heard: Heard, root: Path, action: str, told: list[str]
+) -> None:
     document = tiny_guest_xml(
         "web", extra_devices="<panic model='isa'/>", modules=("pvpanic", "pvpanic-mmio")
     ).replace("<devices>", f"<on_crash>{action}</on_crash><devices>")
@@ -147,6 +154,8 @@ async def test_a_panic(conn: Connection, heard: Heard, action: str, told: list[s
             while event.event.name not in told:
                 event = await heard.until(virloom.LifecycleEvent)
             assert event.event.name == name
+    cores = [file.read_bytes()[:4] for file in root.glob("lib/qemu/dump/*")]
+    assert cores == ([b"\x7fELF"] if action.startswith("coredump") else [])
     if action == "preserve":
         assert (await dom.state()).state == DomainState.CRASHED
 

@@ -106,8 +106,8 @@ class Launch:
             VirloomError: It did not start, and nothing of it is left.
         """
         try:
-            caps = await self._driver.capabilities.apply(self._emulator(), self._checked)
             choose_firmware(self._model, self._driver.directories)
+            caps = await self._driver.capabilities.apply(self._emulator(), self._checked)
             assign_aliases(self._model)
             live.prepare(self._model, str(self._directory))
             with ExitStack() as opened:

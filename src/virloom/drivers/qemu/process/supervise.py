@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.monitor.protocol import Event
 from virloom.drivers.qemu.process import device_events
+from virloom.drivers.qemu.process.dump import dump_memory
 from virloom.drivers.qemu.process.running import (
     CRASHED,
     FAILED,
     SHUT_DOWN,
     RunningGuest,
+    StopCause,
 )
 from virloom.drivers.qemu.process.stop import finish, stop
 from virloom.enums.domain import (
@@ -166,19 +168,28 @@ class Supervisor:
         self._save()
         self._running.shutdown_seen = True
         action = self._running.model.on_crash or "destroy"
-        if action == "destroy":
-            self._begin(stop(self._running, CRASHED))
+        if action.startswith("coredump-"):
+            self._begin(self._dump_and(action.removeprefix("coredump-")))
         else:
-            self._act(action)
+            self._act(action, CRASHED)
 
-    def _act(self, action: str) -> None:
+    def _act(self, action: str, cause: StopCause = SHUT_DOWN) -> None:
         """Does what the document wants at the end of the guest's run."""
         if action == "preserve":
             return
         if action == "restart":
             self._begin(self._restart())
         else:
-            self._begin(stop(self._running, SHUT_DOWN))
+            self._begin(stop(self._running, cause))
+
+    async def _dump_and(self, action: str) -> None:
+        """Keeps the memory of a crashed guest, if that can be done; then *action*."""
+        try:
+            path = await dump_memory(self._running, self._driver.directories.lib / "dump")
+            logger.warning("domain '%s' has crashed: '%s'", self._running.guest.name, path)
+        except VirloomError as exc:
+            logger.error("domain '%s': no core file: %s", self._running.guest.name, exc)
+        self._act(action, CRASHED)
 
     async def _restart(self) -> None:
         """The same process boots again, as libvirt does it: reset, then let the CPUs run."""
