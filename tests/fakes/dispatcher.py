@@ -70,6 +70,7 @@ class FakeDriver:
         self.guest_sides: list[socket.socket] = []
         self.emit_while_registering = False
         self.fail_registrations = False
+        self.refused_events: set[int] = set()
         self._next_id = 1
         self._next_callback = 0
 
@@ -265,7 +266,7 @@ class FakeDriver:
     async def register(
         self, call: Call, args: p.ConnectDomainEventCallbackRegisterAnyArgs
     ) -> p.ConnectDomainEventCallbackRegisterAnyRet:
-        if self.fail_registrations:
+        if self.fail_registrations or args.event_id in self.refused_events:
             raise InvalidArg("no such event")
         number = self._callback(call, args.event_id, args.dom)
         if self.emit_while_registering:

@@ -173,13 +173,16 @@ class EventHub:
         self._tasks: set[asyncio.Task[None]] = set()
         link.endpoint.on_event = self._arrived
 
-    async def subscribe(self, topics: list[Topic], sink: Sink) -> None:
+    async def subscribe(self, topics: list[Topic], sink: Sink, *, partly: bool = False) -> None:
         """Registers for all *topics*, as far as not done already; *sink* gets their events.
+
+        Args:
+            partly: What the driver refuses is left out, unless that is everything.
 
         Raises:
             VirloomError: A registration failed; none is kept.
         """
-        await self._on_loop(lambda: self._subscribe(topics, sink))
+        await self._on_loop(lambda: self._subscribe(topics, sink, partly=partly))
 
     async def unsubscribe(self, topics: list[Topic], sink: Sink) -> None:
         """The reverse; returns once the driver knows."""
@@ -222,13 +225,19 @@ class EventHub:
         else:
             await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), self._loop))
 
-    async def _subscribe(self, topics: list[Topic], sink: Sink) -> None:
+    async def _subscribe(self, topics: list[Topic], sink: Sink, *, partly: bool) -> None:
         if self._link.closed:
             raise InvalidConn("events: the connection is closed")
         waits = [self._join(topic, sink) for topic in topics]
+        refused = 0
         try:
             for wait in waits:
-                await asyncio.shield(wait)
+                try:
+                    await asyncio.shield(wait)
+                except VirloomError:
+                    refused += 1
+                    if not partly or refused == len(waits) or self._link.closed:
+                        raise
         except BaseException:
             self._drop_all(topics, sink)
             raise
@@ -330,8 +339,11 @@ class EventStream(Generic[T]):
     ends, after an error with that error.
     """
 
-    def __init__(self, hub: EventHub, topics: list[Topic], size: int = QUEUE_SIZE) -> None:
+    def __init__(
+        self, hub: EventHub, topics: list[Topic], size: int = QUEUE_SIZE, *, partly: bool = False
+    ) -> None:
         self._hub = hub
+        self._partly = partly
         self._topics = topics
         self._queue = Queue(size)
         self._begun = False
@@ -348,7 +360,7 @@ class EventStream(Generic[T]):
             return
         self._begun = True
         try:
-            await self._hub.subscribe(self._topics, self._queue)
+            await self._hub.subscribe(self._topics, self._queue, partly=self._partly)
         except BaseException:
             self._begun = False
             raise

@@ -149,6 +149,24 @@ async def test_failed_registration_can_be_tried_again(conn: Connection, driver: 
     await events.close()
 
 
+async def test_what_a_driver_refuses_is_left_out_of_all_events(
+    conn: Connection, driver: FakeDriver
+) -> None:
+    driver.refused_events = {2, 3}
+    async with conn.events() as events:
+        assert {wanted for _, wanted, _ in driver.callbacks.values()} == set(range(27)) - {2, 3}
+        await conn.define_xml(document("one"))
+        assert isinstance(await anext(events), ev.LifecycleEvent)
+    assert driver.callbacks == {}
+    with pytest.raises(InvalidArg):
+        await conn.events(list(range(4))).start()
+    await conn._hub.settle()
+    assert driver.callbacks == {}
+    driver.refused_events = set(range(100))
+    with pytest.raises(InvalidArg):
+        await conn.events().start()
+
+
 async def test_cancelled_registration_leaves_nothing(conn: Connection, driver: FakeDriver) -> None:
     events = conn.lifecycle_events()
     task = asyncio.create_task(events.start())

@@ -82,6 +82,16 @@ class Block(Facet):
         args = p.DomainSetBlkioParametersArgs(self._dom, params, flags)
         await self._link.call(p.DOMAIN_SET_BLKIO_PARAMETERS, args)
 
+    async def set_throttle_group(self, group: str, values: ParamsToSet, flags: int = 0) -> None:
+        """Makes or changes a group of limits that several disks share."""
+        args = p.DomainSetThrottleGroupArgs(self._dom, group, encode(values), flags)
+        await self._link.call(p.DOMAIN_SET_THROTTLE_GROUP, args)
+
+    async def delete_throttle_group(self, group: str, flags: int = 0) -> None:
+        """Removes such a group; no disk may be in it."""
+        args = p.DomainDelThrottleGroupArgs(self._dom, group, flags)
+        await self._link.call(p.DOMAIN_DEL_THROTTLE_GROUP, args)
+
     async def set_threshold(self, device: str, threshold: int) -> None:
         """Has BlockThresholdEvent raised once *device* is written to beyond so many bytes."""
         args = p.DomainSetBlockThresholdArgs(self._dom, device, threshold)

@@ -209,11 +209,12 @@ class DomainCalls:
 
         Args:
             kind: An event class, or several of them or of libvirt's event ids; None for all that
-                libvirt 9.0.0 knows.
+                libvirt 9.0.0 knows and the driver takes.
             domain: Only those of this domain (``dom.ref``).
             queue: How many events may wait before the reader is told of a gap.
         """
-        return EventStream(self._hub, ev.topics_of(kind, domain), queue)
+        topics = ev.topics_of(kind, domain)
+        return EventStream(self._hub, topics, queue, partly=kind is None)
 
     def lifecycle_events(
         self, *, domain: DomainRef | None = None, queue: int = QUEUE_SIZE
@@ -258,7 +259,7 @@ class DomainCalls:
             A function that ends it.
         """
         topics, sink = ev.topics_of(kind, domain), Callback(callback)
-        await self._hub.subscribe(topics, sink)
+        await self._hub.subscribe(topics, sink, partly=kind is None)
         return lambda: self._hub.forget(topics, sink)
 
     def _domain(self, dom: NonnullDomain) -> Domain:

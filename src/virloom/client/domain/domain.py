@@ -7,10 +7,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from virloom.client.domain.facet import ParamsToSet
 from virloom.client.domain.ref import DomainRef
 from virloom.client.domain.results import ControlInfo, DomainInfo, DomainStatus, SecurityLabel
 from virloom.client.domain.screen import Screen
-from virloom.client.params import member
+from virloom.client.params import ParamValue, decode, encode, member
 from virloom.enums import domain as e
 from virloom.procedures import domain as p
 
@@ -252,6 +253,16 @@ class Domain(Screen):
         args = p.DomainGetAutostartArgs(self._dom)
         return bool((await self._link.call(p.DOMAIN_GET_AUTOSTART, args)).autostart)
 
+    async def autostart_once(self) -> bool:
+        """Whether it starts with the host the next time only."""
+        args = p.DomainGetAutostartOnceArgs(self._dom)
+        return bool((await self._link.call(p.DOMAIN_GET_AUTOSTART_ONCE, args)).autostart)
+
+    async def set_autostart_once(self, autostart: bool) -> None:
+        """Changes that."""
+        args = p.DomainSetAutostartOnceArgs(self._dom, int(autostart))
+        await self._link.call(p.DOMAIN_SET_AUTOSTART_ONCE, args)
+
     async def set_autostart(self, autostart: bool) -> None:
         """Whether it shall."""
         args = p.DomainSetAutostartArgs(self._dom, int(autostart))
@@ -301,6 +312,16 @@ class Domain(Screen):
         """Warnings about the guest (:class:`~virloom.enums.domain.DomainMessageType`)."""
         args = p.DomainGetMessagesArgs(self._dom, flags)
         return (await self._link.call(p.DOMAIN_GET_MESSAGES, args)).msgs
+
+    async def launch_security_info(self, flags: int = 0) -> dict[str, ParamValue]:
+        """The measurement and policy of an encrypted guest (SEV and the like)."""
+        args = p.DomainGetLaunchSecurityInfoArgs(self._dom, flags)
+        return decode((await self._link.call(p.DOMAIN_GET_LAUNCH_SECURITY_INFO, args)).params)
+
+    async def set_launch_security_state(self, values: ParamsToSet, flags: int = 0) -> None:
+        """Hands a secret to an encrypted guest that waits for it."""
+        args = p.DomainSetLaunchSecurityStateArgs(self._dom, encode(values), flags)
+        await self._link.call(p.DOMAIN_SET_LAUNCH_SECURITY_STATE, args)
 
     async def security_labels(self) -> list[SecurityLabel]:
         """The labels of the QEMU process."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from virloom.client.domain.facet import Facet, ParamsToSet, with_types
 from virloom.client.domain.results import GuestInterface, InterfaceStats, IPAddress
-from virloom.client.params import ParamValue, decode, fetch
+from virloom.client.params import ParamValue, decode, encode, fetch
 from virloom.enums.domain import DomainInterfaceAddressesSource
 from virloom.procedures import domain as p
 
@@ -28,6 +28,13 @@ class Interfaces(Facet):
         args = p.DomainInterfaceAddressesArgs(self._dom, source)
         ret = await self._link.call(p.DOMAIN_INTERFACE_ADDRESSES, args)
         return [_interface(one) for one in ret.ifaces]
+
+    async def announce(
+        self, device: str | None = None, values: ParamsToSet | None = None, flags: int = 0
+    ) -> None:
+        """Has the guest's interfaces, or one of them, make themselves known on the network."""
+        args = p.DomainAnnounceInterfaceArgs(self._dom, device, encode(values or {}), flags)
+        await self._link.call(p.DOMAIN_ANNOUNCE_INTERFACE, args)
 
     async def parameters(self, device: str, flags: int = 0) -> dict[str, ParamValue]:
         """The limits of an interface's traffic."""

@@ -63,6 +63,14 @@ class Memory(Facet):
         args = p.DomainSetMemoryStatsPeriodArgs(self._dom, seconds, flags)
         await self._link.call(p.DOMAIN_SET_MEMORY_STATS_PERIOD, args)
 
+    async def start_dirty_rate(self, seconds: int = 1, flags: int = 0) -> None:
+        """Measures for *seconds* (1 to 60) how much memory the guest changes.
+
+        The result is among the statistics of the group DIRTYRATE.
+        """
+        args = p.DomainStartDirtyRateCalcArgs(self._dom, seconds, flags)
+        await self._link.call(p.DOMAIN_START_DIRTY_RATE_CALC, args)
+
     async def peek(self, offset: int, size: int, flags: int = DomainMemoryFlags.VIRTUAL) -> bytes:
         """Reads the guest's memory (:class:`~virloom.enums.domain.DomainMemoryFlags`)."""
         args = p.DomainMemoryPeekArgs(self._dom, offset, size, flags)

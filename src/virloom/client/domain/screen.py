@@ -71,6 +71,21 @@ class Screen(Facet):
         args = p.DomainSendKeyArgs(self._dom, codeset, hold_ms, list(keys))
         await self._link.call(p.DOMAIN_SEND_KEY, args)
 
+    async def reload_graphics(self, type: int = 0, flags: int = 0) -> None:
+        """Has the guest's graphics read their certificates anew.
+
+        Args:
+            type: 0 for all that it has, 1 for VNC.
+            flags: None are known.
+        """
+        args = p.DomainGraphicsReloadArgs(self._dom, type, flags)
+        await self._link.call(p.DOMAIN_GRAPHICS_RELOAD, args)
+
+    async def send_process_signal(self, pid: int, signal: int, flags: int = 0) -> None:
+        """Sends a signal to a process inside the guest (containers)."""
+        args = p.DomainSendProcessSignalArgs(self._dom, pid, signal, flags)
+        await self._link.call(p.DOMAIN_SEND_PROCESS_SIGNAL, args)
+
     async def monitor_command(self, command: str | Mapping[str, Any], *, hmp: bool = False) -> str:
         """Runs a command of QEMU's own monitor, and returns the answer's text.
 

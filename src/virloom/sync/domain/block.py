@@ -67,6 +67,14 @@ class Block(Facet):
         """Sets some of them."""
         self._portal.run(self._aio.set_io_parameters(values, flags))
 
+    def set_throttle_group(self, group: str, values: ParamsToSet, flags: int = 0) -> None:
+        """Makes or changes a group of limits that several disks share."""
+        self._portal.run(self._aio.set_throttle_group(group, values, flags))
+
+    def delete_throttle_group(self, group: str, flags: int = 0) -> None:
+        """Removes such a group; no disk may be in it."""
+        self._portal.run(self._aio.delete_throttle_group(group, flags))
+
     def set_threshold(self, device: str, threshold: int) -> None:
         """Has BlockThresholdEvent raised once *device* is written to beyond so many bytes."""
         self._portal.run(self._aio.set_threshold(device, threshold))

@@ -169,7 +169,7 @@ class DomainCalls(Callbacks):
 
         Args:
             kind: An event class, or several of them or of libvirt's event ids; None for all that
-                libvirt 9.0.0 knows.
+                libvirt 9.0.0 knows and the driver takes.
             domain: Only those of this domain (``dom.ref``).
             queue: How many events may wait before the reader is told of a gap.
         """

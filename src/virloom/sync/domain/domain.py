@@ -7,8 +7,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from virloom.client.domain.facet import ParamsToSet
 from virloom.client.domain.ref import DomainRef
 from virloom.client.domain.results import ControlInfo, DomainInfo, DomainStatus, SecurityLabel
+from virloom.client.params import ParamValue
 from virloom.sync.domain.agent import Agent
 from virloom.sync.domain.block import Block
 from virloom.sync.domain.checkpoints import Checkpoints
@@ -186,6 +188,14 @@ class Domain(Screen):
         """Whether it starts with the host."""
         return self._portal.run(self._aio.autostart())
 
+    def autostart_once(self) -> bool:
+        """Whether it starts with the host the next time only."""
+        return self._portal.run(self._aio.autostart_once())
+
+    def set_autostart_once(self, autostart: bool) -> None:
+        """Changes that."""
+        self._portal.run(self._aio.set_autostart_once(autostart))
+
     def set_autostart(self, autostart: bool) -> None:
         """Whether it shall."""
         self._portal.run(self._aio.set_autostart(autostart))
@@ -221,6 +231,14 @@ class Domain(Screen):
     def messages(self, flags: int = 0) -> list[str]:
         """Warnings about the guest (:class:`~virloom.enums.domain.DomainMessageType`)."""
         return self._portal.run(self._aio.messages(flags))
+
+    def launch_security_info(self, flags: int = 0) -> dict[str, ParamValue]:
+        """The measurement and policy of an encrypted guest (SEV and the like)."""
+        return self._portal.run(self._aio.launch_security_info(flags))
+
+    def set_launch_security_state(self, values: ParamsToSet, flags: int = 0) -> None:
+        """Hands a secret to an encrypted guest that waits for it."""
+        self._portal.run(self._aio.set_launch_security_state(values, flags))
 
     def security_labels(self) -> list[SecurityLabel]:
         """The labels of the QEMU process."""

@@ -29,6 +29,12 @@ class Interfaces(Facet):
         """Addresses by :class:`~virloom.enums.domain.DomainInterfaceAddressesSource`."""
         return self._portal.run(self._aio.addresses(source))
 
+    def announce(
+        self, device: str | None = None, values: ParamsToSet | None = None, flags: int = 0
+    ) -> None:
+        """Has the guest's interfaces, or one of them, make themselves known on the network."""
+        self._portal.run(self._aio.announce(device, values, flags))
+
     def parameters(self, device: str, flags: int = 0) -> dict[str, ParamValue]:
         """The limits of an interface's traffic."""
         return self._portal.run(self._aio.parameters(device, flags))

@@ -40,6 +40,13 @@ class Memory(Facet):
         """How often the balloon asks the guest; 0 for never."""
         self._portal.run(self._aio.set_stats_period(seconds, flags))
 
+    def start_dirty_rate(self, seconds: int = 1, flags: int = 0) -> None:
+        """Measures for *seconds* (1 to 60) how much memory the guest changes.
+
+        The result is among the statistics of the group DIRTYRATE.
+        """
+        self._portal.run(self._aio.start_dirty_rate(seconds, flags))
+
     def peek(self, offset: int, size: int, flags: int = DomainMemoryFlags.VIRTUAL) -> bytes:
         """Reads the guest's memory (:class:`~virloom.enums.domain.DomainMemoryFlags`)."""
         return self._portal.run(self._aio.peek(offset, size, flags))

@@ -60,6 +60,19 @@ class Screen(Facet):
         """Presses *keys* together, holds them for *hold_ms* milliseconds, and lets go."""
         self._portal.run(self._aio.send_key(keys, codeset=codeset, hold_ms=hold_ms))
 
+    def reload_graphics(self, type: int = 0, flags: int = 0) -> None:
+        """Has the guest's graphics read their certificates anew.
+
+        Args:
+            type: 0 for all that it has, 1 for VNC.
+            flags: None are known.
+        """
+        self._portal.run(self._aio.reload_graphics(type, flags))
+
+    def send_process_signal(self, pid: int, signal: int, flags: int = 0) -> None:
+        """Sends a signal to a process inside the guest (containers)."""
+        self._portal.run(self._aio.send_process_signal(pid, signal, flags))
+
     def monitor_command(self, command: str | Mapping[str, Any], *, hmp: bool = False) -> str:
         """Runs a command of QEMU's own monitor, and returns the answer's text.
 
