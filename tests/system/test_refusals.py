@@ -176,6 +176,12 @@ STARTS = [
         ConfigUnsupported,
         "host-passthrough",
     ),
+    (
+        "a network without networks",
+        with_devices("<interface type='network'><source network='default'/></interface>"),
+        NoSupport,
+        "network",
+    ),
     ("no memory for it", PLAIN.replace(">32<", ">8388608<"), VirloomError, "memory"),
 ]
 

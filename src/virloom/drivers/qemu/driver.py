@@ -26,6 +26,7 @@ from virloom.drivers.qemu.process.takeover import recover
 from virloom.drivers.runtime.events import DomainEvents
 from virloom.drivers.runtime.objects import ObjectIndex
 from virloom.drivers.runtime.store import DocumentStore
+from virloom.endpoint.areas import Areas
 from virloom.enums.error import ErrorDomain
 from virloom.errors import NoDomain, OperationFailed, VirloomError
 from virloom.host.files import remove_temporaries
@@ -38,6 +39,7 @@ from virloom.security.dac import Dac
 logger = logging.getLogger(__name__)
 
 _PATIENCE = Patience()
+_NO_AREAS = Areas()
 
 
 class QemuDriver:
@@ -49,6 +51,7 @@ class QemuDriver:
         directories: Where everything is.
         uri: What clients are told.
         patience: How long it waits for whom.
+        areas: How networks, storage and secrets are reached.
         config: What qemu.conf says.
         guests: The domains, running or not.
         events: Who listens to domain events.
@@ -60,10 +63,13 @@ class QemuDriver:
         loop: The event loop of the driver.
     """
 
-    def __init__(self, directories: Directories, uri: str, patience: Patience) -> None:
+    def __init__(
+        self, directories: Directories, uri: str, patience: Patience, areas: Areas
+    ) -> None:
         self.directories = directories
         self.uri = uri
         self.patience = patience
+        self.areas = areas
         self.config = QemuConfig.load(directories.settings)
         self.guests: ObjectIndex[Guest] = ObjectIndex()
         self.events = DomainEvents()
@@ -93,7 +99,11 @@ class QemuDriver:
 
     @classmethod
     async def open(
-        cls, directories: Directories, uri: str, patience: Patience = _PATIENCE
+        cls,
+        directories: Directories,
+        uri: str,
+        patience: Patience = _PATIENCE,
+        areas: Areas = _NO_AREAS,
     ) -> QemuDriver:
         """Opens the driver: takes the directories, loads the domains, takes running guests over.
 
@@ -108,7 +118,7 @@ class QemuDriver:
             await earlier_guardians_done(str(directories.run / "guardian.live"))
             remove_temporaries(directories.run)
             remove_temporaries(directories.config)
-            driver = cls(directories, uri, patience)
+            driver = cls(directories, uri, patience, areas)
             driver._closing.callback(lock.release)
             driver._load()
             await recover(driver)

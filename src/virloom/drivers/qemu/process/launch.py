@@ -32,6 +32,7 @@ from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.process.steps import reached
 from virloom.drivers.qemu.process.supervise import Supervisor
 from virloom.drivers.qemu.validate import validate_start
+from virloom.endpoint.identity import Identity
 from virloom.enums.domain import (
     DomainEventID,
     DomainEventStartedDetailType,
@@ -50,6 +51,7 @@ from virloom.host.liveness import live_path, take_liveness
 from virloom.host.process import Process, SpawnRequest, start
 from virloom.host.release import release
 from virloom.model.domain import Domain
+from virloom.procedures.record import Area
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
@@ -106,6 +108,7 @@ class Launch:
             VirloomError: It did not start, and nothing of it is left.
         """
         try:
+            await self._reach_areas()
             choose_firmware(self._model, self._driver.directories)
             caps = await self._driver.capabilities.apply(self._emulator(), self._checked)
             assign_aliases(self._model)
@@ -125,6 +128,17 @@ class Launch:
         finally:
             for port in self._ports:
                 self._driver.display_ports.release(port)
+
+    async def _reach_areas(self) -> None:
+        """Asks for the areas that the guest needs; one that is not installed is said first."""
+        needed: set[Area] = set()
+        if any(interface.type == "network" for interface in self._model.devices.interfaces):
+            needed.add("network")
+        if any(disk.type == "volume" for disk in self._model.devices.disks):
+            needed.add("storage")
+        for area in sorted(needed):
+            endpoint = await self._driver.areas.connect(area, Identity.of_this_process())
+            await endpoint.close()
 
     def _checked(self, caps: BinaryCaps) -> BinaryCaps:
         validate_start(self._model, caps)
