@@ -21,8 +21,10 @@ from virloom.enums.domain import (
     DomainEventIOErrorAction,
     DomainPausedReason,
     DomainState,
+    DomainXMLFlags,
 )
 from virloom.errors import OperationAborted, OperationFailed
+from virloom.host.files import Directory
 from virloom.testing.dialogue import Dialogue
 from virloom.testing.documents import paused_guest_xml, tiny_guest_xml
 
@@ -77,6 +79,24 @@ async def test_the_clock_and_the_balloon(conn: Connection, heard: Heard) -> None
         assert (await dom.info()).memory == 128 * 1024
         await dom.memory.set_stats_period(1)
         assert "<stats period='1'/>" in await dom.xml_desc()
+
+
+async def test_displays_as_the_configuration_wants_them(root: Path) -> None:
+    (root / "etc").mkdir(parents=True)
+    (root / "etc" / "qemu.conf").write_text(
+        'vnc_password = "secret"\nvnc_auto_unix_socket = 1\ndump_guest_core = 1\n'
+    )
+    async with virloom.open(f"qemu:///embed?root={root}") as conn:
+        dom = await conn.create_xml(paused_guest_xml("web", extra_devices=VNC), PAUSED)
+        assert "secret" not in await dom.xml_desc()
+        model = await dom.model(DomainXMLFlags.SECURE)
+        assert model.devices.graphics[0].passwd == "secret"
+        assert model.memory_dump_core is True
+        path = Path(model.devices.graphics[0].listens[0].socket or "")
+        with Directory(path.parent) as directory, directory.connect_unix(path.name) as viewer:
+            viewer.setblocking(True)
+            assert await asyncio.to_thread(viewer.recv, 12) == b"RFB 003.008\n"
+        await dom.destroy()
 
 
 async def test_a_display(conn: Connection, heard: Heard) -> None:

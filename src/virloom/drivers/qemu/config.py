@@ -22,7 +22,6 @@ class QemuConfig:
         user: Who QEMU runs as when the driver is root; None chooses ``libvirt-qemu`` if it exists.
         group: QEMU's group, likewise.
         dynamic_ownership: Whether files are given to that user for the time of a run.
-        remember_owner: Whether they are given back to their former owner.
         vnc_listen: Where VNC listens when the document does not say.
         vnc_password: The password when the document has none; empty for none.
         vnc_auto_unix_socket: Whether VNC without an address listens on a UNIX socket.
@@ -33,16 +32,13 @@ class QemuConfig:
         max_processes: RLIMIT_NPROC of QEMU; 0 leaves it.
         max_files: RLIMIT_NOFILE of QEMU; 0 leaves it.
         max_core: Bytes of a core dump; ``unlimited`` or a number; -1 leaves the limit.
-        max_threads_per_process: Threads that one QEMU may have; 0 leaves the limit.
         dump_guest_core: Whether a core dump holds the guest's memory.
-        log_timestamp: Whether QEMU's messages carry a time.
     """
 
     def __init__(self, settings: dict[str, Any] | None = None, source: str = "qemu.conf") -> None:
         self.user: str | None = None
         self.group: str | None = None
         self.dynamic_ownership = True
-        self.remember_owner = True
         self.vnc_listen = "127.0.0.1"
         self.vnc_password = ""
         self.vnc_auto_unix_socket = False
@@ -53,9 +49,7 @@ class QemuConfig:
         self.max_processes = 0
         self.max_files = 0
         self.max_core: int | str = -1
-        self.max_threads_per_process = 0
         self.dump_guest_core = False
-        self.log_timestamp = True
         for name, value in (settings or {}).items():
             self._set(name, value, source)
         if self.remote_display_port_min > self.remote_display_port_max:

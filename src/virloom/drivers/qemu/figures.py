@@ -238,12 +238,12 @@ def _physical(prefix: str, path: str) -> list[Figure]:
 def _block_stats(answers: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """QEMU's counters by alias of the disk."""
     return {
-        _device_of(str(item.get("qdev", ""))): item["stats"]
+        device_of(str(item.get("qdev", ""))): item["stats"]
         for item in answers.get("blockstats", ())
     }
 
 
-def _device_of(qdev: str) -> str:
+def device_of(qdev: str) -> str:
     """The alias in a QOM path: ``/machine/peripheral/virtio-disk0/virtio-backend``."""
     parts = [part for part in qdev.split("/") if part]
     if "peripheral" in parts:
@@ -255,11 +255,11 @@ def block_sizes(answers: dict[str, Any], alias: str) -> dict[str, int]:
     """Highest byte written and size that the guest sees, of the disk with this alias."""
     sizes: dict[str, int] = {}
     for item in answers.get("blockstats", ()):
-        if _device_of(str(item.get("qdev", ""))) == alias:
+        if device_of(str(item.get("qdev", ""))) == alias:
             parent = item.get("parent", {}).get("stats", item["stats"])
             sizes["allocation"] = int(parent.get("wr_highest_offset", 0))
     for item in answers.get("block", ()):
-        if _device_of(str(item.get("qdev", ""))) == alias and "inserted" in item:
+        if device_of(str(item.get("qdev", ""))) == alias and "inserted" in item:
             sizes["capacity"] = int(item["inserted"]["image"]["virtual-size"])
     return sizes
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from virloom.drivers.qemu.capabilities import kvm_check
-from virloom.errors import InternalError, VirloomError
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, InternalError, VirloomError
 from virloom.host.boot import boot_id
 from virloom.host.files import ensure_directory, write_atomic
 from virloom.host.process import run
@@ -66,6 +67,25 @@ async def check(directory: str | os.PathLike[str], *, device: str = DEVICE) -> V
 async def usable(directory: str | os.PathLike[str]) -> bool:
     """Whether KVM runs guests; see :func:`check`."""
     return (await check(directory)).usable
+
+
+async def require_usable(
+    directory: str | os.PathLike[str], name: str, *, device: str = DEVICE
+) -> None:
+    """Refuses to start domain *name*, whose type is ``kvm``, where KVM runs no guests.
+
+    The first call of a boot may take a second; QEMU itself would hang, or fail much later.
+
+    Raises:
+        ConfigUnsupported: It does not; says why. libvirt has this code for such a domain too.
+    """
+    verdict = await check(directory, device=device)
+    if not verdict.usable:
+        raise ConfigUnsupported(
+            f"domain '{name}' is of type 'kvm', and KVM runs no guests here: {verdict.reason}",
+            domain=ErrorDomain.QEMU,
+            remedy="<domain type='qemu'> emulates",
+        )
 
 
 async def _try() -> Verdict:

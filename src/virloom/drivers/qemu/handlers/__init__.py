@@ -13,6 +13,8 @@ from virloom.drivers.qemu.handlers.lifecycle import Lifecycle
 from virloom.drivers.qemu.handlers.listing import Listing
 from virloom.drivers.qemu.handlers.memory import Memory
 from virloom.drivers.qemu.handlers.monitor import RawMonitor
+from virloom.drivers.qemu.handlers.saved import Saved
+from virloom.drivers.qemu.handlers.settings import Settings
 from virloom.drivers.qemu.handlers.statistics import Statistics
 from virloom.endpoint.dispatch import Dispatcher
 
@@ -27,6 +29,8 @@ GROUPS = (
     Memory,
     Console,
     RawMonitor,
+    Settings,
+    Saved,
     Statistics,
 )
 

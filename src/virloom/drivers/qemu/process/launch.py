@@ -112,7 +112,7 @@ class Launch:
             choose_firmware(self._model, self._driver.directories)
             caps = await self._driver.capabilities.apply(self._emulator(), self._checked)
             assign_aliases(self._model)
-            live.prepare(self._model, str(self._directory))
+            live.prepare(self._model, str(self._directory), self._driver.config)
             with ExitStack() as opened:
                 command = self._prepare(opened, caps)
                 await self._spawn(command, opened)

@@ -12,6 +12,7 @@ from virloom.drivers.qemu.command.chardev import channel_path
 from virloom.drivers.qemu.command.context import CommandLine, DiskNodes
 from virloom.drivers.qemu.command.graphics import vnc_socket_path
 from virloom.drivers.qemu.command.memory import started_with
+from virloom.drivers.qemu.config import QemuConfig
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process.resources import alias_of, chardevs, source_of
 from virloom.enums.error import ErrorDomain
@@ -23,6 +24,8 @@ from virloom.model.domain import (
     Console,
     DiskSource,
     Domain,
+    Graphics,
+    Listen,
     Seclabel,
 )
 
@@ -99,8 +102,16 @@ async def _check_cpu(monitor: Monitor, model: Domain, path: str) -> None:
         )
 
 
-def prepare(model: Domain, directory: str) -> None:
-    """Gives what the document leaves to a start: whole pages of memory, where channels listen."""
+def prepare(model: Domain, directory: str, config: QemuConfig) -> None:
+    """Gives what the document leaves to a start and to qemu.conf.
+
+    That is whole pages of memory, where channels and displays listen, and what a core dump holds.
+    """
+    if model.memory_dump_core is None and config.dump_guest_core:
+        model.memory_dump_core = True
+    for graphics in model.devices.graphics:
+        if graphics.type == "vnc":
+            _prepare_vnc(graphics, config)
     asked = model.memory
     model.memory = started_with(asked)
     if model.current_memory in (None, asked):
@@ -114,6 +125,17 @@ def prepare(model: Domain, directory: str) -> None:
             source.mode = source.mode or "bind"
             source.path = channel_path(channel, directory)
             channel.sources = [source]
+
+
+def _prepare_vnc(graphics: Graphics, config: QemuConfig) -> None:
+    if graphics.passwd is None and config.vnc_password:
+        graphics.passwd = config.vnc_password
+    listen = graphics.listens[0] if graphics.listens else None
+    unsaid = listen is None or (listen.type == "address" and not listen.address)
+    if config.vnc_auto_unix_socket and unsaid and not graphics.listen:
+        graphics.listens = [Listen(type="socket")]
+        graphics.port = None
+        graphics.autoport = None
 
 
 def show_disks(

@@ -130,7 +130,7 @@ def check_guest(dom: Domain, caps: BinaryCaps) -> None:
             domain=ErrorDomain.QEMU,
         )
     _secure_boot(dom)
-    _actions(dom)
+    check_actions(dom)
     _timers(dom)
     if dom.os.bios.useserial and not dom.devices.serials:
         raise XmlError("the BIOS cannot use a serial port: there is none", domain=ErrorDomain.QEMU)
@@ -153,7 +153,7 @@ def _secure_boot(dom: Domain) -> None:
         )
 
 
-def _actions(dom: Domain) -> None:
+def check_actions(dom: Domain) -> None:
     wrong = ""
     if "preserve" in (dom.on_poweroff, dom.on_reboot):
         wrong = "'preserve' is for on_crash only"
