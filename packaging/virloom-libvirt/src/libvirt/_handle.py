@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An open connection under its Python objects, which keep it open together."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from virloom.errors import VirloomError
+from virloom.sync.portal import portal
+
+if TYPE_CHECKING:
+    from libvirt._subscriptions import Subscriptions
+    from virloom.client.connection import Connection
+    from virloom.endpoint.stream import StreamEnd
+    from virloom.procedures.record import Procedure
+
+T = TypeVar("T")
+
+
+class Handle:
+    """One connection: closed when the last object that uses it is gone, as libvirt's is."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.portal = portal()
+        self.subscriptions: Subscriptions | None = None
+        self._users = 0
+        self._lock = threading.RLock()  # a destructor can run inside hold() of the same thread
+
+    def hold(self) -> None:
+        """Counts a user in."""
+        with self._lock:
+            self._users += 1
+
+    def drop(self, *, wait: bool) -> int:
+        """Counts a user out, and closes for the last one; how many are left."""
+        with self._lock:
+            self._users -= 1
+            left = self._users
+        if left == 0:
+            self._close(wait=wait)
+        return left
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Runs *work* on the loop of the client."""
+        return self.portal.run(work)
+
+    def call(self, procedure: Procedure[Any, Any], args: Any) -> Any:
+        """Calls a procedure and waits for its result.
+
+        Raises:
+            VirloomError: What the driver answered.
+        """
+        return self.portal.run(self.connection._link.call(procedure, args))
+
+    def open_stream(self, procedure: Procedure[Any, Any], args: Any) -> tuple[Any, StreamEnd]:
+        """The same for a procedure with a stream."""
+        return self.portal.run(self.connection._link.open_stream(procedure, args))
+
+    def _close(self, *, wait: bool) -> None:
+        if self.subscriptions is not None:
+            self.subscriptions.close()
+        if wait:
+            self.run(self.connection.close())
+        elif not sys.is_finalizing():
+            # From a destructor: any thread, the client's own among them, so nobody may wait.
+            work = self.connection.close()
+            try:
+                asyncio.run_coroutine_threadsafe(work, self.portal._loop)
+            except RuntimeError:  # the loop has ended: so has everything that runs on it
+                work.close()
+
+
+def opened(uri: str | None, *, readonly: bool) -> Handle:
+    """Opens a connection.
+
+    Raises:
+        VirloomError: As :func:`virloom.open`.
+    """
+    from virloom.client.connection import connect
+
+    return Handle(portal().run(connect(uri, readonly=readonly)))
+
+
+def closed_already(error: VirloomError) -> bool:
+    """Whether a call failed because its connection has been closed."""
+    return error.code == 6
