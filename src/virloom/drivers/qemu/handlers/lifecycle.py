@@ -260,7 +260,7 @@ def check_flags(call: Call, flags: int, known: int) -> None:
     Raises:
         InvalidArg: With the unknown ones.
     """
-    unknown = flags & ~known
+    unknown = flags & ~int(known)  # an IntFlag's complement has only the bits of its members
     if unknown:
         raise InvalidArg(
             f"unsupported flags ({unknown:#x}) in {call.procedure.name}", domain=ErrorDomain.QEMU
