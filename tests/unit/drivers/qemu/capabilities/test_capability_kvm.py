@@ -6,7 +6,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from virloom.drivers.qemu.capabilities import kvm
+from virloom.errors import ConfigUnsupported
 
 
 async def test_a_host_without_the_device(tmp_path: Path) -> None:
@@ -31,3 +34,8 @@ def test_a_damaged_file_is_no_verdict(tmp_path: Path) -> None:
     for damage in (b"", b"[]", b'{"key": [1]}', b"{" * 100_000, b"\xff"):
         file.write_bytes(damage)
         assert kvm._load(file, [1]) is None
+
+
+async def test_a_guest_that_needs_kvm_is_refused_without(tmp_path: Path) -> None:
+    with pytest.raises(ConfigUnsupported, match=r"'web'.*No such file.*type='qemu'"):
+        await kvm.require_usable(tmp_path, "web", device=str(tmp_path / "kvm"))
