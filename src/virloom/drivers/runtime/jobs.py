@@ -74,7 +74,7 @@ class DomainJobs:
     """
 
     def __init__(self, name: str, *, wait_limit: float = WAIT_LIMIT, max_queued: int = 0) -> None:
-        self._name = name
+        self.name = name
         self._wait_limit = wait_limit
         self._max_queued = max_queued
         self._slots: dict[str, _Held] = {}
@@ -137,7 +137,7 @@ class DomainJobs:
     async def _wait_for(self, job: _Held) -> None:
         if self._max_queued and len(self._queue) >= self._max_queued:
             raise OperationFailed(
-                f"too many calls wait for domain '{self._name}' already "
+                f"too many calls wait for domain '{self.name}' already "
                 f"({self._max_queued}; {self._holders()})",
                 domain=ErrorDomain.QEMU,
             )
@@ -149,7 +149,7 @@ class DomainJobs:
         except TimeoutError:
             self._drop(job)
             raise OperationTimeout(
-                f"cannot acquire state change lock of domain '{self._name}' "
+                f"cannot acquire state change lock of domain '{self.name}' "
                 f"within {self._wait_limit:g} s ({self._holders()})",
                 domain=ErrorDomain.QEMU,
             ) from None

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a domain may have beside itself, and none has yet: snapshots, checkpoints, saved states.
+
+Nothing here can make one, so there are none: clients ask before they undefine or list.
+"""
+
+from __future__ import annotations
+
+from virloom.drivers.qemu.driver import QemuDriver
+from virloom.drivers.qemu.handlers.lifecycle import check_flags
+from virloom.endpoint.dispatch import Call, serves
+from virloom.enums.checkpoint import DomainCheckpointListFlags
+from virloom.enums.error import ErrorDomain
+from virloom.enums.snapshot import DomainSnapshotListFlags
+from virloom.errors import NoDomainCheckpoint, NoDomainSnapshot
+from virloom.procedures import domain as p
+
+_SNAPSHOT_FLAGS = sum(set(DomainSnapshotListFlags))
+_CHECKPOINT_FLAGS = sum(set(DomainCheckpointListFlags))
+
+
+class Saved:
+    """Handlers that say that there is nothing."""
+
+    def __init__(self, driver: QemuDriver) -> None:
+        self._driver = driver
+
+    @serves(p.DOMAIN_HAS_MANAGED_SAVE_IMAGE)
+    def has_managed_save(
+        self, call: Call, args: p.DomainHasManagedSaveImageArgs
+    ) -> p.DomainHasManagedSaveImageRet:
+        check_flags(call, args.flags, 0)
+        self._driver.find(args.dom)
+        return p.DomainHasManagedSaveImageRet(0)
+
+    @serves(p.DOMAIN_SNAPSHOT_NUM)
+    def snapshot_num(self, call: Call, args: p.DomainSnapshotNumArgs) -> p.DomainSnapshotNumRet:
+        check_flags(call, args.flags, _SNAPSHOT_FLAGS)
+        self._driver.find(args.dom)
+        return p.DomainSnapshotNumRet(0)
+
+    @serves(p.DOMAIN_SNAPSHOT_LIST_NAMES)
+    def snapshot_names(
+        self, call: Call, args: p.DomainSnapshotListNamesArgs
+    ) -> p.DomainSnapshotListNamesRet:
+        check_flags(call, args.flags, _SNAPSHOT_FLAGS)
+        self._driver.find(args.dom)
+        return p.DomainSnapshotListNamesRet([])
+
+    @serves(p.DOMAIN_LIST_ALL_SNAPSHOTS)
+    def snapshots(
+        self, call: Call, args: p.DomainListAllSnapshotsArgs
+    ) -> p.DomainListAllSnapshotsRet:
+        check_flags(call, args.flags, _SNAPSHOT_FLAGS)
+        self._driver.find(args.dom)
+        return p.DomainListAllSnapshotsRet([], 0)
+
+    @serves(p.DOMAIN_HAS_CURRENT_SNAPSHOT)
+    def has_current_snapshot(
+        self, call: Call, args: p.DomainHasCurrentSnapshotArgs
+    ) -> p.DomainHasCurrentSnapshotRet:
+        check_flags(call, args.flags, 0)
+        self._driver.find(args.dom)
+        return p.DomainHasCurrentSnapshotRet(0)
+
+    @serves(p.DOMAIN_SNAPSHOT_CURRENT)
+    def current_snapshot(
+        self, call: Call, args: p.DomainSnapshotCurrentArgs
+    ) -> p.DomainSnapshotCurrentRet:
+        check_flags(call, args.flags, 0)
+        self._driver.find(args.dom)
+        raise NoDomainSnapshot(
+            "the domain does not have a current snapshot", domain=ErrorDomain.QEMU
+        )
+
+    @serves(p.DOMAIN_SNAPSHOT_LOOKUP_BY_NAME)
+    def snapshot_by_name(
+        self, call: Call, args: p.DomainSnapshotLookupByNameArgs
+    ) -> p.DomainSnapshotLookupByNameRet:
+        check_flags(call, args.flags, 0)
+        self._driver.find(args.dom)
+        raise NoDomainSnapshot(
+            f"no domain snapshot with matching name '{args.name}'", domain=ErrorDomain.QEMU
+        )
+
+    @serves(p.DOMAIN_LIST_ALL_CHECKPOINTS)
+    def checkpoints(
+        self, call: Call, args: p.DomainListAllCheckpointsArgs
+    ) -> p.DomainListAllCheckpointsRet:
+        check_flags(call, args.flags, _CHECKPOINT_FLAGS)
+        self._driver.find(args.dom)
+        return p.DomainListAllCheckpointsRet([], 0)
+
+    @serves(p.DOMAIN_CHECKPOINT_LOOKUP_BY_NAME)
+    def checkpoint_by_name(
+        self, call: Call, args: p.DomainCheckpointLookupByNameArgs
+    ) -> p.DomainCheckpointLookupByNameRet:
+        check_flags(call, args.flags, 0)
+        self._driver.find(args.dom)
+        raise NoDomainCheckpoint(
+            f"no domain checkpoint with matching name '{args.name}'", domain=ErrorDomain.QEMU
+        )

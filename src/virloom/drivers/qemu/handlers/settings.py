@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A domain's name, what it does when its guest ends, whom it runs as, and how it is doing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from virloom.drivers.qemu import figures
+from virloom.drivers.qemu.admission import rewrite
+from virloom.drivers.qemu.domain import Definition, Guest
+from virloom.drivers.qemu.driver import QemuDriver
+from virloom.drivers.qemu.firmware import nvram_path
+from virloom.drivers.qemu.handlers.documents import affected
+from virloom.drivers.qemu.handlers.lifecycle import check_flags
+from virloom.drivers.qemu.monitor.commands.answer import reading
+from virloom.drivers.qemu.process.resources import alias_of
+from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.drivers.qemu.validate.guest import check_actions
+from virloom.drivers.runtime.jobs import Job
+from virloom.drivers.runtime.store import check_name
+from virloom.endpoint.dispatch import Call, serves
+from virloom.enums.domain import (
+    DomainDiskErrorCode,
+    DomainEventDefinedDetailType,
+    DomainEventID,
+    DomainEventType,
+    DomainEventUndefinedDetailType,
+    DomainGetJobStatsFlags,
+    DomainJobType,
+    DomainLifecycle,
+    DomainLifecycleAction,
+    DomainModificationImpact,
+)
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, InvalidArg, OperationInvalid, XmlError
+from virloom.model.domain import Domain
+from virloom.procedures import domain as p
+from virloom.xml import FormatFlags, format_document
+
+#: What a document calls the actions, and its fields for the ends that have one.
+_ACTIONS = {
+    DomainLifecycleAction.DESTROY: "destroy",
+    DomainLifecycleAction.RESTART: "restart",
+    DomainLifecycleAction.RESTART_RENAME: "rename-restart",
+    DomainLifecycleAction.PRESERVE: "preserve",
+    DomainLifecycleAction.COREDUMP_DESTROY: "coredump-destroy",
+    DomainLifecycleAction.COREDUMP_RESTART: "coredump-restart",
+}
+_ENDS = {
+    DomainLifecycle.POWEROFF: "on_poweroff",
+    DomainLifecycle.REBOOT: "on_reboot",
+    DomainLifecycle.CRASH: "on_crash",
+}
+
+#: What QEMU calls the state of a disk (``BlockDeviceIoStatus`` of qapi/block-core.json).
+_DISK_ERRORS = {"failed": DomainDiskErrorCode.UNSPEC, "nospace": DomainDiskErrorCode.NO_SPACE}
+
+
+class Settings:
+    """Handlers of what a domain is called and does, and of its labels, jobs and disk errors."""
+
+    def __init__(self, driver: QemuDriver) -> None:
+        self._driver = driver
+
+    # -- the name ------------------------------------------------------------------------------
+
+    @serves(p.DOMAIN_RENAME)
+    async def rename(self, call: Call, args: p.DomainRenameArgs) -> p.DomainRenameRet:
+        check_flags(call, args.flags, 0)
+        name = args.new_name
+        if not name:
+            raise InvalidArg("a domain needs a name", domain=ErrorDomain.DOMAIN)
+        if "/" in name:
+            raise XmlError(f"name {name} cannot contain '/'", domain=ErrorDomain.QEMU)
+        check_name(name)
+        guest = self._driver.find(args.dom)
+        async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
+            self._check_rename(guest, name)
+            before = guest.ref()
+            _rename(self._driver, guest, name)
+        emit, kind = self._driver.events.emit, DomainEventID.LIFECYCLE
+        gone, come = DomainEventUndefinedDetailType.RENAMED, DomainEventDefinedDetailType.RENAMED
+        emit(kind, before, int(DomainEventType.UNDEFINED), int(gone))
+        emit(kind, guest.ref(), int(DomainEventType.DEFINED), int(come))
+        return p.DomainRenameRet(0)
+
+    def _check_rename(self, guest: Guest, name: str) -> None:
+        if guest.active:
+            raise OperationInvalid("cannot rename active domain", domain=ErrorDomain.QEMU)
+        if guest.definition is None or guest not in self._driver.guests:
+            raise OperationInvalid(
+                f"domain '{guest.name}' has no definition any more", domain=ErrorDomain.QEMU
+            )
+        if name == guest.name:
+            raise OperationInvalid("Can't rename domain to itself", domain=ErrorDomain.DOMAIN)
+        if self._driver.guests.by_name(name) is not None:
+            raise OperationInvalid(
+                f"domain with name '{name}' already exists", domain=ErrorDomain.DOMAIN
+            )
+
+    # -- what follows the end of the guest -----------------------------------------------------
+
+    @serves(p.DOMAIN_SET_LIFECYCLE_ACTION)
+    async def set_lifecycle_action(self, call: Call, args: p.DomainSetLifecycleActionArgs) -> None:
+        check_flags(
+            call, args.flags, DomainModificationImpact.LIVE | DomainModificationImpact.CONFIG
+        )
+        field, action = _field(args.type), _action(args.type, args.action)
+        guest = self._driver.find(args.dom)
+        async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
+            live, config = affected(guest, args.flags)
+            models = [guest.model] * live + [guest.persistent_model()] * config
+            changed = [_with(model, field, action) for model in models]
+            if config:
+                rewrite(self._driver, guest, changed[-1])
+            if live:
+                await _change_live(guest.require_running(), field, action)
+
+    # -- whom it runs as -----------------------------------------------------------------------
+
+    @serves(p.DOMAIN_GET_SECURITY_LABEL)
+    def security_label(
+        self, call: Call, args: p.DomainGetSecurityLabelArgs
+    ) -> p.DomainGetSecurityLabelRet:
+        """Of the first security model, which is none: see NODE_GET_SECURITY_MODEL."""
+        self._driver.find(args.dom)
+        return _label("")
+
+    @serves(p.DOMAIN_GET_SECURITY_LABEL_LIST)
+    def security_labels(
+        self, call: Call, args: p.DomainGetSecurityLabelListArgs
+    ) -> p.DomainGetSecurityLabelListRet:
+        """One label per security model of the capabilities, of a running domain."""
+        guest = self._driver.find(args.dom)
+        labels = []
+        if guest.running is not None:
+            labels.append(_label(""))
+            if self._driver.dac.privileged:
+                labels.append(_label(_owner(self._driver, guest.running)))
+        return p.DomainGetSecurityLabelListRet(labels, len(labels))
+
+    # -- how it is doing -----------------------------------------------------------------------
+
+    @serves(p.DOMAIN_GET_JOB_INFO)
+    def job_info(self, call: Call, args: p.DomainGetJobInfoArgs) -> p.DomainGetJobInfoRet:
+        guest = self._driver.find(args.dom)
+        guest.require_running()
+        return p.DomainGetJobInfoRet(int(_job(guest)), *([0] * 11))
+
+    @serves(p.DOMAIN_GET_JOB_STATS)
+    def job_stats(self, call: Call, args: p.DomainGetJobStatsArgs) -> p.DomainGetJobStatsRet:
+        known = DomainGetJobStatsFlags
+        check_flags(call, args.flags, known.COMPLETED | known.KEEP_COMPLETED)
+        if args.flags == known.KEEP_COMPLETED:
+            raise InvalidArg(
+                "Flag 'VIR_DOMAIN_JOB_STATS_COMPLETED' is required by flag "
+                "'VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED'",
+                domain=ErrorDomain.DOMAIN,
+            )
+        guest = self._driver.find(args.dom)
+        if args.flags & known.COMPLETED:  # nothing that ends is kept: there are no such jobs
+            return p.DomainGetJobStatsRet(int(DomainJobType.NONE), [])
+        guest.require_running()
+        return p.DomainGetJobStatsRet(int(_job(guest)), [])
+
+    @serves(p.DOMAIN_GET_DISK_ERRORS)
+    async def disk_errors(
+        self, call: Call, args: p.DomainGetDiskErrorsArgs
+    ) -> p.DomainGetDiskErrorsRet:
+        """Disks that stopped the guest; without room for them, how many there could be."""
+        check_flags(call, args.flags, 0)
+        guest = self._driver.find(args.dom)
+        async with guest.jobs.hold(Job.QUERY, call.procedure.name):
+            running = guest.require_running()
+            if args.maxerrors == 0:
+                return p.DomainGetDiskErrorsRet([], len(running.model.devices.disks))
+            answer = await running.execute("query-block")
+        with reading("query-block"):
+            errors = disk_errors(running.model, answer)[: args.maxerrors]
+        return p.DomainGetDiskErrorsRet(errors, len(errors))
+
+
+def disk_errors(model: Domain, answer: Any) -> list[p.DomainDiskError]:
+    """The disks of *model* that QEMU's answer to ``query-block`` says had errors."""
+    states = {figures.device_of(item.get("qdev") or ""): item.get("io-status") for item in answer}
+    return [
+        p.DomainDiskError(disk.target.dev or "", int(_DISK_ERRORS[state]))
+        for disk in model.devices.disks
+        if (state := states.get(alias_of(disk))) in _DISK_ERRORS
+    ]
+
+
+def _rename(driver: QemuDriver, guest: Guest, name: str) -> None:
+    """Writes the document under its new name first: a crash in between leaves the old one."""
+    old, store = guest.name, driver.store
+    model = guest.persistent_model().copy()
+    if model.os.firmware:
+        # The variables' file is named after the domain when it starts: it keeps the one it has.
+        model.os.nvram.value = nvram_path(model, driver.directories)
+    model.name = name
+    text = format_document(model, FormatFlags.INACTIVE | FormatFlags.SECURE)
+    try:
+        store.save(name, text)
+        if store.autostarts(old):
+            store.set_autostart(name, True)
+        store.delete(old)
+    except BaseException:
+        store.delete(name)
+        raise
+    driver.guests.remove(guest)
+    guest.name = guest.jobs.name = name
+    guest.definition = Definition(text)
+    driver.guests.add(guest)
+
+
+def _field(end: int) -> str:
+    try:
+        return _ENDS[DomainLifecycle(end)]
+    except ValueError as exc:
+        raise InvalidArg(f"invalid lifecycle type '{end}'", domain=ErrorDomain.DOMAIN) from exc
+
+
+def _action(end: int, action: int) -> str:
+    try:
+        name = _ACTIONS[DomainLifecycleAction(action)]
+    except ValueError as exc:
+        raise InvalidArg(f"invalid lifecycle action '{action}'", domain=ErrorDomain.DOMAIN) from exc
+    if name.startswith("coredump"):
+        if end != DomainLifecycle.CRASH:
+            raise ConfigUnsupported(
+                f"Lifecycle event '{DomainLifecycle(end).name.lower()}' doesn't support '{name}' "
+                "action",
+                domain=ErrorDomain.DOMAIN,
+            )
+        raise ConfigUnsupported(f"action '{name}' is not supported yet", domain=ErrorDomain.QEMU)
+    return name
+
+
+def _with(model: Domain, field: str, action: str) -> Domain:
+    """A copy with that action, checked."""
+    copy = model.copy()
+    setattr(copy, field, action)
+    check_actions(copy)
+    return copy
+
+
+async def _change_live(running: RunningGuest, field: str, action: str) -> None:
+    if field == "on_reboot":
+        # As the command line does: only a reboot that ends the guest is QEMU's to know.
+        what = "shutdown" if action == "destroy" else "reset"
+        await running.execute("set-action", {"reboot": what})
+    setattr(running.model, field, action)
+    running.set_document()
+    running.save()
+
+
+def _label(text: str) -> p.DomainGetSecurityLabelRet:
+    """A label that nothing enforces, in the form of the wire: ended by a NUL."""
+    return p.DomainGetSecurityLabelRet(text.encode() + b"\0", 0)
+
+
+def _owner(driver: QemuDriver, running: RunningGuest) -> str:
+    """The label of the model ``dac``: whom QEMU runs as."""
+    for label in running.model.seclabels:
+        if label.model == "dac" and label.label:
+            return label.label
+    return f"+{driver.dac.ids.uid}:+{driver.dac.ids.gid}"
+
+
+def _job(guest: Guest) -> DomainJobType:
+    """Whether a long job is under way; how far it has come is not known here."""
+    return DomainJobType.NONE if guest.jobs.async_kind is None else DomainJobType.UNBOUNDED
