@@ -21,7 +21,7 @@ from virloom.xml import parse_document
 MODEL = parse_document(
     Domain,
     """
-    <domain type='qemu'>
+    <domain type='qemu'><name>web</name>
       <devices>
         <disk type='file'><target dev='vda'/><alias name='virtio-disk0'/></disk>
         <disk type='file'><target dev='vdb'/><alias name='virtio-disk1'/></disk>
