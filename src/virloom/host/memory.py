@@ -65,15 +65,16 @@ def free_pages(
     sys: str | os.PathLike[str] = _SYS,
     proc: str | os.PathLike[str] = _PROC,
 ) -> int | None:
-    """Free pages of that size, on one node or on the host; None if there is no such size.
+    """Free pages of that size, on one node or on all; None if there is no such size.
 
     Raises:
         OSError: A file that is there cannot be read.
     """
     root = Path(sys)
     if size_kib == os.sysconf("SC_PAGE_SIZE") // 1024:
-        known = host_statistics(proc) if node is None else node_statistics(node, sys, proc)
-        return known["free"] // size_kib if "free" in known else None
+        wanted = nodes(sys) if node is None else [node]
+        free = [node_statistics(one, sys, proc).get("free") for one in wanted]
+        return None if None in free else sum(one or 0 for one in free) // size_kib
     place = root / "devices" / "system" / "node" / f"node{node}" / "hugepages"
     if node is None or (node == 0 and not place.parent.is_dir()):
         place = root / "kernel" / "mm" / "hugepages"

@@ -149,7 +149,9 @@ class Host:
     def cpu_stats(self, call: Call, args: p.NodeGetCPUStatsArgs) -> p.NodeGetCPUStatsRet:
         check_flags(call, args.flags, 0)
         if args.cpu_num < -1:
-            raise InvalidArg(f"CPU {args.cpu_num}: only -1, for all, is below 0")
+            raise InvalidArg(
+                f"CPU {args.cpu_num}: only -1, for all, is below 0", domain=ErrorDomain.DOMAIN
+            )
         try:
             times = cpu_times(None if args.cpu_num == -1 else args.cpu_num)
         except OSError as exc:
@@ -157,7 +159,6 @@ class Host:
         if times is None:
             raise InvalidArg(
                 f"CPU {args.cpu_num} is not online; there are {online_cpus()}",
-                domain=ErrorDomain.QEMU,
             )
         if args.nparams == 0:
             return p.NodeGetCPUStatsRet([], len(times))
@@ -196,7 +197,9 @@ class Host:
     def memory_stats(self, call: Call, args: p.NodeGetMemoryStatsArgs) -> p.NodeGetMemoryStatsRet:
         check_flags(call, args.flags, 0)
         if args.cell_num < -1:
-            raise InvalidArg(f"cell {args.cell_num}: only -1, for all, is below 0")
+            raise InvalidArg(
+                f"cell {args.cell_num}: only -1, for all, is below 0", domain=ErrorDomain.DOMAIN
+            )
         try:
             if args.cell_num == -1:
                 found = memory.host_statistics()
@@ -205,9 +208,7 @@ class Host:
         except OSError as exc:
             raise system_failure("cannot read the host's 'meminfo'", exc) from exc
         if not found:
-            raise InvalidArg(
-                f"there is no cell {args.cell_num}, only {memory.nodes()}", domain=ErrorDomain.QEMU
-            )
+            raise InvalidArg(f"there is no cell {args.cell_num}, only {memory.nodes()}")
         if args.nparams == 0:
             return p.NodeGetMemoryStatsRet([], len(found))
         _check_number(args.nparams, len(found))
@@ -242,7 +243,7 @@ def _check_number(given: int, needed: int) -> None:
 def _last_cell(first: int, count: int) -> int:
     last = memory.nodes()[-1]
     if first > last:
-        raise InternalError(f"start cell {first} out of range (0-{last})", domain=ErrorDomain.QEMU)
+        raise InternalError(f"start cell {first} out of range (0-{last})")
     return min(last, first + count - 1)
 
 
@@ -260,7 +261,5 @@ def _pages(cell: int, size_kib: int) -> int:
     except OSError as exc:
         raise system_failure(f"cannot read the free pages of cell {cell}", exc) from exc
     if count is None:
-        raise OperationFailed(
-            f"page size {size_kib} is not available on node {cell}", domain=ErrorDomain.QEMU
-        )
+        raise OperationFailed(f"page size {size_kib} is not available on node {cell}")
     return count
