@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages in a byte stream: a length word, a header of six words, a payload.
+
+Layout and bounds are of ``data/protocol/framing.json``. A message with descriptors has their
+number between header and payload, and each descriptor comes after the message, with one byte
+that no length counts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import struct
+from collections import deque
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import NamedTuple
+
+
+class MessageType(IntEnum):
+    """What a message is (``virNetMessageType``)."""
+
+    CALL = 0
+    REPLY = 1
+    EVENT = 2
+    STREAM = 3
+    CALL_WITH_FDS = 4
+    REPLY_WITH_FDS = 5
+    STREAM_HOLE = 6
+
+
+class MessageStatus(IntEnum):
+    """How a message ended, or that more follows (``virNetMessageStatus``)."""
+
+    OK = 0
+    ERROR = 1
+    CONTINUE = 2
+
+
+#: Length word and header together: also the shortest message.
+HEADER_SIZE = 28
+#: What the length word may say at most; it counts itself.
+MAX_LENGTH = 33554436
+MAX_PAYLOAD = MAX_LENGTH - HEADER_SIZE
+MAX_FDS = 32
+#: What one stream packet carries at most, in either direction.
+MAX_STREAM_DATA = 262120
+
+_WITH_FDS = (int(MessageType.CALL_WITH_FDS), int(MessageType.REPLY_WITH_FDS))
+_HEAD = struct.Struct(">IIIiiIi")
+_WORD = struct.Struct(">I")
+
+
+class FramingError(ValueError):
+    """The stream is not made of messages, or one is too long; the connection must be cut."""
+
+
+class Header(NamedTuple):
+    """Who is meant by a message. ``type`` and ``status`` are plain numbers: a peer's may be new."""
+
+    program: int
+    version: int
+    procedure: int
+    type: int
+    serial: int
+    status: int
+
+
+class Packet:
+    """One message. Its descriptors belong to whoever has it."""
+
+    __slots__ = ("fds", "header", "payload")
+
+    def __init__(self, header: Header, payload: bytes, fds: Sequence[int] = ()) -> None:
+        self.header = header
+        self.payload = payload
+        self.fds = fds
+
+    def __repr__(self) -> str:
+        return f"<{self.header} and {len(self.payload)} bytes, {len(self.fds)} descriptors>"
+
+
+def pack(header: Header, payload: bytes = b"", fd_count: int | None = None) -> bytes:
+    """The bytes of a message; its descriptors are to follow, each with a byte of its own.
+
+    Args:
+        fd_count: The number of descriptors, for the two types that carry them; else None.
+
+    Raises:
+        FramingError: The payload is longer than any message may be, or too many descriptors.
+    """
+    if fd_count is not None:
+        if fd_count > MAX_FDS:
+            raise FramingError(f"{fd_count} descriptors are more than the {MAX_FDS} of a message")
+        payload = _WORD.pack(fd_count) + payload
+    length = HEADER_SIZE + len(payload)
+    if length > MAX_LENGTH:
+        raise FramingError(f"a message of {length} bytes is longer than {MAX_LENGTH}")
+    return _HEAD.pack(length, *header) + payload
+
+
+def close_fds(fds: Sequence[int]) -> None:
+    """Closes descriptors that nobody wants."""
+    for fd in fds:
+        with contextlib.suppress(OSError):  # closing must go on; a bad one is gone anyway
+            os.close(fd)
+
+
+class Framer:
+    """Cuts what a socket brings into messages.
+
+    Args:
+        max_length: What a length word may say; lower it while a peer is not to be trusted with
+            the memory, and set the attribute later.
+    """
+
+    def __init__(self, max_length: int = MAX_LENGTH) -> None:
+        self.max_length = max_length
+        self._buffer = bytearray()
+        self._fds: deque[int] = deque()
+        self._awaiting: tuple[Header, bytes, int] | None = None  # its descriptors are to come
+
+    @property
+    def buffered(self) -> int:
+        """Bytes of a message that is not complete yet."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes, fds: Sequence[int] = ()) -> list[Packet]:
+        """The messages that *data* completes; takes over *fds*.
+
+        Raises:
+            FramingError: Cut the connection. All descriptors are closed.
+        """
+        try:
+            return self._feed(data, fds)
+        except FramingError:
+            self.close()
+            raise
+
+    def _feed(self, data: bytes, fds: Sequence[int]) -> list[Packet]:
+        if fds:
+            self._fds.extend(fds)
+            if len(self._fds) > MAX_FDS:
+                raise FramingError(f"more than {MAX_FDS} descriptors came")
+        if self._buffer:
+            self._buffer += data
+            with memoryview(self._buffer) as view:
+                packets, used = self._cut(view)
+            del self._buffer[:used]
+        else:
+            packets, used = self._cut(data)
+            if used < len(data):
+                self._buffer += memoryview(data)[used:]
+        if self._fds and not self._buffer and self._awaiting is None:
+            self._drop_fds()  # nobody announced them
+        return packets
+
+    def _cut(self, data: bytes | memoryview) -> tuple[list[Packet], int]:
+        packets: list[Packet] = []
+        at, end = 0, len(data)
+        while True:
+            if self._awaiting is not None:
+                header, payload, count = self._awaiting
+                if end - at < count:
+                    break
+                at += count
+                self._awaiting = None
+                packets.append(Packet(header, payload, self._take_fds(count)))
+                continue
+            if end - at < 4:
+                break
+            (length,) = _WORD.unpack_from(data, at)
+            if not HEADER_SIZE <= length <= self.max_length:
+                raise FramingError(f"a message of {length} bytes is out of bounds")
+            if end - at < length:
+                break
+            header = Header._make(_HEAD.unpack_from(data, at)[1:])
+            payload = bytes(data[at + HEADER_SIZE : at + length])
+            at += length
+            if header.type in _WITH_FDS:
+                self._announced(header, payload)
+            else:
+                packets.append(Packet(header, payload))
+        return packets, at
+
+    def _announced(self, header: Header, payload: bytes) -> None:
+        if len(payload) < 4:
+            raise FramingError("a message with descriptors does not say how many")
+        (count,) = _WORD.unpack_from(payload)
+        if count > MAX_FDS:
+            raise FramingError(f"{count} descriptors are more than the {MAX_FDS} of a message")
+        self._awaiting = header, payload[4:], count
+
+    def _take_fds(self, count: int) -> list[int]:
+        if len(self._fds) < count:
+            raise FramingError(f"{count} descriptors were announced, {len(self._fds)} came")
+        return [self._fds.popleft() for _ in range(count)]
+
+    def _drop_fds(self) -> None:
+        close_fds(self._fds)
+        self._fds.clear()
+
+    def close(self) -> None:
+        """Forgets what was begun; closes descriptors that no message got. Idempotent."""
+        self._drop_fds()
+        self._awaiting = None
+        self._buffer = bytearray()
