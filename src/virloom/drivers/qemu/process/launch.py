@@ -116,8 +116,7 @@ class Launch:
             with ExitStack() as opened:
                 command = self._prepare(opened, caps)
                 await self._spawn(command, opened)
-            await self._connect()
-            return await self._bring_up(command)
+            return await self._bring_up(await self._connect(command))
         except BaseException as exc:
             died = isinstance(exc, VirloomError) and await self._has_died()
             await self._undo()
@@ -293,21 +292,24 @@ class Launch:
             MARKER: self._record.marker,
         }
 
-    async def _connect(self) -> None:
+    async def _connect(self, command: CommandLine) -> live.Questions:
+        """Returns when QEMU answers; all questions have been asked by then."""
+        limit = self._driver.patience.greeting
         with Directory(self._directory) as directory:
             connection = directory.connect_unix(self._record.monitor)
-        self._monitor = await Monitor.connect(
-            connection, guest=self._guest.name, timeout=self._driver.patience.greeting
-        )
+        monitor = self._monitor = Monitor(connection, guest=self._guest.name)
+        questions = live.ask(monitor, self._model, command, limit)
+        await monitor.ready(limit)
         reached("monitor-connected")
+        return questions
 
-    async def _bring_up(self, command: CommandLine) -> RunningGuest:
+    async def _bring_up(self, questions: live.Questions) -> RunningGuest:
         """From a QEMU that answers to a guest that runs."""
         guest, record = self._guest, self._record
         assert self._process is not None
         assert self._monitor is not None
         assert self._log is not None
-        answers = await live.configure(self._monitor, self._model, command)
+        answers = await live.answers_to(questions, self._monitor, self._model)
         live.fill_in(self._model, self._id, answers)
         record.runtime["vcpu_threads"] = answers.vcpu_threads
         reached("configured")

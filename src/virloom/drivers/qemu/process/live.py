@@ -42,24 +42,43 @@ class Answers(NamedTuple):
     vcpu_threads: list[int]
 
 
-async def configure(monitor: Monitor, model: Domain, command: CommandLine) -> Answers:
-    """Asks and sets, all in one go: no step needs the answer of another.
+class Questions(NamedTuple):
+    """What has been sent to QEMU and is to be answered before its CPUs run."""
+
+    characters: asyncio.Future[Any]
+    cpus: asyncio.Future[Any]
+    steps: list[asyncio.Future[Any]]
+
+
+def ask(monitor: Monitor, model: Domain, command: CommandLine, limit: float) -> Questions:
+    """Asks and sets, all in one go, behind the negotiation: no step needs another's answer.
+
+    Args:
+        limit: Seconds for the answers; a fresh QEMU has not even begun to listen.
+    """
+    steps: list[tuple[str, dict[str, Any]]] = [
+        ("set_password", {"protocol": protocol, "password": password})
+        for protocol, password in command.passwords.items()
+    ]
+    steps += command.commands
+    if _balloon_wanted(model):
+        steps.append(("balloon", {"value": (model.current_memory or 0) * 1024}))
+    return Questions(
+        monitor.submit("query-chardev", timeout=limit),
+        monitor.submit("query-cpus-fast", timeout=limit),
+        [monitor.submit(name, arguments, timeout=limit) for name, arguments in steps],
+    )
+
+
+async def answers_to(questions: Questions, monitor: Monitor, model: Domain) -> Answers:
+    """What QEMU has answered; the guest's CPU has been checked as well.
 
     Raises:
         VirloomError: QEMU refused a step.
     """
-    characters = monitor.submit("query-chardev")
-    cpus = monitor.submit("query-cpus-fast")
-    steps = [
-        monitor.submit("set_password", {"protocol": protocol, "password": password})
-        for protocol, password in command.passwords.items()
-    ]
-    steps += [monitor.submit(name, arguments) for name, arguments in command.commands]
-    if _balloon_wanted(model):
-        steps.append(monitor.submit("balloon", {"value": (model.current_memory or 0) * 1024}))
-    await asyncio.gather(*steps)
-    answers = await read(characters, cpus)
-    await _check_cpu(monitor, model, (await cpus)[0]["qom-path"])
+    await asyncio.gather(*questions.steps)
+    answers = await read(questions.characters, questions.cpus)
+    await _check_cpu(monitor, model, (await questions.cpus)[0]["qom-path"])
     return answers
 
 
