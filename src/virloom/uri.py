@@ -16,6 +16,15 @@ TRANSPORTS = ("unix", "tcp", "tls", "ssh", "libssh", "libssh2", "ext")
 _WITHOUT_HOST = ("unix", "ext")
 _WITH_HOST = ("tcp", "tls", "ssh", "libssh", "libssh2")
 
+#: Parameters that are for the client's side only; all others go on to the driver.
+_CLIENT_PARAMETERS = frozenset(
+    (
+        "auth", "authfile", "command", "keyfile", "known_hosts", "known_hosts_verify", "mode",
+        "name", "netcat", "no_sanity", "no_tty", "no_verify", "pkipath", "proxy", "socket",
+        "sshauth", "tls_priority",
+    )
+)  # fmt: skip
+
 _FORM = "DRIVER[+TRANSPORT]://[USER@][HOST][:PORT]/[PATH][?PARAMETERS]"
 
 
@@ -105,8 +114,19 @@ class ConnectURI:
         return self.transport is not None or self.host is not None
 
     def without_transport(self) -> ConnectURI:
-        """What the driver's own side gets: neither transport nor authority nor their parameters."""
-        return ConnectURI(self.scheme, path=self.path) if self.is_remote else self
+        """What the driver's own side gets: neither transport nor authority nor their parameters.
+
+        ``name=`` of a remote URI says it in so many words.
+
+        Raises:
+            InvalidArg: That one is malformed.
+        """
+        if self.is_remote and (name := self.params.get("name")):
+            return ConnectURI.parse(name)
+        kept = {k: v for k, v in self.params.items() if k not in _CLIENT_PARAMETERS}
+        if not self.is_remote and len(kept) == len(self.params):
+            return self
+        return ConnectURI(self.scheme, path=self.path, params=kept)
 
     def __str__(self) -> str:
         scheme = f"{self.scheme}+{self.transport}" if self.transport else self.scheme

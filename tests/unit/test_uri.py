@@ -90,6 +90,11 @@ def test_what_the_other_side_gets() -> None:
     uri = ConnectURI.parse("qemu+ssh://me@host/system?keyfile=/k")
     assert uri.is_remote
     assert str(uri.without_transport()) == "qemu:///system"
+    unknown = ConnectURI.parse("qemu+tcp://host/system?mode=direct&other=1")
+    assert str(unknown.without_transport()) == "qemu:///system?other=1"
+    assert str(ConnectURI.parse("qemu:///system?socket=/s").without_transport()) == "qemu:///system"
+    named = ConnectURI.parse("qemu+tcp://host/system?name=test:///default")
+    assert str(named.without_transport()) == "test:///default"
     embedded = ConnectURI.parse("qemu:///embed?root=/x")
     assert not embedded.is_remote
     assert embedded.without_transport() == embedded

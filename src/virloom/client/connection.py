@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, Self
 
+from virloom.client.choice import choose
 from virloom.client.domain.calls import DomainCalls
 from virloom.client.host import HostCalls
 from virloom.client.link import Link
@@ -92,7 +93,8 @@ async def connect(uri: str | ConnectURI | None, *, readonly: bool = False) -> Co
     """Opens a connection.
 
     Args:
-        uri: What to open; None for ``LIBVIRT_DEFAULT_URI``.
+        uri: What to open, a URI or an alias; None as
+            :func:`~virloom.client.choice.choose` has it.
         readonly: Only calls that change nothing.
 
     Raises:
@@ -100,10 +102,7 @@ async def connect(uri: str | ConnectURI | None, *, readonly: bool = False) -> Co
         NoSupport: Nothing here serves such a URI.
         VirloomError: What the driver answered.
     """
-    if uri is None:
-        uri = ConnectURI.default()
-    elif isinstance(uri, str):
-        uri = ConnectURI.parse(uri)
+    uri = choose(uri)
     endpoint = await _endpoint(uri, readonly=readonly)
     connection = Connection(endpoint, uri)
     flags = ConnectFlags.RO if readonly else 0

@@ -57,7 +57,8 @@ def connect(uri: str | ConnectURI | None, *, readonly: bool = False) -> Connecti
     """Opens a connection.
 
     Args:
-        uri: What to open; None for ``LIBVIRT_DEFAULT_URI``.
+        uri: What to open, a URI or an alias; None as
+            :func:`~virloom.sync.choice.choose` has it.
         readonly: Only calls that change nothing.
 
     Raises:

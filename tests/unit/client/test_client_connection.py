@@ -162,10 +162,10 @@ async def test_opening_what_is_not_there() -> None:
 
 
 def test_opening_without_a_uri(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("LIBVIRT_DEFAULT_URI", raising=False)
+    monkeypatch.setenv("LIBVIRT_DEFAULT_URI", "qemu:system")
 
     async def attempt() -> None:
         await virloom.open()
 
-    with pytest.raises(InvalidArg, match="LIBVIRT_DEFAULT_URI"):
+    with pytest.raises(InvalidArg, match="qemu:system"):
         asyncio.run(attempt())

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the daemon of a URI listens: libvirt's rules for sockets, modes and ports."""
+
+from __future__ import annotations
+
+import os
+
+from virloom.errors import InvalidArg, OperationInvalid
+from virloom.uri import ConnectURI
+
+#: The daemon that serves one kind of driver alone; the others are with ``libvirtd`` only.
+DAEMONS = {
+    "bhyve": "virtbhyved",
+    "ch": "virtchd",
+    "interface": "virtinterfaced",
+    "lxc": "virtlxcd",
+    "network": "virtnetworkd",
+    "nodedev": "virtnodedevd",
+    "nwfilter": "virtnwfilterd",
+    "qemu": "virtqemud",
+    "secret": "virtsecretd",
+    "storage": "virtstoraged",
+    "vbox": "virtvboxd",
+    "vz": "virtvzd",
+    "xen": "virtxend",
+}
+
+#: What a daemon of the whole host, and one of a user, call their connection.
+_SYSTEM, _SESSION = "/system", "/session"
+
+_SYSTEM_SOCKETS = "/run/libvirt"
+
+#: Ports where the URI names none.
+PORTS = {"tcp": 16509, "tls": 16514}
+
+
+def is_served_by_daemon(uri: ConnectURI) -> bool:
+    """Whether a daemon is asked for, here or on another host."""
+    return uri.is_remote or (uri.scheme in DAEMONS and uri.path in (_SYSTEM, _SESSION))
+
+
+def transport_of(uri: ConnectURI) -> str:
+    """How the daemon is reached; a host alone means TLS."""
+    return uri.transport or ("tls" if uri.host is not None else "unix")
+
+
+def port_of(uri: ConnectURI) -> int:
+    """The TCP port of its daemon."""
+    return uri.port if uri.port is not None else PORTS[transport_of(uri)]
+
+
+def unix_socket(uri: ConnectURI, *, readonly: bool) -> str:
+    """The path of the daemon's socket.
+
+    ``socket=`` says it itself. Else ``mode=direct`` is the driver's own daemon, ``mode=legacy`` is
+    libvirtd, and without either it is the former where its socket is there. One on another host
+    (ssh) cannot be looked for, and is libvirtd's then.
+
+    Raises:
+        InvalidArg: The mode is none, or the driver has no daemon of its own.
+        OperationInvalid: A session of another host, whose directory nobody knows here.
+    """
+    if path := uri.params.get("socket"):
+        return path
+    session = uri.path == _SESSION
+    if session and uri.host is not None:
+        raise OperationInvalid(
+            f"'{uri}': the socket of another host's session is not known",
+            remedy="give it as 'socket=', or let that host have virt-ssh-helper",
+        )
+    directory = _session_sockets() if session else _SYSTEM_SOCKETS
+    suffix = "-sock-ro" if readonly and not session else "-sock"
+    legacy = f"{directory}/libvirt{suffix}"
+    daemon = DAEMONS.get(uri.scheme)
+    direct = f"{directory}/{daemon}{suffix}" if daemon else None
+    mode = uri.params.get("mode", "auto")
+    if mode == "direct":
+        if direct is None:
+            raise InvalidArg(f"'{uri}': the driver '{uri.scheme}' has no daemon of its own")
+        return direct
+    if mode == "auto":
+        here = direct is not None and uri.host is None
+        return direct if here and direct and os.path.exists(direct) else legacy
+    if mode != "legacy":
+        raise InvalidArg(f"'{uri}': the mode '{mode}' is not one of auto, direct, legacy")
+    return legacy
+
+
+def _session_sockets() -> str:
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    return f"{runtime}/libvirt" if runtime else os.path.expanduser("~/.cache/libvirt")
+
+
+def flag(uri: ConnectURI, name: str) -> bool:
+    """A parameter that is a number used as yes (not 0) or no.
+
+    Raises:
+        InvalidArg: It is no number.
+    """
+    text = uri.params.get(name, "0")
+    try:
+        return int(text) != 0
+    except ValueError as exc:
+        raise InvalidArg(f"'{uri}': {name} must be a number, not '{text}'") from exc
