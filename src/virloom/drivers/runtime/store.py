@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InvalidArg, system_failure
+from virloom.errors import InvalidArg, XmlDetail, XmlError, system_failure
 from virloom.host.files import write_atomic
 
 logger = logging.getLogger(__name__)
@@ -30,9 +30,15 @@ def check_name(name: str, domain: ErrorDomain = ErrorDomain.DOMAIN) -> None:
     """Refuses names that cannot be a file's.
 
     Raises:
-        InvalidArg: The name is empty, has a slash or a NUL, is ``.`` or ``..``, or too long.
+        XmlError: The name has a slash.
+        XmlDetail: It has a line break.
+        InvalidArg: It is empty, has a NUL, is ``.`` or ``..``, or too long.
     """
-    if not name or "/" in name or "\0" in name or name in (".", ".."):
+    if "/" in name:
+        raise XmlError(f"name {name} cannot contain '/'", domain=domain)
+    if "\n" in name:
+        raise XmlDetail("invalid char in name: line break", domain=ErrorDomain.XML)
+    if not name or "\0" in name or name in (".", ".."):
         raise InvalidArg(f"name '{name}' cannot be used for a file", domain=domain)
     if len(os.fsencode(name)) > 240:  # NAME_MAX less what we append
         raise InvalidArg(f"name '{name[:40]}…' is longer than 240 bytes", domain=domain)

@@ -10,7 +10,14 @@ import pytest
 from virloom.drivers.qemu.config import QemuConfig
 from virloom.drivers.runtime.settings import parse_settings
 from virloom.drivers.runtime.store import DocumentStore, check_name
-from virloom.errors import ConfSyntax, InvalidArg, SystemFailure
+from virloom.errors import (
+    ConfSyntax,
+    InvalidArg,
+    SystemFailure,
+    VirloomError,
+    XmlDetail,
+    XmlError,
+)
 
 
 @pytest.fixture
@@ -50,9 +57,20 @@ def test_a_missing_directory_is_said(tmp_path: Path) -> None:
         DocumentStore(tmp_path / "gone", tmp_path).save("web", "<domain/>")
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\0b", "x" * 241])
-def test_names_that_no_file_can_have(name: str) -> None:
-    with pytest.raises(InvalidArg):
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("", InvalidArg),
+        (".", InvalidArg),
+        ("..", InvalidArg),
+        ("a\0b", InvalidArg),
+        ("x" * 241, InvalidArg),
+        ("a/b", XmlError),
+        ("a\nb", XmlDetail),
+    ],
+)
+def test_names_that_no_file_can_have(name: str, error: type[VirloomError]) -> None:
+    with pytest.raises(error):
         check_name(name)
 
 
