@@ -266,9 +266,7 @@ class virConnect:
         """``virConnectListStoragePools``."""
         return call(self, "virConnectListStoragePools")
 
-    def lookupByID(self, id: int) -> Any:
-        """``virDomainLookupByID``."""
-        return call(self, "virDomainLookupByID", id)
+    lookupByID = _connection.lookupByID
 
     def lookupByName(self, name: str) -> Any:
         """``virDomainLookupByName``."""

@@ -256,3 +256,11 @@ def registerCloseCallback(self: Any, cb: Callable[..., object], opaque: Any) -> 
 def unregisterCloseCallback(self: Any) -> None:
     """Takes it back."""
     self._close_data = None
+
+
+def lookupByID(self: Any, id: int) -> Any:
+    """The running domain of an id."""
+    if id < 0:
+        text = "id in virDomainLookupByID must be zero or greater"
+        fail((8, 20, text, 2, "virDomainLookupByID", "id", None, 0, 0), "virDomainLookupByID")
+    return call(self, "virDomainLookupByID", id)

@@ -244,7 +244,7 @@ def shown(owner: Any, kind: Any, value: Any) -> Any:
         return wrap(owner, value)
     if isinstance(value, list):
         element: Any = kind[1]
-        if isinstance(element, type) and {"field", "value"} == {n for n, _ in element.WIRE}:
+        if {"field", "value"} == {name for name, _ in getattr(element, "WIRE", ())}:
             return params_of(value)
         return [shown(owner, element, item) for item in value]
     if isinstance(kind, tuple) and kind[0] in ("chars", "fixed-chars"):

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The drop-in ``libvirt`` with real guests: beside libvirt's own binding, and on event loops."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from virloom.drivers.qemu.capabilities.emulator import find_emulator
+from virloom.errors import VirloomError
+from virloom.testing import guest as tiny
+from virloom.testing.documents import tiny_guest_xml
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+SOURCES = (ROOT / "src", ROOT / "packaging" / "virloom-libvirt" / "src")
+SYSTEM_PYTHON = "/usr/bin/python3"
+
+#: What the session gives on Virloom and not on libvirt 9, and why. Empty: nothing.
+DIFFERENCES: dict[str, str] = {}
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A directory that libvirt's own user may reach (its guests run as that), with a short name."""
+    try:
+        find_emulator("x86_64")
+        tiny.kernel()
+        tiny.initramfs()
+    except VirloomError as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must have what guests need: {error.message}")
+        pytest.skip(error.message)
+    with tempfile.TemporaryDirectory(prefix="dropin-") as name:
+        path = Path(name)
+        path.chmod(0o755)
+        yield path
+
+
+def run_script(python: str, script: str, root: Path, *arguments: str, **env: str) -> str:
+    """What a script prints that gets the URI of the embedded driver in *root*."""
+    done = subprocess.run(
+        [python, str(HERE / script), f"qemu:///embed?root={root}", *arguments],
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def ours(script: str, root: Path, *arguments: str) -> str:
+    """The same with the drop-in."""
+    path = os.pathsep.join(map(str, SOURCES))
+    return run_script(sys.executable, script, root, *arguments, PYTHONPATH=path)
+
+
+def rows_of(output: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The session's steps by number and name, and its events."""
+    told = json.loads(output)
+    return {f"{n} {row[0]}": row[1:] for n, row in enumerate(told["rows"])}, told["events"]
+
+
+@pytest.mark.parity
+def test_a_session_gives_what_it_gives_on_libvirt(home: Path) -> None:
+    probe = [SYSTEM_PYTHON, "-c", "import libvirt"]
+    if not Path(SYSTEM_PYTHON).exists() or subprocess.run(probe, capture_output=True).returncode:
+        pytest.skip("python3-libvirt is not installed")
+    (home / "theirs" / "etc").mkdir(parents=True)
+    (home / "theirs" / "etc" / "qemu.conf").write_text('stdio_handler = "file"\n')
+    theirs, their_events = rows_of(run_script(SYSTEM_PYTHON, "dropin_session.py", home / "theirs"))
+    mine, my_events = rows_of(ours("dropin_session.py", home / "ours"))
+    different = {
+        name: (theirs.get(name), mine.get(name))
+        for name in theirs | mine
+        if theirs.get(name) != mine.get(name) and name.partition(" ")[2] not in DIFFERENCES
+    }
+    assert not different
+    assert my_events == their_events
+    assert len(theirs) > 90  # it went through to its end
+
+
+def test_a_console_an_asyncio_loop_and_a_handler_that_fails(home: Path) -> None:
+    document = home / "guest.xml"
+    document.write_text(tiny_guest_xml("console", machine="pc"))
+    told = json.loads(ours("dropin_asyncio.py", home / "ours", str(document)))
+    assert told["ready"]
+    assert told["echo"]
+    assert told["lifecycle"][:2] == [[2, 0], [4, 0]]
+    assert told["lifecycle"][-1] == [5, 1]
+    assert told["survived"]  # a callback that raised did not end the loop
+    assert told["idle"]
+    assert told["blocking"] == "connection closed"
