@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.capabilities import BinaryCaps
+from virloom.drivers.qemu.capabilities.kvm import require_usable
 from virloom.drivers.qemu.command.builder import build
 from virloom.drivers.qemu.command.context import BuildContext, CommandLine
 from virloom.drivers.qemu.command.files import plan_files
@@ -108,6 +109,8 @@ class Launch:
             VirloomError: It did not start, and nothing of it is left.
         """
         try:
+            if self._model.type == "kvm":
+                await require_usable(self._driver.directories.cache, self._model.name)
             await self._reach_areas()
             choose_firmware(self._model, self._driver.directories)
             caps = await self._driver.capabilities.apply(self._emulator(), self._checked)
