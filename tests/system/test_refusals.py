@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import virloom
+from virloom.drivers.qemu.capabilities.kvm import usable
 from virloom.enums.domain import DomainCreateFlags, DomainDefineFlags
 from virloom.errors import (
     ConfigUnsupported,
@@ -298,3 +299,13 @@ async def test_a_record_that_is_none_is_left_alone(root: Path) -> None:
         dom = await conn.create_xml(paused_guest_xml("db"), PAUSED)
         await dom.destroy()
     assert record.read_text() == "{ not a record"
+
+
+async def test_kvm_where_it_runs_no_guests(conn: virloom.Connection, tmp_path: Path) -> None:
+    document = PLAIN.replace("type='qemu'", "type='kvm'", 1)
+    if await usable(tmp_path):
+        dom = await conn.create_xml(document, PAUSED)
+        assert await dom.is_active()
+        return
+    with pytest.raises(ConfigUnsupported, match="type='qemu'"):
+        await conn.create_xml(document, PAUSED)
