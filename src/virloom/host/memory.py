@@ -19,7 +19,10 @@ _PROC = "/proc"
 _HOST_FIELDS = {"MemTotal": "total", "MemFree": "free", "Buffers": "buffers", "Cached": "cached"}
 _NODE_FIELDS = {"MemTotal": "total", "MemFree": "free"}
 
-_LINE = re.compile(r"(?:Node \d+ +)?(\w+): +(\d+) kB")
+#: Memory stands in the first lines of ``meminfo``; what follows is of no use here.
+_HEAD = 512
+
+_LINES = re.compile(r"^(?:Node \d+ +)?(\w+): +(\d+) kB$", re.MULTILINE)
 
 
 def nodes(sys: str | os.PathLike[str] = _SYS) -> list[int]:
@@ -129,5 +132,6 @@ def sharing(sys: str | os.PathLike[str] = _SYS) -> list[tuple[Sharing, int]]:
 
 
 def _read(path: Path, names: dict[str, str]) -> dict[str, int]:
-    found = dict(_LINE.findall(path.read_text(encoding="ascii", errors="replace")))
-    return {ours: int(found[theirs]) for theirs, ours in names.items() if theirs in found}
+    with open(path, encoding="ascii", errors="replace") as file:
+        found = _LINES.findall(file.read(_HEAD))
+    return {names[name]: int(value) for name, value in found if name in names}

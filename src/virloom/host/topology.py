@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import NamedTuple
 
 
@@ -78,23 +77,21 @@ class Topology(NamedTuple):
 
 def read_topology(sys: str | os.PathLike[str] = "/sys") -> Topology:
     """What the file tree at *sys* says; a host without nodes is a single one."""
-    root = Path(sys)
-    system = root / "devices" / "system"
-    nodes = sorted(_numbered(system / "node", "node"))
-    cells = [_cell(system, number) for number in nodes] or [_only_cell(system)]
-    groups = root / "kernel" / "iommu_groups"
-    iommu = groups.is_dir() and any(groups.iterdir())
-    return Topology(tuple(cells), iommu, _caches(system / "cpu"))
+    system = f"{os.fspath(sys)}/devices/system"
+    nodes = sorted(_numbered(f"{system}/node", "node"))
+    cells = [_cell(system, number) for number in nodes] or [_only_cell(os.fspath(sys))]
+    iommu = bool(_names(f"{os.fspath(sys)}/kernel/iommu_groups"))
+    return Topology(tuple(cells), iommu, _caches(f"{system}/cpu"))
 
 
 def present_cpus(sys: str | os.PathLike[str] = "/sys") -> list[int]:
     """The numbers of the processors that are there, those that are offline included."""
-    return _list(_text(Path(sys) / "devices" / "system" / "cpu" / "present"))
+    return _list(_text(f"{os.fspath(sys)}/devices/system/cpu/present"))
 
 
 def online_cpus(sys: str | os.PathLike[str] = "/sys") -> list[int]:
     """The numbers of the processors that run."""
-    return _list(_text(Path(sys) / "devices" / "system" / "cpu" / "online"))
+    return _list(_text(f"{os.fspath(sys)}/devices/system/cpu/online"))
 
 
 class CpuTimes(NamedTuple):
@@ -116,7 +113,8 @@ def cpu_times(number: int | None = None, proc: str | os.PathLike[str] = "/proc")
         OSError: The file cannot be read.
     """
     wanted = "cpu" if number is None else f"cpu{number}"
-    text = (Path(proc) / "stat").read_text(encoding="ascii", errors="replace")
+    with open(os.path.join(proc, "stat"), encoding="ascii", errors="replace") as file:
+        text = file.read()
     for line in text.splitlines():
         name, *words = line.split()
         if name == wanted and len(words) >= 7:
@@ -128,26 +126,25 @@ def cpu_times(number: int | None = None, proc: str | os.PathLike[str] = "/proc")
     return None
 
 
+#: What the kernel gives of an attribute at most.
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
 #: The lowest level that is told of: what is below belongs to one core, and to nobody else.
 _SHARED_LEVEL = 3
 
 _KINDS = {"Unified": "both", "Instruction": "code", "Data": "data"}
 
 
-def _caches(cpus: Path) -> tuple[CacheBank, ...]:
+def _caches(cpus: str) -> tuple[CacheBank, ...]:
     banks: set[tuple[int, int, CacheBank]] = set()
-    for cpu in sorted(_numbered(cpus, "cpu")):
-        for index in sorted(_numbered(cpus / f"cpu{cpu}" / "cache", "index")):
-            place = cpus / f"cpu{cpu}" / "cache" / f"index{index}"
-            bank = CacheBank(
-                _number(place / "id", -1),
-                _number(place / "level", 0),
-                _KINDS.get(_text(place / "type"), ""),
-                _kib(_text(place / "size")),
-                _text(place / "shared_cpu_list"),
-            )
-            if bank.level >= _SHARED_LEVEL and bank.number >= 0 and bank.kind:
-                banks.add((bank.level, bank.number, bank))
+    for cpu in _numbered(cpus, "cpu"):
+        for index in _numbered(f"{cpus}/cpu{cpu}/cache", "index"):
+            place = f"{cpus}/cpu{cpu}/cache/index{index}"
+            level, number = _number(f"{place}/level", 0), _number(f"{place}/id", -1)
+            kind = _KINDS.get(_text(f"{place}/type")) if level >= _SHARED_LEVEL else None
+            if kind is not None and number >= 0:
+                size, whose = _kib(_text(f"{place}/size")), _text(f"{place}/shared_cpu_list")
+                banks.add((level, number, CacheBank(number, level, kind, size, whose)))
     return tuple(bank for _, _, bank in sorted(banks))
 
 
@@ -156,36 +153,36 @@ def _kib(text: str) -> int:
     return int(text[:-1]) if text[-1:] == "K" and text[:-1].isdigit() else 0
 
 
-def _cell(system: Path, number: int) -> Cell:
-    node = system / "node" / f"node{number}"
-    total = re.search(r"MemTotal:\s+(\d+) kB", _text(node / "meminfo"))
+def _cell(system: str, number: int) -> Cell:
+    node = f"{system}/node/node{number}"
+    total = re.search(r"MemTotal:\s+(\d+) kB", _text(f"{node}/meminfo"))
     memory = int(total[1]) if total else 0
-    cpus = [_cpu(system, cpu) for cpu in _list(_text(node / "cpulist"))]
-    distances = tuple(int(word) for word in _text(node / "distance").split() if word.isdigit())
-    return Cell(number, memory, _pages(node / "hugepages", memory), distances, tuple(cpus))
+    cpus = [_cpu(system, cpu) for cpu in _list(_text(f"{node}/cpulist"))]
+    distances = tuple(int(word) for word in _text(f"{node}/distance").split() if word.isdigit())
+    return Cell(number, memory, _pages(f"{node}/hugepages", memory), distances, tuple(cpus))
 
 
-def _only_cell(system: Path) -> Cell:
+def _only_cell(sys: str) -> Cell:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1024
-    cpus = [_cpu(system, cpu) for cpu in _list(_text(system / "cpu" / "online"))]
-    return Cell(0, memory, _pages(Path("/sys/kernel/mm/hugepages"), memory), (), tuple(cpus))
+    cpus = [_cpu(f"{sys}/devices/system", cpu) for cpu in online_cpus(sys)]
+    return Cell(0, memory, _pages(f"{sys}/kernel/mm/hugepages", memory), (), tuple(cpus))
 
 
-def _cpu(system: Path, number: int) -> HostCpu:
-    topology = system / "cpu" / f"cpu{number}" / "topology"
+def _cpu(system: str, number: int) -> HostCpu:
+    topology = f"{system}/cpu/cpu{number}/topology"
     return HostCpu(
         number,
-        _number(topology / "physical_package_id", 0),
-        _number(topology / "die_id", 0),
-        _number(topology / "core_id", number),
-        _text(topology / "thread_siblings_list") or str(number),
+        _number(f"{topology}/physical_package_id", 0),
+        _number(f"{topology}/die_id", 0),
+        _number(f"{topology}/core_id", number),
+        _text(f"{topology}/thread_siblings_list") or str(number),
     )
 
 
-def _pages(directory: Path, memory_kib: int) -> dict[int, int]:
+def _pages(directory: str, memory_kib: int) -> dict[int, int]:
     """Numbers by size; small pages are those that large ones leave over."""
     large = {
-        size: _number(directory / f"hugepages-{size}kB" / "nr_hugepages", 0)
+        size: _number(f"{directory}/hugepages-{size}kB/nr_hugepages", 0)
         for size in sorted(_numbered(directory, "hugepages-", "kB"))
     }
     small = os.sysconf("SC_PAGE_SIZE") // 1024
@@ -193,23 +190,38 @@ def _pages(directory: Path, memory_kib: int) -> dict[int, int]:
     return {small: max(0, memory_kib - taken) // small, **large}
 
 
-def _numbered(directory: Path, prefix: str, suffix: str = "") -> list[int]:
-    pattern = re.compile(f"{prefix}([0-9]+){suffix}")
+def _numbered(directory: str, prefix: str, suffix: str = "") -> list[int]:
+    names = _names(directory)
+    middles = (name.removeprefix(prefix).removesuffix(suffix) for name in names)
+    return [
+        int(middle)
+        for name, middle in zip(names, middles, strict=True)
+        if middle.isascii() and middle.isdecimal() and name == f"{prefix}{middle}{suffix}"
+    ]
+
+
+def _names(directory: str) -> list[str]:
     try:
-        names = os.listdir(directory)
+        return os.listdir(directory)
     except OSError:
         return []
-    return [int(match[1]) for name in names if (match := pattern.fullmatch(name))]
 
 
-def _text(path: Path) -> str:
+def _text(path: str) -> str:
+    # Of hundreds of these files, open() would cost three times as much; none exceeds a page.
     try:
-        return path.read_text(encoding="ascii", errors="replace").strip()
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return ""
+    try:
+        return os.read(file, _PAGE).decode("ascii", "replace").strip()
+    except OSError:
+        return ""
+    finally:
+        os.close(file)
 
 
-def _number(path: Path, default: int) -> int:
+def _number(path: str, default: int) -> int:
     try:
         return int(_text(path))
     except ValueError:

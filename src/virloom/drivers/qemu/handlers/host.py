@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 
 from virloom.drivers.qemu.capabilities import Parts, find_emulator, kvm
 from virloom.drivers.qemu.capabilities.document import (
@@ -117,18 +118,13 @@ class Host:
 
     @serves(p.NODE_GET_INFO)
     def info(self, call: Call, args: Void) -> p.NodeGetInfoRet:
-        topology = read_topology()
-        cpus, all_cpus = cpu_count(), len(present_cpus()) or cpu_count()
-        sockets, dies, cores, threads = topology.shape
-        shape = (len(topology.cells), sockets, dies * cores, threads)
-        if shape[0] * shape[1] * shape[2] * shape[3] != all_cpus:
-            # A host of unequal parts has no such numbers; libvirt tells one flat socket.
-            shape = (1, 1, all_cpus, 1)
+        online = online_cpus()
+        shape = _shape(tuple(online), len(present_cpus()) or cpu_count())
         processor = read_processor()
         return p.NodeGetInfoRet(
             os.uname().machine.encode()[:31].ljust(32, b"\0"),
-            sum(cell.memory_kib for cell in topology.cells),
-            cpus,
+            sum(_statistics(node).get("total", 0) for node in memory.nodes()),
+            len(online) or cpu_count(),
             processor.megahertz if processor is not None else 0,
             *shape,
         )
@@ -249,10 +245,26 @@ def _last_cell(first: int, count: int) -> int:
 
 def _free_bytes(node: int) -> int:
     """Free memory of a cell; 0 where numbers have gaps and there is none."""
+    return _statistics(node).get("free", 0) * 1024
+
+
+def _statistics(node: int) -> dict[str, int]:
     try:
-        return memory.node_statistics(node).get("free", 0) * 1024
+        return memory.node_statistics(node)
     except OSError as exc:
-        raise system_failure(f"cannot read the free memory of cell {node}", exc) from exc
+        raise system_failure(f"cannot read the memory of cell {node}", exc) from exc
+
+
+@lru_cache(maxsize=1)
+def _shape(online: tuple[int, ...], present: int) -> tuple[int, int, int, int]:
+    """Nodes, sockets, cores and threads; processors keep their places until some come or go."""
+    topology = read_topology()
+    sockets, dies, cores, threads = topology.shape
+    nodes = len(topology.cells)
+    if nodes * sockets * dies * cores * threads != present:
+        # A host of unequal parts has no such numbers; libvirt tells one flat socket.
+        return 1, 1, present, 1
+    return nodes, sockets, dies * cores, threads
 
 
 def _pages(cell: int, size_kib: int) -> int:
