@@ -32,6 +32,7 @@ from virloom.errors import (
     NoDomainSnapshot,
     OperationFailed,
     OperationInvalid,
+    OperationUnsupported,
     SystemFailure,
     XmlError,
 )
@@ -71,6 +72,8 @@ async def test_the_host_as_a_whole(conn: Connection, endpoint: Endpoint) -> None
     assert len(per_cell) == len(cells)
     security = await endpoint.call(p.NODE_GET_SECURITY_MODEL, VOID)
     assert (security.model, security.doi) == (b"none\0", b"0\0")
+    with pytest.raises(OperationUnsupported):
+        await endpoint.call(p.NODE_GET_SEV_INFO, p.NodeGetSevInfoArgs(0, 0))
 
 
 async def test_kvm_is_announced_where_it_works(conn: Connection, tmp_path: Path) -> None:
@@ -78,6 +81,19 @@ async def test_kvm_is_announced_where_it_works(conn: Connection, tmp_path: Path)
     types = {one.get("type") for one in root.iterfind("guest/arch/domain")}
     assert "qemu" in types
     assert ("kvm" in types) == await kvm.usable(tmp_path)
+
+
+async def test_kvm_guests_are_refused_where_it_does_not_work(
+    conn: Connection, tmp_path: Path
+) -> None:
+    verdict = await kvm.check(tmp_path)
+    if verdict.usable:
+        pytest.skip("KVM works here")
+    document = paused_guest_xml("web").replace("type='qemu'", "type='kvm'", 1)
+    dom = await conn.define_xml(document)
+    with pytest.raises(ConfigUnsupported) as refusal:
+        await dom.create()
+    assert verdict.reason in str(refusal.value)
 
 
 async def test_processors(conn: Connection, endpoint: Endpoint) -> None:

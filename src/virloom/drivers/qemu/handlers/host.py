@@ -23,6 +23,7 @@ from virloom.errors import (
     InternalError,
     InvalidArg,
     OperationFailed,
+    OperationUnsupported,
     system_failure,
 )
 from virloom.host import memory
@@ -108,6 +109,13 @@ class Host:
             ]
             lines.append(f"  </{section}>")
         return p.ConnectGetSysinfoRet("\n".join([*lines, "</sysinfo>", ""]))
+
+    @serves(p.NODE_GET_SEV_INFO)
+    def sev_info(self, call: Call, args: p.NodeGetSevInfoArgs) -> p.NodeGetSevInfoRet:
+        check_flags(call, args.flags, _STRING_OKAY)
+        raise OperationUnsupported(
+            "guests with encrypted memory (SEV) are not supported", domain=ErrorDomain.QEMU
+        )
 
     @serves(p.NODE_GET_SECURITY_MODEL)
     def security_model(self, call: Call, args: Void) -> p.NodeGetSecurityModelRet:
