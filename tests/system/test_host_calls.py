@@ -17,12 +17,14 @@ from virloom.drivers.homes import open_in_process
 from virloom.drivers.qemu.capabilities import kvm
 from virloom.endpoint.endpoint import Endpoint
 from virloom.enums.domain import (
+    DomainCreateFlags,
     DomainEventType,
     DomainGetJobStatsFlags,
     DomainJobType,
     DomainLifecycle,
     DomainLifecycleAction,
     DomainModificationImpact,
+    DomainUndefineFlagsValues,
 )
 from virloom.errors import (
     ConfigUnsupported,
@@ -44,6 +46,7 @@ from virloom.procedures.types import NonnullDomain
 from virloom.testing.documents import paused_guest_xml
 from virloom.uri import ConnectURI
 
+START_PAUSED = DomainCreateFlags.START_PAUSED
 LIVE, CONFIG = DomainModificationImpact.LIVE, DomainModificationImpact.CONFIG
 
 
@@ -313,6 +316,21 @@ async def test_another_name_is_kept(root: Path) -> None:
     assert [path.name for path in (root / "etc/qemu").glob("*.xml")] == ["new.xml"]
     async with virloom.open(embedded(root)) as conn:
         assert [one.name for one in await conn.list_all_domains()] == ["new"]
+
+
+async def test_firmware_variables_stay_with_a_domain(conn: Connection) -> None:
+    """Their file is named after the domain; under a new name it must not begin anew."""
+    document = paused_guest_xml("old").replace("<os>", "<os firmware='efi'>")
+    assert "firmware='efi'" in document
+    dom = await conn.define_xml(document)
+    await dom.rename("new")
+    path = ET.fromstring(await dom.xml_desc()).findtext("os/nvram", "")
+    assert path.endswith("/old_VARS.fd")
+    await dom.create(START_PAUSED)
+    assert Path(path).exists()
+    await dom.destroy()
+    await dom.undefine(DomainUndefineFlagsValues.NVRAM)
+    assert not Path(path).exists()
 
 
 async def test_a_domain_that_runs_keeps_its_name(paused: PausedGuest) -> None:
