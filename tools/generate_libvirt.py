@@ -307,7 +307,7 @@ def _calling(
     typed = []
     for argument, (_, kind), entry in zip(arguments[1:], fields, row["args"][1:], strict=True):
         default = f" = {entry['default']}" if "default" in entry else ""
-        annotation = _annotation(kind)
+        annotation = "str" if argument == "uuidstr" else _annotation(kind)
         if default == " = None" and "None" not in annotation:
             annotation += " | None"
         typed.append(f"{argument}: {annotation}{default}")

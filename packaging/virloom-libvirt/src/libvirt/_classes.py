@@ -276,7 +276,7 @@ class virConnect:
         """``virDomainLookupByUUID``."""
         return call(self, "virDomainLookupByUUID", uuid)
 
-    def lookupByUUIDString(self, uuidstr: bytes) -> Any:
+    def lookupByUUIDString(self, uuidstr: str) -> Any:
         """``virDomainLookupByUUIDString``."""
         return call(self, "virDomainLookupByUUIDString", uuidstr)
 
@@ -304,7 +304,7 @@ class virConnect:
         """``virNetworkLookupByUUID``."""
         return call(self, "virNetworkLookupByUUID", uuid)
 
-    def networkLookupByUUIDString(self, uuidstr: bytes) -> Any:
+    def networkLookupByUUIDString(self, uuidstr: str) -> Any:
         """``virNetworkLookupByUUIDString``."""
         return call(self, "virNetworkLookupByUUIDString", uuidstr)
 
@@ -405,7 +405,7 @@ class virConnect:
         """``virNWFilterLookupByUUID``."""
         return call(self, "virNWFilterLookupByUUID", uuid)
 
-    def nwfilterLookupByUUIDString(self, uuidstr: bytes) -> Any:
+    def nwfilterLookupByUUIDString(self, uuidstr: str) -> Any:
         """``virNWFilterLookupByUUIDString``."""
         return call(self, "virNWFilterLookupByUUIDString", uuidstr)
 
@@ -439,7 +439,7 @@ class virConnect:
         """``virSecretLookupByUUID``."""
         return call(self, "virSecretLookupByUUID", uuid)
 
-    def secretLookupByUUIDString(self, uuidstr: bytes) -> Any:
+    def secretLookupByUUIDString(self, uuidstr: str) -> Any:
         """``virSecretLookupByUUIDString``."""
         return call(self, "virSecretLookupByUUIDString", uuidstr)
 
@@ -471,7 +471,7 @@ class virConnect:
         """``virStoragePoolLookupByUUID``."""
         return call(self, "virStoragePoolLookupByUUID", uuid)
 
-    def storagePoolLookupByUUIDString(self, uuidstr: bytes) -> Any:
+    def storagePoolLookupByUUIDString(self, uuidstr: str) -> Any:
         """``virStoragePoolLookupByUUIDString``."""
         return call(self, "virStoragePoolLookupByUUIDString", uuidstr)
 
@@ -1195,11 +1195,7 @@ class virDomain:
 
     saveParams = _domain.saveParams
     schedulerParameters = _domain.schedulerParameters
-
-    def schedulerParametersFlags(self, flags: int = 0) -> Any:
-        """``virDomainGetSchedulerParametersFlags``."""
-        return call(self, "virDomainGetSchedulerParametersFlags", flags)
-
+    schedulerParametersFlags = _domain.schedulerParametersFlags
     schedulerType = _domain.schedulerType
     screenshot = _domain.screenshot
     securityLabel = _domain.securityLabel
@@ -1393,10 +1389,7 @@ class virDomain:
         result: int = call(self, "virDomainSetAutostartOnce", autostart)
         return result
 
-    def setThrottleGroup(self, group: str, params: Any, flags: int = 0) -> int:
-        """``virDomainSetThrottleGroup``."""
-        result: int = call(self, "virDomainSetThrottleGroup", group, params, flags)
-        return result
+    setThrottleGroup = _domain.setThrottleGroup
 
 
 class virDomainCheckpoint:
@@ -1719,7 +1712,7 @@ class virNetwork:
         """``virNetworkPortLookupByUUID``."""
         return call(self, "virNetworkPortLookupByUUID", uuid)
 
-    def portLookupByUUIDString(self, uuidstr: bytes) -> Any:
+    def portLookupByUUIDString(self, uuidstr: str) -> Any:
         """``virNetworkPortLookupByUUIDString``."""
         return call(self, "virNetworkPortLookupByUUIDString", uuidstr)
 

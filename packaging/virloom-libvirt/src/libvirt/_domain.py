@@ -287,24 +287,35 @@ def setPerfEvents(self: Any, params: Mapping[str, Any], flags: int = 0) -> int:
 
 def setSchedulerParametersFlags(self: Any, params: Mapping[str, Any], flags: int = 0) -> int:
     """Sets scheduler parameters."""
-    return _set_like(
-        self,
-        "virDomainGetSchedulerParametersFlags",
-        "virDomainSetSchedulerParametersFlags",
-        params,
-        flags,
-    )
+    tagged = typed_like(params, _scheduler(self, flags).params)
+    return int(call(self, "virDomainSetSchedulerParametersFlags", tagged, flags))
 
 
 def setSchedulerParameters(self: Any, params: Mapping[str, Any]) -> int:
     """Sets scheduler parameters."""
-    current = params_in(lambda: invoke(self, "virDomainGetSchedulerParametersFlags", 0))
-    return int(call(self, "virDomainSetSchedulerParameters", typed_like(params, current)))
+    tagged = typed_like(params, _scheduler(self, 0).params)
+    return int(call(self, "virDomainSetSchedulerParameters", tagged))
 
 
-def schedulerParameters(self: Any) -> Any:
+def schedulerParameters(self: Any) -> dict[str, Any]:
     """The scheduler's parameters."""
-    return self.schedulerParametersFlags(0)
+    return schedulerParametersFlags(self, 0)
+
+
+def schedulerParametersFlags(self: Any, flags: int = 0) -> dict[str, Any]:
+    """The same, with flags."""
+    return params_of(_scheduler(self, flags).params)
+
+
+def _scheduler(self: Any, flags: int) -> Any:
+    """The parameters as they came; the scheduler's type tells how many there are."""
+    number = invoke(self, "virDomainGetSchedulerType").nparams
+    return invoke(self, "virDomainGetSchedulerParametersFlags", number, flags)
+
+
+def setThrottleGroup(self: Any, group: str, params: Mapping[str, Any], flags: int = 0) -> int:
+    """Sets the limits of a group of disks."""
+    return int(call(self, "virDomainSetThrottleGroup", group, typed(params, {}), flags))
 
 
 def setBlockIoTune(self: Any, disk: str, params: Mapping[str, Any], flags: int = 0) -> int:

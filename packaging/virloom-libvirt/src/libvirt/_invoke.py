@@ -179,7 +179,7 @@ def sent(kind: Any, value: Any, function: str, name: str) -> Any:
     if isinstance(kind, type):
         if value is None:
             must_not_be_null(function, name)
-        return value._o
+        return value if isinstance(value, Record) else value._o
     form = kind[0]
     if form == "optional":
         return None if value is None else sent(kind[1], value, function, name)
