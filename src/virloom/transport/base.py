@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a transport is, for whoever speaks the protocol over one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+
+class TransportClosed(ConnectionError):
+    """The transport is closed; nothing can be sent any more."""
+
+
+class PeerIdentity(NamedTuple):
+    """Who is at the other end, as the kernel says; None for what it does not know.
+
+    Process, user and group are those at the time of the connect (``SO_PEERCRED``).
+    """
+
+    pid: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    address: str | None = None
+    """``host:port`` of a TCP peer."""
+
+
+#: The bytes and the descriptors that came; the receiver owns the descriptors from then on.
+OnData = Callable[[bytes, Sequence[int]], None]
+#: The reason, or None where the peer, or we ourselves, closed in order. Called once.
+OnClosed = Callable[[Exception | None], None]
+#: The write buffer went over its bound (True), or has room again (False).
+OnPressure = Callable[[bool], None]
+
+
+class Transport(ABC):
+    """A connected byte stream on an event loop.
+
+    Reading begins with :meth:`start`. An exception of ``on_data`` closes the transport with that
+    exception as the reason. Callbacks run in the loop; ``on_closed`` never from within a method
+    of the transport that its owner called.
+    """
+
+    #: Bytes in the write buffer above which ``on_pressure(True)`` is called; with a quarter of it
+    #: left, ``on_pressure(False)``.
+    high_water = 1 << 20
+
+    @abstractmethod
+    def start(
+        self, on_data: OnData, on_closed: OnClosed, on_pressure: OnPressure | None = None
+    ) -> None:
+        """Begins to read; once."""
+
+    @abstractmethod
+    def send(self, data: bytes, fds: Sequence[int] = ()) -> None:
+        """Sends *data* at once or as soon as the peer takes it; then *fds*, each with a zero byte.
+
+        The transport makes copies of the descriptors where they have to wait; ours stay open.
+
+        Raises:
+            TransportClosed: It is closed.
+            ValueError: This kind of transport carries no descriptors.
+        """
+
+    @abstractmethod
+    def pause_reading(self) -> None:
+        """Leaves what comes in the kernel; idempotent."""
+
+    @abstractmethod
+    def resume_reading(self) -> None:
+        """Undoes :meth:`pause_reading`; idempotent."""
+
+    @property
+    @abstractmethod
+    def unsent(self) -> int:
+        """Bytes in the write buffer."""
+
+    @property
+    @abstractmethod
+    def carries_fds(self) -> bool:
+        """Whether descriptors can be sent."""
+
+    @property
+    @abstractmethod
+    def peer(self) -> PeerIdentity:
+        """Who is at the other end."""
+
+    @property
+    @abstractmethod
+    def closed(self) -> bool:
+        """Whether nothing can be sent any more."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Sends what is in the buffer, then closes; idempotent. Nothing is read any more.
+
+        A peer that does not take it holds this up for good: its owner sets a limit and aborts.
+        """
+
+    @abstractmethod
+    def abort(self, error: Exception | None = None) -> None:
+        """Closes at once, for the reason *error*; unsent bytes are lost. Idempotent."""

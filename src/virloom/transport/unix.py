@@ -1,0 +1,388 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sockets on the event loop, UNIX ones with descriptors and the peer's identity.
+
+asyncio's own transports have no ``SCM_RIGHTS``, so this one reads and writes the socket itself,
+by ``add_reader`` and ``add_writer``. What can be sent at once is sent without a turn of the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+from virloom.host.fdpass import OwnedFds, recv_fds, send_fds
+from virloom.rpc.packet import MAX_FDS, close_fds
+from virloom.transport.base import (
+    OnClosed,
+    OnData,
+    OnPressure,
+    PeerIdentity,
+    Transport,
+    TransportClosed,
+)
+
+logger = logging.getLogger(__name__)
+
+#: What one read asks for: libvirt's first buffer is as long, and a pool block of the allocator.
+READ_SIZE = 65536
+#: Reads of one socket before others get their turn.
+_READS_A_TURN = 4
+
+_CREDENTIALS = struct.Struct("iii")  # struct ucred: pid, uid, gid (unix(7))
+
+_SUN_PATH = 107  # bytes of a path in a socket address, without its NUL (unix(7))
+#: Seconds to wait where a server's queue of connections is full.
+_PATIENCE = 30
+
+#: Errors of accept(2) that concern one peer, which left already or is not let in.
+_PASSING = (errno.ECONNABORTED, errno.EPERM, errno.EPROTO)
+#: Seconds to leave a listening socket alone after others, as when descriptors are short.
+_RESPITE = 0.5
+
+
+class SocketTransport(Transport):
+    """A transport over a connected stream socket, which it owns."""
+
+    def __init__(self, connection: socket.socket, peer: PeerIdentity) -> None:
+        connection.setblocking(False)
+        self._loop = asyncio.get_running_loop()
+        self._socket = connection
+        self._fd = connection.fileno()
+        self._passes_fds = connection.family == socket.AF_UNIX
+        self._peer = peer
+        self._on_data: OnData | None = None
+        self._on_closed: OnClosed | None = None
+        self._on_pressure: OnPressure | None = None
+        self._queue: deque[tuple[memoryview, list[int]]] = deque()
+        self._unsent = 0
+        self._pressed = False
+        self._reading = False
+        self._paused = False
+        self._closing = False
+        self._gone = False
+
+    def start(
+        self, on_data: OnData, on_closed: OnClosed, on_pressure: OnPressure | None = None
+    ) -> None:
+        self._on_data, self._on_closed, self._on_pressure = on_data, on_closed, on_pressure
+        self._update_reader()
+
+    def _update_reader(self) -> None:
+        wanted = self._on_data is not None and not (self._paused or self._closing)
+        if wanted and not self._reading:
+            self._loop.add_reader(self._fd, self._readable)
+        elif self._reading and not wanted:
+            self._loop.remove_reader(self._fd)
+        self._reading = wanted
+
+    def _readable(self) -> None:
+        for _ in range(_READS_A_TURN):
+            try:
+                data, fds = self._receive()
+            except BlockingIOError:
+                return
+            except OSError as exc:
+                # A reset is how a peer leaves that had not read all; the same to us as an end.
+                self.abort(None if exc.errno == errno.ECONNRESET else exc)
+                return
+            if not data:
+                close_fds(fds)
+                self.abort()
+                return
+            assert self._on_data is not None
+            try:
+                self._on_data(data, fds)
+            except Exception as exc:  # the owner cannot go on: as the contract says
+                self.abort(exc)
+            if not self._reading or len(data) < READ_SIZE:
+                return
+
+    def _receive(self) -> tuple[bytes, list[int]]:
+        if self._passes_fds:
+            return recv_fds(self._socket, READ_SIZE, MAX_FDS)
+        return self._socket.recv(READ_SIZE), []
+
+    def send(self, data: bytes, fds: Sequence[int] = ()) -> None:
+        if self._closing:
+            raise TransportClosed("the connection is closed")
+        if fds and not self._passes_fds:
+            raise ValueError("descriptors travel over UNIX sockets only")
+        if not self._queue and not fds:
+            try:
+                sent = self._socket.send(data, socket.MSG_NOSIGNAL)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                # What the peer sent before it left is still to be read; the end comes after it.
+                return
+            if sent == len(data):
+                return
+            data = data[sent:]
+        self._enqueue(data, fds)
+
+    def _enqueue(self, data: bytes, fds: Sequence[int]) -> None:
+        was_empty = not self._queue
+        if data:
+            self._queue.append((memoryview(data), []))
+        with OwnedFds([os.dup(fd) for fd in fds]) as copies:
+            # libvirt has a byte of its own for each, in a message of its own.
+            self._queue.extend((memoryview(b"\0"), [fd]) for fd in copies.release())
+        self._unsent += len(data) + len(fds)
+        if was_empty and self._flush() and self._queue:
+            self._loop.add_writer(self._fd, self._writable)
+        if self._unsent > self.high_water and not self._pressed:
+            self._pressed = True
+            if self._on_pressure is not None:
+                self._on_pressure(True)
+
+    def _flush(self) -> bool:
+        """Sends what the socket takes; False where the peer takes nothing any more."""
+        while self._queue:
+            view, fds = self._queue[0]
+            try:
+                sent = (
+                    send_fds(self._socket, b"\0", fds)
+                    if fds
+                    else self._socket.send(view, socket.MSG_NOSIGNAL)
+                )
+            except BlockingIOError:
+                return True
+            except OSError:
+                self._drop_queue()  # the reader will meet the end, after what is still there
+                return False
+            self._unsent -= sent
+            if sent < len(view):
+                self._queue[0] = (view[sent:], [])
+                continue
+            self._queue.popleft()
+            close_fds(fds)
+        return True
+
+    def _writable(self) -> None:
+        self._flush()
+        if not self._queue:
+            self._loop.remove_writer(self._fd)
+            if self._closing:
+                self._end(None)
+                return
+        if self._pressed and self._unsent <= self.high_water // 4:
+            self._pressed = False
+            if self._on_pressure is not None:
+                self._on_pressure(False)
+
+    def _drop_queue(self) -> None:
+        for _, fds in self._queue:
+            close_fds(fds)
+        self._queue.clear()
+        self._unsent = 0
+
+    def pause_reading(self) -> None:
+        self._paused = True
+        self._update_reader()
+
+    def resume_reading(self) -> None:
+        self._paused = False
+        self._update_reader()
+
+    @property
+    def unsent(self) -> int:
+        return self._unsent
+
+    @property
+    def carries_fds(self) -> bool:
+        return self._passes_fds
+
+    @property
+    def peer(self) -> PeerIdentity:
+        return self._peer
+
+    @property
+    def closed(self) -> bool:
+        return self._closing
+
+    def close(self) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        self._update_reader()
+        if not self._queue:
+            self._end(None)
+
+    def abort(self, error: Exception | None = None) -> None:
+        self._closing = True
+        self._end(error)
+
+    def _end(self, error: Exception | None) -> None:
+        if self._gone:
+            return
+        self._gone = True
+        self._update_reader()
+        self._loop.remove_writer(self._fd)
+        self._drop_queue()
+        self._socket.close()
+        if self._on_closed is not None:
+            self._loop.call_soon(self._on_closed, error)
+
+
+def unix_peer(connection: socket.socket) -> PeerIdentity:
+    """Who connected, or who listens, by ``SO_PEERCRED``; the pid is 0 beyond our namespace."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, gid = _CREDENTIALS.unpack(raw)
+    return PeerIdentity(pid or None, uid, gid)
+
+
+@contextlib.contextmanager
+def _short(path: str) -> Iterator[str]:
+    """A path to the same place that fits a socket address."""
+    if len(os.fsencode(path)) <= _SUN_PATH:
+        yield path
+        return
+    folder, name = os.path.split(path)
+    fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{fd}/{name}"
+    finally:
+        os.close(fd)
+
+
+async def connect_unix(path: str) -> SocketTransport:
+    """Connects to a listening UNIX socket; the path may be longer than a socket address.
+
+    Raises:
+        OSError: As connect(2) gives it: nothing there, nobody listens, not allowed; or
+            BlockingIOError where its queue was full for half a minute.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        with _short(path) as short:
+            try:
+                connection.connect(short)
+            except BlockingIOError:
+                # The queue is full, and no event tells of room: only a blocking connect waits.
+                await asyncio.get_running_loop().run_in_executor(
+                    None, _connect_patiently, connection, short
+                )
+        return SocketTransport(connection, unix_peer(connection))
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _connect_patiently(connection: socket.socket, path: str) -> None:
+    connection.setblocking(True)
+    patience = struct.pack("ll", _PATIENCE, 0)  # struct timeval
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, patience)
+    connection.connect(path)
+
+
+def listen_unix(path: str, mode: int = 0o600, backlog: int = 128) -> socket.socket:
+    """A listening UNIX socket at *path*, in place of a dead one that lies there.
+
+    The caller holds the lock that makes it the only one to serve here.
+
+    Raises:
+        OSError: As unlink(2), bind(2) or chmod(2) give it.
+    """
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with _short(path) as short:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(short)
+            listening.bind(short)
+            os.chmod(short, mode)
+        listening.listen(backlog)  # only now: nobody gets in before the mode is right
+        listening.setblocking(False)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+class Server:
+    """Accepts connections on a listening socket; see :func:`serve`."""
+
+    def __init__(
+        self, listening: socket.socket, on_accept: Callable[[SocketTransport], None]
+    ) -> None:
+        listening.setblocking(False)
+        self._loop = asyncio.get_running_loop()
+        self._listening = listening
+        self._on_accept = on_accept
+        self._paused = False
+        self._respite: asyncio.TimerHandle | None = None
+        self._loop.add_reader(listening.fileno(), self._acceptable)
+
+    @property
+    def socket(self) -> socket.socket:
+        """The listening socket."""
+        return self._listening
+
+    def pause(self) -> None:
+        """Leaves new connections in the kernel's queue, as at a limit of clients; idempotent."""
+        self._paused = True
+        if self._listening.fileno() >= 0:
+            self._loop.remove_reader(self._listening.fileno())
+
+    def resume(self) -> None:
+        """Undoes :meth:`pause`."""
+        self._paused = False
+        if self._listening.fileno() >= 0:
+            self._loop.add_reader(self._listening.fileno(), self._acceptable)
+
+    def close(self, *, close_socket: bool = True) -> None:
+        """Accepts no more; idempotent. The socket's file stays."""
+        self.pause()
+        if self._respite is not None:
+            self._respite.cancel()
+        if close_socket:
+            self._listening.close()
+
+    def _acceptable(self) -> None:
+        try:
+            connection, address = self._listening.accept()
+        except BlockingIOError:
+            return
+        except OSError as exc:
+            if exc.errno not in _PASSING:
+                logger.warning("cannot accept connections for now: %s", exc.strerror)
+                self._loop.remove_reader(self._listening.fileno())
+                self._respite = self._loop.call_later(_RESPITE, self._after_respite)
+            return
+        try:
+            transport = SocketTransport(connection, _peer_of(connection, address))
+        except OSError:  # it left already
+            connection.close()
+            return
+        self._on_accept(transport)
+
+    def _after_respite(self) -> None:
+        if not self._paused:
+            self.resume()
+
+
+def _peer_of(connection: socket.socket, address: object) -> PeerIdentity:
+    if connection.family == socket.AF_UNIX:
+        return unix_peer(connection)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return PeerIdentity(address=format_address(address))
+
+
+def format_address(address: object) -> str:
+    """``host:port`` of an IPv4 or IPv6 socket address."""
+    if not isinstance(address, tuple):
+        return str(address)
+    host, port = address[0], address[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def serve(listening: socket.socket, on_accept: Callable[[SocketTransport], None]) -> Server:
+    """Hands every new connection of a UNIX or TCP socket to *on_accept*, which starts it."""
+    return Server(listening, on_accept)
