@@ -89,6 +89,7 @@ class Dispatcher:
         Raises:
             NoSupport: Nobody serves the procedure.
             VirloomError: What the handler raised; anything else becomes InternalError.
+            MemoryError: For the owner of the process: nobody limps on without memory.
         """
         procedure = call.procedure
         handler = self._handlers.get((procedure.program, procedure.number))
@@ -96,7 +97,7 @@ class Dispatcher:
             raise NoSupport(procedure.name)
         try:
             result = handler(call, args)
-        except VirloomError:
+        except (VirloomError, MemoryError):
             raise
         except Exception as exc:
             raise _unexpected(procedure, exc) from exc
@@ -108,7 +109,7 @@ class Dispatcher:
 async def _finish(procedure: Procedure[Any, Any], result: Awaitable[Any]) -> Record:
     try:
         value = await result
-    except VirloomError:
+    except (VirloomError, MemoryError):
         raise
     except Exception as exc:
         raise _unexpected(procedure, exc) from exc

@@ -46,6 +46,18 @@ class Directories:
             cache=root / "cache" / "qemu",
         )
 
+    @classmethod
+    def system(cls, prefix: Path) -> Directories:
+        """libvirt's places for the system's driver, below *prefix* (``/`` on a host)."""
+        return cls(
+            config=prefix / "etc" / "libvirt" / "qemu",
+            settings=prefix / "etc" / "libvirt" / "qemu.conf",
+            run=prefix / "run" / "libvirt" / "qemu",
+            lib=prefix / "var" / "lib" / "libvirt" / "qemu",
+            log=prefix / "var" / "log" / "libvirt" / "qemu",
+            cache=prefix / "var" / "cache" / "libvirt" / "qemu",
+        )
+
     def make(self) -> None:
         """Makes what is missing, for this user only.
 
