@@ -97,7 +97,8 @@ def resolve_ids(user: str | None, group: str | None) -> Ids:
 
     Args:
         user: None is :data:`DEFAULT_USER` where it exists, else root as libvirt has it.
-        group: None is the user's own group.
+        group: None is the group :data:`DEFAULT_USER` where user is None too and both exist (as
+            Debian's libvirt has it), else the user's own group.
 
     Raises:
         InvalidArg: One that is named does not exist.
@@ -106,11 +107,20 @@ def resolve_ids(user: str | None, group: str | None) -> Ids:
     account = _account(uid)
     if group is not None:
         gid = resolve_group(group)
+    elif user is None and uid != 0:
+        gid = _default_group(account)
     else:
         gid = account.pw_gid if account is not None else uid
     # A user's further groups (kvm, render) give access to devices; libvirt sets them too.
     groups = os.getgrouplist(account.pw_name, gid) if account is not None else [gid]
     return Ids(uid, gid, tuple(dict.fromkeys((gid, *groups))))
+
+
+def _default_group(account: pwd.struct_passwd | None) -> int:
+    try:
+        return grp.getgrnam(DEFAULT_USER).gr_gid
+    except KeyError:
+        return account.pw_gid if account is not None else 0
 
 
 def _default_user() -> int:
