@@ -77,12 +77,8 @@ def qemuMonitorEventDeregister(conn: libvirt.virConnect, callbackID: int) -> Non
     handle = handle_of(conn, function)
     subscriptions = Subscriptions.of(handle)
 
-    def leave() -> None:
-        callback = subscriptions.remove(_FAMILY, callbackID)
-        args = q.QemuConnectDomainMonitorEventDeregisterArgs(callback)
-        handle.call(q.CONNECT_DOMAIN_MONITOR_EVENT_DEREGISTER, args)
-
-    guarded(function, leave)
+    procedure = q.CONNECT_DOMAIN_MONITOR_EVENT_DEREGISTER
+    guarded(function, lambda: subscriptions.remove(_FAMILY, callbackID, procedure))
 
 
 def _dispatchQemuMonitorEventCallback(

@@ -296,6 +296,29 @@ def test_a_network_event_and_one_nobody_registered_for(conn: Any, endpoint: Answ
     assert [(args[1].name(), *args[2:]) for args in got] == [("text", 2, 0, 5)]
 
 
+def test_callbacks_of_one_event_share_a_registration(conn: Any, endpoint: Answering) -> None:
+    got: list[str] = []
+    numbers: list[int] = []
+
+    def first(*args: Any) -> None:
+        got.append("first")
+        conn.domainEventDeregisterAny(numbers[1])
+
+    for callback in (first, lambda *args: got.append("second"), lambda *args: got.append("third")):
+        numbers.append(conn.domainEventRegisterAny(None, 0, callback, None))
+    assert numbers == [0, 1, 2]
+    names = [name for name, _ in endpoint.calls]
+    assert names.count("CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY") == 1
+    message = filled(domain.DomainEventCallbackLifecycleMsg)
+    endpoint.on_event(domain.DOMAIN_EVENT_CALLBACK_LIFECYCLE, message)  # type: ignore[misc] # set
+    conn._handle.subscriptions._deliver_all()
+    assert got == ["first", "third"]  # one that was taken back meanwhile is not called
+    for number in (numbers[0], numbers[2]):
+        conn.domainEventDeregisterAny(number)
+    names = [name for name, _ in endpoint.calls]
+    assert names.count("CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY") == 1
+
+
 def test_streams_read_to_their_end(libvirt: ModuleType, conn: Any) -> None:
     dom = conn.lookupByName("x")
     stream = conn.newStream()

@@ -145,11 +145,7 @@ def _deregister(conn: Any, family: str, number: int) -> None:
     module = importlib.import_module(f"virloom.procedures.{area}")
     procedure = getattr(module, f"CONNECT_{middle}_DEREGISTER_ANY")
 
-    def leave() -> None:
-        callback = subscriptions.remove(family, number)
-        handle.call(procedure, procedure.args(callback_id=callback))
-
-    guarded(function, leave)
+    guarded(function, lambda: subscriptions.remove(family, number, procedure))
     _callbacks(conn).pop((family, number), None)
 
 

@@ -9,6 +9,7 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from libvirt import _event_loop
@@ -59,6 +60,22 @@ class Bell:
         self._answer()
 
 
+class _Registration:
+    """One registration with the driver, and the callbacks that share it."""
+
+    def __init__(self, target: str, program: int, callback: int) -> None:
+        self.target = target
+        self.program = program
+        self.callback = callback
+        self.takers: dict[int, Deliver] = {}
+
+    def give(self, number: int, message: Any) -> None:
+        """Calls one callback, if it has not been taken back meanwhile."""
+        deliver = self.takers.get(number)
+        if deliver is not None:
+            deliver(message)
+
+
 class Subscriptions:
     """The callbacks of one connection, by the numbers that the application knows."""
 
@@ -68,8 +85,9 @@ class Subscriptions:
         self._handle = handle
         self._lock = threading.Lock()
         self._numbers = 0
-        self._by_number: dict[int, tuple[str, int, int]] = {}
-        self._by_callback: dict[tuple[int, int], tuple[int, Deliver]] = {}
+        self._by_number: dict[int, tuple[str, _Registration]] = {}
+        self._by_target: dict[str, _Registration] = {}
+        self._by_callback: dict[tuple[int, int], _Registration] = {}
         self._arrived: deque[Callable[[], object]] = deque()
         self._bell = Bell(self._deliver_all)
         handle.connection._link.endpoint.on_event = self._event
@@ -86,32 +104,42 @@ class Subscriptions:
         return handle.subscriptions
 
     def add(self, family: str, procedure: Procedure[Any, Any], args: Any, deliver: Deliver) -> int:
-        """Registers with the driver; returns the number for the application.
+        """Registers with the driver, unless that is done; the number for the application.
 
         Raises:
             VirloomError: The driver refuses.
         """
+        target = f"{procedure.name} {args!r}"  # a driver takes each registration once
         with self._lock:  # events that overtake the answer wait for the number behind it
-            callback = self._handle.call(procedure, args).callback_id
+            shared = self._by_target.get(target)
+            if shared is None:
+                callback = self._handle.call(procedure, args).callback_id
+                shared = _Registration(target, procedure.program, callback)
+                self._by_target[target] = shared
+                self._by_callback[procedure.program, callback] = shared
             number = self._numbers
             self._numbers += 1
-            self._by_number[number] = (family, procedure.program, callback)
-            self._by_callback[procedure.program, callback] = (number, deliver)
+            shared.takers[number] = deliver
+            self._by_number[number] = (family, shared)
         return number
 
-    def remove(self, family: str, number: int) -> int:
-        """Forgets a callback; returns the driver's number for it.
+    def remove(self, family: str, number: int, procedure: Procedure[Any, Any]) -> None:
+        """Forgets a callback; calls *procedure* when it was the last of its registration.
 
         Raises:
             InvalidArg: There is none of that number.
+            VirloomError: The driver refuses.
         """
         with self._lock:
-            row = self._by_number.get(number)
-            if row is None or row[0] != family:
+            known, shared = self._by_number.get(number, ("", None))
+            if shared is None or known != family:
                 raise InvalidArg(f"could not find event callback {number} for deletion")
             del self._by_number[number]
-            del self._by_callback[row[1:]]
-        return row[2]
+            del shared.takers[number]
+            if not shared.takers:
+                del self._by_target[shared.target]
+                del self._by_callback[shared.program, shared.callback]
+                self._handle.call(procedure, procedure.args(callback_id=shared.callback))
 
     def later(self, work: Callable[[], object]) -> None:
         """Has the event loop run *work*, after what has come before."""
@@ -127,13 +155,18 @@ class Subscriptions:
 
     def _deliver(self, program: int, message: Any) -> None:
         with self._lock:
-            row = self._by_callback.get((program, message.callback_id))
-        if row is not None:
-            row[1](message)
+            shared = self._by_callback.get((program, message.callback_id))
+        if shared is not None:
+            for number in reversed(shared.takers):  # in front of the next event, first one first
+                self._arrived.appendleft(partial(shared.give, number, message))
 
     def _deliver_all(self) -> None:
-        for _ in range(len(self._arrived)):
+        while True:
             try:
-                self._arrived.popleft()()
+                work = self._arrived.popleft()
+            except IndexError:  # all done, perhaps by another thread that turns the loop
+                return
+            try:
+                work()
             except Exception:  # an application's callback: as the binding does, print and go on
                 traceback.print_exc(file=sys.stderr)
