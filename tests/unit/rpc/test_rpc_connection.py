@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Both ends of a connection against each other, and against peers that misbehave."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pytest
+
+from virloom.enums.error import ErrorDomain
+from virloom.errors import NoDomain, OperationFailed, Rpc, SystemFailure, VirloomError
+from virloom.procedures import VOID, find
+from virloom.procedures.connect import CONNECT_GET_LIB_VERSION, ConnectGetLibVersionRet
+from virloom.procedures.domain import (
+    DOMAIN_EVENT_CALLBACK_LIFECYCLE,
+    DOMAIN_LOOKUP_BY_NAME,
+    DOMAIN_OPEN_CONSOLE,
+    DomainLookupByNameArgs,
+)
+from virloom.procedures.types import NonnullDomain
+from virloom.rpc.connection import ClientConnection, ServerConnection
+from virloom.rpc.keepalive import PING, PONG
+from virloom.rpc.messages import (
+    Call,
+    EventMessage,
+    Ignored,
+    Reply,
+    StreamAborted,
+    StreamData,
+    StreamFinished,
+    StreamHole,
+)
+from virloom.rpc.packet import FramingError, Header, pack
+
+REMOTE = 0x20008086
+GUEST = NonnullDomain("vm", bytes(16), 1)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Pair:
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.client = ClientConnection(find, clock=self.clock)
+        self.server = ServerConnection(find, [REMOTE], clock=self.clock)
+
+    def call(self, procedure: Any, args: Any) -> Call:
+        _, data = self.client.call(procedure, args)
+        (call,) = self.server.receive(data)
+        assert isinstance(call, Call)
+        return call
+
+    def answer(self, data: bytes) -> Any:
+        (message,) = self.client.receive(data)
+        return message
+
+    def open_stream(self) -> int:
+        call = self.call(DOMAIN_OPEN_CONSOLE, DOMAIN_OPEN_CONSOLE.args(GUEST, None, 0))
+        reply = self.answer(self.server.reply(call, VOID))
+        assert isinstance(reply, Reply)
+        return call.serial
+
+
+@pytest.fixture
+def pair() -> Pair:
+    return Pair()
+
+
+def test_call_and_reply(pair: Pair) -> None:
+    call = pair.call(DOMAIN_LOOKUP_BY_NAME, DomainLookupByNameArgs("vm"))
+    assert call.procedure is DOMAIN_LOOKUP_BY_NAME
+    assert call.arguments() == DomainLookupByNameArgs("vm")
+    assert pair.client.pending == [0]
+    reply = pair.answer(pair.server.reply(call, DOMAIN_LOOKUP_BY_NAME.ret(GUEST)))
+    assert (reply.serial, reply.result.dom) == (0, GUEST)
+    assert pair.client.pending == []
+
+
+def test_replies_out_of_order(pair: Pair) -> None:
+    calls = [pair.call(CONNECT_GET_LIB_VERSION, VOID) for _ in range(3)]
+    assert [call.serial for call in calls] == [0, 1, 2]
+    for call in reversed(calls):
+        data = pair.server.reply(call, ConnectGetLibVersionRet(call.serial))
+        assert pair.answer(data).result == ConnectGetLibVersionRet(call.serial)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NoDomain("no domain with matching name 'vm'", domain=ErrorDomain.QEMU),
+        NoDomain(),
+        SystemFailure("cannot open: No such file", domain=ErrorDomain.STORAGE, int1=2),
+        OperationFailed("odd \udcff bytes, 100%", remedy="try again"),
+    ],
+)
+def test_errors_arrive_as_they_were(pair: Pair, error: VirloomError) -> None:
+    call = pair.call(DOMAIN_LOOKUP_BY_NAME, DomainLookupByNameArgs("vm"))
+    back = pair.answer(pair.server.error(call, error)).result
+    assert type(back) is type(error)
+    assert (back.message, back.detail, back.domain, back.int1, back.int2, str(back)) == (
+        error.message, error.detail, error.domain, error.int1, error.int2, str(error),
+    )  # fmt: skip
+
+
+def test_an_error_gets_through_whatever_it_holds(pair: Pair) -> None:
+    call = pair.call(CONNECT_GET_LIB_VERSION, VOID)
+    error = OperationFailed("\ud800\0" + "x" * 5_000_000)
+    assert pair.answer(pair.server.error(call, error)).result.code == OperationFailed.code
+
+
+def test_a_result_that_cannot_be_sent(pair: Pair) -> None:
+    call = pair.call(CONNECT_GET_LIB_VERSION, VOID)
+    reply = pair.answer(pair.server.reply(call, ConnectGetLibVersionRet(-1)))
+    assert "ConnectGetLibVersionRet.lib_ver" in reply.result.message
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (Header(REMOTE, 1, 9999, 0, 5, 0), "unknown procedure: 9999"),
+        (Header(REMOTE, 1, 0, 0, 5, 0), "unknown procedure: 0"),
+        (Header(REMOTE, 1, 107, 0, 5, 0), "unknown procedure: 107"),  # an event
+        (Header(REMOTE, 2, 3, 0, 5, 0), "Cannot find program 536903814 version 2"),
+        (Header(305419896, 1, 3, 0, 5, 0), "Cannot find program 305419896 version 1"),
+        (Header(REMOTE, 1, 3, 0, 5, 1), "Unexpected message status 1"),
+        (Header(0x6B656570, 1, 1, 0, 5, 0), "Cannot find program 1801807216 version 1"),
+    ],
+)
+def test_calls_that_name_nothing(pair: Pair, header: Header, message: str) -> None:
+    (call,) = pair.server.receive(pack(header))
+    assert isinstance(call, Call)
+    with pytest.raises(Rpc) as caught:
+        call.arguments()
+    assert (caught.value.message, caught.value.domain) == (message, ErrorDomain.RPC)
+
+
+def test_undecodable_arguments(pair: Pair) -> None:
+    (call,) = pair.server.receive(pack(Header(REMOTE, 1, 23, 0, 5, 0), b"\0\0\0\5vm"))
+    assert isinstance(call, Call)
+    with pytest.raises(Rpc, match=r"^Unable to decode message payload$"):
+        call.arguments()
+
+
+def test_what_is_not_for_this_end_is_ignored(pair: Pair) -> None:
+    for kind in (1, 2, 99):
+        (message,) = pair.server.receive(pack(Header(REMOTE, 1, 3, kind, 5, 0)))
+        assert isinstance(message, Ignored)
+    for kind, status in ((0, 0), (1, 0), (3, 2), (6, 2), (2, 0)):
+        assert isinstance(pair.answer(pack(Header(REMOTE, 1, 3, kind, 5, status))), Ignored)
+    assert isinstance(pair.server.receive(pack(Header(REMOTE, 1, 3, 3, 5, 2)))[0], Ignored)
+
+
+def test_a_reply_of_another_procedure_cuts_the_connection(pair: Pair) -> None:
+    pair.call(CONNECT_GET_LIB_VERSION, VOID)
+    with pytest.raises(FramingError):
+        pair.client.receive(pack(Header(REMOTE, 1, 3, 1, 0, 0)))
+
+
+def test_events(pair: Pair) -> None:
+    record = DOMAIN_EVENT_CALLBACK_LIFECYCLE.args(3, _lifecycle())
+    event = pair.answer(pair.server.event(DOMAIN_EVENT_CALLBACK_LIFECYCLE, record))
+    assert isinstance(event, EventMessage)
+    assert event.procedure is DOMAIN_EVENT_CALLBACK_LIFECYCLE
+    assert event.record == record
+
+
+def _lifecycle() -> Any:
+    inner = dict(DOMAIN_EVENT_CALLBACK_LIFECYCLE.args.WIRE)["msg"]
+    return inner(GUEST, 2, 0)
+
+
+def test_descriptors_both_ways(pair: Pair) -> None:
+    there, back = (os.open(os.devnull, os.O_RDONLY) for _ in range(2))
+    _, data = pair.client.call(CONNECT_GET_LIB_VERSION, VOID, [there])
+    assert pair.server.receive(data) == []
+    (call,) = pair.server.receive(b"\0", [there])
+    assert isinstance(call, Call)
+    assert list(call.fds) == [there]
+    assert pair.client.receive(pair.server.reply(call, ConnectGetLibVersionRet(1), [back])) == []
+    (reply,) = pair.client.receive(b"\0", [back])
+    assert isinstance(reply, Reply)
+    assert (list(reply.fds), reply.result) == ([back], ConnectGetLibVersionRet(1))
+    call.discard()
+    reply.discard()
+    for fd in (there, back):
+        with pytest.raises(OSError):
+            os.fstat(fd)
+
+
+def test_download(pair: Pair) -> None:
+    serial = pair.open_stream()
+    data = os.urandom(600_000)
+    packets = pair.client.receive(pair.server.stream_data(serial, data))
+    assert [len(p.data) for p in packets if isinstance(p, StreamData)] == [262120, 262120, 75760]
+    assert b"".join(p.data for p in packets if isinstance(p, StreamData)) == data
+    end = pair.answer(pair.server.stream_end_of_data(serial))
+    assert isinstance(end, StreamData)
+    assert end.data == b""
+    (finished,) = pair.server.receive(pair.client.stream_finish(serial))
+    assert isinstance(finished, StreamFinished)
+    assert isinstance(pair.answer(pair.server.stream_finish(serial)), StreamFinished)
+    assert pair.server.stream_data(serial, b"late") == b""
+    assert pair.client.stream_data(serial, b"late") == b""
+
+
+def test_upload_with_a_hole(pair: Pair) -> None:
+    serial = pair.open_stream()
+    (data,) = pair.server.receive(pair.client.stream_data(serial, b"abc"))
+    (hole,) = pair.server.receive(pair.client.stream_hole(serial, 1 << 40))
+    assert isinstance(data, StreamData)
+    assert isinstance(hole, StreamHole)
+    assert (data.data, hole.length) == (b"abc", 1 << 40)
+    with pytest.raises(FramingError):
+        pair.server.receive(pair.client.stream_hole(serial, -1))
+
+
+def test_client_aborts_while_data_is_under_way(pair: Pair) -> None:
+    serial = pair.open_stream()
+    under_way = pair.server.stream_data(serial, b"data")
+    (aborted,) = pair.server.receive(pair.client.stream_abort(serial))
+    assert isinstance(aborted, StreamAborted)
+    assert isinstance(pair.answer(under_way), StreamData)
+    assert isinstance(pair.answer(pair.server.stream_finish(serial)), StreamFinished)
+
+
+def test_server_fails_a_stream(pair: Pair) -> None:
+    serial = pair.open_stream()
+    late = pair.client.stream_data(serial, b"late")
+    message = pair.answer(pair.server.stream_error(serial, OperationFailed("disk full")))
+    assert isinstance(message, StreamAborted)
+    assert isinstance(message.error, OperationFailed)
+    (ignored,) = pair.server.receive(late)
+    assert isinstance(ignored, Ignored)
+
+
+def test_a_call_that_was_given_up(pair: Pair) -> None:
+    """Its reply is dropped, and the stream that it opens is ended at once."""
+    call = pair.call(DOMAIN_OPEN_CONSOLE, DOMAIN_OPEN_CONSOLE.args(GUEST, None, 0))
+    pair.client.abandon(call.serial)
+    assert pair.client.pending == []
+    assert isinstance(pair.answer(pair.server.reply(call, VOID)), Ignored)
+    (aborted,) = pair.server.receive(pair.client.data_to_send())
+    assert isinstance(aborted, StreamAborted)
+
+
+def test_pings_are_answered_and_counted(pair: Pair) -> None:
+    server = pair.server
+    assert server.receive(PING) == []
+    assert server.data_to_send() == PONG
+    assert server.data_to_send() == b""
+    server.start_keepalive(5, 2)
+    assert server.next_tick() == 105
+    server.tick()
+    assert server.data_to_send() == b""
+    for _ in range(2):
+        pair.clock.now += 5
+        server.tick()
+        assert server.data_to_send() == PING
+    server.receive(PONG)
+    for _ in range(2):
+        pair.clock.now += 5
+        server.tick()
+    pair.clock.now += 5
+    with pytest.raises(TimeoutError, match="no sign of life for 15 seconds"):
+        server.tick()
