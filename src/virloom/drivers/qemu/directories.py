@@ -58,6 +58,18 @@ class Directories:
             cache=prefix / "var" / "cache" / "libvirt" / "qemu",
         )
 
+    @classmethod
+    def session(cls, config: Path, runtime: Path, cache: Path) -> Directories:
+        """libvirt's places for one user's driver, in the user's three ``libvirt`` directories."""
+        return cls(
+            config=config / "qemu",
+            settings=config / "qemu.conf",
+            run=runtime / "qemu" / "run",
+            lib=config / "qemu" / "lib",
+            log=cache / "qemu" / "log",
+            cache=cache / "qemu" / "cache",
+        )
+
     def make(self) -> None:
         """Makes what is missing, for this user only.
 

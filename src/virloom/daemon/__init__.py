@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all daemons share: sockets, clients, limits, signals and the way they end."""

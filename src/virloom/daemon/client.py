@@ -1,0 +1,385 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One client: its connection, its calls, its events and streams, from the first byte to the end.
+
+A call that need not wait is answered within the read event that brought it; one that waits runs
+as a task of its own. What the client sends too fast waits in its socket, what it does not read is
+bounded: its calls and streams wait, and one that takes no events is cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from virloom.daemon import gate
+from virloom.daemon.limits import PRESSURE, Limits
+from virloom.daemon.memory import end_if_out_of_memory
+from virloom.daemon.pump import Pump, PumpOwner
+from virloom.daemon.service import Service
+from virloom.endpoint.dispatch import Call as HandlerCall
+from virloom.endpoint.identity import Identity
+from virloom.endpoint.session import Session
+from virloom.endpoint.stream import StreamEnd
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ArgumentUnsupported, InternalError, VirloomError
+from virloom.procedures import find
+from virloom.procedures.connect import AuthListRet, ConnectSupportsFeatureRet
+from virloom.procedures.record import VOID, Procedure, Record, Void
+from virloom.rpc.connection import ServerConnection
+from virloom.rpc.messages import (
+    Call,
+    Incoming,
+    StreamAborted,
+    StreamData,
+    StreamFinished,
+    StreamHole,
+)
+from virloom.rpc.packet import MAX_LENGTH, FramingError
+from virloom.rpc.xdr import XdrError
+from virloom.transport.base import Transport, TransportClosed
+
+logger = logging.getLogger(__name__)
+
+#: ``REMOTE_AUTH_NONE``
+_AUTH_NONE = 0
+
+#: What a waiting call costs beside its arguments, in bytes; an estimate.
+_CALL_SIZE = 256
+
+
+class Client(PumpOwner):
+    """Serves one connection until it ends; then its session ends.
+
+    Args:
+        service: The driver.
+        transport: The connection; started here.
+        limits: What this client may use.
+        readonly: It came over the read-only socket.
+        changed: Told when the client has authenticated, and when it has gone.
+
+    Attributes:
+        authenticated: Whether it may make calls.
+        gone: Done when its session has ended.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        transport: Transport,
+        limits: Limits,
+        *,
+        readonly: bool,
+        changed: Callable[[Client], None],
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.authenticated = False
+        self.gone: asyncio.Future[None] = loop.create_future()
+        self._service = service
+        self._transport = transport
+        self._limits = limits
+        self._changed = changed
+        self._connection = ServerConnection(
+            find, service.programs, max_length=limits.anonymous_message
+        )
+        peer = transport.peer
+        identity = Identity(uid=peer.uid, gid=peer.gid, pid=peer.pid, readonly=readonly)
+        self._session = Session(identity, self._send_event)
+        self._opened = False
+        self._closing = False
+        self._waiting: deque[Call] = deque()
+        self._waiting_bytes = 0
+        self._running: set[asyncio.Task[None]] = set()
+        self._pumps: dict[int, Pump] = {}
+        self._room = asyncio.Event()
+        self._room.set()
+        self._output: bytearray | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._keepalive_timer: asyncio.TimerHandle | None = None
+        self._deadline = loop.call_later(
+            limits.anonymous_seconds, self._cut, "it did not authenticate in time"
+        )
+        transport.high_water = PRESSURE
+        transport.start(self._arrived, self._lost, self._pressure)
+
+    # -- the connection ------------------------------------------------------------------------
+
+    def _arrived(self, data: bytes, fds: Sequence[int]) -> None:
+        self._output = bytearray()
+        try:
+            for message in self._connection.receive(data, fds):
+                self._take(message)
+            self._output += self._connection.data_to_send()
+        except FramingError as exc:
+            self._cut(str(exc))
+        except MemoryError as exc:
+            end_if_out_of_memory(exc)
+        output, self._output = self._output, None
+        self._send(bytes(output))
+        if self._closing:
+            self._transport.close()
+        self._regulate()
+
+    def _send(self, data: bytes) -> None:
+        """Sends now, or together with the other answers to what is being read."""
+        if self._output is not None:
+            self._output += data
+            return
+        if self._transport.closed or not data:
+            return
+        with contextlib.suppress(TransportClosed):  # gone meanwhile: nobody misses it
+            self._transport.send(data)
+        if self._transport.unsent > self._limits.unsent:
+            self._cut(f"it leaves {self._transport.unsent} bytes unread")
+
+    def _cut(self, why: str) -> None:
+        logger.warning("the client %s is cut off: %s", self._transport.peer, why)
+        self._transport.abort()
+
+    def _pressure(self, high: bool) -> None:
+        if high:
+            self._room.clear()
+        else:
+            self._room.set()
+            self._run_waiting()
+        self._regulate()
+
+    def _regulate(self) -> None:
+        """Reads on, or lets the client wait in its socket."""
+        if self._transport.closed:
+            return
+        held = self._waiting_bytes + sum(pump.waiting for pump in self._pumps.values())
+        if held > self._limits.waiting or not self._room.is_set():
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def close(self) -> None:
+        """Ends the connection from our side; :attr:`gone` is done when its session has ended."""
+        self._transport.abort()
+
+    def _lost(self, error: Exception | None) -> None:
+        if error is not None:
+            end_if_out_of_memory(error)
+            logger.warning("the connection of %s broke: %r", self._transport.peer, error)
+        self._deadline.cancel()
+        if self._keepalive_timer is not None:
+            self._keepalive_timer.cancel()
+        self._connection.close()
+        for call in self._waiting:
+            call.discard()
+        self._waiting.clear()
+        for pump in self._pumps.values():
+            pump.abort()
+        self._pumps.clear()
+        self._ending = asyncio.ensure_future(self._end())
+
+    async def _end(self) -> None:
+        await self._session.close()
+        if self._running:
+            await asyncio.wait(self._running)
+        self.gone.set_result(None)
+        self._changed(self)
+
+    # -- calls ---------------------------------------------------------------------------------
+
+    def _take(self, message: Incoming) -> None:
+        if isinstance(message, Call):
+            if self._closing:
+                message.discard()
+            elif self._may_run() and not self._waiting:
+                self._serve(message)
+            else:
+                self._waiting.append(message)
+                self._waiting_bytes += len(message.payload) + _CALL_SIZE
+        elif isinstance(message, (StreamData, StreamHole, StreamFinished, StreamAborted)):
+            self._take_stream(message)
+        else:
+            message.discard()
+
+    def _may_run(self) -> bool:
+        return len(self._running) < self._limits.requests and self._room.is_set()
+
+    def _run_waiting(self) -> None:
+        while self._waiting and self._may_run() and not self._closing:
+            call = self._waiting.popleft()
+            self._waiting_bytes -= len(call.payload) + _CALL_SIZE
+            self._serve(call)
+        if self._closing and self._output is None:
+            self._transport.close()
+
+    def _serve(self, message: Call) -> None:
+        """Answers at once where nothing has to be waited for."""
+        message.discard()  # no procedure that is served here takes descriptors
+        try:
+            result, call = self._begin(message)
+        except VirloomError as exc:
+            self._send(self._connection.error(message, exc))
+            return
+        except MemoryError as exc:
+            end_if_out_of_memory(exc)
+        if isinstance(result, Record):
+            self._answer(message, result, call)
+        else:
+            task = asyncio.ensure_future(self._finish(message, result, call))
+            self._running.add(task)
+            task.add_done_callback(self._finished)
+
+    def _begin(self, message: Call) -> tuple[Record | Awaitable[Record], HandlerCall | None]:
+        if message.problem is not None:
+            raise message.problem
+        procedure = message.procedure
+        assert procedure is not None
+        own = self._own_call(message, procedure)
+        if own is not None:
+            return own, None
+        gate.check_open(self._opened)
+        args = message.arguments()
+        gate.check_writable(procedure, self._session.identity.readonly)
+        call = HandlerCall(self._session, procedure)
+        return self._service.dispatcher.start(call, args), call
+
+    async def _finish(
+        self, message: Call, outcome: Awaitable[Record], call: HandlerCall | None
+    ) -> None:
+        try:
+            result = await outcome
+        except VirloomError as exc:
+            self._send(self._connection.error(message, exc))
+            return
+        self._answer(message, result, call)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            end_if_out_of_memory(error)
+            logger.error("a call failed unexpectedly", exc_info=error)
+        self._run_waiting()
+        self._regulate()
+
+    def _answer(self, message: Call, result: Record, call: HandlerCall | None) -> None:
+        self._send(self._connection.reply(message, result))
+        if call is not None and call.stream is not None:
+            self._attach(message.serial, call.stream, call.procedure)
+
+    # -- calls that the frame answers ----------------------------------------------------------
+
+    def _own_call(self, message: Call, procedure: Procedure[Any, Any]) -> Record | None:
+        """The result of a call that is about the connection itself; None for a driver's."""
+        number = procedure.number if procedure.program == gate.REMOTE else None
+        if number == gate.AUTH_LIST:
+            self._admit()
+            return AuthListRet([_AUTH_NONE])
+        gate.check_authenticated(procedure, self.authenticated)
+        if number == gate.OPEN:
+            return self._open(message.arguments())
+        if number == gate.CLOSE:
+            self._closing = True
+            return VOID
+        if (
+            number == gate.SUPPORTS_FEATURE
+            and message.arguments().feature == gate.KEEPALIVE_FEATURE
+        ):
+            self._start_keepalive()
+            return ConnectSupportsFeatureRet(1)
+        return None
+
+    def _admit(self) -> None:
+        if not self.authenticated:
+            self.authenticated = True
+            self._connection.limit_length(MAX_LENGTH)
+            self._deadline.cancel()
+            self._changed(self)
+
+    def _open(self, args: Any) -> Record:
+        if self._opened:
+            raise InternalError("connection already open", domain=ErrorDomain.RPC)
+        if args.name:
+            self._service.check_uri(args.name)
+        if args.flags & 1:  # VIR_CONNECT_RO; libvirtd looks at no other flag
+            present = self._session.identity
+            self._session.identity = Identity(
+                uid=present.uid, gid=present.gid, pid=present.pid, readonly=True
+            )
+        self._opened = True
+        return VOID
+
+    # -- keepalive -----------------------------------------------------------------------------
+
+    def _start_keepalive(self) -> None:
+        if self._limits.keepalive_interval > 0 and self._keepalive_timer is None:
+            self._connection.start_keepalive(
+                self._limits.keepalive_interval, self._limits.keepalive_count
+            )
+            self._arm()
+
+    def _arm(self) -> None:
+        self._keepalive_timer = asyncio.get_running_loop().call_later(
+            self._limits.keepalive_interval, self._tick
+        )
+
+    def _tick(self) -> None:
+        if self._room.is_set():  # else we do not read what it sends, and it is not dead for that
+            try:
+                self._connection.tick()
+            except TimeoutError as exc:
+                self._cut(str(exc))
+                return
+        self._send(self._connection.data_to_send())
+        self._arm()
+
+    # -- events and streams --------------------------------------------------------------------
+
+    def _send_event(self, procedure: Procedure[Any, Void], message: Record) -> None:
+        try:
+            self._send(self._connection.event(procedure, message))
+        except (XdrError, FramingError) as exc:
+            logger.error("the event %s cannot be sent: %s", procedure.name, exc)
+
+    def _attach(self, serial: int, end: StreamEnd, procedure: Procedure[Any, Any]) -> None:
+        if self._transport.closed or not self._connection.stream_open(serial):
+            end.abort()  # nobody is there any more, or the reply became an error
+            return
+        reads = procedure.stream == "server-to-client"
+        self._pumps[serial] = Pump(self, serial, end, reads=reads)
+
+    def _take_stream(
+        self, message: StreamData | StreamHole | StreamFinished | StreamAborted
+    ) -> None:
+        pump = self._pumps.get(message.serial)
+        if isinstance(message, StreamAborted):
+            if pump is not None:
+                pump.abort()
+            self.stream_finished(message.serial)
+        elif pump is None:  # it failed on our side meanwhile
+            return
+        elif isinstance(message, StreamData):
+            pump.feed(message.data)
+        elif isinstance(message, StreamHole):
+            pump.abort()
+            self.stream_failed(message.serial, ArgumentUnsupported("this stream has no holes"))
+        else:
+            pump.finish()
+
+    def stream_data(self, serial: int, data: bytes) -> None:
+        self._send(self._connection.stream_data(serial, data))
+
+    def stream_end_of_data(self, serial: int) -> None:
+        self._send(self._connection.stream_end_of_data(serial))
+
+    def stream_finished(self, serial: int) -> None:
+        self._pumps.pop(serial, None)
+        self._send(self._connection.stream_finish(serial))
+
+    def stream_failed(self, serial: int, error: VirloomError) -> None:
+        self._pumps.pop(serial, None)
+        self._send(self._connection.stream_error(serial, error))
+
+    def stream_taken(self) -> None:
+        self._regulate()
+
+    async def writable(self) -> None:
+        await self._room.wait()

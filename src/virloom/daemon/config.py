@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``virtqemud.conf`` and its sisters: libvirt's keys, checked, with the line of what is wrong."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from virloom.daemon.limits import Limits
+from virloom.drivers.runtime.settings import Setting, read_settings
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, ConfSyntax
+
+#: Keys that libvirt has for threads, audit, the admin socket and others, which have no meaning
+#: here; a file that has them stays usable.
+_WITHOUT_MEANING = frozenset((
+    "access_drivers", "admin_keepalive_count", "admin_keepalive_interval",
+    "admin_max_client_requests", "admin_max_clients", "admin_max_queued_clients",
+    "admin_max_workers", "admin_min_workers", "audit_level", "audit_logging", "host_uuid",
+    "host_uuid_source", "max_queued_clients", "max_requests", "max_workers", "min_workers",
+    "ovs_timeout", "prio_workers", "unix_sock_admin_perms",
+))  # fmt: skip
+
+_AUTH = ("none",)
+
+
+class DaemonConfig:
+    """What the file says, with libvirt's names.
+
+    Attributes:
+        unix_sock_group: The group of both sockets; None leaves it.
+        unix_sock_ro_perms: Mode of the read-only socket, octal.
+        unix_sock_rw_perms: Mode of the other, octal; without authentication only its owner may.
+        unix_sock_dir: Where the sockets are; None for the usual place.
+        auth_unix_ro: How clients of the read-only socket authenticate; ``none``.
+        auth_unix_rw: Likewise for the other.
+        max_clients: Clients at once.
+        max_anonymous_clients: Clients at once that have not authenticated.
+        max_client_requests: Calls of one client that run at once.
+        keepalive_interval: Seconds of silence before a ping; -1 for none.
+        keepalive_count: Unanswered pings before a client is cut off.
+        log_level: 1 debug, 2 info, 3 warning, 4 error.
+        log_filters: ``LEVEL:NAME`` pairs.
+        log_outputs: ``LEVEL:stderr``, ``LEVEL:file:PATH``, ``LEVEL:syslog:NAME``,
+            ``LEVEL:journald``.
+    """
+
+    def __init__(self) -> None:
+        self.unix_sock_group: str | None = None
+        self.unix_sock_ro_perms = "0777"
+        self.unix_sock_rw_perms = "0700"
+        self.unix_sock_dir: str | None = None
+        self.auth_unix_ro = "none"
+        self.auth_unix_rw = "none"
+        self.max_clients = 5000
+        self.max_anonymous_clients = 20
+        self.max_client_requests = 5
+        self.keepalive_interval = 5
+        self.keepalive_count = 5
+        self.log_level = 3
+        self.log_filters = ""
+        self.log_outputs = ""
+
+    @classmethod
+    def load(cls, path: Path, *, required: bool = False) -> DaemonConfig:
+        """The configuration in *path*; the defaults where there is no such file.
+
+        Raises:
+            ConfSyntax: Malformed, an unknown key or a wrong value: with file, line and what is
+                allowed.
+            ConfigUnsupported: It asks for authentication that is not there, or *required* is set
+                and there is no such file.
+            SystemFailure: It cannot be read.
+        """
+        if required and not path.exists():
+            raise ConfigUnsupported(f"there is no file '{path}'", domain=ErrorDomain.CONF)
+        config = cls()
+        settings = read_settings(path)
+        text = path.read_text() if settings else ""
+        for name, value in settings.items():
+            config._set(name, value, f"{path}:{_line_of(name, text)}")
+        return config
+
+    def limits(self) -> Limits:
+        """The bounds of clients."""
+        return Limits(
+            clients=self.max_clients,
+            anonymous=self.max_anonymous_clients,
+            requests=self.max_client_requests,
+            keepalive_interval=self.keepalive_interval,
+            keepalive_count=self.keepalive_count,
+        )
+
+    def _set(self, name: str, value: Setting, place: str) -> None:
+        if name in _WITHOUT_MEANING:
+            return
+        if name not in self.__dict__:
+            known = ", ".join(sorted(self.__dict__))
+            raise _wrong(place, f"there is no key '{name}'; allowed are {known}")
+        if isinstance(self.__dict__[name], int):
+            least = -1 if name.startswith("keepalive") else 1
+            if not isinstance(value, int) or value < least:
+                raise _wrong(place, f"{name} must be a number from {least}, not {value!r}")
+        elif not isinstance(value, str):
+            raise _wrong(place, f"{name} must be a string, not {value!r}")
+        else:
+            _check_text(name, value, place)
+        self.__dict__[name] = value
+
+
+def _check_text(name: str, value: str, place: str) -> None:
+    if name.endswith("_perms") and not re.fullmatch(r"0?[0-7]{3}", value):
+        raise _wrong(place, f'{name} must be an octal mode such as "0770", not "{value}"')
+    if name.startswith("auth_") and value not in _AUTH:
+        if value in ("polkit", "sasl"):
+            raise ConfigUnsupported(
+                f"{place}: {name} = \"{value}\": this daemon has no '{value}' authentication yet",
+                domain=ErrorDomain.CONF,
+                remedy=f'set {name} = "none", and bound who may connect by unix_sock_group and '
+                "the sockets' modes",
+            )
+        raise _wrong(place, f'{name} must be "none", not "{value}"')
+
+
+def _line_of(name: str, text: str) -> int:
+    """Where a key is set; the last place wins."""
+    pattern = re.compile(rf"\s*{re.escape(name)}\s*=")
+    lines = [n for n, line in enumerate(text.splitlines(), 1) if pattern.match(line)]
+    return lines[-1] if lines else 1
+
+
+def _wrong(place: str, what: str) -> ConfSyntax:
+    return ConfSyntax(f"{place}: {what}", domain=ErrorDomain.CONF)

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A daemon's life on its event loop: opened, served, reloaded, idle, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+from pathlib import Path
+from typing import Any
+
+from virloom.daemon.config import DaemonConfig
+from virloom.daemon.memory import end_if_out_of_memory
+from virloom.daemon.notify import notify
+from virloom.daemon.places import Places
+from virloom.daemon.server import Server
+from virloom.daemon.service import Service
+from virloom.daemon.sockets import Listening, activated, own, release
+from virloom.daemon.spec import DaemonSpec
+from virloom.errors import VirloomError
+from virloom.host.files import ensure_directory
+
+logger = logging.getLogger(__name__)
+
+
+class _Idle:
+    """Ends a daemon that nobody needs: no client, and nothing that runs.
+
+    A guest that ends makes no noise here, so whether something runs is looked at when the time
+    is up, and another time is waited for if so.
+    """
+
+    def __init__(self, seconds: int, service: Service, done: asyncio.Event) -> None:
+        self._seconds = seconds
+        self._service = service
+        self._done = done
+        self._timer: asyncio.TimerHandle | None = None
+
+    def look(self, clients: int) -> None:
+        """Starts or stops the time after a change of the number of clients."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._seconds and not clients:
+            self._arm()
+
+    def _arm(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._seconds, self._expired)
+
+    def _expired(self) -> None:
+        if self._service.busy():
+            self._arm()
+        else:
+            logger.info("nobody needs this daemon: it ends")
+            self._done.set()
+
+    def stop(self) -> None:
+        """Forgets about it."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+async def serve(
+    spec: DaemonSpec, places: Places, config: DaemonConfig, *, timeout: int, ready: Any
+) -> None:
+    """Runs the daemon until SIGTERM, SIGINT, or *timeout* seconds without use (0: never).
+
+    Args:
+        ready: Called when clients can connect.
+
+    Raises:
+        VirloomError: The driver or a socket cannot be opened.
+    """
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_failed)
+    done = asyncio.Event()
+    directory = Path(config.unix_sock_dir) if config.unix_sock_dir else places.run
+    ensure_directory(directory, 0o700 if places.session else 0o755)
+    sockets = activated(spec)
+    service = await spec.open(places)
+    try:
+        sockets = sockets or own(spec, config, directory)
+        await _serve(service, sockets, config, timeout, done, ready, loop)
+    finally:
+        release(sockets)
+        await service.close()
+
+
+async def _serve(
+    service: Service,
+    sockets: list[Listening],
+    config: DaemonConfig,
+    timeout: int,
+    done: asyncio.Event,
+    ready: Any,
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    idle = _Idle(timeout, service, done)
+    server = Server(service, config.limits(), lambda: idle.look(server.clients))
+    for entry in sockets:
+        server.listen(entry.socket, readonly=entry.readonly)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, done.set)
+    loop.add_signal_handler(signal.SIGHUP, _reload, service)
+    # What is loaded by now stays: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+    idle.look(0)
+    ready()
+    notify("READY=1")
+    try:
+        await done.wait()
+        notify("STOPPING=1")
+    finally:
+        idle.stop()
+        await server.close()
+
+
+def _reload(service: Service) -> None:
+    notify("RELOADING=1")
+    try:
+        service.reload()
+    except VirloomError as exc:
+        logger.error("cannot read the documents again: %s", exc)
+    notify("READY=1")
+
+
+def _failed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    end_if_out_of_memory(context.get("exception"))
+    loop.default_exception_handler(context)

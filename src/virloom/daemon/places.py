@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a daemon has its files: of the system, of one user, or below a root of its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Places(NamedTuple):
+    """Directories of a daemon.
+
+    Attributes:
+        settings: Configuration files (``virtqemud.conf``, ``qemu.conf``).
+        run: Sockets and the pid file.
+        prefix: What system paths are below (``/``, or ``--root``); None for a user's daemon.
+        cache: What can be found out again, of a user's daemon.
+        session: Whether it serves one user only.
+    """
+
+    settings: Path
+    run: Path
+    prefix: Path | None
+    cache: Path
+    session: bool
+
+    @classmethod
+    def system(cls, prefix: Path) -> Places:
+        """libvirt's paths of the host's daemons, below *prefix*."""
+        return cls(
+            prefix / "etc/libvirt",
+            prefix / "run/libvirt",
+            prefix,
+            prefix / "var/cache/libvirt",
+            session=False,
+        )
+
+    @classmethod
+    def of_user(cls) -> Places:
+        """libvirt's paths of a user's daemons, by the XDG variables."""
+        home = Path(os.environ.get("HOME") or "/")
+        config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "libvirt"
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "libvirt"
+        runtime = os.environ.get("XDG_RUNTIME_DIR")
+        return cls(
+            config, Path(runtime) / "libvirt" if runtime else cache, None, cache, session=True
+        )

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line of a daemon, with libvirt's options and ``--root``.
+
+Exit codes: 0 ended as told, 1 it could not start, 2 a wrong command line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from virloom.daemon import logs
+from virloom.daemon.config import DaemonConfig
+from virloom.daemon.lifecycle import serve
+from virloom.daemon.memory import out_of_memory
+from virloom.daemon.places import Places
+from virloom.daemon.spec import DaemonSpec
+from virloom.daemon.units import write_units
+from virloom.errors import VirloomError, system_failure
+from virloom.host.files import ensure_directory
+
+
+def run(spec: DaemonSpec, argv: Sequence[str] | None = None) -> int:
+    """Runs the daemon by its command line; returns the exit code."""
+    options = _parser(spec).parse_args(argv)
+    try:
+        if options.print_units:
+            for path in write_units(spec, _own_path(spec), Path(options.print_units)):
+                print(path)
+            return 0
+        return _start(spec, options)
+    except (VirloomError, OSError) as exc:
+        message = exc.message if isinstance(exc, VirloomError) else str(exc)
+        print(f"{spec.name}: {message}", file=sys.stderr)
+        return 1
+    except MemoryError:
+        out_of_memory()
+
+
+def _parser(spec: DaemonSpec) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=spec.name, description=spec.description)
+    add = parser.add_argument
+    add("-v", "--verbose", action="store_true", help="log what is done, not only what fails")
+    add("-d", "--daemon", action="store_true", help="go to the background when clients can connect")
+    add("-f", "--config", metavar="FILE", help=f"configuration, instead of {spec.name}.conf")
+    add("-t", "--timeout", type=_seconds, default=0, metavar="SECONDS",
+        help="end after this time without clients and guests")  # fmt: skip
+    add("-p", "--pid-file", metavar="FILE", help="where to write the process id")
+    add("--root", metavar="DIR", help="use DIR/etc, DIR/run and DIR/var instead of the system's")
+    add("--print-units", metavar="DIR", help="write the systemd units into DIR and end")
+    return parser
+
+
+def _seconds(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError("negative")
+    return value
+
+
+def _own_path(spec: DaemonSpec) -> str:
+    program = Path(sys.argv[0])
+    return str(program.resolve()) if program.name == spec.name else f"/usr/sbin/{spec.name}"
+
+
+def _start(spec: DaemonSpec, options: argparse.Namespace) -> int:
+    if options.root:
+        places = Places.system(Path(options.root).resolve())
+    else:
+        places = Places.system(Path("/")) if os.geteuid() == 0 else Places.of_user()
+    file = Path(options.config) if options.config else places.settings / f"{spec.name}.conf"
+    config = DaemonConfig.load(file, required=options.config is not None)
+    pid_file = Path(options.pid_file) if options.pid_file else places.run / f"{spec.name}.pid"
+    pid_file = pid_file.absolute()
+    started = _detach() if options.daemon else None
+    if started is False:
+        return 0
+    logs.configure(
+        config.log_level, config.log_filters, config.log_outputs, verbose=options.verbose
+    )
+    ensure_directory(pid_file.parent, 0o755)
+
+    def ready() -> None:
+        _write_pid(pid_file)
+        if callable(started):
+            started()
+
+    try:
+        asyncio.run(serve(spec, places, config, timeout=options.timeout, ready=ready))
+    finally:
+        _remove_pid(pid_file)
+    return 0
+
+
+def _write_pid(path: Path) -> None:
+    try:
+        path.write_text(f"{os.getpid()}\n")
+    except OSError as exc:
+        raise system_failure(f"cannot write the pid file '{path}'", exc) from exc
+
+
+def _remove_pid(path: Path) -> None:
+    """Takes our own pid file away, not that of a daemon that was there first."""
+    try:
+        mine = path.read_text() == f"{os.getpid()}\n"
+    except OSError:  # there is none
+        return
+    if mine:
+        path.unlink(missing_ok=True)
+
+
+def _detach() -> Callable[[], None] | bool:
+    """Goes on in a child in a session of its own.
+
+    The parent waits until the child is ready, or has failed and said why; then it gets False. The
+    child gets the function that says so.
+    """
+    reader, writer = os.pipe()
+    if os.fork():
+        os.close(writer)
+        if os.read(reader, 1) != b"1":
+            raise SystemExit(1)
+        os.close(reader)
+        return False
+    os.close(reader)
+    os.setsid()
+    os.chdir("/")
+
+    def ready() -> None:
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd in (0, 1, 2):
+            os.dup2(null, fd)
+        os.close(null)
+        os.write(writer, b"1")
+        os.close(writer)
+
+    return ready

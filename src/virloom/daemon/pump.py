@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A stream of a client: bytes between its connection and the driver's end, neither side hurried."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections import deque
+
+from virloom.daemon.memory import end_if_out_of_memory
+from virloom.endpoint.stream import StreamEnd
+from virloom.errors import InternalError, VirloomError
+from virloom.rpc.packet import MAX_STREAM_DATA
+
+
+class PumpOwner(ABC):
+    """The connection that a pump sends through."""
+
+    @abstractmethod
+    def stream_data(self, serial: int, data: bytes) -> None:
+        """Sends bytes."""
+
+    @abstractmethod
+    def stream_end_of_data(self, serial: int) -> None:
+        """Says that there are no more."""
+
+    @abstractmethod
+    def stream_finished(self, serial: int) -> None:
+        """Confirms that the stream is over."""
+
+    @abstractmethod
+    def stream_failed(self, serial: int, error: VirloomError) -> None:
+        """Ends the stream with an error."""
+
+    @abstractmethod
+    def stream_taken(self) -> None:
+        """Bytes that waited have gone to the driver."""
+
+    @abstractmethod
+    async def writable(self) -> None:
+        """Waits while the client does not read."""
+
+
+class Pump:
+    """Moves the bytes of one stream, in both directions.
+
+    Attributes:
+        waiting: Bytes of the client that the driver has not taken yet.
+    """
+
+    def __init__(self, owner: PumpOwner, serial: int, end: StreamEnd, *, reads: bool) -> None:
+        self.waiting = 0
+        self._owner = owner
+        self._serial = serial
+        self._end = end
+        self._queue: deque[bytes | None] = deque()  # None: the client has finished
+        self._more = asyncio.Event()
+        self._tasks = [asyncio.ensure_future(self._upload())]
+        if reads:
+            self._tasks.append(asyncio.ensure_future(self._download()))
+
+    def feed(self, data: bytes) -> None:
+        """Bytes of the client."""
+        if data:
+            self._queue.append(data)
+            self.waiting += len(data)
+            self._more.set()
+
+    def finish(self) -> None:
+        """The client is done: confirmed when the driver has taken all that came before."""
+        self._queue.append(None)
+        self._more.set()
+
+    def abort(self) -> None:
+        """Ends the stream at once, on the driver's side."""
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+        self._queue.clear()
+        self.waiting = 0
+        self._end.abort()
+
+    async def _download(self) -> None:
+        try:
+            while data := await self._end.read(MAX_STREAM_DATA):
+                self._owner.stream_data(self._serial, data)
+                await self._owner.writable()
+        except Exception as exc:
+            self._fail(exc)
+        else:
+            self._owner.stream_end_of_data(self._serial)
+
+    async def _upload(self) -> None:
+        try:
+            while (data := await self._next()) is not None:
+                await self._end.write(data)
+                self.waiting -= len(data)
+                self._owner.stream_taken()
+            for task in self._tasks[1:]:
+                task.cancel()
+            await self._end.finish()
+        except Exception as exc:
+            self._fail(exc)
+        else:
+            self._owner.stream_finished(self._serial)
+
+    async def _next(self) -> bytes | None:
+        while not self._queue:
+            self._more.clear()
+            await self._more.wait()
+        return self._queue.popleft()
+
+    def _fail(self, exc: Exception) -> None:
+        end_if_out_of_memory(exc)
+        self.abort()
+        error = exc if isinstance(exc, VirloomError) else InternalError(f"the stream failed: {exc}")
+        self._owner.stream_failed(self._serial, error)

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a daemon needs of the driver that it serves."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from virloom.endpoint.dispatch import Dispatcher
+
+
+class Service(ABC):
+    """An open driver and its handlers."""
+
+    #: The programs that clients may call (``virloom.procedures.numbers``).
+    programs: frozenset[int] = frozenset()
+
+    @property
+    @abstractmethod
+    def dispatcher(self) -> Dispatcher:
+        """The handlers."""
+
+    @abstractmethod
+    def check_uri(self, uri: str) -> None:
+        """Accepts the URI of a client that opens the driver.
+
+        Raises:
+            VirloomError: It names another driver.
+        """
+
+    @abstractmethod
+    def busy(self) -> bool:
+        """Whether something runs that the daemon is there for, such as a guest."""
+
+    @abstractmethod
+    def reload(self) -> None:
+        """Reads documents that came to the disk meanwhile."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Lets go of everything; what runs goes on."""

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Listening sockets: made here, or handed over by systemd."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from pathlib import Path
+from typing import NamedTuple
+
+from virloom.daemon.config import DaemonConfig
+from virloom.daemon.spec import DaemonSpec
+from virloom.errors import system_failure
+from virloom.transport.unix import listen_unix
+
+#: The first descriptor that systemd hands over (sd_listen_fds(3)).
+_FIRST = 3
+
+
+class Listening(NamedTuple):
+    """A socket that clients connect to."""
+
+    socket: socket.socket
+    readonly: bool
+    path: Path | None
+    """What to remove at the end; None where systemd keeps it."""
+
+
+def activated(spec: DaemonSpec) -> list[Listening]:
+    """What systemd hands over, told apart by the sockets' paths; empty without activation."""
+    pid, count = os.environ.pop("LISTEN_PID", ""), os.environ.pop("LISTEN_FDS", "")
+    os.environ.pop("LISTEN_FDNAMES", None)
+    if pid != str(os.getpid()) or not count.isdigit():
+        return []
+    found = []
+    for fd in range(_FIRST, _FIRST + int(count)):
+        os.set_inheritable(fd, False)
+        listening = socket.socket(fileno=fd)
+        listening.setblocking(False)
+        name = os.path.basename(str(listening.getsockname()))
+        if name.endswith("-admin-sock"):  # nothing is served there
+            listening.close()
+            continue
+        found.append(Listening(listening, name == spec.readonly_socket, None))
+    return found
+
+
+def own(spec: DaemonSpec, config: DaemonConfig, directory: Path) -> list[Listening]:
+    """The daemon's own two sockets in *directory*, with owner and modes as configured.
+
+    The caller is the only daemon of this kind here.
+
+    Raises:
+        SystemFailure: One cannot be made.
+    """
+    made = []
+    for name, perms, readonly in (
+        (spec.socket, config.unix_sock_rw_perms, False),
+        (spec.readonly_socket, config.unix_sock_ro_perms, True),
+    ):
+        path = directory / name
+        try:
+            listening = listen_unix(str(path), 0o600)
+            made.append(Listening(listening, readonly, path))
+            if config.unix_sock_group:
+                shutil.chown(path, group=config.unix_sock_group)
+            path.chmod(int(perms, 8))
+        except (OSError, LookupError) as exc:
+            release(made)
+            cause = exc if isinstance(exc, OSError) else OSError(22, str(exc))
+            raise system_failure(f"cannot listen on '{path}'", cause) from exc
+    return made
+
+
+def release(sockets: list[Listening]) -> None:
+    """Closes sockets, and removes the files of our own ones."""
+    for entry in sockets:
+        entry.socket.close()
+        if entry.path is not None:
+            entry.path.unlink(missing_ok=True)

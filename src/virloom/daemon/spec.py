@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What makes one daemon different from another."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+from virloom.daemon.places import Places
+from virloom.daemon.service import Service
+
+
+class DaemonSpec(NamedTuple):
+    """A daemon.
+
+    Attributes:
+        name: Of the program, its sockets (``NAME-sock``) and its files (``NAME.conf``).
+        description: For its unit files.
+        open: Opens the driver.
+    """
+
+    name: str
+    description: str
+    open: Callable[[Places], Awaitable[Service]]
+
+    @property
+    def socket(self) -> str:
+        """The name of the socket for all calls."""
+        return f"{self.name}-sock"
+
+    @property
+    def readonly_socket(self) -> str:
+        """The name of the socket for calls that change nothing."""
+        return f"{self.name}-sock-ro"

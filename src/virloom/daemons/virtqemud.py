@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``virtqemud``: the daemon of QEMU guests."""
+
+from __future__ import annotations
+
+import logging
+from uuid import UUID
+
+from virloom.daemon.places import Places
+from virloom.daemon.program import run
+from virloom.daemon.service import Service
+from virloom.daemon.spec import DaemonSpec
+from virloom.drivers.qemu.directories import Directories
+from virloom.drivers.qemu.domain import Definition
+from virloom.drivers.qemu.driver import QemuDriver
+from virloom.drivers.qemu.handlers import dispatcher
+from virloom.endpoint.dispatch import Dispatcher
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InternalError, NoConnect, VirloomError
+from virloom.uri import ConnectURI
+
+logger = logging.getLogger(__name__)
+
+#: The remote program and the one of QEMU's own calls.
+_PROGRAMS = frozenset((0x20008086, 0x20008087))
+
+
+class QemuService(Service):
+    """The QEMU driver, served."""
+
+    programs = _PROGRAMS
+
+    def __init__(self, driver: QemuDriver, path: str) -> None:
+        self._driver = driver
+        self._dispatcher = dispatcher(driver)
+        self._path = path
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        return self._dispatcher
+
+    def check_uri(self, uri: str) -> None:
+        parsed = ConnectURI.parse(uri)
+        if parsed.scheme != "qemu":
+            raise NoConnect(uri)
+        if parsed.path != self._path:
+            raise InternalError(
+                f"unexpected QEMU URI path '{parsed.path}', try qemu://{self._path}",
+                domain=ErrorDomain.QEMU,
+            )
+
+    def busy(self) -> bool:
+        return any(guest.running is not None for guest in self._driver.guests)
+
+    def reload(self) -> None:
+        """Takes in documents that somebody put there; those of known domains are left alone."""
+        for name, text in self._driver.store.load():
+            if self._driver.guests.by_name(name) is not None:
+                continue
+            try:
+                definition = Definition(text)
+                model = definition.model
+                if model.name != name or not model.uuid:
+                    raise ValueError("its name is not that of its file, or it has no UUID")
+                guest = self._driver.new_guest(name, UUID(model.uuid).bytes)
+                guest.definition = definition
+                self._driver.guests.add(guest)
+            except (VirloomError, ValueError) as exc:
+                logger.error("the document '%s' is left out: %s", name, exc)
+
+    async def close(self) -> None:
+        await self._driver.close()
+
+
+async def _open(places: Places) -> Service:
+    path = "/session" if places.session else "/system"
+    if places.prefix is not None:
+        directories = Directories.system(places.prefix)
+    else:
+        directories = Directories.session(places.settings, places.run, places.cache)
+    return QemuService(await QemuDriver.open(directories, f"qemu://{path}"), path)
+
+
+SPEC = DaemonSpec("virtqemud", "Virloom QEMU daemon", _open)
+
+
+def main() -> int:
+    """The program."""
+    return run(SPEC)
