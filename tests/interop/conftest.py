@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our virtqemud in a root of its own, for clients that are not ours."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from virloom.drivers.qemu.capabilities.emulator import find_emulator
+from virloom.errors import VirloomError
+from virloom.testing import guest as tiny
+
+#: Seconds for one step of a client, or of the daemon.
+STEP = 30
+
+_PROGRAM = "from virloom.daemons.virtqemud import main; raise SystemExit(main())"
+
+
+class Virtqemud:
+    """A daemon process that can be ended and started again over the same root."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def socket(self, *, readonly: bool = False) -> Path:
+        """The path that clients connect to."""
+        return self.root / "run/libvirt" / f"virtqemud-sock{'-ro' if readonly else ''}"
+
+    def uri(self, *, readonly: bool = False) -> str:
+        """The URI that leads there."""
+        return f"qemu+unix:///system?socket={self.socket(readonly=readonly)}"
+
+    def start(self, *options: str) -> None:
+        """Starts it, and waits until it says that clients can connect."""
+        address = self.root / "notify"
+        address.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+            told.bind(str(address))
+            told.settimeout(STEP)
+            with (self.root / "daemon.log").open("ab") as log:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-c", _PROGRAM, "--root", str(self.root), *options],
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    env={**os.environ, "NOTIFY_SOCKET": str(address)},
+                )  # fmt: skip
+            assert told.recv(100) == b"READY=1"
+
+    def signal(self, number: int) -> int:
+        """Sends a signal that ends it; its exit code."""
+        assert self.process is not None
+        process, self.process = self.process, None
+        process.send_signal(number)
+        return process.wait(STEP)
+
+    def virsh(self, *words: str, readonly: bool = False) -> str:
+        """What virsh prints for a command that must succeed."""
+        done = self.try_virsh(*words, readonly=readonly)
+        assert done.returncode == 0, f"virsh {words}: {done.stderr}\n{self.log()}"
+        return done.stdout.strip()
+
+    def try_virsh(self, *words: str, readonly: bool = False) -> subprocess.CompletedProcess[str]:
+        """virsh's end, whatever it is."""
+        command = ["virsh", *(["-r"] if readonly else []), "-c", self.uri(readonly=readonly)]
+        return subprocess.run(
+            [*command, *words], capture_output=True, text=True, timeout=STEP, check=False
+        )
+
+    def log(self) -> str:
+        """What the daemon has written."""
+        return (self.root / "daemon.log").read_text()
+
+
+@pytest.fixture
+def virtqemud() -> Iterator[Virtqemud]:
+    """A running daemon; its guests end with the test."""
+    if shutil.which("virsh") is None:
+        pytest.skip("virsh is not installed")
+    try:
+        find_emulator("x86_64")
+        tiny.kernel()
+    except VirloomError as error:
+        pytest.skip(error.message)
+    root = Path(tempfile.mkdtemp(prefix="vq"))  # short: libvirt's clients cannot connect to more
+    root.chmod(0o755)
+    daemon = Virtqemud(root)
+    try:
+        daemon.start()
+        yield daemon
+        if daemon.process is None:
+            daemon.start()
+        for name in daemon.virsh("list", "--name").split():
+            daemon.virsh("destroy", name)
+    finally:
+        if daemon.process is not None:
+            assert daemon.signal(signal.SIGTERM) == 0, daemon.log()
+        shutil.rmtree(root)
