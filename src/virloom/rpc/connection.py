@@ -65,13 +65,22 @@ class _Connection:
     """What both ends share."""
 
     def __init__(self, find: Find, clock: Callable[[], float], max_length: int) -> None:
-        self._find = find
+        self._look_up = find
+        self._found: dict[tuple[int, int], Procedure[Any, Any]] = {}
         self._clock = clock
         self._framer = Framer(max_length)
         self._outbox = bytearray()
         self._keepalive: keepalive.KeepAlive | None = None
         self._streams: dict[int, Header] = {}  # may carry data; by serial
         self._ending: dict[int, Header] = {}  # one side is done, the confirmation is to come
+
+    def _find(self, program: int, number: int) -> Procedure[Any, Any] | None:
+        found = self._found.get((program, number))
+        if found is None:
+            found = self._look_up(program, number)
+            if found is not None:  # so what a peer makes up is not kept
+                self._found[program, number] = found
+        return found
 
     # --- bytes ---
 

@@ -48,6 +48,7 @@ MAX_STREAM_DATA = 262120
 
 _WITH_FDS = (int(MessageType.CALL_WITH_FDS), int(MessageType.REPLY_WITH_FDS))
 _HEAD = struct.Struct(">IIIiiIi")
+_FIELDS = struct.Struct(">IIiiIi")  # the same without the length
 _WORD = struct.Struct(">I")
 
 
@@ -174,7 +175,7 @@ class Framer:
                 raise FramingError(f"a message of {length} bytes is out of bounds")
             if end - at < length:
                 break
-            header = Header._make(_HEAD.unpack_from(data, at)[1:])
+            header = Header._make(_FIELDS.unpack_from(data, at + 4))
             payload = bytes(data[at + HEADER_SIZE : at + length])
             at += length
             if header.type in _WITH_FDS:
