@@ -9,7 +9,12 @@ import sys
 from tools.tracked import ROOT
 
 #: Each writes committed files, and takes ``--check``. In the order in which they build.
-GENERATORS = ("tools/generate.py", "tools/generate_schema_paths.py", "tools/async_to_sync.py")
+GENERATORS = (
+    "tools/generate.py",
+    "tools/generate_schema_paths.py",
+    "tools/async_to_sync.py",
+    "tools/generate_libvirt.py",
+)
 
 
 def present() -> list[str]:

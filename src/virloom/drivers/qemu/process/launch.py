@@ -29,7 +29,7 @@ from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process import live, resources
 from virloom.drivers.qemu.process.logs import GuestLog
 from virloom.drivers.qemu.process.record import GuestRecord
-from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.drivers.qemu.process.running import START_FAILED, RunningGuest
 from virloom.drivers.qemu.process.steps import reached
 from virloom.drivers.qemu.process.supervise import Supervisor
 from virloom.drivers.qemu.validate import validate_start
@@ -41,7 +41,6 @@ from virloom.enums.domain import (
     DomainEventType,
     DomainPausedReason,
     DomainRunningReason,
-    DomainShutoffReason,
     DomainState,
 )
 from virloom.enums.error import ErrorDomain
@@ -358,7 +357,6 @@ class Launch:
         if self._running is not None and guest.running is self._running:
             guest.running = None
             guest.id = -1
-            guest.set_state(DomainState.SHUTOFF, DomainShutoffReason.FAILED)
         if self._process is not None:
             self._process.send_signal(signal.SIGKILL)  # it has not run: nothing can be lost
             await self._process.wait()
@@ -372,6 +370,14 @@ class Launch:
             self._record.delete()
         if self._record.autodestroy:
             self._driver.forget_autodestroy(self._record)
+        guest.set_state(DomainState.SHUTOFF, START_FAILED.reason)
+        if self._record.resources:  # it had begun; what is refused before makes no event
+            self._driver.events.emit(
+                DomainEventID.LIFECYCLE,
+                guest.ref(),
+                int(DomainEventType.STOPPED),
+                int(START_FAILED.detail),
+            )
 
     async def _has_died(self) -> bool:
         """Whether QEMU went by itself; its monitor breaks off a moment before it has ended."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 TABLE = json.loads((ROOT / "data" / "protocol" / "python-api.json").read_text())
 
 

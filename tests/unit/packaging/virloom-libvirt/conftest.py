@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-SOURCE = Path(__file__).resolve().parents[3] / "packaging" / "virloom-libvirt" / "src"
+SOURCE = Path(__file__).resolve().parents[4] / "packaging" / "virloom-libvirt" / "src"
 NAMES = ("libvirt", "libvirt_qemu", "libvirt_lxc", "libvirtaio")
 
 
