@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, Self
 
+from virloom.client.address import is_served_by_daemon
 from virloom.client.choice import choose
 from virloom.client.domain.calls import DomainCalls
 from virloom.client.host import HostCalls
@@ -103,24 +104,26 @@ async def connect(uri: str | ConnectURI | None, *, readonly: bool = False) -> Co
         VirloomError: What the driver answered.
     """
     uri = choose(uri)
-    endpoint = await _endpoint(uri, readonly=readonly)
-    connection = Connection(endpoint, uri)
-    flags = ConnectFlags.RO if readonly else 0
-    args = p.ConnectOpenArgs(str(uri.without_transport()), flags)
-    try:
-        await endpoint.call(p.CONNECT_OPEN, args)
-    except BaseException:
-        await connection.close()
-        raise
-    return connection
+    return Connection(await _endpoint(uri, readonly=readonly), uri)
 
 
 async def _endpoint(uri: ConnectURI, *, readonly: bool) -> Endpoint:
     if uri.scheme == "qemu" and uri.path == "/embed" and not uri.is_remote:
         from virloom.drivers.homes import open_in_process
 
-        return await open_in_process(uri, readonly=readonly)
+        endpoint = await open_in_process(uri, readonly=readonly)
+        flags = ConnectFlags.RO if readonly else 0
+        try:
+            await endpoint.call(p.CONNECT_OPEN, p.ConnectOpenArgs(str(uri), flags))
+        except BaseException:
+            await endpoint.close()
+            raise
+        return endpoint
+    if is_served_by_daemon(uri):
+        from virloom.client.dial import dial
+
+        return await dial(uri, readonly=readonly)
     raise NoSupport(
         f"the connection '{uri}'",
-        remedy="this version opens 'qemu:///embed?root=DIR'; daemons and other hosts come later",
+        remedy="give 'qemu:///embed?root=DIR', a daemon's such as 'qemu:///system', or a host",
     )

@@ -17,7 +17,14 @@ from tests.fakes.dispatcher import FakeDriver, document, endpoint_of
 from virloom.client.connection import Connection
 from virloom.client.domain.events import LifecycleEvent
 from virloom.client.subscription import EventStream
-from virloom.errors import InvalidArg, InvalidConn, NoDomain, NoSupport, OperationDenied
+from virloom.errors import (
+    InvalidArg,
+    InvalidConn,
+    NoDomain,
+    NoSupport,
+    OperationDenied,
+    SystemFailure,
+)
 from virloom.uri import ConnectURI
 
 T = TypeVar("T")
@@ -153,9 +160,15 @@ async def test_use_from_another_loop(conn: Connection) -> None:
 
 
 async def test_opening_what_is_not_there() -> None:
-    for uri in ("qemu:///system", "qemu+tcp://host/system", "test:///default", "xen:///"):
+    for uri in ("test:///default", "xen:///", "qemu:///other"):
         with pytest.raises(NoSupport, match="embed"):
             await virloom.open(uri)
+    with pytest.raises(SystemFailure, match="socket '/nowhere/sock': No such file"):
+        await virloom.open("qemu:///system?socket=/nowhere/sock")
+    with pytest.raises(NoSupport, match="libssh2"):
+        await virloom.open("qemu+libssh2://host/system")
+    with pytest.raises(InvalidArg, match="command="):
+        await virloom.open("qemu+ext:///system")
     with pytest.raises(InvalidArg):
         async with virloom.open("nonsense"):
             pass

@@ -1,0 +1,413 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An endpoint whose driver is at the other end of a wire."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import os
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from virloom.endpoint.endpoint import Endpoint
+from virloom.endpoint.remote_stream import RemoteStream
+from virloom.endpoint.stream import StreamEnd
+from virloom.enums.error import ErrorDomain
+from virloom.errors import (
+    AuthUnavailable,
+    InternalError,
+    InvalidConn,
+    Rpc,
+    VirloomError,
+    system_failure,
+)
+from virloom.procedures import connect as p
+from virloom.procedures import find
+from virloom.procedures.record import VOID, Procedure, Record
+from virloom.rpc.connection import ClientConnection
+from virloom.rpc.keepalive import PONG
+from virloom.rpc.messages import (
+    EventMessage,
+    Incoming,
+    Reply,
+    StreamAborted,
+    StreamData,
+    StreamFinished,
+    StreamHole,
+)
+from virloom.rpc.packet import FramingError
+from virloom.rpc.xdr import XdrError
+from virloom.transport.base import Transport
+
+logger = logging.getLogger(__name__)
+
+A = TypeVar("A", bound=Record)
+R = TypeVar("R", bound=Record)
+T = TypeVar("T")
+
+#: Features of libvirt's private list that are asked for at the opening.
+KEEPALIVE, EVENT_CALLBACK, CLOSE_CALLBACK = 10, 14, 15
+
+#: Ways to authenticate, as AUTH_LIST numbers them.
+AUTH_NONE, AUTH_SASL, AUTH_POLKIT = 0, 1, 2
+_AUTH_NAMES = {AUTH_NONE: "none", AUTH_SASL: "sasl", AUTH_POLKIT: "polkit"}
+
+#: Seconds that the other side has to answer CONNECT_CLOSE before the wire is cut.
+CLOSE_TIME = 5.0
+
+#: Bytes that wait in one stream before the wire is no longer read, unless a call waits.
+STREAM_BUFFER = 4 * 1024 * 1024
+
+#: Seconds between signs of life, and how many go by unanswered (as virsh has it).
+KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 5.0, 5
+
+
+class RemoteEndpoint(Endpoint):
+    """Calls a daemon through *transport*.
+
+    It lives on the event loop that makes it; openers on other loops cross over. Nothing in
+    libvirt's protocol holds back a single stream, so where one is not read the whole wire is left
+    unread (events too) until somebody reads it or makes a call; signs of life go on meanwhile.
+
+    Args:
+        transport: Connected, and not begun to be read.
+        secure: Whether nobody can listen in on it.
+        keepalive: Seconds of silence after which the daemon is asked whether it lives.
+    """
+
+    def __init__(
+        self, transport: Transport, *, secure: bool = True, keepalive: float = KEEPALIVE_INTERVAL
+    ) -> None:
+        self.home = asyncio.get_running_loop()
+        self._transport = transport
+        self._secure = secure
+        self._interval = keepalive
+        self._connection = ClientConnection(find, clock=self.home.time)
+        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._streams: dict[int, RemoteStream] = {}
+        self._finishing: dict[int, asyncio.Future[None]] = {}
+        self._room: list[asyncio.Future[None]] = []
+        self._closed = False
+        self._reason: VirloomError | None = None
+        self._paused = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._pressed = False
+        self._gone: asyncio.Future[None] = self.home.create_future()
+        transport.start(self._arrived, self._lost, self._pressure)
+
+    # Opening
+
+    async def start(self, auth: str | None = None) -> None:
+        """What comes before CONNECT_OPEN: authentication and keepalive.
+
+        Args:
+            auth: The way to authenticate that the URI asks for.
+
+        Raises:
+            AuthUnavailable: The daemon asks for a way that there is not here.
+            VirloomError: What it answered.
+        """
+        offered = (await self.call(p.AUTH_LIST, VOID)).types
+        await self._authenticate([int(kind) for kind in offered], auth)
+        if await self._has(KEEPALIVE):
+            self._connection.start_keepalive(self._interval, KEEPALIVE_COUNT)
+            self._tick()
+
+    async def open(self, uri: str, flags: int = 0) -> None:
+        """Has the daemon open *uri*, which is without transport.
+
+        Raises:
+            VirloomError: What the daemon answered.
+        """
+        await self.call(p.CONNECT_OPEN, p.ConnectOpenArgs(uri, flags))
+        await self._has(EVENT_CALLBACK)
+        await self._has(CLOSE_CALLBACK)
+
+    async def _has(self, feature: int) -> bool:
+        args = p.ConnectSupportsFeatureArgs(feature)
+        return bool((await self.call(p.CONNECT_SUPPORTS_FEATURE, args)).supported)
+
+    async def _authenticate(self, offered: Sequence[int], wanted: str | None) -> None:
+        """The first way on offer, or the wanted one, as libvirt's own client chooses."""
+        names = [_AUTH_NAMES.get(kind, str(kind)) for kind in offered]
+        if wanted is not None and wanted.partition(".")[0] not in names:
+            raise AuthUnavailable(
+                f"the daemon offers {', '.join(names) or 'nothing'}, not '{wanted}'",
+                domain=ErrorDomain.REMOTE,
+            )
+        chosen = wanted.partition(".")[0] if wanted else (names or ["none"])[0]
+        if chosen == "polkit":
+            await self.call(p.AUTH_POLKIT, VOID)
+        elif chosen != "none":
+            raise AuthUnavailable(
+                f"the daemon asks for authentication by {chosen}, which this client cannot do",
+                domain=ErrorDomain.REMOTE,
+                remedy="use another transport, such as ssh, or let the daemon ask for none",
+            )
+
+    # Calls
+
+    async def call(self, procedure: Procedure[A, R], args: A) -> R:
+        result, _ = await self.at_home(lambda: self._ask(procedure, args))
+        if isinstance(result, p.ConnectIsSecureRet) and not self._secure:
+            result.secure = 0  # the daemon speaks of what is behind it only
+        return result
+
+    async def open_stream(self, procedure: Procedure[A, R], args: A) -> tuple[R, StreamEnd]:
+        result, stream = await self.at_home(lambda: self._ask(procedure, args))
+        if stream is None:
+            raise InternalError(f"{procedure.name} gives no stream")
+        return result, stream
+
+    async def _ask(self, procedure: Procedure[A, R], args: A) -> tuple[R, RemoteStream | None]:
+        self._check(procedure.name)
+        try:
+            serial, data = self._connection.call(procedure, args)
+        except (XdrError, FramingError) as exc:
+            doing = f"{procedure.name}: the arguments cannot be sent: {exc}"
+            raise Rpc(doing, domain=ErrorDomain.RPC) from exc
+        waiter: asyncio.Future[Reply] = self.home.create_future()
+        self._waiting[serial] = waiter
+        stream = None
+        if procedure.stream != "none":
+            # Here before the answer: data may follow it in the same read.
+            stream = self._streams[serial] = RemoteStream(self, serial)
+        self._send(data)
+        self.balance()
+        try:
+            reply = await waiter
+            if isinstance(reply.result, VirloomError):
+                raise reply.result
+        except BaseException:
+            self._forget_call(serial)
+            raise
+        result: R = reply.result
+        return result, stream
+
+    def _forget_call(self, serial: int) -> None:
+        """A call that failed, or whose caller has gone: its stream, if any, is not wanted."""
+        unanswered = self._waiting.pop(serial, None) is not None
+        self._streams.pop(serial, None)
+        if self._closed:
+            return
+        if unanswered:
+            self._connection.abandon(serial)
+        else:
+            self._send(self._connection.stream_abort(serial))
+        self.balance()
+
+    def _send(self, data: bytes) -> None:
+        if data:
+            self._transport.send(data)
+
+    def _check(self, what: str) -> None:
+        if self._closed:
+            why = f" ({self._reason.message})" if self._reason else ""
+            raise InvalidConn(f"{what}: the connection is closed{why}")
+
+    async def at_home(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Runs *work* on the loop of this endpoint.
+
+        Raises:
+            InvalidConn: That loop has ended.
+        """
+        if asyncio.get_running_loop() is self.home:
+            return await work()
+        if not self.home.is_running():
+            raise InvalidConn("the event loop that opened the connection has ended")
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), self.home))
+
+    # Streams (RemoteStream's host)
+
+    async def send_data(self, stream: RemoteStream, data: bytes) -> None:
+        """Sends one packet of *stream* once there is room for it."""
+        while self._pressed and not self._closed:
+            waiter = self.home.create_future()
+            self._room.append(waiter)
+            await waiter
+        stream.check()
+        self._check("stream")
+        self._send(self._connection.stream_data(stream.serial, data))
+
+    async def send_finish(self, stream: RemoteStream) -> None:
+        """Ends *stream*, and waits until the other side has confirmed it."""
+        self._check("stream")
+        if stream.serial not in self._streams:
+            return
+        waiter = self._finishing.get(stream.serial)
+        if waiter is None:
+            waiter = self._finishing[stream.serial] = self.home.create_future()
+            self._send(self._connection.stream_finish(stream.serial))
+        self.balance()
+        await asyncio.shield(waiter)
+
+    def send_abort(self, stream: RemoteStream) -> None:
+        """Tells the other side that nobody wants *stream* any more."""
+        if not self._closed and stream.serial not in self._finishing:
+            self._streams.pop(stream.serial, None)
+            self._send(self._connection.stream_abort(stream.serial))
+        self.balance()
+
+    def balance(self) -> None:
+        """Reads the wire, unless a stream is full and nobody waits for anything else."""
+        full = any(stream.buffered > STREAM_BUFFER for stream in self._streams.values())
+        paused = full and not self._waiting and not self._finishing
+        if paused != self._paused and not self._closed:
+            self._paused = paused
+            if paused:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
+
+    def _pressure(self, pressed: bool) -> None:
+        """The other side takes our bytes too slowly, or has caught up."""
+        self._pressed = pressed
+        if not pressed:
+            waiters, self._room = self._room, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    # What comes from the other side
+
+    def _arrived(self, data: bytes, fds: Sequence[int] = ()) -> None:
+        try:
+            messages = self._connection.receive(data, fds)
+        except FramingError as exc:
+            self._end(Rpc(f"the daemon does not speak libvirt's protocol: {exc}"))
+            return
+        for message in messages:
+            self._take(message)
+        self._send(self._connection.data_to_send())
+        if self._streams:
+            self.balance()
+
+    def _take(self, message: Incoming) -> None:
+        match message:
+            case Reply():
+                self._answered(message)
+            case EventMessage():
+                self._notify(message)
+            case StreamData():
+                if stream := self._streams.get(message.serial):
+                    stream.arrived(message.data)
+            case StreamFinished():
+                self._stream_over(message.serial, None)
+            case StreamAborted():
+                self._stream_over(message.serial, message.error)
+            case StreamHole():
+                self._refuse_hole(message.serial)
+            case _:
+                message.discard()
+
+    def _answered(self, reply: Reply) -> None:
+        waiter = self._waiting.pop(reply.serial, None)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(reply)
+        else:  # cancelled in this very round of the loop; _forget_call sees to its stream
+            reply.discard()
+
+    def _notify(self, message: EventMessage) -> None:
+        if self.on_event is None:
+            return
+        try:
+            self.on_event(message.procedure, message.record)
+        except Exception:
+            logger.exception("the receiver of %s failed", message.procedure.name)
+
+    def _stream_over(self, serial: int, error: VirloomError | None) -> None:
+        stream = self._streams.pop(serial, None)
+        waiter = self._finishing.pop(serial, None)
+        if stream is not None:
+            stream.ended() if error is None else stream.failed(error)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None) if error is None else _fail(waiter, error)
+
+    def _refuse_hole(self, serial: int) -> None:
+        """Nothing here asks for sparse streams, so that a hole is a fault of the other side."""
+        if stream := self._streams.get(serial):
+            stream.abort(InternalError("the daemon sent a hole in a stream that has none"))
+
+    # The end
+
+    async def drop(self) -> None:
+        """Cuts the wire without a word, for an opening that failed. On the home loop only."""
+        self._end(None)
+        await asyncio.wait([self._gone], timeout=CLOSE_TIME)
+
+    async def close(self) -> None:
+        await self.at_home(self._close)
+
+    async def _close(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_TIME):
+                await self._ask(p.CONNECT_CLOSE, VOID)
+        except (VirloomError, TimeoutError) as exc:
+            logger.debug("CONNECT_CLOSE: %s", exc)
+        finally:
+            await self.drop()
+
+    def _lost(self, error: Exception | None) -> None:
+        if not self._gone.done():
+            self._gone.set_result(None)
+        if isinstance(error, VirloomError):
+            self._end(error)
+        elif error is None or isinstance(error, OSError):
+            # libvirt's code and errno for the end of a file that there should not be.
+            cause = error or OSError(errno.EIO, os.strerror(errno.EIO))
+            doing = "the connection to the daemon is lost"
+            self._end(system_failure(doing, cause, domain=ErrorDomain.RPC))
+        else:
+            logger.error("the connection to the daemon failed", exc_info=error)
+            self._end(InternalError(f"the connection failed: {error}", domain=ErrorDomain.RPC))
+
+    def _end(self, reason: VirloomError | None) -> None:
+        """Everybody who waits hears of it, once."""
+        if self._closed:
+            return
+        self._closed, self._reason = True, reason
+        if self._timer is not None:
+            self._timer.cancel()
+        self._transport.abort()
+        self._connection.close()
+        error = reason or InvalidConn("the connection was closed")
+        streams, self._streams = self._streams, {}
+        for stream in streams.values():
+            stream.failed(error)
+        waiters: list[asyncio.Future[Any]] = [*self._waiting.values(), *self._finishing.values()]
+        self._waiting.clear()
+        self._finishing.clear()
+        for waiter in [*waiters, *self._room]:
+            if not waiter.done():
+                _fail(waiter, error)
+        self._room.clear()
+        if self.on_close is not None:
+            self.on_close(reason)
+
+    # Signs of life
+
+    def _tick(self) -> None:
+        """Asks after the other side where it is silent; says that we are here where we are."""
+        due = self._connection.next_tick()
+        if self._closed or due is None:
+            return
+        now = self.home.time()
+        if self._paused:
+            # What it says waits unread; and any message of ours tells it that we live.
+            self._send(PONG)
+            due = now + self._interval
+        elif now >= due:
+            try:
+                self._connection.tick()
+            except TimeoutError as exc:
+                self._end(InternalError(f"keepalive timeout: {exc}", domain=ErrorDomain.RPC))
+                return
+            self._send(self._connection.data_to_send())
+            due = self._connection.next_tick() or now
+        self._timer = self.home.call_at(due, self._tick)
+
+
+def _fail(waiter: asyncio.Future[Any], error: VirloomError) -> None:
+    waiter.set_exception(error)
+    waiter.exception()  # whoever waits hears of it; a cancelled one no longer asks
