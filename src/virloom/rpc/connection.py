@@ -224,6 +224,8 @@ class ClientConnection(_Connection):
         data = pack(header, payload, count)
         self._serial = serial
         self._pending[serial] = procedure
+        if procedure.stream != "none":  # from now on: libvirtd's data may overtake its reply
+            self._streams[serial] = header._replace(type=_STREAM, status=_CONTINUE)
         return serial, data
 
     def _next_serial(self) -> int:
@@ -279,8 +281,8 @@ class ClientConnection(_Connection):
         if header.procedure != procedure.number or header.program != procedure.program:
             raise FramingError(f"the reply to {procedure.name} is of another procedure: {header}")
         result = self._result(procedure, packet)
-        if header.status == _OK and procedure.stream != "none":
-            self._streams[serial] = header._replace(type=_STREAM, status=_CONTINUE)
+        if header.status != _OK:
+            self._streams.pop(serial, None)
         if serial in self._abandoned:
             self._abandoned.discard(serial)
             close_fds(packet.fds)
@@ -314,6 +316,8 @@ class ClientConnection(_Connection):
 
     def _stream(self, packet: Packet, header: Header) -> Incoming:
         serial = header.serial
+        if serial in self._abandoned:
+            return Ignored(header, "a packet for a call that was given up")
         if serial not in self._streams and serial not in self._ending:
             return Ignored(header, "a packet of no stream of ours")
         message = self._stream_message(packet, header)
