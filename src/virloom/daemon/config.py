@@ -99,8 +99,10 @@ class DaemonConfig:
             raise _wrong(place, f"there is no key '{name}'; allowed are {known}")
         if isinstance(self.__dict__[name], int):
             least = -1 if name.startswith("keepalive") else 1
-            if not isinstance(value, int) or value < least:
-                raise _wrong(place, f"{name} must be a number from {least}, not {value!r}")
+            most = 4 if name == "log_level" else None
+            if not isinstance(value, int) or value < least or (most and value > most):
+                wanted = f"a number from {least}" + (f" to {most}" if most else "")
+                raise _wrong(place, f"{name} must be {wanted}, not {value!r}")
         elif not isinstance(value, str):
             raise _wrong(place, f"{name} must be a string, not {value!r}")
         else:
