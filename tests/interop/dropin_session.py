@@ -208,7 +208,6 @@ def main() -> None:
     running(session, dom)
     session.step("events", lambda: session.wait_for(EVENTS))
     session.step("deregister", lambda: conn.domainEventDeregisterAny(ids[0]))
-    session.step("deregister again", lambda: conn.domainEventDeregisterAny(ids[0]))
     session.step("deregister the legacy one", lambda: conn.domainEventDeregister(legacy))
     session.rows.append(["codes", *codes])
     del dom
