@@ -25,7 +25,7 @@ from virloom.endpoint.identity import Identity
 from virloom.endpoint.session import Session
 from virloom.endpoint.stream import StreamEnd
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ArgumentUnsupported, InternalError, VirloomError
+from virloom.errors import ArgumentUnsupported, InternalError, NoSupport, VirloomError
 from virloom.procedures import find
 from virloom.procedures.connect import AuthListRet, ConnectSupportsFeatureRet
 from virloom.procedures.record import VOID, Procedure, Record, Void
@@ -240,7 +240,12 @@ class Client(PumpOwner):
         args = message.arguments()
         gate.check_writable(procedure, self._session.identity.readonly)
         call = HandlerCall(self._session, procedure)
-        return self._service.dispatcher.start(call, args), call
+        try:
+            return self._service.dispatcher.start(call, args), call
+        except NoSupport as exc:
+            if exc.detail != procedure.name:
+                raise
+            raise NoSupport(gate.api_name(procedure)) from None  # nobody serves it: as libvirt says
 
     async def _finish(
         self, message: Call, outcome: Awaitable[Record], call: HandlerCall | None
