@@ -16,6 +16,7 @@ from virloom.errors import XmlError
 from virloom.model.domain import Controller, ControllerMaster, Domain
 
 _COMPANIONS = (("ich9-uhci1", 0), ("ich9-uhci2", 2), ("ich9-uhci3", 4))
+_USB2_GROUP = ("ich9-ehci1", *(model for model, _ in _COMPANIONS))
 
 
 def add_basic_controllers(dom: Domain, caps: BinaryCaps) -> None:
@@ -43,8 +44,22 @@ def _sort(dom: Domain) -> None:
         insert_controller(dom, controller)
     for controller in given:
         if controller.index is None:
+            controller.index = _shared_index(controller, given)
+        if controller.index is None:
             taken = {other.index for other in given if other.type == controller.type}
             controller.index = next(n for n in range(len(taken) + 1) if n not in taken)
+
+
+def _shared_index(controller: Controller, given: list[Controller]) -> int | None:
+    """The number of a USB 2 group that still lacks this one of its four controllers."""
+    if controller.type != "usb" or controller.model not in _USB2_GROUP:
+        return None
+    group = [c for c in given if c.type == "usb" and c.model in _USB2_GROUP]
+    for other in group:
+        models = {c.model for c in group if c.index == other.index}
+        if other.index is not None and controller.model not in models:
+            return other.index
+    return None
 
 
 def _usb_model(machine: str | None, caps: BinaryCaps) -> str | None:
