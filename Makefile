@@ -29,10 +29,10 @@ demo: venv  ## boot a guest, talk to it, watch it stop
 check: venv  ## format, lint, types, layers, generated code, imports, docs: everything but the tests
 	@$(PYTHON_BIN)/python -m tools.check
 
-test: venv  ## the whole test suite, with real guests
+test: compare  ## the whole test suite, with real guests
 	@$(PYTEST) -n $(WORKERS)
 
-system: venv  ## the tests with real guests only
+system: compare  ## the tests with real guests only
 	@$(PYTEST) -n $(WORKERS) tests/system
 
 format: venv  ## repair format, imports and what the linter can mend
