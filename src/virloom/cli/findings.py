@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 import re
@@ -113,11 +114,19 @@ async def _kvm() -> Finding:
     return Finding("accelerators", "kvm", False, verdict.reason, _kvm_remedy())
 
 
+def _group_name(gid: int) -> str:
+    """A group's name, or its number where nobody knows it, as in a container."""
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
 def _kvm_remedy() -> str:
     if not os.path.exists(kvm.DEVICE):
         return "enable virtualization in the firmware or the host, and load the module kvm"
     if not os.access(kvm.DEVICE, os.R_OK | os.W_OK):
-        group = Path(kvm.DEVICE).group()
+        group = _group_name(os.stat(kvm.DEVICE).st_gid)
         return f"add user '{_user_name(os.geteuid())}' to group '{group}' and log in again"
     return ""
 

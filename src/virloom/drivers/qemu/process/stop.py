@@ -61,16 +61,13 @@ async def stop(
 
 async def terminate(running: RunningGuest, *, graceful: bool, term_limit: float) -> None:
     """SIGTERM, and SIGKILL for a process that does not go."""
-    stopped = running.is_stopped_process()
-    running.process.send_signal(signal.SIGTERM)
-    if stopped:
-        running.process.send_signal(signal.SIGCONT)  # it could not act on SIGTERM otherwise
+    _ask_to_end(running)
     reached("terminated")
     deadline = time.monotonic() + term_limit
     while not await _ended(running, TERM_AGAIN):
         if time.monotonic() > deadline:
             break
-        running.process.send_signal(signal.SIGTERM)
+        _ask_to_end(running)
     else:
         return
     if graceful:
@@ -91,6 +88,12 @@ async def terminate(running: RunningGuest, *, graceful: bool, term_limit: float)
             f"{KILL_LIMIT:g} s of SIGKILL; the kernel holds it, perhaps in a device",
             domain=ErrorDomain.QEMU,
         )
+
+
+def _ask_to_end(running: RunningGuest) -> None:
+    running.process.send_signal(signal.SIGTERM)
+    if running.is_stopped_process():
+        running.process.send_signal(signal.SIGCONT)  # it could not act on SIGTERM otherwise
 
 
 async def _ended(running: RunningGuest, limit: float) -> bool:
