@@ -164,6 +164,7 @@ class Author:
     reason="python3-libvirt is not installed",
 )
 @pytest.mark.skipif(os.geteuid() != 0, reason="libvirt's embedded driver wants root here")
+@pytest.mark.timeout(400)
 def test_random_documents_come_out_as_libvirts() -> None:
     author = Author(SEED)
     documents = [author.document() for _ in range(DOCUMENTS)]
