@@ -9,18 +9,12 @@ import socket
 
 from virloom.host.identity import boot_id
 
-__all__ = ["boot_id", "cpu_count", "hostname", "total_memory"]
+__all__ = ["boot_id", "cpu_count", "hostname"]
 
 
 def hostname() -> str:
     """The host's name as the kernel has it; it may change, so it is read each time."""
     return socket.gethostname()
-
-
-@functools.cache
-def total_memory() -> int:
-    """The memory of the host in bytes, from the kernel's count of pages."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 @functools.cache

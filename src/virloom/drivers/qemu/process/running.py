@@ -40,7 +40,6 @@ DESTROYED = StopCause(DomainShutoffReason.DESTROYED, DomainEventStoppedDetailTyp
 CRASHED = StopCause(DomainShutoffReason.CRASHED, DomainEventStoppedDetailType.CRASHED)
 FAILED = StopCause(DomainShutoffReason.CRASHED, DomainEventStoppedDetailType.FAILED)
 START_FAILED = StopCause(DomainShutoffReason.FAILED, DomainEventStoppedDetailType.FAILED)
-LOST = StopCause(DomainShutoffReason.DAEMON, DomainEventStoppedDetailType.FAILED)
 
 
 class RunningGuest:
