@@ -26,6 +26,7 @@ from virloom.endpoint.session import Session
 from virloom.endpoint.stream import StreamEnd
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ArgumentUnsupported, InternalError, NoSupport, VirloomError
+from virloom.host.fdpass import OwnedFds
 from virloom.procedures import find
 from virloom.procedures.connect import AuthListRet, ConnectSupportsFeatureRet
 from virloom.procedures.record import VOID, Procedure, Record, Void
@@ -123,15 +124,18 @@ class Client(PumpOwner):
             self._transport.close()
         self._regulate()
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes, fds: Sequence[int] = ()) -> None:
         """Sends now, or together with the other answers to what is being read."""
         if self._output is not None:
             self._output += data
-            return
+            if not fds:
+                return
+            data = bytes(self._output)  # descriptors follow their own message
+            self._output.clear()
         if self._transport.closed or not data:
             return
         with contextlib.suppress(TransportClosed):  # gone meanwhile: nobody misses it
-            self._transport.send(data)
+            self._transport.send(data, fds)
         if self._transport.unsent > self._limits.unsent:
             self._cut(f"it leaves {self._transport.unsent} bytes unread")
 
@@ -213,7 +217,6 @@ class Client(PumpOwner):
 
     def _serve(self, message: Call) -> None:
         """Answers at once where nothing has to be waited for."""
-        message.discard()  # no procedure that is served here takes descriptors
         try:
             result, call = self._begin(message)
         except VirloomError as exc:
@@ -221,6 +224,8 @@ class Client(PumpOwner):
             return
         except MemoryError as exc:
             end_if_out_of_memory(exc)
+        finally:
+            message.discard()  # descriptors that no handler has
         if isinstance(result, Record):
             self._answer(message, result, call)
         else:
@@ -239,7 +244,7 @@ class Client(PumpOwner):
         gate.check_open(self._opened)
         args = message.arguments()
         gate.check_writable(procedure, self._session.identity.readonly)
-        call = HandlerCall(self._session, procedure)
+        call = HandlerCall(self._session, procedure, message.take_fds())
         try:
             return self._service.dispatcher.start(call, args), call
         except NoSupport as exc:
@@ -266,9 +271,29 @@ class Client(PumpOwner):
         self._regulate()
 
     def _answer(self, message: Call, result: Record, call: HandlerCall | None) -> None:
-        self._send(self._connection.reply(message, result))
+        fds = call.given_fds() if call is not None else None
+        if fds is not None:
+            with fds:
+                self._answer_with_fds(message, result, fds)
+        else:
+            self._send(self._connection.reply(message, result))
         if call is not None and call.stream is not None:
             self._attach(message.serial, call.stream, call.procedure)
+
+    def _answer_with_fds(self, message: Call, result: Record, fds: OwnedFds) -> None:
+        if not self._transport.carries_fds:
+            error: VirloomError = ArgumentUnsupported(
+                "fd passing is not supported by this connection", domain=ErrorDomain.RPC
+            )
+            self._send(self._connection.error(message, error))
+            return
+        try:
+            data = self._connection.try_reply(message, result, fds.numbers)
+        except (XdrError, FramingError) as exc:
+            error = InternalError(f"cannot send the result: {exc}", domain=ErrorDomain.RPC)
+            self._send(self._connection.error(message, error))
+        else:
+            self._send(data, fds.numbers)
 
     # -- calls that the frame answers ----------------------------------------------------------
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from virloom.endpoint.session import Session
 from virloom.endpoint.stream import StreamEnd
 from virloom.errors import InternalError, NoSupport, VirloomError
+from virloom.host.fdpass import OwnedFds
 from virloom.procedures.record import VOID, Procedure, Record
 
 logger = logging.getLogger(__name__)
@@ -25,21 +26,65 @@ Handler = Callable[["Call", Any], Any]
 
 
 class Call:
-    """What a handler receives beside the arguments."""
+    """What a handler receives beside the arguments.
 
-    __slots__ = ("procedure", "session", "stream")
+    Descriptors that came with the call are closed when its handler ends, except for those that it
+    took; those that it gives go to the caller with the result, and are closed where there is none.
+    """
 
-    def __init__(self, session: Session, procedure: Procedure[Any, Any]) -> None:
+    __slots__ = ("_abandoned", "_given", "_received", "procedure", "session", "stream")
+
+    def __init__(
+        self, session: Session, procedure: Procedure[Any, Any], fds: Sequence[int] = ()
+    ) -> None:
         self.session = session
         self.procedure = procedure
         self.stream: StreamEnd | None = None
+        self._received = OwnedFds(fds) if fds else None
+        self._given: OwnedFds | None = None
+        self._abandoned = False
 
     def attach_stream(self, end: StreamEnd) -> None:
         """Gives the caller *end* as the stream of this call; a procedure may carry one only."""
+        if self._abandoned:
+            end.abort()
+            return
         if self.procedure.stream == "none" or self.stream is not None:
             end.abort()
             raise InternalError(f"{self.procedure.name} cannot carry this stream")
         self.stream = end
+
+    def take_fds(self) -> list[int]:
+        """The descriptors that came with the call, the handler's own from now on."""
+        return self._received.release() if self._received is not None else []
+
+    def give_fd(self, fd: int) -> None:
+        """Gives *fd* away, to the caller with the result of this call."""
+        given = OwnedFds([fd])
+        if not self._abandoned:
+            held = self._given.release() if self._given is not None else []
+            self._given = OwnedFds([*held, *given.release()])
+
+    def given_fds(self) -> OwnedFds | None:
+        """What the handler gave, if anything, for whoever sends the result; asked once."""
+        given, self._given = self._given, None
+        return given
+
+    def handled(self, *, failed: bool) -> None:
+        """The handler has ended: closes what it did not take, and what nobody will get."""
+        if self._received is not None:
+            self._received.close()
+        if failed:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Nobody waits for the result any more: what the handler gave or gives is closed."""
+        self._abandoned = True
+        if self._given is not None:
+            self._given.close()
+        if self.stream is not None:
+            self.stream.abort()
+            self.stream = None
 
 
 def serves(
@@ -94,25 +139,33 @@ class Dispatcher:
         procedure = call.procedure
         handler = self._handlers.get((procedure.program, procedure.number))
         if handler is None:
+            call.handled(failed=True)
             raise NoSupport(procedure.name)
         try:
             result = handler(call, args)
         except (VirloomError, MemoryError):
+            call.handled(failed=True)
             raise
         except Exception as exc:
+            call.handled(failed=True)
             raise _unexpected(procedure, exc) from exc
         if inspect.isawaitable(result):
-            return _finish(procedure, result)
+            return _finish(call, result)
+        call.handled(failed=False)
         return VOID if result is None else result
 
 
-async def _finish(procedure: Procedure[Any, Any], result: Awaitable[Any]) -> Record:
+async def _finish(call: Call, result: Awaitable[Any]) -> Record:
+    failed = True
     try:
         value = await result
+        failed = False
     except (VirloomError, MemoryError):
         raise
     except Exception as exc:
-        raise _unexpected(procedure, exc) from exc
+        raise _unexpected(call.procedure, exc) from exc
+    finally:
+        call.handled(failed=failed)
     return VOID if value is None else value
 
 

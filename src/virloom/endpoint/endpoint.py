@@ -4,15 +4,28 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from virloom.endpoint.stream import StreamEnd
-from virloom.errors import VirloomError
+from virloom.errors import VirloomError, system_failure
+from virloom.host.fdpass import OwnedFds
 from virloom.procedures.record import Procedure, Record, Void
 
 A = TypeVar("A", bound=Record)
 R = TypeVar("R", bound=Record)
+
+
+def copies_to_send(fds: Sequence[int]) -> OwnedFds:
+    """Copies of the descriptors that go with a call, which its caller may close meanwhile.
+
+    Raises:
+        SystemFailure: One of *fds* is not open.
+    """
+    try:
+        return OwnedFds.copies(fds)
+    except OSError as exc:
+        raise system_failure("cannot pass the file descriptors", exc) from exc
 
 
 class Endpoint(ABC):
@@ -31,6 +44,20 @@ class Endpoint(ABC):
 
         Raises:
             VirloomError: What the other side answered.
+        """
+
+    @abstractmethod
+    async def call_with_fds(
+        self, procedure: Procedure[A, R], args: A, fds: Sequence[int] = ()
+    ) -> tuple[R, OwnedFds]:
+        """As :meth:`call`, with descriptors in both directions.
+
+        Copies of *fds* go with the call; ours stay open. The caller owns those that come with the
+        result; they are close-on-exec.
+
+        Raises:
+            ArgumentUnsupported: This connection carries no descriptors.
+            SystemFailure: One of *fds* is not open.
         """
 
     @abstractmethod

@@ -6,15 +6,16 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from virloom.endpoint.dispatch import Call, Dispatcher
-from virloom.endpoint.endpoint import Endpoint
+from virloom.endpoint.endpoint import Endpoint, copies_to_send
 from virloom.endpoint.identity import Identity
 from virloom.endpoint.session import Session
 from virloom.endpoint.stream import StreamEnd
 from virloom.errors import InternalError, InvalidConn, OperationDenied
+from virloom.host.fdpass import OwnedFds
 from virloom.procedures.record import Procedure, Record, Void
 
 logger = logging.getLogger(__name__)
@@ -56,12 +57,18 @@ class LocalEndpoint(Endpoint):
         result, _ = await self._dispatch(procedure, args)
         return result
 
+    async def call_with_fds(
+        self, procedure: Procedure[A, R], args: A, fds: Sequence[int] = ()
+    ) -> tuple[R, OwnedFds]:
+        result, call = await self._dispatch(procedure, args, copies_to_send(fds))
+        return result, call.given_fds() or OwnedFds()
+
     async def open_stream(self, procedure: Procedure[A, R], args: A) -> tuple[R, StreamEnd]:
-        result, stream = await self._dispatch(procedure, args)
-        if stream is None:
+        result, call = await self._dispatch(procedure, args)
+        if call.stream is None:
             raise InternalError(f"{procedure.name} gave no stream")
-        self._session.on_close(stream.abort)
-        return result, stream
+        self._session.on_close(call.stream.abort)
+        return result, call.stream
 
     async def close(self) -> None:
         if self._closed:
@@ -77,19 +84,25 @@ class LocalEndpoint(Endpoint):
             await asyncio.wait(self._running)
         await self._release()
 
-    async def _dispatch(self, procedure: Procedure[A, R], args: A) -> tuple[R, StreamEnd | None]:
+    async def _dispatch(
+        self, procedure: Procedure[A, R], args: A, fds: OwnedFds | None = None
+    ) -> tuple[R, Call]:
         if self._closed:
             raise InvalidConn(f"{procedure.name}: the connection is closed")
         if self._session.identity.readonly and not procedure.readonly:
             raise OperationDenied("read only access prevents " + procedure.name)
-        call = Call(self._session, procedure)
-        return await self._at_home(lambda: self._run(call, args))
+        call = Call(self._session, procedure, fds.release() if fds is not None else ())
+        return await self._at_home(lambda: self._run(call, args)), call
 
-    async def _run(self, call: Call, args: Record) -> tuple[Any, StreamEnd | None]:
+    async def _run(self, call: Call, args: Record) -> Any:
         outcome = self._dispatcher.start(call, args)
         if inspect.isawaitable(outcome):
-            outcome = await self._as_task(outcome)
-        return outcome, call.stream
+            try:
+                outcome = await self._as_task(outcome)
+            except asyncio.CancelledError:
+                call.abandon()
+                raise
+        return outcome
 
     async def _as_task(self, work: Awaitable[T]) -> T:
         """Awaits *work* as a task of its own, which a cancelled caller leaves running."""

@@ -10,11 +10,12 @@ import os
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from virloom.endpoint.endpoint import Endpoint
+from virloom.endpoint.endpoint import Endpoint, copies_to_send
 from virloom.endpoint.remote_stream import RemoteStream
 from virloom.endpoint.stream import StreamEnd
 from virloom.enums.error import ErrorDomain
 from virloom.errors import (
+    ArgumentUnsupported,
     AuthUnavailable,
     InternalError,
     InvalidConn,
@@ -22,6 +23,7 @@ from virloom.errors import (
     VirloomError,
     system_failure,
 )
+from virloom.host.fdpass import OwnedFds
 from virloom.procedures import connect as p
 from virloom.procedures import find
 from virloom.procedures.record import VOID, Procedure, Record
@@ -149,44 +151,73 @@ class RemoteEndpoint(Endpoint):
     # Calls
 
     async def call(self, procedure: Procedure[A, R], args: A) -> R:
-        result, _ = await self.at_home(lambda: self._ask(procedure, args))
+        result, _, fds = await self.at_home(lambda: self._ask(procedure, args))
+        if fds is not None:  # nobody asked for any
+            fds.close()
         if isinstance(result, p.ConnectIsSecureRet) and not self._secure:
             result.secure = 0  # the daemon speaks of what is behind it only
         return result
 
+    async def call_with_fds(
+        self, procedure: Procedure[A, R], args: A, fds: Sequence[int] = ()
+    ) -> tuple[R, OwnedFds]:
+        if not self._transport.carries_fds:
+            raise ArgumentUnsupported(
+                "fd passing is not supported by this connection", domain=ErrorDomain.REMOTE
+            )
+        copies = copies_to_send(fds)
+        result, _, got = await self.at_home(lambda: self._ask(procedure, args, copies))
+        return result, got or OwnedFds()
+
     async def open_stream(self, procedure: Procedure[A, R], args: A) -> tuple[R, StreamEnd]:
-        result, stream = await self.at_home(lambda: self._ask(procedure, args))
+        result, stream, _ = await self.at_home(lambda: self._ask(procedure, args))
         if stream is None:
             raise InternalError(f"{procedure.name} gives no stream")
         return result, stream
 
-    async def _ask(self, procedure: Procedure[A, R], args: A) -> tuple[R, RemoteStream | None]:
-        self._check(procedure.name)
-        try:
-            serial, data = self._connection.call(procedure, args)
-        except (XdrError, FramingError) as exc:
-            doing = f"{procedure.name}: the arguments cannot be sent: {exc}"
-            raise Rpc(doing, domain=ErrorDomain.RPC) from exc
+    async def _ask(
+        self, procedure: Procedure[A, R], args: A, fds: OwnedFds | None = None
+    ) -> tuple[R, RemoteStream | None, OwnedFds | None]:
         waiter: asyncio.Future[Reply] = self.home.create_future()
-        self._waiting[serial] = waiter
-        stream = None
-        if procedure.stream != "none":
-            # Here before the answer: data may follow it in the same read.
-            stream = self._streams[serial] = RemoteStream(self, serial)
-        self._send(data)
-        self.balance()
+        serial, stream = self._begin(procedure, args, waiter, fds)
         try:
             reply = await waiter
             if isinstance(reply.result, VirloomError):
                 raise reply.result
         except BaseException:
-            self._forget_call(serial)
+            self._forget_call(serial, waiter)
             raise
         result: R = reply.result
-        return result, stream
+        return result, stream, OwnedFds(reply.fds) if reply.fds else None
 
-    def _forget_call(self, serial: int) -> None:
+    def _begin(
+        self,
+        procedure: Procedure[Any, Any],
+        args: Record,
+        waiter: asyncio.Future[Reply],
+        fds: OwnedFds | None,
+    ) -> tuple[int, RemoteStream | None]:
+        """Sends a call; its serial, and its stream if it carries one."""
+        self._check(procedure.name)
+        with fds or OwnedFds() as owned:
+            try:
+                serial, data = self._connection.call(procedure, args, owned.numbers)
+            except (XdrError, FramingError) as exc:
+                doing = f"{procedure.name}: the arguments cannot be sent: {exc}"
+                raise Rpc(doing, domain=ErrorDomain.RPC) from exc
+            self._waiting[serial] = waiter
+            stream = None
+            if procedure.stream != "none":
+                # Here before the answer: data may follow it in the same read.
+                stream = self._streams[serial] = RemoteStream(self, serial)
+            self._transport.send(data, owned.numbers)
+        self.balance()
+        return serial, stream
+
+    def _forget_call(self, serial: int, waiter: asyncio.Future[Reply]) -> None:
         """A call that failed, or whose caller has gone: its stream, if any, is not wanted."""
+        if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+            waiter.result().discard()  # it came in the round in which the caller went
         unanswered = self._waiting.pop(serial, None) is not None
         self._streams.pop(serial, None)
         if self._closed:

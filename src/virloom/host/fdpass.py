@@ -72,13 +72,33 @@ def _descriptors(messages: list[tuple[int, int, bytes]]) -> list[int]:
 
 
 class OwnedFds:
-    """Descriptors that are closed on leaving the block, unless :meth:`release` gave them away."""
+    """Descriptors that are closed on leaving the block, unless :meth:`release` gave them away.
 
-    def __init__(self, fds: Sequence[int]) -> None:
+    Those of an object that nobody keeps (the answer to a call that was given up) are closed too.
+    """
+
+    def __init__(self, fds: Sequence[int] = ()) -> None:
         self._fds = list(fds)
+
+    @classmethod
+    def copies(cls, fds: Sequence[int]) -> OwnedFds:
+        """Copies of *fds*, close-on-exec; ours stay open.
+
+        Raises:
+            OSError: One of them is not open; no copy is left.
+        """
+        owned = cls()
+        with owned:
+            owned._fds.extend(map(os.dup, fds))
+            return cls(owned.release())
 
     def __len__(self) -> int:
         return len(self._fds)
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The descriptors, still ours."""
+        return tuple(self._fds)
 
     def release(self) -> list[int]:
         """Give the descriptors to the caller."""
@@ -89,6 +109,13 @@ class OwnedFds:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what was not given away; idempotent."""
         for fd in self.release():
             with contextlib.suppress(OSError):  # closing must go on; a bad one is gone anyway
                 os.close(fd)

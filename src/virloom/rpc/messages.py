@@ -76,6 +76,11 @@ class Call(Incoming):
     def serial(self) -> int:
         return self.header.serial
 
+    def take_fds(self) -> Sequence[int]:
+        """Its descriptors, the caller's from now on."""
+        fds, self.fds = self.fds, ()
+        return fds
+
     def arguments(self) -> Any:
         """The arguments' record.
 

@@ -24,9 +24,10 @@ _NOBODY = PeerIdentity()
 class MemoryTransport(Transport):
     """One end of :func:`memory_pair`."""
 
-    def __init__(self, peer: PeerIdentity) -> None:
+    def __init__(self, peer: PeerIdentity, *, passes_fds: bool = True) -> None:
         self._loop = asyncio.get_running_loop()
         self._peer = peer
+        self._passes_fds = passes_fds
         self._other: MemoryTransport | None = None
         self._inbox: deque[tuple[bytes, Sequence[int]]] = deque()  # sent to us, not handed out yet
         self._waiting = 0
@@ -50,6 +51,8 @@ class MemoryTransport(Transport):
         other = self._other
         if self._closed or other is None:
             raise TransportClosed("the connection is closed")
+        if fds and not self._passes_fds:
+            raise ValueError("this connection carries no descriptors")
         if other._closed:
             return  # as into a socket whose peer closes: we are about to be told
         other._deliver(data, ())
@@ -106,7 +109,7 @@ class MemoryTransport(Transport):
 
     @property
     def carries_fds(self) -> bool:
-        return True
+        return self._passes_fds
 
     @property
     def peer(self) -> PeerIdentity:
@@ -140,9 +143,13 @@ class MemoryTransport(Transport):
 
 
 def memory_pair(
-    first_sees: PeerIdentity = _NOBODY, second_sees: PeerIdentity = _NOBODY
+    first_sees: PeerIdentity = _NOBODY,
+    second_sees: PeerIdentity = _NOBODY,
+    *,
+    passes_fds: bool = True,
 ) -> tuple[MemoryTransport, MemoryTransport]:
-    """Two ends; give for each whom it shall see as its peer."""
-    first, second = MemoryTransport(first_sees), MemoryTransport(second_sees)
+    """Two ends; give for each whom it shall see as its peer, and whether it is like TCP."""
+    first = MemoryTransport(first_sees, passes_fds=passes_fds)
+    second = MemoryTransport(second_sees, passes_fds=passes_fds)
     first._other, second._other = second, first
     return first, second

@@ -131,7 +131,7 @@ class SocketTransport(Transport):
         was_empty = not self._queue
         if data:
             self._queue.append((memoryview(data), []))
-        with OwnedFds([os.dup(fd) for fd in fds]) as copies:
+        with OwnedFds.copies(fds) as copies:
             # libvirt has a byte of its own for each, in a message of its own.
             self._queue.extend((memoryview(b"\0"), [fd]) for fd in copies.release())
         self._unsent += len(data) + len(fds)

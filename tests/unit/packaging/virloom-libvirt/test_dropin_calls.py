@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 from virloom.client.connection import Connection
 from virloom.endpoint.endpoint import Endpoint
 from virloom.endpoint.stream import BytesStream, StreamEnd
+from virloom.host.fdpass import OwnedFds
 from virloom.procedures import connect, domain, network, types
 from virloom.procedures.record import VOID, Procedure, Record, TypedParamValue, Void
 from virloom.rpc.xdr import codec_for
@@ -60,6 +61,11 @@ class Answering(Endpoint):
         self.calls.append((procedure.name, args))
         answer = self.answers.get(procedure.name)
         return filled(procedure.ret) if answer is None else answer(args)
+
+    async def call_with_fds(
+        self, procedure: Procedure[Any, Any], args: Any, fds: Sequence[int] = ()
+    ) -> tuple[Any, OwnedFds]:
+        return await self.call(procedure, args), OwnedFds()
 
     async def open_stream(self, procedure: Procedure[Any, Any], args: Any) -> tuple[Any, StreamEnd]:
         return await self.call(procedure, args), BytesStream(b"image")
