@@ -31,6 +31,7 @@ def render_all() -> dict[Path, str]:
         **procedures.render(
             {name: _table(name) for name in procedures.PROGRAMS},
             frozenset(_table("readonly")["allowed"]),
+            {value["name"]: value["value"] for enum in api["enums"] for value in enum["values"]},
         ),
     }
     return {PACKAGE / name: _formatted(name, text) for name, text in files.items()}

@@ -58,9 +58,12 @@ def area_of(program: str, procedure: str) -> str:
 class _Renderer:
     """Turns the tables into modules; holds the indexes that this needs."""
 
-    def __init__(self, tables: dict[str, Any], readonly: frozenset[str]) -> None:
+    def __init__(
+        self, tables: dict[str, Any], readonly: frozenset[str], flags: dict[str, int]
+    ) -> None:
         self.tables = tables
         self.readonly = readonly
+        self.flags = flags
         self.structs = {s["name"]: s for t in tables.values() for s in t["structs"]}
         self.typedefs = {d["name"]: d for t in tables.values() for d in t["typedefs"]}
         self.unions = {u["name"] for t in tables.values() for u in t["unions"]}
@@ -148,13 +151,15 @@ class _Renderer:
         args_class = class_name(args) if args else "Void"
         ret_class = class_name(ret) if ret else "Void"
         stream = (proc.get("stream") or {}).get("direction", "none")
+        sparse = (proc.get("stream") or {}).get("sparse_flag")
         acl = None if proc.get("acl") is None else tuple(proc["acl"])
         return (
             f"{proc['name']}: Procedure[{args_class}, {ret_class}] = Procedure(\n"
             f'    PROGRAM, {proc["number"]}, "{proc["name"]}", "{area}", '
             f'{args_class}, {ret_class}, kind="{proc["kind"]}", '
             f'priority="{proc.get("priority") or "low"}", stream="{stream}", acl={acl!r}, '
-            f"readonly={proc['name'] in self.readonly},\n)"
+            f"readonly={proc['name'] in self.readonly},"
+            + (f" sparse_flag={self.flags[sparse]},\n)" if sparse else "\n)")
         )
 
     def ordered(self, names: list[str]) -> list[str]:
@@ -236,9 +241,17 @@ def _numbers(tables: dict[str, Any]) -> str:
     return "\n".join([*lines, "}", ""])
 
 
-def render(tables: dict[str, Any], readonly: frozenset[str]) -> dict[str, str]:
-    """Path below ``src/virloom`` → text; *readonly* names what a read-only connection may call."""
-    renderer = _Renderer(tables, readonly)
+def render(
+    tables: dict[str, Any], readonly: frozenset[str], flags: dict[str, int]
+) -> dict[str, str]:
+    """Path below ``src/virloom`` → text.
+
+    Args:
+        tables: The programs.
+        readonly: What a read-only connection may call.
+        flags: Values of the flags that the tables name.
+    """
+    renderer = _Renderer(tables, readonly, flags)
     areas = {area_of(p, proc["name"]) for p, t in tables.items() for proc in t["procedures"]}
     files = {f"procedures/{area}.py": renderer.module(area) for area in sorted({*areas, "types"})}
     files["procedures/numbers.py"] = _numbers(tables)

@@ -25,7 +25,7 @@ from virloom.endpoint.identity import Identity
 from virloom.endpoint.session import Session
 from virloom.endpoint.stream import StreamEnd
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ArgumentUnsupported, InternalError, NoSupport, VirloomError
+from virloom.errors import InternalError, NoSupport, VirloomError
 from virloom.host.fdpass import OwnedFds
 from virloom.procedures import find
 from virloom.procedures.connect import AuthListRet, ConnectSupportsFeatureRet
@@ -278,12 +278,12 @@ class Client(PumpOwner):
         else:
             self._send(self._connection.reply(message, result))
         if call is not None and call.stream is not None:
-            self._attach(message.serial, call.stream, call.procedure)
+            self._attach(message.serial, call.stream, call)
 
     def _answer_with_fds(self, message: Call, result: Record, fds: OwnedFds) -> None:
         if not self._transport.carries_fds:
-            error: VirloomError = ArgumentUnsupported(
-                "fd passing is not supported by this connection", domain=ErrorDomain.RPC
+            error: VirloomError = InternalError(
+                "Sending file descriptors is not supported on this socket", domain=ErrorDomain.RPC
             )
             self._send(self._connection.error(message, error))
             return
@@ -369,12 +369,12 @@ class Client(PumpOwner):
         except (XdrError, FramingError) as exc:
             logger.error("the event %s cannot be sent: %s", procedure.name, exc)
 
-    def _attach(self, serial: int, end: StreamEnd, procedure: Procedure[Any, Any]) -> None:
+    def _attach(self, serial: int, end: StreamEnd, call: HandlerCall) -> None:
         if self._transport.closed or not self._connection.stream_open(serial):
             end.abort()  # nobody is there any more, or the reply became an error
             return
-        reads = procedure.stream == "server-to-client"
-        self._pumps[serial] = Pump(self, serial, end, reads=reads)
+        reads = call.procedure.stream == "server-to-client"
+        self._pumps[serial] = Pump(self, serial, end, reads=reads, sparse=call.sparse)
 
     def _take_stream(
         self, message: StreamData | StreamHole | StreamFinished | StreamAborted
@@ -389,13 +389,18 @@ class Client(PumpOwner):
         elif isinstance(message, StreamData):
             pump.feed(message.data)
         elif isinstance(message, StreamHole):
-            pump.abort()
-            self.stream_failed(message.serial, ArgumentUnsupported("this stream has no holes"))
+            if pump.sparse:
+                pump.feed_hole(message.length, message.flags)
+            else:  # as libvirtd does
+                self._cut("it sent a hole in a stream without holes")
         else:
             pump.finish()
 
     def stream_data(self, serial: int, data: bytes) -> None:
         self._send(self._connection.stream_data(serial, data))
+
+    def stream_hole(self, serial: int, length: int) -> None:
+        self._send(self._connection.stream_hole(serial, length))
 
     def stream_end_of_data(self, serial: int) -> None:
         self._send(self._connection.stream_end_of_data(serial))

@@ -8,9 +8,12 @@ from abc import ABC, abstractmethod
 from collections import deque
 
 from virloom.daemon.memory import end_if_out_of_memory
-from virloom.endpoint.stream import StreamEnd
-from virloom.errors import InternalError, VirloomError
+from virloom.endpoint.stream import Hole, StreamEnd
+from virloom.errors import InternalError, InvalidArg, VirloomError
 from virloom.rpc.packet import MAX_STREAM_DATA
+
+#: What a hole that waits counts for, in bytes.
+_HOLE_COST = 64
 
 
 class PumpOwner(ABC):
@@ -19,6 +22,10 @@ class PumpOwner(ABC):
     @abstractmethod
     def stream_data(self, serial: int, data: bytes) -> None:
         """Sends bytes."""
+
+    @abstractmethod
+    def stream_hole(self, serial: int, length: int) -> None:
+        """Sends a hole."""
 
     @abstractmethod
     def stream_end_of_data(self, serial: int) -> None:
@@ -44,16 +51,23 @@ class PumpOwner(ABC):
 class Pump:
     """Moves the bytes of one stream, in both directions.
 
+    Args:
+        reads: Whether the client gets what the driver has to say.
+        sparse: Whether the client asked for holes; else it gets zeros for them.
+
     Attributes:
         waiting: Bytes of the client that the driver has not taken yet.
     """
 
-    def __init__(self, owner: PumpOwner, serial: int, end: StreamEnd, *, reads: bool) -> None:
+    def __init__(
+        self, owner: PumpOwner, serial: int, end: StreamEnd, *, reads: bool, sparse: bool = False
+    ) -> None:
         self.waiting = 0
+        self.sparse = sparse
         self._owner = owner
         self._serial = serial
         self._end = end
-        self._queue: deque[bytes | None] = deque()  # None: the client has finished
+        self._queue: deque[bytes | Hole | None] = deque()  # None: the client has finished
         self._more = asyncio.Event()
         self._tasks = [asyncio.ensure_future(self._upload())]
         if reads:
@@ -65,6 +79,15 @@ class Pump:
             self._queue.append(data)
             self.waiting += len(data)
             self._more.set()
+
+    def feed_hole(self, length: int, flags: int) -> None:
+        """A hole of the client, who may send them here; a wrong one ends the stream."""
+        if length <= 0 or flags:
+            self._fail(InvalidArg(f"a hole of length {length} and flags {flags:#x}"))
+            return
+        self._queue.append(Hole(length))
+        self.waiting += _HOLE_COST
+        self._more.set()
 
     def finish(self) -> None:
         """The client is done: confirmed when the driver has taken all that came before."""
@@ -82,8 +105,12 @@ class Pump:
 
     async def _download(self) -> None:
         try:
-            while data := await self._end.read(MAX_STREAM_DATA):
-                self._owner.stream_data(self._serial, data)
+            read = self._end.read_sparse if self.sparse else self._end.read
+            while part := await read(MAX_STREAM_DATA):
+                if isinstance(part, Hole):
+                    self._owner.stream_hole(self._serial, part.length)
+                else:
+                    self._owner.stream_data(self._serial, part)
                 await self._owner.writable()
         except Exception as exc:
             self._fail(exc)
@@ -92,9 +119,13 @@ class Pump:
 
     async def _upload(self) -> None:
         try:
-            while (data := await self._next()) is not None:
-                await self._end.write(data)
-                self.waiting -= len(data)
+            while (part := await self._next()) is not None:
+                if isinstance(part, Hole):
+                    await self._end.write_hole(part.length)
+                    self.waiting -= _HOLE_COST
+                else:
+                    await self._end.write(part)
+                    self.waiting -= len(part)
                 self._owner.stream_taken()
             for task in self._tasks[1:]:
                 task.cancel()
@@ -104,7 +135,7 @@ class Pump:
         else:
             self._owner.stream_finished(self._serial)
 
-    async def _next(self) -> bytes | None:
+    async def _next(self) -> bytes | Hole | None:
         while not self._queue:
             self._more.clear()
             await self._more.wait()

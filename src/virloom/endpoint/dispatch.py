@@ -32,7 +32,7 @@ class Call:
     took; those that it gives go to the caller with the result, and are closed where there is none.
     """
 
-    __slots__ = ("_abandoned", "_given", "_received", "procedure", "session", "stream")
+    __slots__ = ("_abandoned", "_given", "_received", "procedure", "session", "sparse", "stream")
 
     def __init__(
         self, session: Session, procedure: Procedure[Any, Any], fds: Sequence[int] = ()
@@ -40,6 +40,7 @@ class Call:
         self.session = session
         self.procedure = procedure
         self.stream: StreamEnd | None = None
+        self.sparse = False  # whether the caller asked for a stream with holes
         self._received = OwnedFds(fds) if fds else None
         self._given: OwnedFds | None = None
         self._abandoned = False
@@ -137,6 +138,7 @@ class Dispatcher:
             MemoryError: For the owner of the process: nobody limps on without memory.
         """
         procedure = call.procedure
+        call.sparse = procedure.sparse_flag != 0 and procedure.asks_for_holes(args)
         handler = self._handlers.get((procedure.program, procedure.number))
         if handler is None:
             call.handled(failed=True)

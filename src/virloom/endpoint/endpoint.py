@@ -56,7 +56,7 @@ class Endpoint(ABC):
         result; they are close-on-exec.
 
         Raises:
-            ArgumentUnsupported: This connection carries no descriptors.
+            InternalError: This connection carries no descriptors (as libvirt has it).
             SystemFailure: One of *fds* is not open.
         """
 

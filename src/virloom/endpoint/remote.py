@@ -15,7 +15,6 @@ from virloom.endpoint.remote_stream import RemoteStream
 from virloom.endpoint.stream import StreamEnd
 from virloom.enums.error import ErrorDomain
 from virloom.errors import (
-    ArgumentUnsupported,
     AuthUnavailable,
     InternalError,
     InvalidConn,
@@ -162,8 +161,8 @@ class RemoteEndpoint(Endpoint):
         self, procedure: Procedure[A, R], args: A, fds: Sequence[int] = ()
     ) -> tuple[R, OwnedFds]:
         if not self._transport.carries_fds:
-            raise ArgumentUnsupported(
-                "fd passing is not supported by this connection", domain=ErrorDomain.REMOTE
+            raise InternalError(
+                "Sending file descriptors is not supported on this socket", domain=ErrorDomain.RPC
             )
         copies = copies_to_send(fds)
         result, _, got = await self.at_home(lambda: self._ask(procedure, args, copies))
@@ -209,7 +208,8 @@ class RemoteEndpoint(Endpoint):
             stream = None
             if procedure.stream != "none":
                 # Here before the answer: data may follow it in the same read.
-                stream = self._streams[serial] = RemoteStream(self, serial)
+                sparse = procedure.asks_for_holes(args)
+                stream = self._streams[serial] = RemoteStream(self, serial, sparse=sparse)
             self._transport.send(data, owned.numbers)
         self.balance()
         return serial, stream
@@ -253,13 +253,21 @@ class RemoteEndpoint(Endpoint):
 
     async def send_data(self, stream: RemoteStream, data: bytes) -> None:
         """Sends one packet of *stream* once there is room for it."""
+        await self._await_room(stream)
+        self._send(self._connection.stream_data(stream.serial, data))
+
+    async def send_hole(self, stream: RemoteStream, length: int) -> None:
+        """Sends a hole of *stream* once there is room for it."""
+        await self._await_room(stream)
+        self._send(self._connection.stream_hole(stream.serial, length))
+
+    async def _await_room(self, stream: RemoteStream) -> None:
         while self._pressed and not self._closed:
             waiter = self.home.create_future()
             self._room.append(waiter)
             await waiter
         stream.check()
         self._check("stream")
-        self._send(self._connection.stream_data(stream.serial, data))
 
     async def send_finish(self, stream: RemoteStream) -> None:
         """Ends *stream*, and waits until the other side has confirmed it."""
@@ -328,7 +336,7 @@ class RemoteEndpoint(Endpoint):
             case StreamAborted():
                 self._stream_over(message.serial, message.error)
             case StreamHole():
-                self._refuse_hole(message.serial)
+                self._hole(message)
             case _:
                 message.discard()
 
@@ -355,10 +363,15 @@ class RemoteEndpoint(Endpoint):
         if waiter is not None and not waiter.done():
             waiter.set_result(None) if error is None else _fail(waiter, error)
 
-    def _refuse_hole(self, serial: int) -> None:
-        """Nothing here asks for sparse streams, so that a hole is a fault of the other side."""
-        if stream := self._streams.get(serial):
-            stream.abort(InternalError("the daemon sent a hole in a stream that has none"))
+    def _hole(self, message: StreamHole) -> None:
+        stream = self._streams.get(message.serial)
+        if stream is None:
+            return
+        if stream.sparse and message.length > 0 and not message.flags:
+            stream.hole_arrived(message.length)
+        else:
+            problem = "a hole without length" if stream.sparse else "a hole that nobody asked for"
+            stream.abort(Rpc(f"the daemon sent {problem}", domain=ErrorDomain.RPC))
 
     # The end
 

@@ -10,11 +10,15 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Protocol
 
-from virloom.endpoint.stream import READ_SIZE, StreamEnd
-from virloom.errors import OperationAborted, VirloomError
+from virloom.endpoint.stream import READ_SIZE, Hole, StreamEnd
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InvalidArg, OperationAborted, OperationInvalid, VirloomError
 
 #: The most that one packet of a stream holds (``VIR_NET_MESSAGE_LEGACY_PAYLOAD_MAX``).
 PACKET = 262120
+
+#: What a hole counts for in the buffer; the other side must not fill us with them.
+_HOLE_COST = 64
 
 
 class StreamHost(Protocol):
@@ -24,6 +28,9 @@ class StreamHost(Protocol):
 
     async def send_data(self, stream: RemoteStream, data: bytes) -> None:
         """Sends one packet once there is room for it."""
+
+    async def send_hole(self, stream: RemoteStream, length: int) -> None:
+        """Sends a hole once there is room for it."""
 
     async def send_finish(self, stream: RemoteStream) -> None:
         """Sends the end, and waits until the other side has confirmed it."""
@@ -45,11 +52,12 @@ class RemoteStream(StreamEnd):
     run on any.
     """
 
-    def __init__(self, host: StreamHost, serial: int) -> None:
+    def __init__(self, host: StreamHost, serial: int, *, sparse: bool = False) -> None:
         self.serial = serial
         self._host = host
+        self._sparse = sparse
         self._lock = threading.Lock()
-        self._parts: deque[bytes] = deque()
+        self._parts: deque[bytes | Hole] = deque()
         self._waiters: list[asyncio.Future[None]] = []
         self._error: VirloomError | None = None
         self._error_is_told = False
@@ -57,7 +65,19 @@ class RemoteStream(StreamEnd):
         self._closed = False
         self.buffered = 0
 
+    @property
+    def sparse(self) -> bool:
+        return self._sparse
+
     # From the wire
+
+    def hole_arrived(self, length: int) -> None:
+        """A hole, where one may come."""
+        with self._lock:
+            if not self._closed and not self._at_end:
+                self._parts.append(Hole(length))
+                self.buffered += _HOLE_COST
+                self._wake()
 
     def arrived(self, data: bytes) -> None:
         """A packet; an empty one is the end of what comes from there."""
@@ -99,9 +119,16 @@ class RemoteStream(StreamEnd):
     # From the application
 
     async def read(self, limit: int = READ_SIZE) -> bytes:
+        part = await self._read(limit, whole_holes=False)
+        return bytes(part.length) if isinstance(part, Hole) else part
+
+    async def read_sparse(self, limit: int = READ_SIZE) -> bytes | Hole:
+        return await self._read(limit, whole_holes=True)
+
+    async def _read(self, limit: int, *, whole_holes: bool) -> bytes | Hole:
         while True:
             with self._lock:
-                data = self._take(limit)
+                data = self._take(limit, whole_holes)
                 if data is not None:
                     break
                 waiter = asyncio.get_running_loop().create_future()
@@ -116,12 +143,18 @@ class RemoteStream(StreamEnd):
             _call_on(self._host.home, self._host.balance)
         return data
 
-    def _take(self, limit: int) -> bytes | None:
-        """The next bytes, empty at the end, None when one has to wait."""
+    def _take(self, limit: int, whole_holes: bool) -> bytes | Hole | None:
+        """The next bytes or hole, empty at the end, None when one has to wait."""
         if not self._parts:
             self._raise_error()
             return b"" if self._at_end or self._closed else None
         head = self._parts.popleft()
+        if isinstance(head, Hole):
+            if whole_holes or head.length <= limit:
+                self.buffered -= _HOLE_COST
+                return head
+            self._parts.appendleft(Hole(head.length - limit))
+            return Hole(limit)
         if len(head) > limit:
             self._parts.appendleft(head[limit:])
             head = head[:limit]
@@ -134,6 +167,16 @@ class RemoteStream(StreamEnd):
             self.check()
             packet, view = bytes(view[:PACKET]), view[PACKET:]
             await self._host.at_home(partial(self._host.send_data, self, packet))
+
+    async def write_hole(self, length: int) -> None:
+        if not self._sparse:
+            raise OperationInvalid(
+                "Skipping is not supported with this stream", domain=ErrorDomain.RPC
+            )
+        if length <= 0:
+            raise InvalidArg(f"a hole must have a length, not {length}", domain=ErrorDomain.STREAMS)
+        self.check()
+        await self._host.at_home(partial(self._host.send_hole, self, length))
 
     async def finish(self) -> None:
         with self._lock:

@@ -9,19 +9,33 @@ import errno
 import os
 from abc import ABC, abstractmethod
 from collections import deque
+from typing import NamedTuple
 
-from virloom.errors import OperationAborted, VirloomError, system_failure
+from virloom.enums.error import ErrorDomain
+from virloom.errors import OperationAborted, OperationInvalid, VirloomError, system_failure
 
 #: What one read asks of a descriptor; a libvirt stream packet holds at most 262,120 bytes.
 READ_SIZE = 65536
+
+
+class Hole(NamedTuple):
+    """Zeros that a sparse stream tells of instead of carrying them."""
+
+    length: int
 
 
 class StreamEnd(ABC):
     """One end of a byte stream, the same for a client and for a driver.
 
     A driver attaches an end to the call that opens the stream; in process the client uses that
-    very object, and over a wire the connection pumps it.
+    very object, and over a wire the connection pumps it. One that carries holes says so by
+    :attr:`sparse`, and gives zeros for them to whoever calls :meth:`read`.
     """
+
+    @property
+    def sparse(self) -> bool:
+        """Whether it carries holes, as the call that opened it asked."""
+        return False
 
     @abstractmethod
     async def read(self, limit: int = READ_SIZE) -> bytes:
@@ -41,6 +55,21 @@ class StreamEnd(ABC):
             OperationAborted: The stream was aborted.
             SystemFailure: The other side is gone.
         """
+
+    async def read_sparse(self, limit: int = READ_SIZE) -> bytes | Hole:
+        """As :meth:`read`, but a hole comes as what it is, of whatever length."""
+        return await self.read(limit)
+
+    async def write_hole(self, length: int) -> None:
+        """Sends a hole of *length* bytes, which is more than 0.
+
+        Raises:
+            OperationInvalid: This stream has no holes.
+            OperationAborted: The stream was aborted.
+        """
+        raise OperationInvalid(
+            "Skipping is not supported with this stream", domain=ErrorDomain.STREAMS
+        )
 
     @abstractmethod
     async def finish(self) -> None:

@@ -56,12 +56,13 @@ class Procedure(Generic[A, R]):
     """One entry of a program: its number, its records, and what the server must know about it.
 
     ``args`` of an event is its message, and its ``ret`` is :class:`Void`. ``readonly`` says that a
-    read-only connection may make the call.
+    read-only connection may make the call; ``sparse_flag`` is the one of its flags that asks for a
+    stream with holes, 0 where it has none.
     """
 
     __slots__ = (
         "acl", "area", "args", "kind", "name", "number", "priority", "program", "readonly", "ret",
-        "stream",
+        "sparse_flag", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -78,6 +79,7 @@ class Procedure(Generic[A, R]):
         stream: Literal["none", "server-to-client", "client-to-server"] = "none",
         acl: tuple[str, ...] | None = None,
         readonly: bool = False,
+        sparse_flag: int = 0,
     ) -> None:
         self.program = program
         self.number = number
@@ -90,6 +92,11 @@ class Procedure(Generic[A, R]):
         self.stream = stream
         self.acl = acl
         self.readonly = readonly
+        self.sparse_flag = sparse_flag
+
+    def asks_for_holes(self, args: Record) -> bool:
+        """Whether a call with *args* opens a stream that carries holes."""
+        return bool(self.sparse_flag and getattr(args, "flags", 0) & self.sparse_flag)
 
     def __repr__(self) -> str:
         return f"<procedure {self.name} ({self.program:#x}:{self.number})>"

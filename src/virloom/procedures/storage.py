@@ -1569,6 +1569,7 @@ STORAGE_VOL_UPLOAD: Procedure[StorageVolUploadArgs, Void] = Procedure(
     stream="client-to-server",
     acl=("storage_vol:data_write",),
     readonly=False,
+    sparse_flag=1,
 )
 
 STORAGE_VOL_DOWNLOAD: Procedure[StorageVolDownloadArgs, Void] = Procedure(
@@ -1583,6 +1584,7 @@ STORAGE_VOL_DOWNLOAD: Procedure[StorageVolDownloadArgs, Void] = Procedure(
     stream="server-to-client",
     acl=("storage_vol:data_read",),
     readonly=False,
+    sparse_flag=1,
 )
 
 STORAGE_VOL_WIPE_PATTERN: Procedure[StorageVolWipePatternArgs, Void] = Procedure(

@@ -189,8 +189,6 @@ class _Connection:
             length, flags = _HOLE.unpack_from(packet.payload)
         except struct.error as exc:
             raise FramingError("a hole in a stream has no length") from exc
-        if length < 0:
-            raise FramingError(f"a hole in a stream is {length} bytes long")
         return StreamHole(header.serial, length, flags)
 
 

@@ -110,7 +110,7 @@ class StreamData(Incoming):
 
 
 class StreamHole(Incoming):
-    """A hole in a sparse stream, ``length`` bytes long."""
+    """A hole in a sparse stream, ``length`` bytes long; a peer may say any number."""
 
     __slots__ = ("flags", "length", "serial")
 

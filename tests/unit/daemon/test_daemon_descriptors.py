@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.sparse import FakeService
 from virloom.daemon.client import Client
 from virloom.daemon.limits import Limits
-from virloom.daemon.service import Service
 from virloom.endpoint.dispatch import Call, Dispatcher, serves
 from virloom.endpoint.endpoint import Endpoint
 from virloom.endpoint.identity import Identity
 from virloom.endpoint.local import LocalEndpoint
 from virloom.endpoint.remote import RemoteEndpoint
-from virloom.errors import ArgumentUnsupported, OperationFailed, Rpc, SystemFailure
+from virloom.errors import InternalError, OperationFailed, Rpc, SystemFailure
 from virloom.procedures import connect
 from virloom.procedures import domain as p
 from virloom.procedures.record import Record
@@ -69,29 +69,6 @@ class Handlers:
         return p.DomainCreateWithFilesRet(DOM)
 
 
-class OneService(Service):
-    programs = frozenset((0x20008086,))
-
-    def __init__(self, handlers: Handlers) -> None:
-        self._dispatcher = Dispatcher([handlers])
-
-    @property
-    def dispatcher(self) -> Dispatcher:
-        return self._dispatcher
-
-    def check_uri(self, uri: str) -> None:
-        return
-
-    def busy(self) -> bool:
-        return False
-
-    def reload(self) -> None:
-        return
-
-    async def close(self) -> None:
-        return
-
-
 @pytest.fixture
 async def handlers() -> AsyncIterator[Handlers]:
     made = Handlers()
@@ -102,7 +79,7 @@ async def handlers() -> AsyncIterator[Handlers]:
 
 async def _over_a_wire(handlers: Handlers, *, passes_fds: bool = True) -> Endpoint:
     near, far = memory_pair(passes_fds=passes_fds)
-    Client(OneService(handlers), far, Limits(), readonly=False, changed=lambda client: None)
+    Client(FakeService(handlers), far, Limits(), readonly=False, changed=lambda client: None)
     endpoint = RemoteEndpoint(near)
     await endpoint.start()
     await endpoint.open("fake:///")
@@ -231,10 +208,10 @@ async def test_a_descriptor_that_is_not_open(endpoint: Endpoint) -> None:
 
 async def test_a_connection_that_carries_none(handlers: Handlers, pipe: Any) -> None:
     endpoint = await _over_a_wire(handlers, passes_fds=False)
-    with pytest.raises(ArgumentUnsupported, match="fd passing is not supported"):
+    with pytest.raises(InternalError, match="descriptors is not supported on this socket"):
         await endpoint.call_with_fds(p.DOMAIN_FD_ASSOCIATE, ASSOCIATE, [pipe.writer])
     handlers.give = [pipe.writer]
-    with pytest.raises(ArgumentUnsupported, match="fd passing is not supported"):
+    with pytest.raises(InternalError, match="descriptors is not supported on this socket"):
         await endpoint.call(p.DOMAIN_OPEN_GRAPHICS_FD, OPEN_FD)
     await endpoint.close()
     assert await pipe.all_closed()

@@ -217,8 +217,12 @@ def test_upload_with_a_hole(pair: Pair) -> None:
     assert isinstance(data, StreamData)
     assert isinstance(hole, StreamHole)
     assert (data.data, hole.length) == (b"abc", 1 << 40)
-    with pytest.raises(FramingError):
-        pair.server.receive(pair.client.stream_hole(serial, -1))
+    (strange,) = pair.server.receive(pair.client.stream_hole(serial, -1, 7))
+    assert isinstance(strange, StreamHole)
+    assert (strange.length, strange.flags) == (-1, 7)  # its owner answers that
+    number = DOMAIN_OPEN_CONSOLE.number
+    with pytest.raises(FramingError, match="no length"):
+        pair.server.receive(pack(Header(REMOTE, 1, number, 6, serial, 2), b"short"))
 
 
 def test_client_aborts_while_data_is_under_way(pair: Pair) -> None:
