@@ -87,6 +87,10 @@ class Directories:
         """The directory of a running guest; short, as libvirt cuts it, whatever the name."""
         return self.lib / f"domain-{id}-{name[:20]}"
 
+    def channels(self, id: int, name: str) -> Path:
+        """Where libvirt 9 has the sockets of a guest's channels that no document names."""
+        return self.lib / "channel" / "target" / self.guest(id, name).name
+
     def guest_log(self, name: str) -> Path:
         """The log file of guest *name*."""
         return self.log / f"{name}.log"

@@ -42,7 +42,7 @@ class Arguments:
         next_fdset: The first free number.
     """
 
-    def __init__(self, program: str, files: Mapping[str, int]) -> None:
+    def __init__(self, program: str, files: Mapping[str, int | str]) -> None:
         self.argv = [program]
         self.fdsets: dict[str, int] = {}
         self._files = files
@@ -74,8 +74,8 @@ class Arguments:
         """Appends ``-audiodev`` with JSON properties."""
         self.argv += ("-audiodev", _encode(props))
 
-    def descriptor(self, key: str) -> int:
-        """The descriptor that the launcher opened for *key*.
+    def descriptor(self, key: str) -> int | str:
+        """The descriptor that the launcher opened for *key*, or the path that QEMU opens.
 
         Raises:
             InternalError: It opened none: the list of requests and this builder disagree.
@@ -89,13 +89,17 @@ class Arguments:
 
     def inherited(self, key: str) -> str:
         """A path under which QEMU opens again what was opened for *key*."""
-        return f"/proc/self/fd/{self.descriptor(key)}"
+        opened = self.descriptor(key)
+        return opened if isinstance(opened, str) else f"/proc/self/fd/{opened}"
 
     def fdset(self, key: str) -> str:
         """Puts the descriptor of *key* into a new fd set and returns its path."""
+        opened = self.descriptor(key)
+        if isinstance(opened, str):
+            return opened
         number = self.next_fdset
         self.next_fdset += 1
-        pairs = (("set", number), ("fd", self.descriptor(key)), ("opaque", key))
+        pairs = (("set", number), ("fd", opened), ("opaque", key))
         self.option("add-fd", keyval(pairs))
         self.fdsets[key] = number
         return f"/dev/fdset/{number}"

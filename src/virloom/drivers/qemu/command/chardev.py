@@ -51,6 +51,9 @@ def add_chardev(
     if device.log.file:
         # Truncated, where that is wanted, when it was opened: QEMU always appends.
         log = [("logfile", args.fdset(f"{alias}.log")), ("logappend", True)]
+        if context.standalone:
+            append = device.log.append
+            log[1:] = [] if append is None else [("logappend", append)]
     args.option("chardev", f"{backend},{keyval([('id', name), *pairs, *log])}")
 
 
@@ -89,11 +92,13 @@ def _stdio(
     return "stdio", []
 
 
-def _file(
-    args: Arguments, _context: BuildContext, device: Chardev, alias: str
-) -> tuple[str, Pairs]:
+def _file(args: Arguments, context: BuildContext, device: Chardev, alias: str) -> tuple[str, Pairs]:
     _need_path(device, alias)
-    return "file", [("path", args.fdset(f"{alias}.file")), ("append", True)]
+    path = args.fdset(f"{alias}.file")
+    if context.standalone:
+        append = _source(device).append
+        return "file", [("path", path), *([] if append is None else [("append", append)])]
+    return "file", [("path", path), ("append", True)]
 
 
 def _dev(args: Arguments, _context: BuildContext, device: Chardev, alias: str) -> tuple[str, Pairs]:

@@ -55,24 +55,27 @@ class BuildContext(NamedTuple):
         guest_name: Shown as the process's title.
         monitor_fd: The listening AF_UNIX socket of the monitor.
         lib_dir: The guest's own directory, for sockets that nobody named.
-        files: Descriptor by :attr:`FileRequest.key`.
+        files: Descriptor by :attr:`FileRequest.key`; a path where QEMU is to open it by itself.
         sockets: Listening AF_UNIX sockets by alias of their character device; one without an
             entry is bound by QEMU itself.
         chains: Backing chain by alias of its disk, from ``block.chain``.
         seccomp: Whether QEMU confines itself with ``-sandbox``.
         stdio: Whether a character device may use QEMU's own standard input and output.
         now: Seconds since the epoch, for clocks with an adjustment.
+        standalone: The command line is to be read or run by a person, as libvirt 9 shows it
+            (``qemu-argv``): without our descriptors, with sockets by their paths.
     """
 
     guest_name: str
     monitor_fd: int
     lib_dir: str
-    files: Mapping[str, int] = {}
+    files: Mapping[str, int | str] = {}
     sockets: Mapping[str, int] = {}
     chains: Mapping[str, tuple[ImageLayer, ...]] = {}
     seccomp: bool = True
     stdio: bool = False
     now: float = 0.0
+    standalone: bool = False
 
 
 class DiskNodes(NamedTuple):

@@ -128,7 +128,12 @@ def _add_chain(
         node, storage = names[depth]
         path = args.fdset(_key(alias, depth))
         args.blockdev(_storage_node(disk, layers[depth], depth, path, storage))
-        args.blockdev(_format_node(disk, layers[depth], depth, node, storage, below))
+        # Always said, even if there is none: QEMU must never follow an image's own reference.
+        backing: Props = {"backing": below}
+        if below is None and path == layers[depth].path and not _tells_end(disk):
+            backing = {}  # Nobody has looked: the line is only shown.
+        format_node = _format_node(disk, layers[depth], node, storage, depth=depth, backing=backing)
+        args.blockdev(format_node)
         below = node
     if below is not None and disk.driver.copy_on_read:
         top = f"libvirt-CoR-{disk.target.dev}"
@@ -142,8 +147,8 @@ def _add_chain(
 def _storage_node(disk: Disk, layer: ImageLayer, depth: int, path: str, name: str) -> Props:
     """The node that reads and writes the file or block device.
 
-    Never ``auto-read-only``: QEMU would change between two descriptors of the set whenever a
-    writer comes or goes, and the locks of the one that it leaves stay, because the set keeps it
+    Never ``auto-read-only`` with descriptors: QEMU would change between two of the set whenever
+    a writer comes or goes, and the locks of the one that it leaves stay, because the set keeps it
     open. The next writer (at once with ``usb-storage``) would then find the image locked.
     """
     props: Props = {"driver": "host_device" if layer.block else "file", "filename": path}
@@ -151,15 +156,24 @@ def _storage_node(disk: Disk, layer: ImageLayer, depth: int, path: str, name: st
         props["aio"] = disk.driver.io
     props["node-name"] = name
     props.update(_cache(disk))
-    props["read-only"] = not _is_writable(disk, depth)
+    if path == layer.path:
+        props["auto-read-only"] = True
+    else:
+        props["read-only"] = not _is_writable(disk, depth)
     props["discard"] = "unmap"
     return props
 
 
 def _format_node(
-    disk: Disk, layer: ImageLayer, depth: int, name: str, storage: str, below: str | None
+    disk: Disk,
+    layer: ImageLayer,
+    name: str,
+    storage: str,
+    *,
+    depth: int,
+    backing: Props,
 ) -> Props:
-    """The node that knows the image's format."""
+    """The node that knows the image's format; *backing* is the property of that name, if any."""
     props: Props = {"node-name": name, "read-only": not _is_writable(disk, depth)}
     driver = disk.driver
     if driver.discard not in (None, "default"):
@@ -173,9 +187,18 @@ def _format_node(
     props.update(_cache(disk))
     props.update({"driver": layer.format, "file": storage})
     if layer.format != "raw":
-        # Always said, even if there is none: QEMU must never follow an image's own reference.
-        props["backing"] = below
+        props.update(backing)
     return props
+
+
+def _tells_end(disk: Disk) -> bool:
+    """Whether the document itself says where the chain ends, by an empty ``<backingStore>``."""
+    store = disk.backing_store
+    while store is not None:
+        if store.type is None and not store.source.file and not store.source.dev:
+            return True
+        store = store.backing_store
+    return False
 
 
 def _cache(disk: Disk) -> Props:

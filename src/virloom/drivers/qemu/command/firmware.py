@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from virloom.drivers.qemu.command.arguments import Props
 from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.drivers.qemu.command.context import FileRequest
 from virloom.errors import ConfigUnsupported
@@ -64,14 +65,16 @@ def add_firmware(assembly: Assembly) -> None:
 
 def _flash(assembly: Assembly, name: str, key: str, *, read_only: bool) -> None:
     args = assembly.args
-    storage = {
+    storage: Props = {
         "driver": "file",
         "filename": args.fdset(key),
         "node-name": f"{name}-storage",
-        "read-only": read_only,
-        "discard": "unmap",
     }
-    args.blockdev(storage)
+    if assembly.context.standalone:
+        storage["auto-read-only"] = True
+    else:
+        storage["read-only"] = read_only
+    args.blockdev(storage | {"discard": "unmap"})
     args.blockdev(
         {
             "node-name": f"{name}-format",

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os.path
+
 from virloom.drivers.qemu.command.arguments import keyval
 from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.errors import InternalError
@@ -13,6 +15,11 @@ def add_identity(assembly: Assembly) -> None:
     name = keyval((("guest", assembly.context.guest_name), ("debug-threads", True)))
     assembly.args.option("name", name)
     assembly.args.option("S")
+    if assembly.context.standalone:
+        key = os.path.join(assembly.context.lib_dir, "master-key.aes")
+        assembly.args.object(
+            {"qom-type": "secret", "id": "masterKey0", "format": "raw", "file": key}
+        )
 
 
 def add_identifiers(assembly: Assembly) -> None:
@@ -33,7 +40,8 @@ def add_identifiers(assembly: Assembly) -> None:
 def add_bare_machine(assembly: Assembly) -> None:
     """No device and no configuration file that the document does not name."""
     args = assembly.args
-    args.option("display", "none")
+    if not assembly.dom.devices.graphics:
+        args.option("display", "none")
     args.option("no-user-config")
     args.option("nodefaults")
 
@@ -41,9 +49,17 @@ def add_bare_machine(assembly: Assembly) -> None:
 def add_monitor(assembly: Assembly) -> None:
     """The control socket: a listener that we made, so that it can be connected to again."""
     args = assembly.args
-    descriptor = assembly.context.monitor_fd
-    args.option("chardev", f"socket,id=charmonitor,fd={descriptor},server=on,wait=off")
+    place: tuple[str, object] = ("fd", assembly.context.monitor_fd)
+    if assembly.context.standalone:
+        place = ("path", os.path.join(assembly.context.lib_dir, "monitor.sock"))
+    pairs = (("id", "charmonitor"), place, ("server", True), ("wait", False))
+    args.option("chardev", f"socket,{keyval(pairs)}")
     args.option("mon", "chardev=charmonitor,id=monitor,mode=control")
+
+
+def has_acpi_option(assembly: Assembly) -> bool:
+    """Whether ACPI is switched by an option of its own, which QEMU 9 took away."""
+    return assembly.caps.version < (9, 0, 0) and not assembly.microvm
 
 
 def add_lifecycle(assembly: Assembly) -> None:
@@ -55,6 +71,8 @@ def add_lifecycle(assembly: Assembly) -> None:
     args.option("no-shutdown")
     if dom.on_reboot == "destroy":
         args.option("action", "reboot=shutdown")
+    if not dom.features.acpi and has_acpi_option(assembly):
+        args.option("no-acpi")
 
 
 def add_power_management(assembly: Assembly) -> None:

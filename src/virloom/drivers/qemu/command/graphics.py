@@ -53,9 +53,10 @@ def _add_vnc(assembly: Assembly, graphics: Graphics) -> None:
     if graphics.power_control is not None:
         pairs.append(("power-control", graphics.power_control))
     pairs.append(("audiodev", audio_id(assembly.dom, _audio(graphics))))
-    # The key is written out: QEMU would take a path with "=" in it for a key of its own.
     options = keyval(pairs)
-    assembly.args.option("vnc", f"vnc={escape(display)}" + (f",{options}" if options else ""))
+    # QEMU would take a path with "=" in it for a key of its own.
+    key = "vnc=" if display.startswith("unix:") else ""
+    assembly.args.option("vnc", f"{key}{escape(display)}" + (f",{options}" if options else ""))
     if graphics.keymap:
         assembly.args.option("k", graphics.keymap)
 

@@ -28,7 +28,7 @@ def add_memory(assembly: Assembly) -> None:
     if not dom.memory:
         raise ConfigUnsupported(f"domain '{dom.name}' has no memory")
     size = started_with(dom.memory)
-    args.option("m", f"size={size}k")
+    args.option("m", str(size // _KIB_PER_MIB))
     args.object(
         {"qom-type": "memory-backend-ram", "id": assembly.ram_id, "size": size * _BYTES_PER_KIB}
     )

@@ -13,6 +13,7 @@ from virloom.drivers.qemu.handlers.lifecycle import Lifecycle
 from virloom.drivers.qemu.handlers.listing import Listing
 from virloom.drivers.qemu.handlers.memory import Memory
 from virloom.drivers.qemu.handlers.monitor import RawMonitor
+from virloom.drivers.qemu.handlers.native import Native
 from virloom.drivers.qemu.handlers.saved import Saved
 from virloom.drivers.qemu.handlers.settings import Settings
 from virloom.drivers.qemu.handlers.statistics import Statistics
@@ -29,6 +30,7 @@ GROUPS = (
     Memory,
     Console,
     RawMonitor,
+    Native,
     Settings,
     Saved,
     Statistics,

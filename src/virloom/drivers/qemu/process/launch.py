@@ -21,6 +21,7 @@ from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.capabilities.kvm import require_usable
 from virloom.drivers.qemu.command.builder import build
 from virloom.drivers.qemu.command.context import BuildContext, CommandLine
+from virloom.drivers.qemu.command.environment import guest_environment
 from virloom.drivers.qemu.command.files import plan_files
 from virloom.drivers.qemu.devices.alias import assign_aliases
 from virloom.drivers.qemu.domain import Guest
@@ -282,17 +283,8 @@ class Launch:
 
     def _environment(self) -> dict[str, str]:
         """QEMU's environment: ours is none of its business."""
-        home = str(self._directory)
-        return {
-            "LC_ALL": "C",
-            "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": home,
-            "XDG_DATA_HOME": f"{home}/.local/share",
-            "XDG_CACHE_HOME": f"{home}/.cache",
-            "XDG_CONFIG_HOME": f"{home}/.config",
-            "TMPDIR": home,
-            MARKER: self._record.marker,
-        }
+        common = guest_environment(self._directory, os.environ.get("PATH", os.defpath))
+        return common | {"TMPDIR": str(self._directory), MARKER: self._record.marker}
 
     async def _connect(self, command: CommandLine) -> live.Questions:
         """Returns when QEMU answers; all questions have been asked by then."""
