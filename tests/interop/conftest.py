@@ -15,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop.reference import Libvirtd
 from virloom.drivers.qemu.capabilities.emulator import find_emulator
 from virloom.errors import VirloomError
+from virloom.sync.portal import portal
 from virloom.testing import guest as tiny
 
 #: Seconds for one step of a client, or of the daemon.
@@ -39,6 +41,12 @@ class Virtqemud:
     def uri(self, *, readonly: bool = False) -> str:
         """The URI that leads there."""
         return f"qemu+unix:///system?socket={self.socket(readonly=readonly)}"
+
+    @property
+    def pid(self) -> int:
+        """Of the running daemon."""
+        assert self.process is not None
+        return self.process.pid
 
     def start(self, *options: str) -> None:
         """Starts it, and waits until it says that clients can connect."""
@@ -104,3 +112,17 @@ def virtqemud() -> Iterator[Virtqemud]:
         if daemon.process is not None:
             assert daemon.signal(signal.SIGTERM) == 0, daemon.log()
         shutil.rmtree(root)
+
+
+@pytest.fixture(scope="module")
+def libvirtd() -> Iterator[Libvirtd]:
+    """The reference, running."""
+    portal()  # lives as long as the process: no leak of the test that happens to be first
+    with tempfile.TemporaryDirectory(prefix="lv-") as name:
+        Path(name).chmod(0o755)  # its guests run as another user
+        daemon = Libvirtd(Path(name))
+        try:
+            daemon.await_socket()
+            yield daemon
+        finally:
+            daemon.end()

@@ -159,7 +159,8 @@ class _Renderer:
             f'{args_class}, {ret_class}, kind="{proc["kind"]}", '
             f'priority="{proc.get("priority") or "low"}", stream="{stream}", acl={acl!r}, '
             f"readonly={proc['name'] in self.readonly},"
-            + (f" sparse_flag={self.flags[sparse]},\n)" if sparse else "\n)")
+            + (f" sparse_flag={self.flags[sparse]}," if sparse else "")
+            + (f' api="{proc["api"]}",\n)' if proc.get("api") else "\n)")
         )
 
     def ordered(self, names: list[str]) -> list[str]:

@@ -250,7 +250,8 @@ class Client(PumpOwner):
         except NoSupport as exc:
             if exc.detail != procedure.name:
                 raise
-            raise NoSupport(gate.api_name(procedure)) from None  # nobody serves it: as libvirt says
+            # Nobody serves it: as libvirt says.
+            raise NoSupport(procedure.api_name, domain=gate.error_domain(procedure)) from None
 
     async def _finish(
         self, message: Call, outcome: Awaitable[Record], call: HandlerCall | None

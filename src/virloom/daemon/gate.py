@@ -30,13 +30,9 @@ _DOMAINS = {
 }
 
 
-def api_name(procedure: Procedure[Any, Any]) -> str:
-    """libvirt's name of the function that makes this call, as its messages have it."""
-    for record, suffix in ((procedure.args, "Args"), (procedure.ret, "Ret")):
-        name = record.__name__
-        if name.endswith(suffix):
-            return "vir" + name.removesuffix(suffix)
-    return "vir" + "".join(word.capitalize() for word in procedure.name.split("_"))
+def error_domain(procedure: Procedure[Any, Any]) -> ErrorDomain:
+    """The domain of errors that libvirt's API itself raises for this call."""
+    return _DOMAINS.get(procedure.area, ErrorDomain.NONE)
 
 
 def check_authenticated(procedure: Procedure[Any, Any], authenticated: bool) -> None:
@@ -70,6 +66,6 @@ def check_writable(procedure: Procedure[Any, Any], readonly: bool) -> None:
     """
     if readonly and not procedure.readonly:
         raise OperationDenied(
-            f"read only access prevents {api_name(procedure)}",
-            domain=_DOMAINS.get(procedure.area, ErrorDomain.NONE),
+            f"read only access prevents {procedure.api_name}",
+            domain=error_domain(procedure),
         )

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from virloom.enums.error import ErrorDomain, ErrorLevel
 
@@ -42,6 +42,17 @@ class VirloomError(Exception):
         self.int1 = int1
         self.int2 = int2
         super().__init__(self.message)
+
+    @classmethod
+    def worded(cls, message: str, *, domain: ErrorDomain = ErrorDomain.NONE) -> Self:
+        """An error whose whole message is *message*, without the code's own words.
+
+        libvirt has such ones for flags and arguments that make no sense.
+        """
+        error = cls(message, domain=domain)
+        error.__dict__["with_detail"] = "{}"
+        error.args = (message,)
+        return error
 
     @property
     def message(self) -> str:

@@ -472,6 +472,7 @@ CONNECT_OPEN: Procedure[ConnectOpenArgs, Void] = Procedure(
     stream="none",
     acl=None,
     readonly=True,
+    api="virAdmConnectOpen",
 )
 
 CONNECT_CLOSE: Procedure[Void, Void] = Procedure(
@@ -486,6 +487,7 @@ CONNECT_CLOSE: Procedure[Void, Void] = Procedure(
     stream="none",
     acl=None,
     readonly=True,
+    api="virAdmConnectClose",
 )
 
 CONNECT_GET_LIB_VERSION: Procedure[Void, ConnectGetLibVersionRet] = Procedure(
@@ -500,6 +502,7 @@ CONNECT_GET_LIB_VERSION: Procedure[Void, ConnectGetLibVersionRet] = Procedure(
     stream="none",
     acl=None,
     readonly=True,
+    api="virAdmConnectGetLibVersion",
 )
 
 CONNECT_LIST_SERVERS: Procedure[ConnectListServersArgs, ConnectListServersRet] = Procedure(
@@ -514,6 +517,7 @@ CONNECT_LIST_SERVERS: Procedure[ConnectListServersArgs, ConnectListServersRet] =
     stream="none",
     acl=None,
     readonly=False,
+    api="virAdmConnectListServers",
 )
 
 CONNECT_LOOKUP_SERVER: Procedure[ConnectLookupServerArgs, ConnectLookupServerRet] = Procedure(
@@ -528,6 +532,7 @@ CONNECT_LOOKUP_SERVER: Procedure[ConnectLookupServerArgs, ConnectLookupServerRet
     stream="none",
     acl=None,
     readonly=False,
+    api="virAdmConnectLookupServer",
 )
 
 SERVER_GET_THREADPOOL_PARAMETERS: Procedure[
@@ -544,6 +549,7 @@ SERVER_GET_THREADPOOL_PARAMETERS: Procedure[
     stream="none",
     acl=None,
     readonly=False,
+    api="virAdmServerGetThreadPoolParameters",
 )
 
 SERVER_SET_THREADPOOL_PARAMETERS: Procedure[ServerSetThreadpoolParametersArgs, Void] = Procedure(
@@ -558,6 +564,7 @@ SERVER_SET_THREADPOOL_PARAMETERS: Procedure[ServerSetThreadpoolParametersArgs, V
     stream="none",
     acl=None,
     readonly=False,
+    api="virAdmServerSetThreadPoolParameters",
 )
 
 SERVER_LIST_CLIENTS: Procedure[ServerListClientsArgs, ServerListClientsRet] = Procedure(
@@ -572,6 +579,7 @@ SERVER_LIST_CLIENTS: Procedure[ServerListClientsArgs, ServerListClientsRet] = Pr
     stream="none",
     acl=None,
     readonly=False,
+    api="virAdmServerListClients",
 )
 
 SERVER_LOOKUP_CLIENT: Procedure[ServerLookupClientArgs, ServerLookupClientRet] = Procedure(
@@ -586,6 +594,7 @@ SERVER_LOOKUP_CLIENT: Procedure[ServerLookupClientArgs, ServerLookupClientRet] =
     stream="none",
     acl=None,
     readonly=False,
+    api="virAdmServerLookupClient",
 )
 
 CLIENT_GET_INFO: Procedure[ClientGetInfoArgs, ClientGetInfoRet] = Procedure(
@@ -600,6 +609,7 @@ CLIENT_GET_INFO: Procedure[ClientGetInfoArgs, ClientGetInfoRet] = Procedure(
     stream="none",
     acl=None,
     readonly=False,
+    api="virAdmClientGetInfo",
 )
 
 CLIENT_CLOSE: Procedure[ClientCloseArgs, Void] = Procedure(
@@ -614,6 +624,7 @@ CLIENT_CLOSE: Procedure[ClientCloseArgs, Void] = Procedure(
     stream="none",
     acl=None,
     readonly=False,
+    api="virAdmClientClose",
 )
 
 SERVER_GET_CLIENT_LIMITS: Procedure[ServerGetClientLimitsArgs, ServerGetClientLimitsRet] = (
@@ -629,6 +640,7 @@ SERVER_GET_CLIENT_LIMITS: Procedure[ServerGetClientLimitsArgs, ServerGetClientLi
         stream="none",
         acl=None,
         readonly=False,
+        api="virAdmServerGetClientLimits",
     )
 )
 
@@ -644,6 +656,7 @@ SERVER_SET_CLIENT_LIMITS: Procedure[ServerSetClientLimitsArgs, Void] = Procedure
     stream="none",
     acl=None,
     readonly=False,
+    api="virAdmServerSetClientLimits",
 )
 
 CONNECT_GET_LOGGING_OUTPUTS: Procedure[
@@ -660,6 +673,7 @@ CONNECT_GET_LOGGING_OUTPUTS: Procedure[
     stream="none",
     acl=None,
     readonly=False,
+    api="virAdmConnectGetLoggingOutputs",
 )
 
 CONNECT_GET_LOGGING_FILTERS: Procedure[
@@ -676,6 +690,7 @@ CONNECT_GET_LOGGING_FILTERS: Procedure[
     stream="none",
     acl=None,
     readonly=False,
+    api="virAdmConnectGetLoggingFilters",
 )
 
 CONNECT_SET_LOGGING_OUTPUTS: Procedure[ConnectSetLoggingOutputsArgs, Void] = Procedure(
@@ -690,6 +705,7 @@ CONNECT_SET_LOGGING_OUTPUTS: Procedure[ConnectSetLoggingOutputsArgs, Void] = Pro
     stream="none",
     acl=None,
     readonly=False,
+    api="virAdmConnectSetLoggingOutputs",
 )
 
 CONNECT_SET_LOGGING_FILTERS: Procedure[ConnectSetLoggingFiltersArgs, Void] = Procedure(
@@ -704,6 +720,7 @@ CONNECT_SET_LOGGING_FILTERS: Procedure[ConnectSetLoggingFiltersArgs, Void] = Pro
     stream="none",
     acl=None,
     readonly=False,
+    api="virAdmConnectSetLoggingFilters",
 )
 
 SERVER_UPDATE_TLS_FILES: Procedure[ServerUpdateTlsFilesArgs, Void] = Procedure(
@@ -718,6 +735,7 @@ SERVER_UPDATE_TLS_FILES: Procedure[ServerUpdateTlsFilesArgs, Void] = Procedure(
     stream="none",
     acl=None,
     readonly=False,
+    api="virAdmServerUpdateTlsFiles",
 )
 
 CONNECT_SET_DAEMON_TIMEOUT: Procedure[ConnectSetDaemonTimeoutArgs, Void] = Procedure(
@@ -732,6 +750,7 @@ CONNECT_SET_DAEMON_TIMEOUT: Procedure[ConnectSetDaemonTimeoutArgs, Void] = Proce
     stream="none",
     acl=None,
     readonly=False,
+    api="virAdmConnectSetDaemonTimeout",
 )
 
 CONNECT_DAEMON_SHUTDOWN: Procedure[ConnectDaemonShutdownArgs, Void] = Procedure(
@@ -746,4 +765,5 @@ CONNECT_DAEMON_SHUTDOWN: Procedure[ConnectDaemonShutdownArgs, Void] = Procedure(
     stream="none",
     acl=None,
     readonly=False,
+    api="virAdmConnectDaemonShutdown",
 )

@@ -864,6 +864,7 @@ CONNECT_OPEN: Procedure[ConnectOpenArgs, Void] = Procedure(
     stream="none",
     acl=("connect:getattr",),
     readonly=True,
+    api="virConnectOpen",
 )
 
 CONNECT_CLOSE: Procedure[Void, Void] = Procedure(
@@ -878,6 +879,7 @@ CONNECT_CLOSE: Procedure[Void, Void] = Procedure(
     stream="none",
     acl=("none",),
     readonly=True,
+    api="virConnectClose",
 )
 
 CONNECT_GET_TYPE: Procedure[Void, ConnectGetTypeRet] = Procedure(
@@ -892,6 +894,7 @@ CONNECT_GET_TYPE: Procedure[Void, ConnectGetTypeRet] = Procedure(
     stream="none",
     acl=("connect:getattr",),
     readonly=True,
+    api="virConnectGetType",
 )
 
 CONNECT_GET_VERSION: Procedure[Void, ConnectGetVersionRet] = Procedure(
@@ -906,6 +909,7 @@ CONNECT_GET_VERSION: Procedure[Void, ConnectGetVersionRet] = Procedure(
     stream="none",
     acl=("connect:getattr",),
     readonly=True,
+    api="virConnectGetVersion",
 )
 
 CONNECT_GET_MAX_VCPUS: Procedure[ConnectGetMaxVcpusArgs, ConnectGetMaxVcpusRet] = Procedure(
@@ -920,6 +924,7 @@ CONNECT_GET_MAX_VCPUS: Procedure[ConnectGetMaxVcpusArgs, ConnectGetMaxVcpusRet] 
     stream="none",
     acl=("connect:read",),
     readonly=True,
+    api="virConnectGetMaxVcpus",
 )
 
 NODE_GET_INFO: Procedure[Void, NodeGetInfoRet] = Procedure(
@@ -934,6 +939,7 @@ NODE_GET_INFO: Procedure[Void, NodeGetInfoRet] = Procedure(
     stream="none",
     acl=("connect:read",),
     readonly=True,
+    api="virNodeGetInfo",
 )
 
 CONNECT_GET_CAPABILITIES: Procedure[Void, ConnectGetCapabilitiesRet] = Procedure(
@@ -948,6 +954,7 @@ CONNECT_GET_CAPABILITIES: Procedure[Void, ConnectGetCapabilitiesRet] = Procedure
     stream="none",
     acl=("connect:read",),
     readonly=True,
+    api="virConnectGetCapabilities",
 )
 
 CONNECT_GET_HOSTNAME: Procedure[Void, ConnectGetHostnameRet] = Procedure(
@@ -962,6 +969,7 @@ CONNECT_GET_HOSTNAME: Procedure[Void, ConnectGetHostnameRet] = Procedure(
     stream="none",
     acl=("connect:getattr",),
     readonly=True,
+    api="virConnectGetHostname",
 )
 
 CONNECT_SUPPORTS_FEATURE: Procedure[ConnectSupportsFeatureArgs, ConnectSupportsFeatureRet] = (
@@ -1063,6 +1071,7 @@ NODE_GET_CELLS_FREE_MEMORY: Procedure[NodeGetCellsFreeMemoryArgs, NodeGetCellsFr
         stream="none",
         acl=("connect:read",),
         readonly=True,
+        api="virNodeGetCellsFreeMemory",
     )
 )
 
@@ -1078,6 +1087,7 @@ NODE_GET_FREE_MEMORY: Procedure[Void, NodeGetFreeMemoryRet] = Procedure(
     stream="none",
     acl=("connect:read",),
     readonly=True,
+    api="virNodeGetFreeMemory",
 )
 
 CONNECT_GET_URI: Procedure[Void, ConnectGetUriRet] = Procedure(
@@ -1092,6 +1102,7 @@ CONNECT_GET_URI: Procedure[Void, ConnectGetUriRet] = Procedure(
     stream="none",
     acl=("connect:getattr",),
     readonly=True,
+    api="virConnectGetURI",
 )
 
 NODE_GET_SECURITY_MODEL: Procedure[Void, NodeGetSecurityModelRet] = Procedure(
@@ -1106,6 +1117,7 @@ NODE_GET_SECURITY_MODEL: Procedure[Void, NodeGetSecurityModelRet] = Procedure(
     stream="none",
     acl=("connect:read",),
     readonly=True,
+    api="virNodeGetSecurityModel",
 )
 
 CONNECT_IS_SECURE: Procedure[Void, ConnectIsSecureRet] = Procedure(
@@ -1120,6 +1132,7 @@ CONNECT_IS_SECURE: Procedure[Void, ConnectIsSecureRet] = Procedure(
     stream="none",
     acl=("none",),
     readonly=True,
+    api="virConnectIsSecure",
 )
 
 CONNECT_GET_LIB_VERSION: Procedure[Void, ConnectGetLibVersionRet] = Procedure(
@@ -1134,6 +1147,7 @@ CONNECT_GET_LIB_VERSION: Procedure[Void, ConnectGetLibVersionRet] = Procedure(
     stream="none",
     acl=("connect:getattr",),
     readonly=True,
+    api="virConnectGetLibVersion",
 )
 
 CONNECT_COMPARE_CPU: Procedure[ConnectCompareCPUArgs, ConnectCompareCPURet] = Procedure(
@@ -1148,6 +1162,7 @@ CONNECT_COMPARE_CPU: Procedure[ConnectCompareCPUArgs, ConnectCompareCPURet] = Pr
     stream="none",
     acl=("connect:read",),
     readonly=True,
+    api="virConnectCompareCPU",
 )
 
 CONNECT_BASELINE_CPU: Procedure[ConnectBaselineCPUArgs, ConnectBaselineCPURet] = Procedure(
@@ -1162,6 +1177,7 @@ CONNECT_BASELINE_CPU: Procedure[ConnectBaselineCPUArgs, ConnectBaselineCPURet] =
     stream="none",
     acl=("connect:read",),
     readonly=True,
+    api="virConnectBaselineCPU",
 )
 
 CONNECT_GET_SYSINFO: Procedure[ConnectGetSysinfoArgs, ConnectGetSysinfoRet] = Procedure(
@@ -1176,6 +1192,7 @@ CONNECT_GET_SYSINFO: Procedure[ConnectGetSysinfoArgs, ConnectGetSysinfoRet] = Pr
     stream="none",
     acl=("connect:read",),
     readonly=True,
+    api="virConnectGetSysinfo",
 )
 
 NODE_GET_CPU_STATS: Procedure[NodeGetCPUStatsArgs, NodeGetCPUStatsRet] = Procedure(
@@ -1190,6 +1207,7 @@ NODE_GET_CPU_STATS: Procedure[NodeGetCPUStatsArgs, NodeGetCPUStatsRet] = Procedu
     stream="none",
     acl=("connect:read",),
     readonly=True,
+    api="virNodeGetCPUStats",
 )
 
 NODE_GET_MEMORY_STATS: Procedure[NodeGetMemoryStatsArgs, NodeGetMemoryStatsRet] = Procedure(
@@ -1204,6 +1222,7 @@ NODE_GET_MEMORY_STATS: Procedure[NodeGetMemoryStatsArgs, NodeGetMemoryStatsRet] 
     stream="none",
     acl=("connect:read",),
     readonly=True,
+    api="virNodeGetMemoryStats",
 )
 
 NODE_SUSPEND_FOR_DURATION: Procedure[NodeSuspendForDurationArgs, Void] = Procedure(
@@ -1218,6 +1237,7 @@ NODE_SUSPEND_FOR_DURATION: Procedure[NodeSuspendForDurationArgs, Void] = Procedu
     stream="none",
     acl=("connect:pm_control",),
     readonly=False,
+    api="virNodeSuspendForDuration",
 )
 
 NODE_SET_MEMORY_PARAMETERS: Procedure[NodeSetMemoryParametersArgs, Void] = Procedure(
@@ -1232,6 +1252,7 @@ NODE_SET_MEMORY_PARAMETERS: Procedure[NodeSetMemoryParametersArgs, Void] = Proce
     stream="none",
     acl=("connect:write",),
     readonly=False,
+    api="virNodeSetMemoryParameters",
 )
 
 NODE_GET_MEMORY_PARAMETERS: Procedure[NodeGetMemoryParametersArgs, NodeGetMemoryParametersRet] = (
@@ -1247,6 +1268,7 @@ NODE_GET_MEMORY_PARAMETERS: Procedure[NodeGetMemoryParametersArgs, NodeGetMemory
         stream="none",
         acl=("connect:read",),
         readonly=True,
+        api="virNodeGetMemoryParameters",
     )
 )
 
@@ -1262,6 +1284,7 @@ NODE_GET_CPU_MAP: Procedure[NodeGetCPUMapArgs, NodeGetCPUMapRet] = Procedure(
     stream="none",
     acl=("connect:read",),
     readonly=True,
+    api="virNodeGetCPUMap",
 )
 
 CONNECT_GET_CPU_MODEL_NAMES: Procedure[ConnectGetCPUModelNamesArgs, ConnectGetCPUModelNamesRet] = (
@@ -1277,6 +1300,7 @@ CONNECT_GET_CPU_MODEL_NAMES: Procedure[ConnectGetCPUModelNamesArgs, ConnectGetCP
         stream="none",
         acl=("connect:read",),
         readonly=True,
+        api="virConnectGetCPUModelNames",
     )
 )
 
@@ -1292,6 +1316,7 @@ NODE_GET_FREE_PAGES: Procedure[NodeGetFreePagesArgs, NodeGetFreePagesRet] = Proc
     stream="none",
     acl=("connect:read",),
     readonly=True,
+    api="virNodeGetFreePages",
 )
 
 NODE_ALLOC_PAGES: Procedure[NodeAllocPagesArgs, NodeAllocPagesRet] = Procedure(
@@ -1306,6 +1331,7 @@ NODE_ALLOC_PAGES: Procedure[NodeAllocPagesArgs, NodeAllocPagesRet] = Procedure(
     stream="none",
     acl=("connect:write",),
     readonly=False,
+    api="virNodeAllocPages",
 )
 
 CONNECT_REGISTER_CLOSE_CALLBACK: Procedure[Void, Void] = Procedure(
@@ -1320,6 +1346,7 @@ CONNECT_REGISTER_CLOSE_CALLBACK: Procedure[Void, Void] = Procedure(
     stream="none",
     acl=("connect:getattr",),
     readonly=True,
+    api="virConnectRegisterCloseCallback",
 )
 
 CONNECT_UNREGISTER_CLOSE_CALLBACK: Procedure[Void, Void] = Procedure(
@@ -1334,6 +1361,7 @@ CONNECT_UNREGISTER_CLOSE_CALLBACK: Procedure[Void, Void] = Procedure(
     stream="none",
     acl=("connect:getattr",),
     readonly=True,
+    api="virConnectUnregisterCloseCallback",
 )
 
 CONNECT_EVENT_CONNECTION_CLOSED: Procedure[ConnectEventConnectionClosedMsg, Void] = Procedure(
@@ -1364,6 +1392,7 @@ CONNECT_COMPARE_HYPERVISOR_CPU: Procedure[
     stream="none",
     acl=("connect:write",),
     readonly=False,
+    api="virConnectCompareHypervisorCPU",
 )
 
 CONNECT_BASELINE_HYPERVISOR_CPU: Procedure[
@@ -1380,6 +1409,7 @@ CONNECT_BASELINE_HYPERVISOR_CPU: Procedure[
     stream="none",
     acl=("connect:write",),
     readonly=False,
+    api="virConnectBaselineHypervisorCPU",
 )
 
 NODE_GET_SEV_INFO: Procedure[NodeGetSevInfoArgs, NodeGetSevInfoRet] = Procedure(
@@ -1394,6 +1424,7 @@ NODE_GET_SEV_INFO: Procedure[NodeGetSevInfoArgs, NodeGetSevInfoRet] = Procedure(
     stream="none",
     acl=("connect:read",),
     readonly=True,
+    api="virNodeGetSEVInfo",
 )
 
 CONNECT_SET_IDENTITY: Procedure[ConnectSetIdentityArgs, Void] = Procedure(
@@ -1408,4 +1439,5 @@ CONNECT_SET_IDENTITY: Procedure[ConnectSetIdentityArgs, Void] = Procedure(
     stream="none",
     acl=("connect:write",),
     readonly=True,
+    api="virConnectSetIdentity",
 )

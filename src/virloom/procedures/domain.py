@@ -6425,6 +6425,7 @@ DOMAIN_ATTACH_DEVICE: Procedure[DomainAttachDeviceArgs, Void] = Procedure(
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainAttachDevice",
 )
 
 DOMAIN_CREATE: Procedure[DomainCreateArgs, Void] = Procedure(
@@ -6439,6 +6440,7 @@ DOMAIN_CREATE: Procedure[DomainCreateArgs, Void] = Procedure(
     stream="none",
     acl=("domain:start",),
     readonly=False,
+    api="virDomainCreate",
 )
 
 DOMAIN_CREATE_XML: Procedure[DomainCreateXMLArgs, DomainCreateXMLRet] = Procedure(
@@ -6453,6 +6455,7 @@ DOMAIN_CREATE_XML: Procedure[DomainCreateXMLArgs, DomainCreateXMLRet] = Procedur
     stream="none",
     acl=("domain:write", "domain:start"),
     readonly=False,
+    api="virDomainCreateXML",
 )
 
 DOMAIN_DEFINE_XML: Procedure[DomainDefineXMLArgs, DomainDefineXMLRet] = Procedure(
@@ -6467,6 +6470,7 @@ DOMAIN_DEFINE_XML: Procedure[DomainDefineXMLArgs, DomainDefineXMLRet] = Procedur
     stream="none",
     acl=("domain:write", "domain:save"),
     readonly=False,
+    api="virDomainDefineXML",
 )
 
 DOMAIN_DESTROY: Procedure[DomainDestroyArgs, Void] = Procedure(
@@ -6481,6 +6485,7 @@ DOMAIN_DESTROY: Procedure[DomainDestroyArgs, Void] = Procedure(
     stream="none",
     acl=("domain:stop",),
     readonly=False,
+    api="virDomainDestroy",
 )
 
 DOMAIN_DETACH_DEVICE: Procedure[DomainDetachDeviceArgs, Void] = Procedure(
@@ -6495,6 +6500,7 @@ DOMAIN_DETACH_DEVICE: Procedure[DomainDetachDeviceArgs, Void] = Procedure(
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainDetachDevice",
 )
 
 DOMAIN_GET_XML_DESC: Procedure[DomainGetXMLDescArgs, DomainGetXMLDescRet] = Procedure(
@@ -6513,6 +6519,7 @@ DOMAIN_GET_XML_DESC: Procedure[DomainGetXMLDescArgs, DomainGetXMLDescRet] = Proc
         "domain:read_secure:VIR_DOMAIN_XML_MIGRATABLE",
     ),
     readonly=True,
+    api="virDomainGetXMLDesc",
 )
 
 DOMAIN_GET_AUTOSTART: Procedure[DomainGetAutostartArgs, DomainGetAutostartRet] = Procedure(
@@ -6527,6 +6534,7 @@ DOMAIN_GET_AUTOSTART: Procedure[DomainGetAutostartArgs, DomainGetAutostartRet] =
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetAutostart",
 )
 
 DOMAIN_GET_INFO: Procedure[DomainGetInfoArgs, DomainGetInfoRet] = Procedure(
@@ -6541,6 +6549,7 @@ DOMAIN_GET_INFO: Procedure[DomainGetInfoArgs, DomainGetInfoRet] = Procedure(
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetInfo",
 )
 
 DOMAIN_GET_MAX_MEMORY: Procedure[DomainGetMaxMemoryArgs, DomainGetMaxMemoryRet] = Procedure(
@@ -6555,6 +6564,7 @@ DOMAIN_GET_MAX_MEMORY: Procedure[DomainGetMaxMemoryArgs, DomainGetMaxMemoryRet] 
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetMaxMemory",
 )
 
 DOMAIN_GET_MAX_VCPUS: Procedure[DomainGetMaxVcpusArgs, DomainGetMaxVcpusRet] = Procedure(
@@ -6569,6 +6579,7 @@ DOMAIN_GET_MAX_VCPUS: Procedure[DomainGetMaxVcpusArgs, DomainGetMaxVcpusRet] = P
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetMaxVcpus",
 )
 
 DOMAIN_GET_OS_TYPE: Procedure[DomainGetOsTypeArgs, DomainGetOsTypeRet] = Procedure(
@@ -6583,6 +6594,7 @@ DOMAIN_GET_OS_TYPE: Procedure[DomainGetOsTypeArgs, DomainGetOsTypeRet] = Procedu
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetOSType",
 )
 
 DOMAIN_GET_VCPUS: Procedure[DomainGetVcpusArgs, DomainGetVcpusRet] = Procedure(
@@ -6597,6 +6609,7 @@ DOMAIN_GET_VCPUS: Procedure[DomainGetVcpusArgs, DomainGetVcpusRet] = Procedure(
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetVcpus",
 )
 
 CONNECT_LIST_DEFINED_DOMAINS: Procedure[
@@ -6613,6 +6626,7 @@ CONNECT_LIST_DEFINED_DOMAINS: Procedure[
     stream="none",
     acl=("connect:search_domains",),
     readonly=True,
+    api="virConnectListDefinedDomains",
 )
 
 DOMAIN_LOOKUP_BY_ID: Procedure[DomainLookupByIdArgs, DomainLookupByIdRet] = Procedure(
@@ -6627,6 +6641,7 @@ DOMAIN_LOOKUP_BY_ID: Procedure[DomainLookupByIdArgs, DomainLookupByIdRet] = Proc
     stream="none",
     acl=("domain:getattr",),
     readonly=True,
+    api="virDomainLookupByID",
 )
 
 DOMAIN_LOOKUP_BY_NAME: Procedure[DomainLookupByNameArgs, DomainLookupByNameRet] = Procedure(
@@ -6641,6 +6656,7 @@ DOMAIN_LOOKUP_BY_NAME: Procedure[DomainLookupByNameArgs, DomainLookupByNameRet] 
     stream="none",
     acl=("domain:getattr",),
     readonly=True,
+    api="virDomainLookupByName",
 )
 
 DOMAIN_LOOKUP_BY_UUID: Procedure[DomainLookupByUUIDArgs, DomainLookupByUUIDRet] = Procedure(
@@ -6655,6 +6671,7 @@ DOMAIN_LOOKUP_BY_UUID: Procedure[DomainLookupByUUIDArgs, DomainLookupByUUIDRet] 
     stream="none",
     acl=("domain:getattr",),
     readonly=True,
+    api="virDomainLookupByUUID",
 )
 
 CONNECT_NUM_OF_DEFINED_DOMAINS: Procedure[Void, ConnectNumOfDefinedDomainsRet] = Procedure(
@@ -6669,6 +6686,7 @@ CONNECT_NUM_OF_DEFINED_DOMAINS: Procedure[Void, ConnectNumOfDefinedDomainsRet] =
     stream="none",
     acl=("connect:search_domains",),
     readonly=True,
+    api="virConnectNumOfDefinedDomains",
 )
 
 DOMAIN_PIN_VCPU: Procedure[DomainPinVcpuArgs, Void] = Procedure(
@@ -6683,6 +6701,7 @@ DOMAIN_PIN_VCPU: Procedure[DomainPinVcpuArgs, Void] = Procedure(
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainPinVcpu",
 )
 
 DOMAIN_REBOOT: Procedure[DomainRebootArgs, Void] = Procedure(
@@ -6697,6 +6716,7 @@ DOMAIN_REBOOT: Procedure[DomainRebootArgs, Void] = Procedure(
     stream="none",
     acl=("domain:init_control", "domain:write:VIR_DOMAIN_REBOOT_GUEST_AGENT"),
     readonly=False,
+    api="virDomainReboot",
 )
 
 DOMAIN_RESUME: Procedure[DomainResumeArgs, Void] = Procedure(
@@ -6711,6 +6731,7 @@ DOMAIN_RESUME: Procedure[DomainResumeArgs, Void] = Procedure(
     stream="none",
     acl=("domain:suspend",),
     readonly=False,
+    api="virDomainResume",
 )
 
 DOMAIN_SET_AUTOSTART: Procedure[DomainSetAutostartArgs, Void] = Procedure(
@@ -6725,6 +6746,7 @@ DOMAIN_SET_AUTOSTART: Procedure[DomainSetAutostartArgs, Void] = Procedure(
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainSetAutostart",
 )
 
 DOMAIN_SET_MAX_MEMORY: Procedure[DomainSetMaxMemoryArgs, Void] = Procedure(
@@ -6739,6 +6761,7 @@ DOMAIN_SET_MAX_MEMORY: Procedure[DomainSetMaxMemoryArgs, Void] = Procedure(
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainSetMaxMemory",
 )
 
 DOMAIN_SET_MEMORY: Procedure[DomainSetMemoryArgs, Void] = Procedure(
@@ -6753,6 +6776,7 @@ DOMAIN_SET_MEMORY: Procedure[DomainSetMemoryArgs, Void] = Procedure(
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainSetMemory",
 )
 
 DOMAIN_SET_VCPUS: Procedure[DomainSetVcpusArgs, Void] = Procedure(
@@ -6767,6 +6791,7 @@ DOMAIN_SET_VCPUS: Procedure[DomainSetVcpusArgs, Void] = Procedure(
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainSetVcpus",
 )
 
 DOMAIN_SHUTDOWN: Procedure[DomainShutdownArgs, Void] = Procedure(
@@ -6781,6 +6806,7 @@ DOMAIN_SHUTDOWN: Procedure[DomainShutdownArgs, Void] = Procedure(
     stream="none",
     acl=("domain:init_control",),
     readonly=False,
+    api="virDomainShutdown",
 )
 
 DOMAIN_SUSPEND: Procedure[DomainSuspendArgs, Void] = Procedure(
@@ -6795,6 +6821,7 @@ DOMAIN_SUSPEND: Procedure[DomainSuspendArgs, Void] = Procedure(
     stream="none",
     acl=("domain:suspend",),
     readonly=False,
+    api="virDomainSuspend",
 )
 
 DOMAIN_UNDEFINE: Procedure[DomainUndefineArgs, Void] = Procedure(
@@ -6809,6 +6836,7 @@ DOMAIN_UNDEFINE: Procedure[DomainUndefineArgs, Void] = Procedure(
     stream="none",
     acl=("domain:delete",),
     readonly=False,
+    api="virDomainUndefine",
 )
 
 CONNECT_LIST_DOMAINS: Procedure[ConnectListDomainsArgs, ConnectListDomainsRet] = Procedure(
@@ -6823,6 +6851,7 @@ CONNECT_LIST_DOMAINS: Procedure[ConnectListDomainsArgs, ConnectListDomainsRet] =
     stream="none",
     acl=("connect:search_domains",),
     readonly=True,
+    api="virConnectListDomains",
 )
 
 CONNECT_NUM_OF_DOMAINS: Procedure[Void, ConnectNumOfDomainsRet] = Procedure(
@@ -6837,6 +6866,7 @@ CONNECT_NUM_OF_DOMAINS: Procedure[Void, ConnectNumOfDomainsRet] = Procedure(
     stream="none",
     acl=("connect:search_domains",),
     readonly=True,
+    api="virConnectNumOfDomains",
 )
 
 DOMAIN_CORE_DUMP: Procedure[DomainCoreDumpArgs, Void] = Procedure(
@@ -6851,6 +6881,7 @@ DOMAIN_CORE_DUMP: Procedure[DomainCoreDumpArgs, Void] = Procedure(
     stream="none",
     acl=("domain:core_dump",),
     readonly=False,
+    api="virDomainCoreDump",
 )
 
 DOMAIN_RESTORE: Procedure[DomainRestoreArgs, Void] = Procedure(
@@ -6865,6 +6896,7 @@ DOMAIN_RESTORE: Procedure[DomainRestoreArgs, Void] = Procedure(
     stream="none",
     acl=("domain:start", "domain:write"),
     readonly=False,
+    api="virDomainRestore",
 )
 
 DOMAIN_SAVE: Procedure[DomainSaveArgs, Void] = Procedure(
@@ -6879,6 +6911,7 @@ DOMAIN_SAVE: Procedure[DomainSaveArgs, Void] = Procedure(
     stream="none",
     acl=("domain:hibernate",),
     readonly=False,
+    api="virDomainSave",
 )
 
 DOMAIN_GET_SCHEDULER_TYPE: Procedure[DomainGetSchedulerTypeArgs, DomainGetSchedulerTypeRet] = (
@@ -6894,6 +6927,7 @@ DOMAIN_GET_SCHEDULER_TYPE: Procedure[DomainGetSchedulerTypeArgs, DomainGetSchedu
         stream="none",
         acl=("domain:read",),
         readonly=True,
+        api="virDomainGetSchedulerType",
     )
 )
 
@@ -6911,6 +6945,7 @@ DOMAIN_GET_SCHEDULER_PARAMETERS: Procedure[
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetSchedulerParameters",
 )
 
 DOMAIN_SET_SCHEDULER_PARAMETERS: Procedure[DomainSetSchedulerParametersArgs, Void] = Procedure(
@@ -6925,6 +6960,7 @@ DOMAIN_SET_SCHEDULER_PARAMETERS: Procedure[DomainSetSchedulerParametersArgs, Voi
     stream="none",
     acl=("domain:read",),
     readonly=False,
+    api="virDomainSetSchedulerParameters",
 )
 
 DOMAIN_MIGRATE_PREPARE: Procedure[DomainMigratePrepareArgs, DomainMigratePrepareRet] = Procedure(
@@ -6981,6 +7017,7 @@ DOMAIN_BLOCK_STATS: Procedure[DomainBlockStatsArgs, DomainBlockStatsRet] = Proce
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainBlockStats",
 )
 
 DOMAIN_INTERFACE_STATS: Procedure[DomainInterfaceStatsArgs, DomainInterfaceStatsRet] = Procedure(
@@ -6995,6 +7032,7 @@ DOMAIN_INTERFACE_STATS: Procedure[DomainInterfaceStatsArgs, DomainInterfaceStats
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainInterfaceStats",
 )
 
 DOMAIN_BLOCK_PEEK: Procedure[DomainBlockPeekArgs, DomainBlockPeekRet] = Procedure(
@@ -7009,6 +7047,7 @@ DOMAIN_BLOCK_PEEK: Procedure[DomainBlockPeekArgs, DomainBlockPeekRet] = Procedur
     stream="none",
     acl=("domain:block_read",),
     readonly=False,
+    api="virDomainBlockPeek",
 )
 
 DOMAIN_MEMORY_PEEK: Procedure[DomainMemoryPeekArgs, DomainMemoryPeekRet] = Procedure(
@@ -7023,6 +7062,7 @@ DOMAIN_MEMORY_PEEK: Procedure[DomainMemoryPeekArgs, DomainMemoryPeekRet] = Proce
     stream="none",
     acl=("domain:mem_read",),
     readonly=False,
+    api="virDomainMemoryPeek",
 )
 
 CONNECT_DOMAIN_EVENT_REGISTER: Procedure[Void, ConnectDomainEventRegisterRet] = Procedure(
@@ -7037,6 +7077,7 @@ CONNECT_DOMAIN_EVENT_REGISTER: Procedure[Void, ConnectDomainEventRegisterRet] = 
     stream="none",
     acl=("connect:search_domains",),
     readonly=True,
+    api="virConnectDomainEventRegister",
 )
 
 CONNECT_DOMAIN_EVENT_DEREGISTER: Procedure[Void, ConnectDomainEventDeregisterRet] = Procedure(
@@ -7051,6 +7092,7 @@ CONNECT_DOMAIN_EVENT_DEREGISTER: Procedure[Void, ConnectDomainEventDeregisterRet
     stream="none",
     acl=("connect:read",),
     readonly=True,
+    api="virConnectDomainEventDeregister",
 )
 
 DOMAIN_EVENT_LIFECYCLE: Procedure[DomainEventLifecycleMsg, Void] = Procedure(
@@ -7108,6 +7150,7 @@ DOMAIN_GET_SECURITY_LABEL: Procedure[DomainGetSecurityLabelArgs, DomainGetSecuri
         stream="none",
         acl=("domain:read",),
         readonly=True,
+        api="virDomainGetSecurityLabel",
     )
 )
 
@@ -7125,6 +7168,7 @@ CONNECT_DOMAIN_XML_FROM_NATIVE: Procedure[
     stream="none",
     acl=("connect:write",),
     readonly=False,
+    api="virConnectDomainXMLFromNative",
 )
 
 CONNECT_DOMAIN_XML_TO_NATIVE: Procedure[
@@ -7141,6 +7185,7 @@ CONNECT_DOMAIN_XML_TO_NATIVE: Procedure[
     stream="none",
     acl=("connect:write",),
     readonly=False,
+    api="virConnectDomainXMLToNative",
 )
 
 DOMAIN_MIGRATE_PREPARE_TUNNEL: Procedure[DomainMigratePrepareTunnelArgs, Void] = Procedure(
@@ -7169,6 +7214,7 @@ DOMAIN_IS_ACTIVE: Procedure[DomainIsActiveArgs, DomainIsActiveRet] = Procedure(
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainIsActive",
 )
 
 DOMAIN_IS_PERSISTENT: Procedure[DomainIsPersistentArgs, DomainIsPersistentRet] = Procedure(
@@ -7183,6 +7229,7 @@ DOMAIN_IS_PERSISTENT: Procedure[DomainIsPersistentArgs, DomainIsPersistentRet] =
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainIsPersistent",
 )
 
 DOMAIN_MEMORY_STATS: Procedure[DomainMemoryStatsArgs, DomainMemoryStatsRet] = Procedure(
@@ -7197,6 +7244,7 @@ DOMAIN_MEMORY_STATS: Procedure[DomainMemoryStatsArgs, DomainMemoryStatsRet] = Pr
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainMemoryStats",
 )
 
 DOMAIN_ATTACH_DEVICE_FLAGS: Procedure[DomainAttachDeviceFlagsArgs, Void] = Procedure(
@@ -7215,6 +7263,7 @@ DOMAIN_ATTACH_DEVICE_FLAGS: Procedure[DomainAttachDeviceFlagsArgs, Void] = Proce
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virDomainAttachDeviceFlags",
 )
 
 DOMAIN_DETACH_DEVICE_FLAGS: Procedure[DomainDetachDeviceFlagsArgs, Void] = Procedure(
@@ -7233,6 +7282,7 @@ DOMAIN_DETACH_DEVICE_FLAGS: Procedure[DomainDetachDeviceFlagsArgs, Void] = Proce
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virDomainDetachDeviceFlags",
 )
 
 DOMAIN_GET_JOB_INFO: Procedure[DomainGetJobInfoArgs, DomainGetJobInfoRet] = Procedure(
@@ -7247,6 +7297,7 @@ DOMAIN_GET_JOB_INFO: Procedure[DomainGetJobInfoArgs, DomainGetJobInfoRet] = Proc
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetJobInfo",
 )
 
 DOMAIN_ABORT_JOB: Procedure[DomainAbortJobArgs, Void] = Procedure(
@@ -7261,6 +7312,7 @@ DOMAIN_ABORT_JOB: Procedure[DomainAbortJobArgs, Void] = Procedure(
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainAbortJob",
 )
 
 DOMAIN_MIGRATE_SET_MAX_DOWNTIME: Procedure[DomainMigrateSetMaxDowntimeArgs, Void] = Procedure(
@@ -7275,6 +7327,7 @@ DOMAIN_MIGRATE_SET_MAX_DOWNTIME: Procedure[DomainMigrateSetMaxDowntimeArgs, Void
     stream="none",
     acl=("domain:migrate",),
     readonly=False,
+    api="virDomainMigrateSetMaxDowntime",
 )
 
 CONNECT_DOMAIN_EVENT_REGISTER_ANY: Procedure[ConnectDomainEventRegisterAnyArgs, Void] = Procedure(
@@ -7289,6 +7342,7 @@ CONNECT_DOMAIN_EVENT_REGISTER_ANY: Procedure[ConnectDomainEventRegisterAnyArgs, 
     stream="none",
     acl=("connect:search_domains",),
     readonly=True,
+    api="virConnectDomainEventRegisterAny",
 )
 
 CONNECT_DOMAIN_EVENT_DEREGISTER_ANY: Procedure[ConnectDomainEventDeregisterAnyArgs, Void] = (
@@ -7304,6 +7358,7 @@ CONNECT_DOMAIN_EVENT_DEREGISTER_ANY: Procedure[ConnectDomainEventDeregisterAnyAr
         stream="none",
         acl=("connect:read",),
         readonly=True,
+        api="virConnectDomainEventDeregisterAny",
     )
 )
 
@@ -7393,6 +7448,7 @@ DOMAIN_UPDATE_DEVICE_FLAGS: Procedure[DomainUpdateDeviceFlagsArgs, Void] = Proce
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virDomainUpdateDeviceFlags",
 )
 
 DOMAIN_MANAGED_SAVE: Procedure[DomainManagedSaveArgs, Void] = Procedure(
@@ -7407,6 +7463,7 @@ DOMAIN_MANAGED_SAVE: Procedure[DomainManagedSaveArgs, Void] = Procedure(
     stream="none",
     acl=("domain:hibernate",),
     readonly=False,
+    api="virDomainManagedSave",
 )
 
 DOMAIN_HAS_MANAGED_SAVE_IMAGE: Procedure[
@@ -7423,6 +7480,7 @@ DOMAIN_HAS_MANAGED_SAVE_IMAGE: Procedure[
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainHasManagedSaveImage",
 )
 
 DOMAIN_MANAGED_SAVE_REMOVE: Procedure[DomainManagedSaveRemoveArgs, Void] = Procedure(
@@ -7437,6 +7495,7 @@ DOMAIN_MANAGED_SAVE_REMOVE: Procedure[DomainManagedSaveRemoveArgs, Void] = Proce
     stream="none",
     acl=("domain:hibernate",),
     readonly=False,
+    api="virDomainManagedSaveRemove",
 )
 
 DOMAIN_SNAPSHOT_CREATE_XML: Procedure[DomainSnapshotCreateXMLArgs, DomainSnapshotCreateXMLRet] = (
@@ -7452,6 +7511,7 @@ DOMAIN_SNAPSHOT_CREATE_XML: Procedure[DomainSnapshotCreateXMLArgs, DomainSnapsho
         stream="none",
         acl=("domain:snapshot", "domain:fs_freeze:VIR_DOMAIN_SNAPSHOT_CREATE_QUIESCE"),
         readonly=False,
+        api="virDomainSnapshotCreateXML",
     )
 )
 
@@ -7469,6 +7529,7 @@ DOMAIN_SNAPSHOT_GET_XML_DESC: Procedure[
     stream="none",
     acl=("domain:read", "domain:read_secure:VIR_DOMAIN_SNAPSHOT_XML_SECURE"),
     readonly=True,
+    api="virDomainSnapshotGetXMLDesc",
 )
 
 DOMAIN_SNAPSHOT_NUM: Procedure[DomainSnapshotNumArgs, DomainSnapshotNumRet] = Procedure(
@@ -7483,6 +7544,7 @@ DOMAIN_SNAPSHOT_NUM: Procedure[DomainSnapshotNumArgs, DomainSnapshotNumRet] = Pr
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainSnapshotNum",
 )
 
 DOMAIN_SNAPSHOT_LIST_NAMES: Procedure[DomainSnapshotListNamesArgs, DomainSnapshotListNamesRet] = (
@@ -7498,6 +7560,7 @@ DOMAIN_SNAPSHOT_LIST_NAMES: Procedure[DomainSnapshotListNamesArgs, DomainSnapsho
         stream="none",
         acl=("domain:read",),
         readonly=True,
+        api="virDomainSnapshotListNames",
     )
 )
 
@@ -7515,6 +7578,7 @@ DOMAIN_SNAPSHOT_LOOKUP_BY_NAME: Procedure[
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainSnapshotLookupByName",
 )
 
 DOMAIN_HAS_CURRENT_SNAPSHOT: Procedure[
@@ -7531,6 +7595,7 @@ DOMAIN_HAS_CURRENT_SNAPSHOT: Procedure[
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainHasCurrentSnapshot",
 )
 
 DOMAIN_SNAPSHOT_CURRENT: Procedure[DomainSnapshotCurrentArgs, DomainSnapshotCurrentRet] = Procedure(
@@ -7545,6 +7610,7 @@ DOMAIN_SNAPSHOT_CURRENT: Procedure[DomainSnapshotCurrentArgs, DomainSnapshotCurr
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainSnapshotCurrent",
 )
 
 DOMAIN_REVERT_TO_SNAPSHOT: Procedure[DomainRevertToSnapshotArgs, Void] = Procedure(
@@ -7559,6 +7625,7 @@ DOMAIN_REVERT_TO_SNAPSHOT: Procedure[DomainRevertToSnapshotArgs, Void] = Procedu
     stream="none",
     acl=("domain:snapshot",),
     readonly=False,
+    api="virDomainRevertToSnapshot",
 )
 
 DOMAIN_SNAPSHOT_DELETE: Procedure[DomainSnapshotDeleteArgs, Void] = Procedure(
@@ -7573,6 +7640,7 @@ DOMAIN_SNAPSHOT_DELETE: Procedure[DomainSnapshotDeleteArgs, Void] = Procedure(
     stream="none",
     acl=("domain:snapshot",),
     readonly=False,
+    api="virDomainSnapshotDelete",
 )
 
 DOMAIN_GET_BLOCK_INFO: Procedure[DomainGetBlockInfoArgs, DomainGetBlockInfoRet] = Procedure(
@@ -7587,6 +7655,7 @@ DOMAIN_GET_BLOCK_INFO: Procedure[DomainGetBlockInfoArgs, DomainGetBlockInfoRet] 
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetBlockInfo",
 )
 
 DOMAIN_EVENT_IO_ERROR_REASON: Procedure[DomainEventIoErrorReasonMsg, Void] = Procedure(
@@ -7616,6 +7685,7 @@ DOMAIN_CREATE_WITH_FLAGS: Procedure[DomainCreateWithFlagsArgs, DomainCreateWithF
         stream="none",
         acl=("domain:start",),
         readonly=False,
+        api="virDomainCreateWithFlags",
     )
 )
 
@@ -7635,6 +7705,7 @@ DOMAIN_SET_MEMORY_PARAMETERS: Procedure[DomainSetMemoryParametersArgs, Void] = P
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virDomainSetMemoryParameters",
 )
 
 DOMAIN_GET_MEMORY_PARAMETERS: Procedure[
@@ -7651,6 +7722,7 @@ DOMAIN_GET_MEMORY_PARAMETERS: Procedure[
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetMemoryParameters",
 )
 
 DOMAIN_SET_VCPUS_FLAGS: Procedure[DomainSetVcpusFlagsArgs, Void] = Procedure(
@@ -7670,6 +7742,7 @@ DOMAIN_SET_VCPUS_FLAGS: Procedure[DomainSetVcpusFlagsArgs, Void] = Procedure(
         "domain:write:VIR_DOMAIN_VCPU_GUEST",
     ),
     readonly=False,
+    api="virDomainSetVcpusFlags",
 )
 
 DOMAIN_GET_VCPUS_FLAGS: Procedure[DomainGetVcpusFlagsArgs, DomainGetVcpusFlagsRet] = Procedure(
@@ -7684,6 +7757,7 @@ DOMAIN_GET_VCPUS_FLAGS: Procedure[DomainGetVcpusFlagsArgs, DomainGetVcpusFlagsRe
     stream="none",
     acl=("domain:read", "domain:write:VIR_DOMAIN_VCPU_GUEST"),
     readonly=False,
+    api="virDomainGetVcpusFlags",
 )
 
 DOMAIN_OPEN_CONSOLE: Procedure[DomainOpenConsoleArgs, Void] = Procedure(
@@ -7698,6 +7772,7 @@ DOMAIN_OPEN_CONSOLE: Procedure[DomainOpenConsoleArgs, Void] = Procedure(
     stream="server-to-client",
     acl=("domain:open_device",),
     readonly=False,
+    api="virDomainOpenConsole",
 )
 
 DOMAIN_IS_UPDATED: Procedure[DomainIsUpdatedArgs, DomainIsUpdatedRet] = Procedure(
@@ -7712,6 +7787,7 @@ DOMAIN_IS_UPDATED: Procedure[DomainIsUpdatedArgs, DomainIsUpdatedRet] = Procedur
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainIsUpdated",
 )
 
 DOMAIN_SET_MEMORY_FLAGS: Procedure[DomainSetMemoryFlagsArgs, Void] = Procedure(
@@ -7730,6 +7806,7 @@ DOMAIN_SET_MEMORY_FLAGS: Procedure[DomainSetMemoryFlagsArgs, Void] = Procedure(
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virDomainSetMemoryFlags",
 )
 
 DOMAIN_SET_BLKIO_PARAMETERS: Procedure[DomainSetBlkioParametersArgs, Void] = Procedure(
@@ -7748,6 +7825,7 @@ DOMAIN_SET_BLKIO_PARAMETERS: Procedure[DomainSetBlkioParametersArgs, Void] = Pro
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virDomainSetBlkioParameters",
 )
 
 DOMAIN_GET_BLKIO_PARAMETERS: Procedure[
@@ -7764,6 +7842,7 @@ DOMAIN_GET_BLKIO_PARAMETERS: Procedure[
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetBlkioParameters",
 )
 
 DOMAIN_MIGRATE_SET_MAX_SPEED: Procedure[DomainMigrateSetMaxSpeedArgs, Void] = Procedure(
@@ -7778,6 +7857,7 @@ DOMAIN_MIGRATE_SET_MAX_SPEED: Procedure[DomainMigrateSetMaxSpeedArgs, Void] = Pr
     stream="none",
     acl=("domain:migrate",),
     readonly=False,
+    api="virDomainMigrateSetMaxSpeed",
 )
 
 DOMAIN_INJECT_NMI: Procedure[DomainInjectNmiArgs, Void] = Procedure(
@@ -7792,6 +7872,7 @@ DOMAIN_INJECT_NMI: Procedure[DomainInjectNmiArgs, Void] = Procedure(
     stream="none",
     acl=("domain:inject_nmi",),
     readonly=False,
+    api="virDomainInjectNMI",
 )
 
 DOMAIN_SCREENSHOT: Procedure[DomainScreenshotArgs, DomainScreenshotRet] = Procedure(
@@ -7806,6 +7887,7 @@ DOMAIN_SCREENSHOT: Procedure[DomainScreenshotArgs, DomainScreenshotRet] = Proced
     stream="server-to-client",
     acl=("domain:screenshot",),
     readonly=False,
+    api="virDomainScreenshot",
 )
 
 DOMAIN_GET_STATE: Procedure[DomainGetStateArgs, DomainGetStateRet] = Procedure(
@@ -7820,6 +7902,7 @@ DOMAIN_GET_STATE: Procedure[DomainGetStateArgs, DomainGetStateRet] = Procedure(
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetState",
 )
 
 DOMAIN_MIGRATE_BEGIN3: Procedure[DomainMigrateBegin3Args, DomainMigrateBegin3Ret] = Procedure(
@@ -7925,6 +8008,7 @@ DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS: Procedure[DomainSetSchedulerParametersFla
             "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
         ),
         readonly=False,
+        api="virDomainSetSchedulerParametersFlags",
     )
 )
 
@@ -7942,6 +8026,7 @@ DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS: Procedure[
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetSchedulerParametersFlags",
 )
 
 DOMAIN_EVENT_CONTROL_ERROR: Procedure[DomainEventControlErrorMsg, Void] = Procedure(
@@ -7974,6 +8059,7 @@ DOMAIN_PIN_VCPU_FLAGS: Procedure[DomainPinVcpuFlagsArgs, Void] = Procedure(
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virDomainPinVcpuFlags",
 )
 
 DOMAIN_SEND_KEY: Procedure[DomainSendKeyArgs, Void] = Procedure(
@@ -7988,6 +8074,7 @@ DOMAIN_SEND_KEY: Procedure[DomainSendKeyArgs, Void] = Procedure(
     stream="none",
     acl=("domain:send_input",),
     readonly=False,
+    api="virDomainSendKey",
 )
 
 DOMAIN_GET_CONTROL_INFO: Procedure[DomainGetControlInfoArgs, DomainGetControlInfoRet] = Procedure(
@@ -8002,6 +8089,7 @@ DOMAIN_GET_CONTROL_INFO: Procedure[DomainGetControlInfoArgs, DomainGetControlInf
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetControlInfo",
 )
 
 DOMAIN_GET_VCPU_PIN_INFO: Procedure[DomainGetVcpuPinInfoArgs, DomainGetVcpuPinInfoRet] = Procedure(
@@ -8016,6 +8104,7 @@ DOMAIN_GET_VCPU_PIN_INFO: Procedure[DomainGetVcpuPinInfoArgs, DomainGetVcpuPinIn
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetVcpuPinInfo",
 )
 
 DOMAIN_UNDEFINE_FLAGS: Procedure[DomainUndefineFlagsArgs, Void] = Procedure(
@@ -8030,6 +8119,7 @@ DOMAIN_UNDEFINE_FLAGS: Procedure[DomainUndefineFlagsArgs, Void] = Procedure(
     stream="none",
     acl=("domain:delete",),
     readonly=False,
+    api="virDomainUndefineFlags",
 )
 
 DOMAIN_SAVE_FLAGS: Procedure[DomainSaveFlagsArgs, Void] = Procedure(
@@ -8044,6 +8134,7 @@ DOMAIN_SAVE_FLAGS: Procedure[DomainSaveFlagsArgs, Void] = Procedure(
     stream="none",
     acl=("domain:hibernate",),
     readonly=False,
+    api="virDomainSaveFlags",
 )
 
 DOMAIN_RESTORE_FLAGS: Procedure[DomainRestoreFlagsArgs, Void] = Procedure(
@@ -8058,6 +8149,7 @@ DOMAIN_RESTORE_FLAGS: Procedure[DomainRestoreFlagsArgs, Void] = Procedure(
     stream="none",
     acl=("domain:start", "domain:write"),
     readonly=False,
+    api="virDomainRestoreFlags",
 )
 
 DOMAIN_DESTROY_FLAGS: Procedure[DomainDestroyFlagsArgs, Void] = Procedure(
@@ -8072,6 +8164,7 @@ DOMAIN_DESTROY_FLAGS: Procedure[DomainDestroyFlagsArgs, Void] = Procedure(
     stream="none",
     acl=("domain:stop",),
     readonly=False,
+    api="virDomainDestroyFlags",
 )
 
 DOMAIN_SAVE_IMAGE_GET_XML_DESC: Procedure[
@@ -8088,6 +8181,7 @@ DOMAIN_SAVE_IMAGE_GET_XML_DESC: Procedure[
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainSaveImageGetXMLDesc",
 )
 
 DOMAIN_SAVE_IMAGE_DEFINE_XML: Procedure[DomainSaveImageDefineXMLArgs, Void] = Procedure(
@@ -8102,6 +8196,7 @@ DOMAIN_SAVE_IMAGE_DEFINE_XML: Procedure[DomainSaveImageDefineXMLArgs, Void] = Pr
     stream="none",
     acl=("domain:write", "domain:hibernate"),
     readonly=False,
+    api="virDomainSaveImageDefineXML",
 )
 
 DOMAIN_BLOCK_JOB_ABORT: Procedure[DomainBlockJobAbortArgs, Void] = Procedure(
@@ -8116,6 +8211,7 @@ DOMAIN_BLOCK_JOB_ABORT: Procedure[DomainBlockJobAbortArgs, Void] = Procedure(
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainBlockJobAbort",
 )
 
 DOMAIN_GET_BLOCK_JOB_INFO: Procedure[DomainGetBlockJobInfoArgs, DomainGetBlockJobInfoRet] = (
@@ -8131,6 +8227,7 @@ DOMAIN_GET_BLOCK_JOB_INFO: Procedure[DomainGetBlockJobInfoArgs, DomainGetBlockJo
         stream="none",
         acl=("domain:read",),
         readonly=True,
+        api="virDomainGetBlockJobInfo",
     )
 )
 
@@ -8146,6 +8243,7 @@ DOMAIN_BLOCK_JOB_SET_SPEED: Procedure[DomainBlockJobSetSpeedArgs, Void] = Proced
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainBlockJobSetSpeed",
 )
 
 DOMAIN_BLOCK_PULL: Procedure[DomainBlockPullArgs, Void] = Procedure(
@@ -8160,6 +8258,7 @@ DOMAIN_BLOCK_PULL: Procedure[DomainBlockPullArgs, Void] = Procedure(
     stream="none",
     acl=("domain:block_write",),
     readonly=False,
+    api="virDomainBlockPull",
 )
 
 DOMAIN_EVENT_BLOCK_JOB: Procedure[DomainEventBlockJobMsg, Void] = Procedure(
@@ -8190,6 +8289,7 @@ DOMAIN_MIGRATE_GET_MAX_SPEED: Procedure[
     stream="none",
     acl=("domain:migrate",),
     readonly=False,
+    api="virDomainMigrateGetMaxSpeed",
 )
 
 DOMAIN_BLOCK_STATS_FLAGS: Procedure[DomainBlockStatsFlagsArgs, DomainBlockStatsFlagsRet] = (
@@ -8205,6 +8305,7 @@ DOMAIN_BLOCK_STATS_FLAGS: Procedure[DomainBlockStatsFlagsArgs, DomainBlockStatsF
         stream="none",
         acl=("domain:read",),
         readonly=True,
+        api="virDomainBlockStatsFlags",
     )
 )
 
@@ -8221,6 +8322,7 @@ DOMAIN_SNAPSHOT_GET_PARENT: Procedure[DomainSnapshotGetParentArgs, DomainSnapsho
         stream="none",
         acl=("domain:read",),
         readonly=True,
+        api="virDomainSnapshotGetParent",
     )
 )
 
@@ -8236,6 +8338,7 @@ DOMAIN_RESET: Procedure[DomainResetArgs, Void] = Procedure(
     stream="none",
     acl=("domain:reset",),
     readonly=False,
+    api="virDomainReset",
 )
 
 DOMAIN_SNAPSHOT_NUM_CHILDREN: Procedure[
@@ -8252,6 +8355,7 @@ DOMAIN_SNAPSHOT_NUM_CHILDREN: Procedure[
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainSnapshotNumChildren",
 )
 
 DOMAIN_SNAPSHOT_LIST_CHILDREN_NAMES: Procedure[
@@ -8268,6 +8372,7 @@ DOMAIN_SNAPSHOT_LIST_CHILDREN_NAMES: Procedure[
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainSnapshotListChildrenNames",
 )
 
 DOMAIN_EVENT_DISK_CHANGE: Procedure[DomainEventDiskChangeMsg, Void] = Procedure(
@@ -8296,6 +8401,7 @@ DOMAIN_OPEN_GRAPHICS: Procedure[DomainOpenGraphicsArgs, Void] = Procedure(
     stream="none",
     acl=("domain:open_graphics",),
     readonly=False,
+    api="virDomainOpenGraphics",
 )
 
 DOMAIN_BLOCK_RESIZE: Procedure[DomainBlockResizeArgs, Void] = Procedure(
@@ -8310,6 +8416,7 @@ DOMAIN_BLOCK_RESIZE: Procedure[DomainBlockResizeArgs, Void] = Procedure(
     stream="none",
     acl=("domain:block_write",),
     readonly=False,
+    api="virDomainBlockResize",
 )
 
 DOMAIN_SET_BLOCK_IO_TUNE: Procedure[DomainSetBlockIoTuneArgs, Void] = Procedure(
@@ -8328,6 +8435,7 @@ DOMAIN_SET_BLOCK_IO_TUNE: Procedure[DomainSetBlockIoTuneArgs, Void] = Procedure(
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virDomainSetBlockIoTune",
 )
 
 DOMAIN_GET_BLOCK_IO_TUNE: Procedure[DomainGetBlockIoTuneArgs, DomainGetBlockIoTuneRet] = Procedure(
@@ -8342,6 +8450,7 @@ DOMAIN_GET_BLOCK_IO_TUNE: Procedure[DomainGetBlockIoTuneArgs, DomainGetBlockIoTu
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetBlockIoTune",
 )
 
 DOMAIN_SET_NUMA_PARAMETERS: Procedure[DomainSetNumaParametersArgs, Void] = Procedure(
@@ -8360,6 +8469,7 @@ DOMAIN_SET_NUMA_PARAMETERS: Procedure[DomainSetNumaParametersArgs, Void] = Proce
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virDomainSetNumaParameters",
 )
 
 DOMAIN_GET_NUMA_PARAMETERS: Procedure[DomainGetNumaParametersArgs, DomainGetNumaParametersRet] = (
@@ -8375,6 +8485,7 @@ DOMAIN_GET_NUMA_PARAMETERS: Procedure[DomainGetNumaParametersArgs, DomainGetNuma
         stream="none",
         acl=("domain:read",),
         readonly=True,
+        api="virDomainGetNumaParameters",
     )
 )
 
@@ -8394,6 +8505,7 @@ DOMAIN_SET_INTERFACE_PARAMETERS: Procedure[DomainSetInterfaceParametersArgs, Voi
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virDomainSetInterfaceParameters",
 )
 
 DOMAIN_GET_INTERFACE_PARAMETERS: Procedure[
@@ -8410,6 +8522,7 @@ DOMAIN_GET_INTERFACE_PARAMETERS: Procedure[
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetInterfaceParameters",
 )
 
 DOMAIN_SHUTDOWN_FLAGS: Procedure[DomainShutdownFlagsArgs, Void] = Procedure(
@@ -8424,6 +8537,7 @@ DOMAIN_SHUTDOWN_FLAGS: Procedure[DomainShutdownFlagsArgs, Void] = Procedure(
     stream="none",
     acl=("domain:init_control", "domain:write:VIR_DOMAIN_SHUTDOWN_GUEST_AGENT"),
     readonly=False,
+    api="virDomainShutdownFlags",
 )
 
 DOMAIN_PM_SUSPEND_FOR_DURATION: Procedure[DomainPMSuspendForDurationArgs, Void] = Procedure(
@@ -8438,6 +8552,7 @@ DOMAIN_PM_SUSPEND_FOR_DURATION: Procedure[DomainPMSuspendForDurationArgs, Void] 
     stream="none",
     acl=("domain:pm_control",),
     readonly=False,
+    api="virDomainPMSuspendForDuration",
 )
 
 DOMAIN_GET_CPU_STATS: Procedure[DomainGetCPUStatsArgs, DomainGetCPUStatsRet] = Procedure(
@@ -8452,6 +8567,7 @@ DOMAIN_GET_CPU_STATS: Procedure[DomainGetCPUStatsArgs, DomainGetCPUStatsRet] = P
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetCPUStats",
 )
 
 DOMAIN_GET_DISK_ERRORS: Procedure[DomainGetDiskErrorsArgs, DomainGetDiskErrorsRet] = Procedure(
@@ -8466,6 +8582,7 @@ DOMAIN_GET_DISK_ERRORS: Procedure[DomainGetDiskErrorsArgs, DomainGetDiskErrorsRe
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetDiskErrors",
 )
 
 DOMAIN_SET_METADATA: Procedure[DomainSetMetadataArgs, Void] = Procedure(
@@ -8484,6 +8601,7 @@ DOMAIN_SET_METADATA: Procedure[DomainSetMetadataArgs, Void] = Procedure(
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virDomainSetMetadata",
 )
 
 DOMAIN_GET_METADATA: Procedure[DomainGetMetadataArgs, DomainGetMetadataRet] = Procedure(
@@ -8498,6 +8616,7 @@ DOMAIN_GET_METADATA: Procedure[DomainGetMetadataArgs, DomainGetMetadataRet] = Pr
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetMetadata",
 )
 
 DOMAIN_BLOCK_REBASE: Procedure[DomainBlockRebaseArgs, Void] = Procedure(
@@ -8512,6 +8631,7 @@ DOMAIN_BLOCK_REBASE: Procedure[DomainBlockRebaseArgs, Void] = Procedure(
     stream="none",
     acl=("domain:block_write",),
     readonly=False,
+    api="virDomainBlockRebase",
 )
 
 DOMAIN_PM_WAKEUP: Procedure[DomainPMWakeupArgs, Void] = Procedure(
@@ -8526,6 +8646,7 @@ DOMAIN_PM_WAKEUP: Procedure[DomainPMWakeupArgs, Void] = Procedure(
     stream="none",
     acl=("domain:pm_control",),
     readonly=False,
+    api="virDomainPMWakeup",
 )
 
 DOMAIN_EVENT_TRAY_CHANGE: Procedure[DomainEventTrayChangeMsg, Void] = Procedure(
@@ -8583,6 +8704,7 @@ DOMAIN_SNAPSHOT_IS_CURRENT: Procedure[DomainSnapshotIsCurrentArgs, DomainSnapsho
         stream="none",
         acl=("domain:read",),
         readonly=True,
+        api="virDomainSnapshotIsCurrent",
     )
 )
 
@@ -8600,6 +8722,7 @@ DOMAIN_SNAPSHOT_HAS_METADATA: Procedure[
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainSnapshotHasMetadata",
 )
 
 CONNECT_LIST_ALL_DOMAINS: Procedure[ConnectListAllDomainsArgs, ConnectListAllDomainsRet] = (
@@ -8615,6 +8738,7 @@ CONNECT_LIST_ALL_DOMAINS: Procedure[ConnectListAllDomainsArgs, ConnectListAllDom
         stream="none",
         acl=("connect:search_domains",),
         readonly=True,
+        api="virConnectListAllDomains",
     )
 )
 
@@ -8631,6 +8755,7 @@ DOMAIN_LIST_ALL_SNAPSHOTS: Procedure[DomainListAllSnapshotsArgs, DomainListAllSn
         stream="none",
         acl=("domain:read",),
         readonly=True,
+        api="virDomainListAllSnapshots",
     )
 )
 
@@ -8648,6 +8773,7 @@ DOMAIN_SNAPSHOT_LIST_ALL_CHILDREN: Procedure[
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainSnapshotListAllChildren",
 )
 
 DOMAIN_EVENT_BALLOON_CHANGE: Procedure[DomainEventBalloonChangeMsg, Void] = Procedure(
@@ -8676,6 +8802,7 @@ DOMAIN_GET_HOSTNAME: Procedure[DomainGetHostnameArgs, DomainGetHostnameRet] = Pr
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainGetHostname",
 )
 
 DOMAIN_GET_SECURITY_LABEL_LIST: Procedure[
@@ -8692,6 +8819,7 @@ DOMAIN_GET_SECURITY_LABEL_LIST: Procedure[
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetSecurityLabelList",
 )
 
 DOMAIN_PIN_EMULATOR: Procedure[DomainPinEmulatorArgs, Void] = Procedure(
@@ -8710,6 +8838,7 @@ DOMAIN_PIN_EMULATOR: Procedure[DomainPinEmulatorArgs, Void] = Procedure(
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virDomainPinEmulator",
 )
 
 DOMAIN_GET_EMULATOR_PIN_INFO: Procedure[
@@ -8726,6 +8855,7 @@ DOMAIN_GET_EMULATOR_PIN_INFO: Procedure[
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetEmulatorPinInfo",
 )
 
 DOMAIN_BLOCK_COMMIT: Procedure[DomainBlockCommitArgs, Void] = Procedure(
@@ -8740,6 +8870,7 @@ DOMAIN_BLOCK_COMMIT: Procedure[DomainBlockCommitArgs, Void] = Procedure(
     stream="none",
     acl=("domain:block_write",),
     readonly=False,
+    api="virDomainBlockCommit",
 )
 
 DOMAIN_EVENT_PMSUSPEND_DISK: Procedure[DomainEventPmsuspendDiskMsg, Void] = Procedure(
@@ -8768,6 +8899,7 @@ DOMAIN_FSTRIM: Procedure[DomainFstrimArgs, Void] = Procedure(
     stream="none",
     acl=("domain:fs_trim",),
     readonly=False,
+    api="virDomainFSTrim",
 )
 
 DOMAIN_SEND_PROCESS_SIGNAL: Procedure[DomainSendProcessSignalArgs, Void] = Procedure(
@@ -8782,6 +8914,7 @@ DOMAIN_SEND_PROCESS_SIGNAL: Procedure[DomainSendProcessSignalArgs, Void] = Proce
     stream="none",
     acl=("domain:send_signal",),
     readonly=False,
+    api="virDomainSendProcessSignal",
 )
 
 DOMAIN_OPEN_CHANNEL: Procedure[DomainOpenChannelArgs, Void] = Procedure(
@@ -8796,6 +8929,7 @@ DOMAIN_OPEN_CHANNEL: Procedure[DomainOpenChannelArgs, Void] = Procedure(
     stream="server-to-client",
     acl=("domain:open_device",),
     readonly=False,
+    api="virDomainOpenChannel",
 )
 
 DOMAIN_GET_JOB_STATS: Procedure[DomainGetJobStatsArgs, DomainGetJobStatsRet] = Procedure(
@@ -8810,6 +8944,7 @@ DOMAIN_GET_JOB_STATS: Procedure[DomainGetJobStatsArgs, DomainGetJobStatsRet] = P
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetJobStats",
 )
 
 DOMAIN_MIGRATE_GET_COMPRESSION_CACHE: Procedure[
@@ -8826,6 +8961,7 @@ DOMAIN_MIGRATE_GET_COMPRESSION_CACHE: Procedure[
     stream="none",
     acl=("domain:migrate",),
     readonly=False,
+    api="virDomainMigrateGetCompressionCache",
 )
 
 DOMAIN_MIGRATE_SET_COMPRESSION_CACHE: Procedure[DomainMigrateSetCompressionCacheArgs, Void] = (
@@ -8841,6 +8977,7 @@ DOMAIN_MIGRATE_SET_COMPRESSION_CACHE: Procedure[DomainMigrateSetCompressionCache
         stream="none",
         acl=("domain:migrate",),
         readonly=False,
+        api="virDomainMigrateSetCompressionCache",
     )
 )
 
@@ -8954,6 +9091,7 @@ DOMAIN_SET_MEMORY_STATS_PERIOD: Procedure[DomainSetMemoryStatsPeriodArgs, Void] 
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virDomainSetMemoryStatsPeriod",
 )
 
 DOMAIN_CREATE_XML_WITH_FILES: Procedure[
@@ -8970,6 +9108,7 @@ DOMAIN_CREATE_XML_WITH_FILES: Procedure[
     stream="none",
     acl=("domain:write", "domain:start"),
     readonly=False,
+    api="virDomainCreateXMLWithFiles",
 )
 
 DOMAIN_CREATE_WITH_FILES: Procedure[DomainCreateWithFilesArgs, DomainCreateWithFilesRet] = (
@@ -8985,6 +9124,7 @@ DOMAIN_CREATE_WITH_FILES: Procedure[DomainCreateWithFilesArgs, DomainCreateWithF
         stream="none",
         acl=("domain:start",),
         readonly=False,
+        api="virDomainCreateWithFiles",
     )
 )
 
@@ -9280,6 +9420,7 @@ DOMAIN_CORE_DUMP_WITH_FORMAT: Procedure[DomainCoreDumpWithFormatArgs, Void] = Pr
     stream="none",
     acl=("domain:core_dump",),
     readonly=False,
+    api="virDomainCoreDumpWithFormat",
 )
 
 DOMAIN_FSFREEZE: Procedure[DomainFsfreezeArgs, DomainFsfreezeRet] = Procedure(
@@ -9294,6 +9435,7 @@ DOMAIN_FSFREEZE: Procedure[DomainFsfreezeArgs, DomainFsfreezeRet] = Procedure(
     stream="none",
     acl=("domain:fs_freeze",),
     readonly=False,
+    api="virDomainFSFreeze",
 )
 
 DOMAIN_FSTHAW: Procedure[DomainFsthawArgs, DomainFsthawRet] = Procedure(
@@ -9308,6 +9450,7 @@ DOMAIN_FSTHAW: Procedure[DomainFsthawArgs, DomainFsthawRet] = Procedure(
     stream="none",
     acl=("domain:fs_freeze",),
     readonly=False,
+    api="virDomainFSThaw",
 )
 
 DOMAIN_GET_TIME: Procedure[DomainGetTimeArgs, DomainGetTimeRet] = Procedure(
@@ -9322,6 +9465,7 @@ DOMAIN_GET_TIME: Procedure[DomainGetTimeArgs, DomainGetTimeRet] = Procedure(
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainGetTime",
 )
 
 DOMAIN_SET_TIME: Procedure[DomainSetTimeArgs, Void] = Procedure(
@@ -9336,6 +9480,7 @@ DOMAIN_SET_TIME: Procedure[DomainSetTimeArgs, Void] = Procedure(
     stream="none",
     acl=("domain:set_time",),
     readonly=False,
+    api="virDomainSetTime",
 )
 
 DOMAIN_EVENT_BLOCK_JOB_2: Procedure[DomainEventBlockJob2Msg, Void] = Procedure(
@@ -9366,6 +9511,7 @@ CONNECT_GET_DOMAIN_CAPABILITIES: Procedure[
     stream="none",
     acl=("connect:write",),
     readonly=False,
+    api="virConnectGetDomainCapabilities",
 )
 
 DOMAIN_OPEN_GRAPHICS_FD: Procedure[DomainOpenGraphicsFdArgs, Void] = Procedure(
@@ -9380,6 +9526,7 @@ DOMAIN_OPEN_GRAPHICS_FD: Procedure[DomainOpenGraphicsFdArgs, Void] = Procedure(
     stream="none",
     acl=("domain:open_graphics",),
     readonly=False,
+    api="virDomainOpenGraphicsFD",
 )
 
 CONNECT_GET_ALL_DOMAIN_STATS: Procedure[
@@ -9396,6 +9543,7 @@ CONNECT_GET_ALL_DOMAIN_STATS: Procedure[
     stream="none",
     acl=("connect:search_domains",),
     readonly=True,
+    api="virConnectGetAllDomainStats",
 )
 
 DOMAIN_BLOCK_COPY: Procedure[DomainBlockCopyArgs, Void] = Procedure(
@@ -9410,6 +9558,7 @@ DOMAIN_BLOCK_COPY: Procedure[DomainBlockCopyArgs, Void] = Procedure(
     stream="none",
     acl=("domain:block_write",),
     readonly=False,
+    api="virDomainBlockCopy",
 )
 
 DOMAIN_EVENT_CALLBACK_TUNABLE: Procedure[DomainEventCallbackTunableMsg, Void] = Procedure(
@@ -9454,6 +9603,7 @@ DOMAIN_GET_FSINFO: Procedure[DomainGetFsinfoArgs, DomainGetFsinfoRet] = Procedur
     stream="none",
     acl=("domain:fs_freeze",),
     readonly=False,
+    api="virDomainGetFSInfo",
 )
 
 DOMAIN_DEFINE_XML_FLAGS: Procedure[DomainDefineXMLFlagsArgs, DomainDefineXMLFlagsRet] = Procedure(
@@ -9468,6 +9618,7 @@ DOMAIN_DEFINE_XML_FLAGS: Procedure[DomainDefineXMLFlagsArgs, DomainDefineXMLFlag
     stream="none",
     acl=("domain:write", "domain:save"),
     readonly=False,
+    api="virDomainDefineXMLFlags",
 )
 
 DOMAIN_GET_IOTHREAD_INFO: Procedure[DomainGetIothreadInfoArgs, DomainGetIothreadInfoRet] = (
@@ -9483,6 +9634,7 @@ DOMAIN_GET_IOTHREAD_INFO: Procedure[DomainGetIothreadInfoArgs, DomainGetIothread
         stream="none",
         acl=("domain:read",),
         readonly=True,
+        api="virDomainGetIOThreadInfo",
     )
 )
 
@@ -9502,6 +9654,7 @@ DOMAIN_PIN_IOTHREAD: Procedure[DomainPinIothreadArgs, Void] = Procedure(
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virDomainPinIOThread",
 )
 
 DOMAIN_INTERFACE_ADDRESSES: Procedure[DomainInterfaceAddressesArgs, DomainInterfaceAddressesRet] = (
@@ -9517,6 +9670,7 @@ DOMAIN_INTERFACE_ADDRESSES: Procedure[DomainInterfaceAddressesArgs, DomainInterf
         stream="none",
         acl=("domain:read", "domain:write::source:VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT"),
         readonly=False,
+        api="virDomainInterfaceAddresses",
     )
 )
 
@@ -9550,6 +9704,7 @@ DOMAIN_ADD_IOTHREAD: Procedure[DomainAddIothreadArgs, Void] = Procedure(
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virDomainAddIOThread",
 )
 
 DOMAIN_DEL_IOTHREAD: Procedure[DomainDelIothreadArgs, Void] = Procedure(
@@ -9568,6 +9723,7 @@ DOMAIN_DEL_IOTHREAD: Procedure[DomainDelIothreadArgs, Void] = Procedure(
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virDomainDelIOThread",
 )
 
 DOMAIN_SET_USER_PASSWORD: Procedure[DomainSetUserPasswordArgs, Void] = Procedure(
@@ -9582,6 +9738,7 @@ DOMAIN_SET_USER_PASSWORD: Procedure[DomainSetUserPasswordArgs, Void] = Procedure
     stream="none",
     acl=("domain:set_password",),
     readonly=False,
+    api="virDomainSetUserPassword",
 )
 
 DOMAIN_RENAME: Procedure[DomainRenameArgs, DomainRenameRet] = Procedure(
@@ -9596,6 +9753,7 @@ DOMAIN_RENAME: Procedure[DomainRenameArgs, DomainRenameRet] = Procedure(
     stream="none",
     acl=("domain:write", "domain:save"),
     readonly=False,
+    api="virDomainRename",
 )
 
 DOMAIN_EVENT_CALLBACK_MIGRATION_ITERATION: Procedure[
@@ -9642,6 +9800,7 @@ DOMAIN_MIGRATE_START_POST_COPY: Procedure[DomainMigrateStartPostCopyArgs, Void] 
     stream="none",
     acl=("domain:migrate",),
     readonly=False,
+    api="virDomainMigrateStartPostCopy",
 )
 
 DOMAIN_GET_PERF_EVENTS: Procedure[DomainGetPerfEventsArgs, DomainGetPerfEventsRet] = Procedure(
@@ -9656,6 +9815,7 @@ DOMAIN_GET_PERF_EVENTS: Procedure[DomainGetPerfEventsArgs, DomainGetPerfEventsRe
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetPerfEvents",
 )
 
 DOMAIN_SET_PERF_EVENTS: Procedure[DomainSetPerfEventsArgs, Void] = Procedure(
@@ -9670,6 +9830,7 @@ DOMAIN_SET_PERF_EVENTS: Procedure[DomainSetPerfEventsArgs, Void] = Procedure(
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainSetPerfEvents",
 )
 
 DOMAIN_EVENT_CALLBACK_DEVICE_REMOVAL_FAILED: Procedure[
@@ -9700,6 +9861,7 @@ DOMAIN_GET_GUEST_VCPUS: Procedure[DomainGetGuestVcpusArgs, DomainGetGuestVcpusRe
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainGetGuestVcpus",
 )
 
 DOMAIN_SET_GUEST_VCPUS: Procedure[DomainSetGuestVcpusArgs, Void] = Procedure(
@@ -9714,6 +9876,7 @@ DOMAIN_SET_GUEST_VCPUS: Procedure[DomainSetGuestVcpusArgs, Void] = Procedure(
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainSetGuestVcpus",
 )
 
 DOMAIN_EVENT_CALLBACK_METADATA_CHANGE: Procedure[DomainEventCallbackMetadataChangeMsg, Void] = (
@@ -9748,6 +9911,7 @@ DOMAIN_SET_VCPU: Procedure[DomainSetVcpuArgs, Void] = Procedure(
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virDomainSetVcpu",
 )
 
 DOMAIN_EVENT_BLOCK_THRESHOLD: Procedure[DomainEventBlockThresholdMsg, Void] = Procedure(
@@ -9776,6 +9940,7 @@ DOMAIN_SET_BLOCK_THRESHOLD: Procedure[DomainSetBlockThresholdArgs, Void] = Proce
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainSetBlockThreshold",
 )
 
 DOMAIN_MIGRATE_GET_MAX_DOWNTIME: Procedure[
@@ -9792,6 +9957,7 @@ DOMAIN_MIGRATE_GET_MAX_DOWNTIME: Procedure[
     stream="none",
     acl=("domain:migrate",),
     readonly=False,
+    api="virDomainMigrateGetMaxDowntime",
 )
 
 DOMAIN_MANAGED_SAVE_GET_XML_DESC: Procedure[
@@ -9808,6 +9974,7 @@ DOMAIN_MANAGED_SAVE_GET_XML_DESC: Procedure[
     stream="none",
     acl=("domain:read", "domain:read_secure:VIR_DOMAIN_SAVE_IMAGE_XML_SECURE"),
     readonly=False,
+    api="virDomainManagedSaveGetXMLDesc",
 )
 
 DOMAIN_MANAGED_SAVE_DEFINE_XML: Procedure[DomainManagedSaveDefineXMLArgs, Void] = Procedure(
@@ -9822,6 +9989,7 @@ DOMAIN_MANAGED_SAVE_DEFINE_XML: Procedure[DomainManagedSaveDefineXMLArgs, Void] 
     stream="none",
     acl=("domain:write", "domain:hibernate"),
     readonly=False,
+    api="virDomainManagedSaveDefineXML",
 )
 
 DOMAIN_SET_LIFECYCLE_ACTION: Procedure[DomainSetLifecycleActionArgs, Void] = Procedure(
@@ -9836,6 +10004,7 @@ DOMAIN_SET_LIFECYCLE_ACTION: Procedure[DomainSetLifecycleActionArgs, Void] = Pro
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainSetLifecycleAction",
 )
 
 DOMAIN_DETACH_DEVICE_ALIAS: Procedure[DomainDetachDeviceAliasArgs, Void] = Procedure(
@@ -9854,6 +10023,7 @@ DOMAIN_DETACH_DEVICE_ALIAS: Procedure[DomainDetachDeviceAliasArgs, Void] = Proce
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virDomainDetachDeviceAlias",
 )
 
 DOMAIN_GET_LAUNCH_SECURITY_INFO: Procedure[
@@ -9870,6 +10040,7 @@ DOMAIN_GET_LAUNCH_SECURITY_INFO: Procedure[
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetLaunchSecurityInfo",
 )
 
 DOMAIN_SET_IOTHREAD_PARAMS: Procedure[DomainSetIothreadParamsArgs, Void] = Procedure(
@@ -9888,6 +10059,7 @@ DOMAIN_SET_IOTHREAD_PARAMS: Procedure[DomainSetIothreadParamsArgs, Void] = Proce
         "domain:save:VIR_DOMAIN_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virDomainSetIOThreadParams",
 )
 
 DOMAIN_CHECKPOINT_CREATE_XML: Procedure[
@@ -9904,6 +10076,7 @@ DOMAIN_CHECKPOINT_CREATE_XML: Procedure[
     stream="none",
     acl=("domain:checkpoint", "domain:fs_freeze:VIR_DOMAIN_CHECKPOINT_CREATE_QUIESCE"),
     readonly=False,
+    api="virDomainCheckpointCreateXML",
 )
 
 DOMAIN_CHECKPOINT_GET_XML_DESC: Procedure[
@@ -9920,6 +10093,7 @@ DOMAIN_CHECKPOINT_GET_XML_DESC: Procedure[
     stream="none",
     acl=("domain:read", "domain:read_secure:VIR_DOMAIN_CHECKPOINT_XML_SECURE"),
     readonly=True,
+    api="virDomainCheckpointGetXMLDesc",
 )
 
 DOMAIN_LIST_ALL_CHECKPOINTS: Procedure[
@@ -9936,6 +10110,7 @@ DOMAIN_LIST_ALL_CHECKPOINTS: Procedure[
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainListAllCheckpoints",
 )
 
 DOMAIN_CHECKPOINT_LIST_ALL_CHILDREN: Procedure[
@@ -9952,6 +10127,7 @@ DOMAIN_CHECKPOINT_LIST_ALL_CHILDREN: Procedure[
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainCheckpointListAllChildren",
 )
 
 DOMAIN_CHECKPOINT_LOOKUP_BY_NAME: Procedure[
@@ -9968,6 +10144,7 @@ DOMAIN_CHECKPOINT_LOOKUP_BY_NAME: Procedure[
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainCheckpointLookupByName",
 )
 
 DOMAIN_CHECKPOINT_GET_PARENT: Procedure[
@@ -9984,6 +10161,7 @@ DOMAIN_CHECKPOINT_GET_PARENT: Procedure[
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainCheckpointGetParent",
 )
 
 DOMAIN_CHECKPOINT_DELETE: Procedure[DomainCheckpointDeleteArgs, Void] = Procedure(
@@ -9998,6 +10176,7 @@ DOMAIN_CHECKPOINT_DELETE: Procedure[DomainCheckpointDeleteArgs, Void] = Procedur
     stream="none",
     acl=("domain:checkpoint",),
     readonly=False,
+    api="virDomainCheckpointDelete",
 )
 
 DOMAIN_GET_GUEST_INFO: Procedure[DomainGetGuestInfoArgs, DomainGetGuestInfoRet] = Procedure(
@@ -10012,6 +10191,7 @@ DOMAIN_GET_GUEST_INFO: Procedure[DomainGetGuestInfoArgs, DomainGetGuestInfoRet] 
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainGetGuestInfo",
 )
 
 DOMAIN_AGENT_SET_RESPONSE_TIMEOUT: Procedure[
@@ -10028,6 +10208,7 @@ DOMAIN_AGENT_SET_RESPONSE_TIMEOUT: Procedure[
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainAgentSetResponseTimeout",
 )
 
 DOMAIN_BACKUP_BEGIN: Procedure[DomainBackupBeginArgs, Void] = Procedure(
@@ -10042,6 +10223,7 @@ DOMAIN_BACKUP_BEGIN: Procedure[DomainBackupBeginArgs, Void] = Procedure(
     stream="none",
     acl=("domain:checkpoint", "domain:block_write"),
     readonly=False,
+    api="virDomainBackupBegin",
 )
 
 DOMAIN_BACKUP_GET_XML_DESC: Procedure[DomainBackupGetXMLDescArgs, DomainBackupGetXMLDescRet] = (
@@ -10057,6 +10239,7 @@ DOMAIN_BACKUP_GET_XML_DESC: Procedure[DomainBackupGetXMLDescArgs, DomainBackupGe
         stream="none",
         acl=("domain:read",),
         readonly=True,
+        api="virDomainBackupGetXMLDesc",
     )
 )
 
@@ -10088,6 +10271,7 @@ DOMAIN_AUTHORIZED_SSH_KEYS_GET: Procedure[
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainAuthorizedSSHKeysGet",
 )
 
 DOMAIN_AUTHORIZED_SSH_KEYS_SET: Procedure[DomainAuthorizedSshKeysSetArgs, Void] = Procedure(
@@ -10102,6 +10286,7 @@ DOMAIN_AUTHORIZED_SSH_KEYS_SET: Procedure[DomainAuthorizedSshKeysSetArgs, Void] 
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainAuthorizedSSHKeysSet",
 )
 
 DOMAIN_GET_MESSAGES: Procedure[DomainGetMessagesArgs, DomainGetMessagesRet] = Procedure(
@@ -10116,6 +10301,7 @@ DOMAIN_GET_MESSAGES: Procedure[DomainGetMessagesArgs, DomainGetMessagesRet] = Pr
     stream="none",
     acl=("domain:read",),
     readonly=True,
+    api="virDomainGetMessages",
 )
 
 DOMAIN_START_DIRTY_RATE_CALC: Procedure[DomainStartDirtyRateCalcArgs, Void] = Procedure(
@@ -10130,6 +10316,7 @@ DOMAIN_START_DIRTY_RATE_CALC: Procedure[DomainStartDirtyRateCalcArgs, Void] = Pr
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainStartDirtyRateCalc",
 )
 
 DOMAIN_EVENT_MEMORY_DEVICE_SIZE_CHANGE: Procedure[DomainEventMemoryDeviceSizeChangeMsg, Void] = (
@@ -10160,6 +10347,7 @@ DOMAIN_SET_LAUNCH_SECURITY_STATE: Procedure[DomainSetLaunchSecurityStateArgs, Vo
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainSetLaunchSecurityState",
 )
 
 DOMAIN_SAVE_PARAMS: Procedure[DomainSaveParamsArgs, Void] = Procedure(
@@ -10174,6 +10362,7 @@ DOMAIN_SAVE_PARAMS: Procedure[DomainSaveParamsArgs, Void] = Procedure(
     stream="none",
     acl=("domain:hibernate",),
     readonly=False,
+    api="virDomainSaveParams",
 )
 
 DOMAIN_RESTORE_PARAMS: Procedure[DomainRestoreParamsArgs, Void] = Procedure(
@@ -10188,6 +10377,7 @@ DOMAIN_RESTORE_PARAMS: Procedure[DomainRestoreParamsArgs, Void] = Procedure(
     stream="none",
     acl=("domain:start", "domain:write"),
     readonly=False,
+    api="virDomainRestoreParams",
 )
 
 DOMAIN_ABORT_JOB_FLAGS: Procedure[DomainAbortJobFlagsArgs, Void] = Procedure(
@@ -10202,6 +10392,7 @@ DOMAIN_ABORT_JOB_FLAGS: Procedure[DomainAbortJobFlagsArgs, Void] = Procedure(
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainAbortJobFlags",
 )
 
 DOMAIN_FD_ASSOCIATE: Procedure[DomainFdAssociateArgs, Void] = Procedure(
@@ -10216,6 +10407,7 @@ DOMAIN_FD_ASSOCIATE: Procedure[DomainFdAssociateArgs, Void] = Procedure(
     stream="none",
     acl=None,
     readonly=False,
+    api="virDomainFDAssociate",
 )
 
 DOMAIN_GRAPHICS_RELOAD: Procedure[DomainGraphicsReloadArgs, Void] = Procedure(
@@ -10230,6 +10422,7 @@ DOMAIN_GRAPHICS_RELOAD: Procedure[DomainGraphicsReloadArgs, Void] = Procedure(
     stream="none",
     acl=None,
     readonly=False,
+    api="virDomainGraphicsReload",
 )
 
 DOMAIN_GET_AUTOSTART_ONCE: Procedure[DomainGetAutostartOnceArgs, DomainGetAutostartOnceRet] = (
@@ -10245,6 +10438,7 @@ DOMAIN_GET_AUTOSTART_ONCE: Procedure[DomainGetAutostartOnceArgs, DomainGetAutost
         stream="none",
         acl=None,
         readonly=False,
+        api="virDomainGetAutostartOnce",
     )
 )
 
@@ -10260,6 +10454,7 @@ DOMAIN_SET_AUTOSTART_ONCE: Procedure[DomainSetAutostartOnceArgs, Void] = Procedu
     stream="none",
     acl=None,
     readonly=False,
+    api="virDomainSetAutostartOnce",
 )
 
 DOMAIN_SET_THROTTLE_GROUP: Procedure[DomainSetThrottleGroupArgs, Void] = Procedure(
@@ -10274,6 +10469,7 @@ DOMAIN_SET_THROTTLE_GROUP: Procedure[DomainSetThrottleGroupArgs, Void] = Procedu
     stream="none",
     acl=None,
     readonly=False,
+    api="virDomainSetThrottleGroup",
 )
 
 DOMAIN_DEL_THROTTLE_GROUP: Procedure[DomainDelThrottleGroupArgs, Void] = Procedure(
@@ -10288,6 +10484,7 @@ DOMAIN_DEL_THROTTLE_GROUP: Procedure[DomainDelThrottleGroupArgs, Void] = Procedu
     stream="none",
     acl=None,
     readonly=False,
+    api="virDomainDelThrottleGroup",
 )
 
 DOMAIN_EVENT_NIC_MAC_CHANGE: Procedure[DomainEventNicMACChangeMsg, Void] = Procedure(

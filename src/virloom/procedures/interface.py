@@ -327,6 +327,7 @@ CONNECT_NUM_OF_INTERFACES: Procedure[Void, ConnectNumOfInterfacesRet] = Procedur
     stream="none",
     acl=("connect:search_interfaces",),
     readonly=True,
+    api="virConnectNumOfInterfaces",
 )
 
 CONNECT_LIST_INTERFACES: Procedure[ConnectListInterfacesArgs, ConnectListInterfacesRet] = Procedure(
@@ -341,6 +342,7 @@ CONNECT_LIST_INTERFACES: Procedure[ConnectListInterfacesArgs, ConnectListInterfa
     stream="none",
     acl=("connect:search_interfaces",),
     readonly=True,
+    api="virConnectListInterfaces",
 )
 
 INTERFACE_LOOKUP_BY_NAME: Procedure[InterfaceLookupByNameArgs, InterfaceLookupByNameRet] = (
@@ -356,6 +358,7 @@ INTERFACE_LOOKUP_BY_NAME: Procedure[InterfaceLookupByNameArgs, InterfaceLookupBy
         stream="none",
         acl=("interface:getattr",),
         readonly=True,
+        api="virInterfaceLookupByName",
     )
 )
 
@@ -373,6 +376,7 @@ INTERFACE_LOOKUP_BY_MAC_STRING: Procedure[
     stream="none",
     acl=("interface:getattr",),
     readonly=True,
+    api="virInterfaceLookupByMACString",
 )
 
 INTERFACE_GET_XML_DESC: Procedure[InterfaceGetXMLDescArgs, InterfaceGetXMLDescRet] = Procedure(
@@ -387,6 +391,7 @@ INTERFACE_GET_XML_DESC: Procedure[InterfaceGetXMLDescArgs, InterfaceGetXMLDescRe
     stream="none",
     acl=("interface:read",),
     readonly=True,
+    api="virInterfaceGetXMLDesc",
 )
 
 INTERFACE_DEFINE_XML: Procedure[InterfaceDefineXMLArgs, InterfaceDefineXMLRet] = Procedure(
@@ -401,6 +406,7 @@ INTERFACE_DEFINE_XML: Procedure[InterfaceDefineXMLArgs, InterfaceDefineXMLRet] =
     stream="none",
     acl=("interface:write", "interface:save"),
     readonly=False,
+    api="virInterfaceDefineXML",
 )
 
 INTERFACE_UNDEFINE: Procedure[InterfaceUndefineArgs, Void] = Procedure(
@@ -415,6 +421,7 @@ INTERFACE_UNDEFINE: Procedure[InterfaceUndefineArgs, Void] = Procedure(
     stream="none",
     acl=("interface:delete",),
     readonly=False,
+    api="virInterfaceUndefine",
 )
 
 INTERFACE_CREATE: Procedure[InterfaceCreateArgs, Void] = Procedure(
@@ -429,6 +436,7 @@ INTERFACE_CREATE: Procedure[InterfaceCreateArgs, Void] = Procedure(
     stream="none",
     acl=("interface:start",),
     readonly=False,
+    api="virInterfaceCreate",
 )
 
 INTERFACE_DESTROY: Procedure[InterfaceDestroyArgs, Void] = Procedure(
@@ -443,6 +451,7 @@ INTERFACE_DESTROY: Procedure[InterfaceDestroyArgs, Void] = Procedure(
     stream="none",
     acl=("interface:stop",),
     readonly=False,
+    api="virInterfaceDestroy",
 )
 
 CONNECT_NUM_OF_DEFINED_INTERFACES: Procedure[Void, ConnectNumOfDefinedInterfacesRet] = Procedure(
@@ -457,6 +466,7 @@ CONNECT_NUM_OF_DEFINED_INTERFACES: Procedure[Void, ConnectNumOfDefinedInterfaces
     stream="none",
     acl=("connect:search_interfaces",),
     readonly=True,
+    api="virConnectNumOfDefinedInterfaces",
 )
 
 CONNECT_LIST_DEFINED_INTERFACES: Procedure[
@@ -473,6 +483,7 @@ CONNECT_LIST_DEFINED_INTERFACES: Procedure[
     stream="none",
     acl=("connect:search_interfaces",),
     readonly=True,
+    api="virConnectListDefinedInterfaces",
 )
 
 INTERFACE_IS_ACTIVE: Procedure[InterfaceIsActiveArgs, InterfaceIsActiveRet] = Procedure(
@@ -487,6 +498,7 @@ INTERFACE_IS_ACTIVE: Procedure[InterfaceIsActiveArgs, InterfaceIsActiveRet] = Pr
     stream="none",
     acl=("interface:read",),
     readonly=True,
+    api="virInterfaceIsActive",
 )
 
 INTERFACE_CHANGE_BEGIN: Procedure[InterfaceChangeBeginArgs, Void] = Procedure(
@@ -501,6 +513,7 @@ INTERFACE_CHANGE_BEGIN: Procedure[InterfaceChangeBeginArgs, Void] = Procedure(
     stream="none",
     acl=("connect:interface_transaction",),
     readonly=False,
+    api="virInterfaceChangeBegin",
 )
 
 INTERFACE_CHANGE_COMMIT: Procedure[InterfaceChangeCommitArgs, Void] = Procedure(
@@ -515,6 +528,7 @@ INTERFACE_CHANGE_COMMIT: Procedure[InterfaceChangeCommitArgs, Void] = Procedure(
     stream="none",
     acl=("connect:interface_transaction",),
     readonly=False,
+    api="virInterfaceChangeCommit",
 )
 
 INTERFACE_CHANGE_ROLLBACK: Procedure[InterfaceChangeRollbackArgs, Void] = Procedure(
@@ -529,6 +543,7 @@ INTERFACE_CHANGE_ROLLBACK: Procedure[InterfaceChangeRollbackArgs, Void] = Proced
     stream="none",
     acl=("connect:interface_transaction",),
     readonly=False,
+    api="virInterfaceChangeRollback",
 )
 
 CONNECT_LIST_ALL_INTERFACES: Procedure[
@@ -545,4 +560,5 @@ CONNECT_LIST_ALL_INTERFACES: Procedure[
     stream="none",
     acl=("connect:search_interfaces",),
     readonly=True,
+    api="virConnectListAllInterfaces",
 )

@@ -40,4 +40,5 @@ DOMAIN_OPEN_NAMESPACE: Procedure[LxcDomainOpenNamespaceArgs, Void] = Procedure(
     stream="none",
     acl=("domain:open_namespace",),
     readonly=False,
+    api="virDomainLxcOpenNamespace",
 )

@@ -884,6 +884,7 @@ CONNECT_LIST_DEFINED_NETWORKS: Procedure[
     stream="none",
     acl=("connect:search_networks",),
     readonly=True,
+    api="virConnectListDefinedNetworks",
 )
 
 CONNECT_LIST_NETWORKS: Procedure[ConnectListNetworksArgs, ConnectListNetworksRet] = Procedure(
@@ -898,6 +899,7 @@ CONNECT_LIST_NETWORKS: Procedure[ConnectListNetworksArgs, ConnectListNetworksRet
     stream="none",
     acl=("connect:search_networks",),
     readonly=True,
+    api="virConnectListNetworks",
 )
 
 NETWORK_CREATE: Procedure[NetworkCreateArgs, Void] = Procedure(
@@ -912,6 +914,7 @@ NETWORK_CREATE: Procedure[NetworkCreateArgs, Void] = Procedure(
     stream="none",
     acl=("network:start",),
     readonly=False,
+    api="virNetworkCreate",
 )
 
 NETWORK_CREATE_XML: Procedure[NetworkCreateXMLArgs, NetworkCreateXMLRet] = Procedure(
@@ -926,6 +929,7 @@ NETWORK_CREATE_XML: Procedure[NetworkCreateXMLArgs, NetworkCreateXMLRet] = Proce
     stream="none",
     acl=("network:write", "network:start"),
     readonly=False,
+    api="virNetworkCreateXML",
 )
 
 NETWORK_DEFINE_XML: Procedure[NetworkDefineXMLArgs, NetworkDefineXMLRet] = Procedure(
@@ -940,6 +944,7 @@ NETWORK_DEFINE_XML: Procedure[NetworkDefineXMLArgs, NetworkDefineXMLRet] = Proce
     stream="none",
     acl=("network:write", "network:save"),
     readonly=False,
+    api="virNetworkDefineXML",
 )
 
 NETWORK_DESTROY: Procedure[NetworkDestroyArgs, Void] = Procedure(
@@ -954,6 +959,7 @@ NETWORK_DESTROY: Procedure[NetworkDestroyArgs, Void] = Procedure(
     stream="none",
     acl=("network:stop",),
     readonly=False,
+    api="virNetworkDestroy",
 )
 
 NETWORK_GET_XML_DESC: Procedure[NetworkGetXMLDescArgs, NetworkGetXMLDescRet] = Procedure(
@@ -968,6 +974,7 @@ NETWORK_GET_XML_DESC: Procedure[NetworkGetXMLDescArgs, NetworkGetXMLDescRet] = P
     stream="none",
     acl=("network:read",),
     readonly=True,
+    api="virNetworkGetXMLDesc",
 )
 
 NETWORK_GET_AUTOSTART: Procedure[NetworkGetAutostartArgs, NetworkGetAutostartRet] = Procedure(
@@ -982,6 +989,7 @@ NETWORK_GET_AUTOSTART: Procedure[NetworkGetAutostartArgs, NetworkGetAutostartRet
     stream="none",
     acl=("network:read",),
     readonly=True,
+    api="virNetworkGetAutostart",
 )
 
 NETWORK_GET_BRIDGE_NAME: Procedure[NetworkGetBridgeNameArgs, NetworkGetBridgeNameRet] = Procedure(
@@ -996,6 +1004,7 @@ NETWORK_GET_BRIDGE_NAME: Procedure[NetworkGetBridgeNameArgs, NetworkGetBridgeNam
     stream="none",
     acl=("network:read",),
     readonly=True,
+    api="virNetworkGetBridgeName",
 )
 
 NETWORK_LOOKUP_BY_NAME: Procedure[NetworkLookupByNameArgs, NetworkLookupByNameRet] = Procedure(
@@ -1010,6 +1019,7 @@ NETWORK_LOOKUP_BY_NAME: Procedure[NetworkLookupByNameArgs, NetworkLookupByNameRe
     stream="none",
     acl=("network:getattr",),
     readonly=True,
+    api="virNetworkLookupByName",
 )
 
 NETWORK_LOOKUP_BY_UUID: Procedure[NetworkLookupByUUIDArgs, NetworkLookupByUUIDRet] = Procedure(
@@ -1024,6 +1034,7 @@ NETWORK_LOOKUP_BY_UUID: Procedure[NetworkLookupByUUIDArgs, NetworkLookupByUUIDRe
     stream="none",
     acl=("network:getattr",),
     readonly=True,
+    api="virNetworkLookupByUUID",
 )
 
 NETWORK_SET_AUTOSTART: Procedure[NetworkSetAutostartArgs, Void] = Procedure(
@@ -1038,6 +1049,7 @@ NETWORK_SET_AUTOSTART: Procedure[NetworkSetAutostartArgs, Void] = Procedure(
     stream="none",
     acl=("network:write",),
     readonly=False,
+    api="virNetworkSetAutostart",
 )
 
 NETWORK_UNDEFINE: Procedure[NetworkUndefineArgs, Void] = Procedure(
@@ -1052,6 +1064,7 @@ NETWORK_UNDEFINE: Procedure[NetworkUndefineArgs, Void] = Procedure(
     stream="none",
     acl=("network:delete",),
     readonly=False,
+    api="virNetworkUndefine",
 )
 
 CONNECT_NUM_OF_DEFINED_NETWORKS: Procedure[Void, ConnectNumOfDefinedNetworksRet] = Procedure(
@@ -1066,6 +1079,7 @@ CONNECT_NUM_OF_DEFINED_NETWORKS: Procedure[Void, ConnectNumOfDefinedNetworksRet]
     stream="none",
     acl=("connect:search_networks",),
     readonly=True,
+    api="virConnectNumOfDefinedNetworks",
 )
 
 CONNECT_NUM_OF_NETWORKS: Procedure[Void, ConnectNumOfNetworksRet] = Procedure(
@@ -1080,6 +1094,7 @@ CONNECT_NUM_OF_NETWORKS: Procedure[Void, ConnectNumOfNetworksRet] = Procedure(
     stream="none",
     acl=("connect:search_networks",),
     readonly=True,
+    api="virConnectNumOfNetworks",
 )
 
 NETWORK_IS_ACTIVE: Procedure[NetworkIsActiveArgs, NetworkIsActiveRet] = Procedure(
@@ -1094,6 +1109,7 @@ NETWORK_IS_ACTIVE: Procedure[NetworkIsActiveArgs, NetworkIsActiveRet] = Procedur
     stream="none",
     acl=("network:read",),
     readonly=True,
+    api="virNetworkIsActive",
 )
 
 NETWORK_IS_PERSISTENT: Procedure[NetworkIsPersistentArgs, NetworkIsPersistentRet] = Procedure(
@@ -1108,6 +1124,7 @@ NETWORK_IS_PERSISTENT: Procedure[NetworkIsPersistentArgs, NetworkIsPersistentRet
     stream="none",
     acl=("network:read",),
     readonly=True,
+    api="virNetworkIsPersistent",
 )
 
 CONNECT_LIST_ALL_NETWORKS: Procedure[ConnectListAllNetworksArgs, ConnectListAllNetworksRet] = (
@@ -1123,6 +1140,7 @@ CONNECT_LIST_ALL_NETWORKS: Procedure[ConnectListAllNetworksArgs, ConnectListAllN
         stream="none",
         acl=("connect:search_networks",),
         readonly=True,
+        api="virConnectListAllNetworks",
     )
 )
 
@@ -1142,6 +1160,7 @@ NETWORK_UPDATE: Procedure[NetworkUpdateArgs, Void] = Procedure(
         "network:save:VIR_NETWORK_UPDATE_AFFECT_CONFIG",
     ),
     readonly=False,
+    api="virNetworkUpdate",
 )
 
 CONNECT_NETWORK_EVENT_REGISTER_ANY: Procedure[
@@ -1158,6 +1177,7 @@ CONNECT_NETWORK_EVENT_REGISTER_ANY: Procedure[
     stream="none",
     acl=("connect:search_networks",),
     readonly=True,
+    api="virConnectNetworkEventRegisterAny",
 )
 
 CONNECT_NETWORK_EVENT_DEREGISTER_ANY: Procedure[ConnectNetworkEventDeregisterAnyArgs, Void] = (
@@ -1173,6 +1193,7 @@ CONNECT_NETWORK_EVENT_DEREGISTER_ANY: Procedure[ConnectNetworkEventDeregisterAny
         stream="none",
         acl=("connect:read",),
         readonly=True,
+        api="virConnectNetworkEventDeregisterAny",
     )
 )
 
@@ -1202,6 +1223,7 @@ NETWORK_GET_DHCP_LEASES: Procedure[NetworkGetDhcpLeasesArgs, NetworkGetDhcpLease
     stream="none",
     acl=("network:read",),
     readonly=True,
+    api="virNetworkGetDHCPLeases",
 )
 
 NETWORK_LIST_ALL_PORTS: Procedure[NetworkListAllPortsArgs, NetworkListAllPortsRet] = Procedure(
@@ -1216,6 +1238,7 @@ NETWORK_LIST_ALL_PORTS: Procedure[NetworkListAllPortsArgs, NetworkListAllPortsRe
     stream="none",
     acl=("network:search_ports",),
     readonly=True,
+    api="virNetworkListAllPorts",
 )
 
 NETWORK_PORT_LOOKUP_BY_UUID: Procedure[NetworkPortLookupByUUIDArgs, NetworkPortLookupByUUIDRet] = (
@@ -1231,6 +1254,7 @@ NETWORK_PORT_LOOKUP_BY_UUID: Procedure[NetworkPortLookupByUUIDArgs, NetworkPortL
         stream="none",
         acl=("network_port:getattr",),
         readonly=True,
+        api="virNetworkPortLookupByUUID",
     )
 )
 
@@ -1246,6 +1270,7 @@ NETWORK_PORT_CREATE_XML: Procedure[NetworkPortCreateXMLArgs, NetworkPortCreateXM
     stream="none",
     acl=("network_port:create",),
     readonly=False,
+    api="virNetworkPortCreateXML",
 )
 
 NETWORK_PORT_GET_PARAMETERS: Procedure[
@@ -1262,6 +1287,7 @@ NETWORK_PORT_GET_PARAMETERS: Procedure[
     stream="none",
     acl=("network_port:read",),
     readonly=True,
+    api="virNetworkPortGetParameters",
 )
 
 NETWORK_PORT_SET_PARAMETERS: Procedure[NetworkPortSetParametersArgs, Void] = Procedure(
@@ -1276,6 +1302,7 @@ NETWORK_PORT_SET_PARAMETERS: Procedure[NetworkPortSetParametersArgs, Void] = Pro
     stream="none",
     acl=("network_port:write",),
     readonly=False,
+    api="virNetworkPortSetParameters",
 )
 
 NETWORK_PORT_GET_XML_DESC: Procedure[NetworkPortGetXMLDescArgs, NetworkPortGetXMLDescRet] = (
@@ -1291,6 +1318,7 @@ NETWORK_PORT_GET_XML_DESC: Procedure[NetworkPortGetXMLDescArgs, NetworkPortGetXM
         stream="none",
         acl=("network_port:read",),
         readonly=True,
+        api="virNetworkPortGetXMLDesc",
     )
 )
 
@@ -1306,6 +1334,7 @@ NETWORK_PORT_DELETE: Procedure[NetworkPortDeleteArgs, Void] = Procedure(
     stream="none",
     acl=("network_port:delete",),
     readonly=False,
+    api="virNetworkPortDelete",
 )
 
 NETWORK_DEFINE_XML_FLAGS: Procedure[NetworkDefineXMLFlagsArgs, NetworkDefineXMLFlagsRet] = (
@@ -1321,6 +1350,7 @@ NETWORK_DEFINE_XML_FLAGS: Procedure[NetworkDefineXMLFlagsArgs, NetworkDefineXMLF
         stream="none",
         acl=("network:write", "network:save"),
         readonly=False,
+        api="virNetworkDefineXMLFlags",
     )
 )
 
@@ -1337,6 +1367,7 @@ NETWORK_CREATE_XML_FLAGS: Procedure[NetworkCreateXMLFlagsArgs, NetworkCreateXMLF
         stream="none",
         acl=("network:write", "network:start"),
         readonly=False,
+        api="virNetworkCreateXMLFlags",
     )
 )
 
@@ -1352,6 +1383,7 @@ NETWORK_SET_METADATA: Procedure[NetworkSetMetadataArgs, Void] = Procedure(
     stream="none",
     acl=None,
     readonly=False,
+    api="virNetworkSetMetadata",
 )
 
 NETWORK_GET_METADATA: Procedure[NetworkGetMetadataArgs, NetworkGetMetadataRet] = Procedure(
@@ -1366,6 +1398,7 @@ NETWORK_GET_METADATA: Procedure[NetworkGetMetadataArgs, NetworkGetMetadataRet] =
     stream="none",
     acl=None,
     readonly=False,
+    api="virNetworkGetMetadata",
 )
 
 NETWORK_EVENT_CALLBACK_METADATA_CHANGE: Procedure[NetworkEventCallbackMetadataChangeMsg, Void] = (

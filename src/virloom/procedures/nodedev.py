@@ -583,6 +583,7 @@ NODE_NUM_OF_DEVICES: Procedure[NodeNumOfDevicesArgs, NodeNumOfDevicesRet] = Proc
     stream="none",
     acl=("connect:search_node_devices",),
     readonly=True,
+    api="virNodeNumOfDevices",
 )
 
 NODE_LIST_DEVICES: Procedure[NodeListDevicesArgs, NodeListDevicesRet] = Procedure(
@@ -597,6 +598,7 @@ NODE_LIST_DEVICES: Procedure[NodeListDevicesArgs, NodeListDevicesRet] = Procedur
     stream="none",
     acl=("connect:search_node_devices",),
     readonly=True,
+    api="virNodeListDevices",
 )
 
 NODE_DEVICE_LOOKUP_BY_NAME: Procedure[NodeDeviceLookupByNameArgs, NodeDeviceLookupByNameRet] = (
@@ -612,6 +614,7 @@ NODE_DEVICE_LOOKUP_BY_NAME: Procedure[NodeDeviceLookupByNameArgs, NodeDeviceLook
         stream="none",
         acl=("node_device:getattr",),
         readonly=True,
+        api="virNodeDeviceLookupByName",
     )
 )
 
@@ -627,6 +630,7 @@ NODE_DEVICE_GET_XML_DESC: Procedure[NodeDeviceGetXMLDescArgs, NodeDeviceGetXMLDe
     stream="none",
     acl=("node_device:read",),
     readonly=True,
+    api="virNodeDeviceGetXMLDesc",
 )
 
 NODE_DEVICE_GET_PARENT: Procedure[NodeDeviceGetParentArgs, NodeDeviceGetParentRet] = Procedure(
@@ -641,6 +645,7 @@ NODE_DEVICE_GET_PARENT: Procedure[NodeDeviceGetParentArgs, NodeDeviceGetParentRe
     stream="none",
     acl=("node_device:read",),
     readonly=True,
+    api="virNodeDeviceGetParent",
 )
 
 NODE_DEVICE_NUM_OF_CAPS: Procedure[NodeDeviceNumOfCapsArgs, NodeDeviceNumOfCapsRet] = Procedure(
@@ -655,6 +660,7 @@ NODE_DEVICE_NUM_OF_CAPS: Procedure[NodeDeviceNumOfCapsArgs, NodeDeviceNumOfCapsR
     stream="none",
     acl=("node_device:read",),
     readonly=True,
+    api="virNodeDeviceNumOfCaps",
 )
 
 NODE_DEVICE_LIST_CAPS: Procedure[NodeDeviceListCapsArgs, NodeDeviceListCapsRet] = Procedure(
@@ -669,6 +675,7 @@ NODE_DEVICE_LIST_CAPS: Procedure[NodeDeviceListCapsArgs, NodeDeviceListCapsRet] 
     stream="none",
     acl=("node_device:read",),
     readonly=True,
+    api="virNodeDeviceListCaps",
 )
 
 NODE_DEVICE_DETTACH: Procedure[NodeDeviceDettachArgs, Void] = Procedure(
@@ -683,6 +690,7 @@ NODE_DEVICE_DETTACH: Procedure[NodeDeviceDettachArgs, Void] = Procedure(
     stream="none",
     acl=("node_device:detach",),
     readonly=False,
+    api="virNodeDeviceDettach",
 )
 
 NODE_DEVICE_RE_ATTACH: Procedure[NodeDeviceReAttachArgs, Void] = Procedure(
@@ -697,6 +705,7 @@ NODE_DEVICE_RE_ATTACH: Procedure[NodeDeviceReAttachArgs, Void] = Procedure(
     stream="none",
     acl=("node_device:detach",),
     readonly=False,
+    api="virNodeDeviceReAttach",
 )
 
 NODE_DEVICE_RESET: Procedure[NodeDeviceResetArgs, Void] = Procedure(
@@ -711,6 +720,7 @@ NODE_DEVICE_RESET: Procedure[NodeDeviceResetArgs, Void] = Procedure(
     stream="none",
     acl=("node_device:detach",),
     readonly=False,
+    api="virNodeDeviceReset",
 )
 
 NODE_DEVICE_CREATE_XML: Procedure[NodeDeviceCreateXMLArgs, NodeDeviceCreateXMLRet] = Procedure(
@@ -725,6 +735,7 @@ NODE_DEVICE_CREATE_XML: Procedure[NodeDeviceCreateXMLArgs, NodeDeviceCreateXMLRe
     stream="none",
     acl=("node_device:write", "node_device:start"),
     readonly=False,
+    api="virNodeDeviceCreateXML",
 )
 
 NODE_DEVICE_DESTROY: Procedure[NodeDeviceDestroyArgs, Void] = Procedure(
@@ -739,6 +750,7 @@ NODE_DEVICE_DESTROY: Procedure[NodeDeviceDestroyArgs, Void] = Procedure(
     stream="none",
     acl=("node_device:stop",),
     readonly=False,
+    api="virNodeDeviceDestroy",
 )
 
 CONNECT_LIST_ALL_NODE_DEVICES: Procedure[
@@ -755,6 +767,7 @@ CONNECT_LIST_ALL_NODE_DEVICES: Procedure[
     stream="none",
     acl=("connect:search_node_devices",),
     readonly=True,
+    api="virConnectListAllNodeDevices",
 )
 
 NODE_DEVICE_LOOKUP_SCSI_HOST_BY_WWN: Procedure[
@@ -771,6 +784,7 @@ NODE_DEVICE_LOOKUP_SCSI_HOST_BY_WWN: Procedure[
     stream="none",
     acl=("node_device:getattr",),
     readonly=True,
+    api="virNodeDeviceLookupSCSIHostByWWN",
 )
 
 NODE_DEVICE_DETACH_FLAGS: Procedure[NodeDeviceDetachFlagsArgs, Void] = Procedure(
@@ -785,6 +799,7 @@ NODE_DEVICE_DETACH_FLAGS: Procedure[NodeDeviceDetachFlagsArgs, Void] = Procedure
     stream="none",
     acl=("node_device:detach",),
     readonly=False,
+    api="virNodeDeviceDetachFlags",
 )
 
 CONNECT_NODE_DEVICE_EVENT_REGISTER_ANY: Procedure[
@@ -801,6 +816,7 @@ CONNECT_NODE_DEVICE_EVENT_REGISTER_ANY: Procedure[
     stream="none",
     acl=("connect:search_node_devices",),
     readonly=True,
+    api="virConnectNodeDeviceEventRegisterAny",
 )
 
 CONNECT_NODE_DEVICE_EVENT_DEREGISTER_ANY: Procedure[
@@ -817,6 +833,7 @@ CONNECT_NODE_DEVICE_EVENT_DEREGISTER_ANY: Procedure[
     stream="none",
     acl=("connect:read",),
     readonly=True,
+    api="virConnectNodeDeviceEventDeregisterAny",
 )
 
 NODE_DEVICE_EVENT_LIFECYCLE: Procedure[NodeDeviceEventLifecycleMsg, Void] = Procedure(
@@ -859,6 +876,7 @@ NODE_DEVICE_DEFINE_XML: Procedure[NodeDeviceDefineXMLArgs, NodeDeviceDefineXMLRe
     stream="none",
     acl=("node_device:write",),
     readonly=False,
+    api="virNodeDeviceDefineXML",
 )
 
 NODE_DEVICE_UNDEFINE: Procedure[NodeDeviceUndefineArgs, Void] = Procedure(
@@ -873,6 +891,7 @@ NODE_DEVICE_UNDEFINE: Procedure[NodeDeviceUndefineArgs, Void] = Procedure(
     stream="none",
     acl=("node_device:delete",),
     readonly=False,
+    api="virNodeDeviceUndefine",
 )
 
 NODE_DEVICE_CREATE: Procedure[NodeDeviceCreateArgs, Void] = Procedure(
@@ -887,6 +906,7 @@ NODE_DEVICE_CREATE: Procedure[NodeDeviceCreateArgs, Void] = Procedure(
     stream="none",
     acl=("node_device:start",),
     readonly=False,
+    api="virNodeDeviceCreate",
 )
 
 NODE_DEVICE_GET_AUTOSTART: Procedure[NodeDeviceGetAutostartArgs, NodeDeviceGetAutostartRet] = (
@@ -902,6 +922,7 @@ NODE_DEVICE_GET_AUTOSTART: Procedure[NodeDeviceGetAutostartArgs, NodeDeviceGetAu
         stream="none",
         acl=("node_device:read",),
         readonly=True,
+        api="virNodeDeviceGetAutostart",
     )
 )
 
@@ -917,6 +938,7 @@ NODE_DEVICE_SET_AUTOSTART: Procedure[NodeDeviceSetAutostartArgs, Void] = Procedu
     stream="none",
     acl=("node_device:write",),
     readonly=False,
+    api="virNodeDeviceSetAutostart",
 )
 
 NODE_DEVICE_IS_PERSISTENT: Procedure[NodeDeviceIsPersistentArgs, NodeDeviceIsPersistentRet] = (
@@ -932,6 +954,7 @@ NODE_DEVICE_IS_PERSISTENT: Procedure[NodeDeviceIsPersistentArgs, NodeDeviceIsPer
         stream="none",
         acl=("node_device:read",),
         readonly=True,
+        api="virNodeDeviceIsPersistent",
     )
 )
 
@@ -947,6 +970,7 @@ NODE_DEVICE_IS_ACTIVE: Procedure[NodeDeviceIsActiveArgs, NodeDeviceIsActiveRet] 
     stream="none",
     acl=("node_device:read",),
     readonly=True,
+    api="virNodeDeviceIsActive",
 )
 
 NODE_DEVICE_UPDATE: Procedure[NodeDeviceUpdateArgs, Void] = Procedure(
@@ -961,4 +985,5 @@ NODE_DEVICE_UPDATE: Procedure[NodeDeviceUpdateArgs, Void] = Procedure(
     stream="none",
     acl=None,
     readonly=False,
+    api="virNodeDeviceUpdate",
 )

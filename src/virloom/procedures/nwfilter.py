@@ -367,6 +367,7 @@ NWFILTER_LOOKUP_BY_NAME: Procedure[NwfilterLookupByNameArgs, NwfilterLookupByNam
     stream="none",
     acl=("nwfilter:getattr",),
     readonly=True,
+    api="virNWFilterLookupByName",
 )
 
 NWFILTER_LOOKUP_BY_UUID: Procedure[NwfilterLookupByUUIDArgs, NwfilterLookupByUUIDRet] = Procedure(
@@ -381,6 +382,7 @@ NWFILTER_LOOKUP_BY_UUID: Procedure[NwfilterLookupByUUIDArgs, NwfilterLookupByUUI
     stream="none",
     acl=("nwfilter:getattr",),
     readonly=True,
+    api="virNWFilterLookupByUUID",
 )
 
 NWFILTER_GET_XML_DESC: Procedure[NwfilterGetXMLDescArgs, NwfilterGetXMLDescRet] = Procedure(
@@ -395,6 +397,7 @@ NWFILTER_GET_XML_DESC: Procedure[NwfilterGetXMLDescArgs, NwfilterGetXMLDescRet] 
     stream="none",
     acl=("nwfilter:read",),
     readonly=True,
+    api="virNWFilterGetXMLDesc",
 )
 
 CONNECT_NUM_OF_NWFILTERS: Procedure[Void, ConnectNumOfNwfiltersRet] = Procedure(
@@ -409,6 +412,7 @@ CONNECT_NUM_OF_NWFILTERS: Procedure[Void, ConnectNumOfNwfiltersRet] = Procedure(
     stream="none",
     acl=("connect:search_nwfilters",),
     readonly=True,
+    api="virConnectNumOfNWFilters",
 )
 
 CONNECT_LIST_NWFILTERS: Procedure[ConnectListNwfiltersArgs, ConnectListNwfiltersRet] = Procedure(
@@ -423,6 +427,7 @@ CONNECT_LIST_NWFILTERS: Procedure[ConnectListNwfiltersArgs, ConnectListNwfilters
     stream="none",
     acl=("connect:search_nwfilters",),
     readonly=True,
+    api="virConnectListNWFilters",
 )
 
 NWFILTER_DEFINE_XML: Procedure[NwfilterDefineXMLArgs, NwfilterDefineXMLRet] = Procedure(
@@ -437,6 +442,7 @@ NWFILTER_DEFINE_XML: Procedure[NwfilterDefineXMLArgs, NwfilterDefineXMLRet] = Pr
     stream="none",
     acl=("nwfilter:write", "nwfilter:save"),
     readonly=False,
+    api="virNWFilterDefineXML",
 )
 
 NWFILTER_UNDEFINE: Procedure[NwfilterUndefineArgs, Void] = Procedure(
@@ -451,6 +457,7 @@ NWFILTER_UNDEFINE: Procedure[NwfilterUndefineArgs, Void] = Procedure(
     stream="none",
     acl=("nwfilter:delete",),
     readonly=False,
+    api="virNWFilterUndefine",
 )
 
 CONNECT_LIST_ALL_NWFILTERS: Procedure[ConnectListAllNwfiltersArgs, ConnectListAllNwfiltersRet] = (
@@ -466,6 +473,7 @@ CONNECT_LIST_ALL_NWFILTERS: Procedure[ConnectListAllNwfiltersArgs, ConnectListAl
         stream="none",
         acl=("connect:search_nwfilters",),
         readonly=True,
+        api="virConnectListAllNWFilters",
     )
 )
 
@@ -483,6 +491,7 @@ NWFILTER_BINDING_LOOKUP_BY_PORT_DEV: Procedure[
     stream="none",
     acl=("nwfilter_binding:getattr",),
     readonly=True,
+    api="virNWFilterBindingLookupByPortDev",
 )
 
 NWFILTER_BINDING_GET_XML_DESC: Procedure[
@@ -499,6 +508,7 @@ NWFILTER_BINDING_GET_XML_DESC: Procedure[
     stream="none",
     acl=("nwfilter_binding:read",),
     readonly=True,
+    api="virNWFilterBindingGetXMLDesc",
 )
 
 NWFILTER_BINDING_CREATE_XML: Procedure[
@@ -515,6 +525,7 @@ NWFILTER_BINDING_CREATE_XML: Procedure[
     stream="none",
     acl=("nwfilter_binding:create",),
     readonly=False,
+    api="virNWFilterBindingCreateXML",
 )
 
 NWFILTER_BINDING_DELETE: Procedure[NwfilterBindingDeleteArgs, Void] = Procedure(
@@ -529,6 +540,7 @@ NWFILTER_BINDING_DELETE: Procedure[NwfilterBindingDeleteArgs, Void] = Procedure(
     stream="none",
     acl=("nwfilter_binding:delete",),
     readonly=False,
+    api="virNWFilterBindingDelete",
 )
 
 CONNECT_LIST_ALL_NWFILTER_BINDINGS: Procedure[
@@ -545,6 +557,7 @@ CONNECT_LIST_ALL_NWFILTER_BINDINGS: Procedure[
     stream="none",
     acl=("connect:search_nwfilter_bindings",),
     readonly=True,
+    api="virConnectListAllNWFilterBindings",
 )
 
 NWFILTER_DEFINE_XML_FLAGS: Procedure[NwfilterDefineXMLFlagsArgs, NwfilterDefineXMLFlagsRet] = (
@@ -560,5 +573,6 @@ NWFILTER_DEFINE_XML_FLAGS: Procedure[NwfilterDefineXMLFlagsArgs, NwfilterDefineX
         stream="none",
         acl=("nwfilter:write", "nwfilter:save"),
         readonly=False,
+        api="virNWFilterDefineXMLFlags",
     )
 )

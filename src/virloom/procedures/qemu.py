@@ -209,6 +209,7 @@ DOMAIN_MONITOR_COMMAND: Procedure[QemuDomainMonitorCommandArgs, QemuDomainMonito
         stream="none",
         acl=("domain:write",),
         readonly=False,
+        api="virDomainQemuMonitorCommand",
     )
 )
 
@@ -224,6 +225,7 @@ DOMAIN_ATTACH: Procedure[QemuDomainAttachArgs, QemuDomainAttachRet] = Procedure(
     stream="none",
     acl=("domain:start", "domain:write"),
     readonly=False,
+    api="virDomainQemuAttach",
 )
 
 DOMAIN_AGENT_COMMAND: Procedure[QemuDomainAgentCommandArgs, QemuDomainAgentCommandRet] = Procedure(
@@ -238,6 +240,7 @@ DOMAIN_AGENT_COMMAND: Procedure[QemuDomainAgentCommandArgs, QemuDomainAgentComma
     stream="none",
     acl=("domain:write",),
     readonly=False,
+    api="virDomainQemuAgentCommand",
 )
 
 CONNECT_DOMAIN_MONITOR_EVENT_REGISTER: Procedure[
@@ -254,6 +257,7 @@ CONNECT_DOMAIN_MONITOR_EVENT_REGISTER: Procedure[
     stream="none",
     acl=("connect:search_domains", "connect:write"),
     readonly=False,
+    api="virConnectDomainQemuMonitorEventRegister",
 )
 
 CONNECT_DOMAIN_MONITOR_EVENT_DEREGISTER: Procedure[
@@ -270,6 +274,7 @@ CONNECT_DOMAIN_MONITOR_EVENT_DEREGISTER: Procedure[
     stream="none",
     acl=("connect:write",),
     readonly=False,
+    api="virConnectDomainQemuMonitorEventDeregister",
 )
 
 DOMAIN_MONITOR_EVENT: Procedure[QemuDomainMonitorEventMsg, Void] = Procedure(
@@ -300,4 +305,5 @@ DOMAIN_MONITOR_COMMAND_WITH_FILES: Procedure[
     stream="none",
     acl=None,
     readonly=False,
+    api="virDomainQemuMonitorCommandWithFiles",
 )

@@ -61,8 +61,8 @@ class Procedure(Generic[A, R]):
     """
 
     __slots__ = (
-        "acl", "area", "args", "kind", "name", "number", "priority", "program", "readonly", "ret",
-        "sparse_flag", "stream",
+        "_api", "acl", "area", "args", "kind", "name", "number", "priority", "program", "readonly",
+        "ret", "sparse_flag", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -80,6 +80,7 @@ class Procedure(Generic[A, R]):
         acl: tuple[str, ...] | None = None,
         readonly: bool = False,
         sparse_flag: int = 0,
+        api: str = "",
     ) -> None:
         self.program = program
         self.number = number
@@ -93,10 +94,22 @@ class Procedure(Generic[A, R]):
         self.acl = acl
         self.readonly = readonly
         self.sparse_flag = sparse_flag
+        self._api = api
 
     def asks_for_holes(self, args: Record) -> bool:
         """Whether a call with *args* opens a stream that carries holes."""
         return bool(self.sparse_flag and getattr(args, "flags", 0) & self.sparse_flag)
+
+    @property
+    def api_name(self) -> str:
+        """libvirt's name of the function that makes this call, as its messages have it."""
+        if self._api:
+            return self._api
+        for record, suffix in ((self.args, "Args"), (self.ret, "Ret")):
+            name = record.__name__
+            if name.endswith(suffix):
+                return "vir" + name.removesuffix(suffix)
+        return "vir" + "".join(word.capitalize() for word in self.name.split("_"))
 
     def __repr__(self) -> str:
         return f"<procedure {self.name} ({self.program:#x}:{self.number})>"

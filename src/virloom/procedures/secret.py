@@ -332,6 +332,7 @@ CONNECT_NUM_OF_SECRETS: Procedure[Void, ConnectNumOfSecretsRet] = Procedure(
     stream="none",
     acl=("connect:search_secrets",),
     readonly=True,
+    api="virConnectNumOfSecrets",
 )
 
 CONNECT_LIST_SECRETS: Procedure[ConnectListSecretsArgs, ConnectListSecretsRet] = Procedure(
@@ -346,6 +347,7 @@ CONNECT_LIST_SECRETS: Procedure[ConnectListSecretsArgs, ConnectListSecretsRet] =
     stream="none",
     acl=("connect:search_secrets",),
     readonly=True,
+    api="virConnectListSecrets",
 )
 
 SECRET_LOOKUP_BY_UUID: Procedure[SecretLookupByUUIDArgs, SecretLookupByUUIDRet] = Procedure(
@@ -360,6 +362,7 @@ SECRET_LOOKUP_BY_UUID: Procedure[SecretLookupByUUIDArgs, SecretLookupByUUIDRet] 
     stream="none",
     acl=("secret:getattr",),
     readonly=True,
+    api="virSecretLookupByUUID",
 )
 
 SECRET_DEFINE_XML: Procedure[SecretDefineXMLArgs, SecretDefineXMLRet] = Procedure(
@@ -374,6 +377,7 @@ SECRET_DEFINE_XML: Procedure[SecretDefineXMLArgs, SecretDefineXMLRet] = Procedur
     stream="none",
     acl=("secret:write", "secret:save"),
     readonly=False,
+    api="virSecretDefineXML",
 )
 
 SECRET_GET_XML_DESC: Procedure[SecretGetXMLDescArgs, SecretGetXMLDescRet] = Procedure(
@@ -388,6 +392,7 @@ SECRET_GET_XML_DESC: Procedure[SecretGetXMLDescArgs, SecretGetXMLDescRet] = Proc
     stream="none",
     acl=("secret:read",),
     readonly=True,
+    api="virSecretGetXMLDesc",
 )
 
 SECRET_SET_VALUE: Procedure[SecretSetValueArgs, Void] = Procedure(
@@ -402,6 +407,7 @@ SECRET_SET_VALUE: Procedure[SecretSetValueArgs, Void] = Procedure(
     stream="none",
     acl=("secret:write",),
     readonly=False,
+    api="virSecretSetValue",
 )
 
 SECRET_GET_VALUE: Procedure[SecretGetValueArgs, SecretGetValueRet] = Procedure(
@@ -416,6 +422,7 @@ SECRET_GET_VALUE: Procedure[SecretGetValueArgs, SecretGetValueRet] = Procedure(
     stream="none",
     acl=("secret:read_secure",),
     readonly=False,
+    api="virSecretGetValue",
 )
 
 SECRET_UNDEFINE: Procedure[SecretUndefineArgs, Void] = Procedure(
@@ -430,6 +437,7 @@ SECRET_UNDEFINE: Procedure[SecretUndefineArgs, Void] = Procedure(
     stream="none",
     acl=("secret:delete",),
     readonly=False,
+    api="virSecretUndefine",
 )
 
 SECRET_LOOKUP_BY_USAGE: Procedure[SecretLookupByUsageArgs, SecretLookupByUsageRet] = Procedure(
@@ -444,6 +452,7 @@ SECRET_LOOKUP_BY_USAGE: Procedure[SecretLookupByUsageArgs, SecretLookupByUsageRe
     stream="none",
     acl=("secret:getattr",),
     readonly=True,
+    api="virSecretLookupByUsage",
 )
 
 CONNECT_LIST_ALL_SECRETS: Procedure[ConnectListAllSecretsArgs, ConnectListAllSecretsRet] = (
@@ -459,6 +468,7 @@ CONNECT_LIST_ALL_SECRETS: Procedure[ConnectListAllSecretsArgs, ConnectListAllSec
         stream="none",
         acl=("connect:search_secrets",),
         readonly=True,
+        api="virConnectListAllSecrets",
     )
 )
 
@@ -476,6 +486,7 @@ CONNECT_SECRET_EVENT_REGISTER_ANY: Procedure[
     stream="none",
     acl=("connect:search_secrets",),
     readonly=True,
+    api="virConnectSecretEventRegisterAny",
 )
 
 CONNECT_SECRET_EVENT_DEREGISTER_ANY: Procedure[ConnectSecretEventDeregisterAnyArgs, Void] = (
@@ -491,6 +502,7 @@ CONNECT_SECRET_EVENT_DEREGISTER_ANY: Procedure[ConnectSecretEventDeregisterAnyAr
         stream="none",
         acl=("connect:read",),
         readonly=True,
+        api="virConnectSecretEventDeregisterAny",
     )
 )
 

@@ -1061,6 +1061,7 @@ CONNECT_NUM_OF_STORAGE_POOLS: Procedure[Void, ConnectNumOfStoragePoolsRet] = Pro
     stream="none",
     acl=("connect:search_storage_pools",),
     readonly=True,
+    api="virConnectNumOfStoragePools",
 )
 
 CONNECT_LIST_STORAGE_POOLS: Procedure[ConnectListStoragePoolsArgs, ConnectListStoragePoolsRet] = (
@@ -1076,6 +1077,7 @@ CONNECT_LIST_STORAGE_POOLS: Procedure[ConnectListStoragePoolsArgs, ConnectListSt
         stream="none",
         acl=("connect:search_storage_pools",),
         readonly=True,
+        api="virConnectListStoragePools",
     )
 )
 
@@ -1092,6 +1094,7 @@ CONNECT_NUM_OF_DEFINED_STORAGE_POOLS: Procedure[Void, ConnectNumOfDefinedStorage
         stream="none",
         acl=("connect:search_storage_pools",),
         readonly=True,
+        api="virConnectNumOfDefinedStoragePools",
     )
 )
 
@@ -1109,6 +1112,7 @@ CONNECT_LIST_DEFINED_STORAGE_POOLS: Procedure[
     stream="none",
     acl=("connect:search_storage_pools",),
     readonly=True,
+    api="virConnectListDefinedStoragePools",
 )
 
 CONNECT_FIND_STORAGE_POOL_SOURCES: Procedure[
@@ -1125,6 +1129,7 @@ CONNECT_FIND_STORAGE_POOL_SOURCES: Procedure[
     stream="none",
     acl=("connect:detect_storage_pools",),
     readonly=False,
+    api="virConnectFindStoragePoolSources",
 )
 
 STORAGE_POOL_CREATE_XML: Procedure[StoragePoolCreateXMLArgs, StoragePoolCreateXMLRet] = Procedure(
@@ -1139,6 +1144,7 @@ STORAGE_POOL_CREATE_XML: Procedure[StoragePoolCreateXMLArgs, StoragePoolCreateXM
     stream="none",
     acl=("storage_pool:start", "storage_pool:write"),
     readonly=False,
+    api="virStoragePoolCreateXML",
 )
 
 STORAGE_POOL_DEFINE_XML: Procedure[StoragePoolDefineXMLArgs, StoragePoolDefineXMLRet] = Procedure(
@@ -1153,6 +1159,7 @@ STORAGE_POOL_DEFINE_XML: Procedure[StoragePoolDefineXMLArgs, StoragePoolDefineXM
     stream="none",
     acl=("storage_pool:write", "storage_pool:save"),
     readonly=False,
+    api="virStoragePoolDefineXML",
 )
 
 STORAGE_POOL_CREATE: Procedure[StoragePoolCreateArgs, Void] = Procedure(
@@ -1167,6 +1174,7 @@ STORAGE_POOL_CREATE: Procedure[StoragePoolCreateArgs, Void] = Procedure(
     stream="none",
     acl=("storage_pool:start",),
     readonly=False,
+    api="virStoragePoolCreate",
 )
 
 STORAGE_POOL_BUILD: Procedure[StoragePoolBuildArgs, Void] = Procedure(
@@ -1181,6 +1189,7 @@ STORAGE_POOL_BUILD: Procedure[StoragePoolBuildArgs, Void] = Procedure(
     stream="none",
     acl=("storage_pool:format",),
     readonly=False,
+    api="virStoragePoolBuild",
 )
 
 STORAGE_POOL_DESTROY: Procedure[StoragePoolDestroyArgs, Void] = Procedure(
@@ -1195,6 +1204,7 @@ STORAGE_POOL_DESTROY: Procedure[StoragePoolDestroyArgs, Void] = Procedure(
     stream="none",
     acl=("storage_pool:stop",),
     readonly=False,
+    api="virStoragePoolDestroy",
 )
 
 STORAGE_POOL_DELETE: Procedure[StoragePoolDeleteArgs, Void] = Procedure(
@@ -1209,6 +1219,7 @@ STORAGE_POOL_DELETE: Procedure[StoragePoolDeleteArgs, Void] = Procedure(
     stream="none",
     acl=("storage_pool:format",),
     readonly=False,
+    api="virStoragePoolDelete",
 )
 
 STORAGE_POOL_UNDEFINE: Procedure[StoragePoolUndefineArgs, Void] = Procedure(
@@ -1223,6 +1234,7 @@ STORAGE_POOL_UNDEFINE: Procedure[StoragePoolUndefineArgs, Void] = Procedure(
     stream="none",
     acl=("storage_pool:delete",),
     readonly=False,
+    api="virStoragePoolUndefine",
 )
 
 STORAGE_POOL_REFRESH: Procedure[StoragePoolRefreshArgs, Void] = Procedure(
@@ -1237,6 +1249,7 @@ STORAGE_POOL_REFRESH: Procedure[StoragePoolRefreshArgs, Void] = Procedure(
     stream="none",
     acl=("storage_pool:refresh",),
     readonly=False,
+    api="virStoragePoolRefresh",
 )
 
 STORAGE_POOL_LOOKUP_BY_NAME: Procedure[StoragePoolLookupByNameArgs, StoragePoolLookupByNameRet] = (
@@ -1252,6 +1265,7 @@ STORAGE_POOL_LOOKUP_BY_NAME: Procedure[StoragePoolLookupByNameArgs, StoragePoolL
         stream="none",
         acl=("storage_pool:getattr",),
         readonly=True,
+        api="virStoragePoolLookupByName",
     )
 )
 
@@ -1268,6 +1282,7 @@ STORAGE_POOL_LOOKUP_BY_UUID: Procedure[StoragePoolLookupByUUIDArgs, StoragePoolL
         stream="none",
         acl=("storage_pool:getattr",),
         readonly=True,
+        api="virStoragePoolLookupByUUID",
     )
 )
 
@@ -1285,6 +1300,7 @@ STORAGE_POOL_LOOKUP_BY_VOLUME: Procedure[
     stream="none",
     acl=("storage_pool:getattr",),
     readonly=True,
+    api="virStoragePoolLookupByVolume",
 )
 
 STORAGE_POOL_GET_INFO: Procedure[StoragePoolGetInfoArgs, StoragePoolGetInfoRet] = Procedure(
@@ -1299,6 +1315,7 @@ STORAGE_POOL_GET_INFO: Procedure[StoragePoolGetInfoArgs, StoragePoolGetInfoRet] 
     stream="none",
     acl=("storage_pool:read",),
     readonly=True,
+    api="virStoragePoolGetInfo",
 )
 
 STORAGE_POOL_GET_XML_DESC: Procedure[StoragePoolGetXMLDescArgs, StoragePoolGetXMLDescRet] = (
@@ -1314,6 +1331,7 @@ STORAGE_POOL_GET_XML_DESC: Procedure[StoragePoolGetXMLDescArgs, StoragePoolGetXM
         stream="none",
         acl=("storage_pool:read",),
         readonly=True,
+        api="virStoragePoolGetXMLDesc",
     )
 )
 
@@ -1330,6 +1348,7 @@ STORAGE_POOL_GET_AUTOSTART: Procedure[StoragePoolGetAutostartArgs, StoragePoolGe
         stream="none",
         acl=("storage_pool:read",),
         readonly=True,
+        api="virStoragePoolGetAutostart",
     )
 )
 
@@ -1345,6 +1364,7 @@ STORAGE_POOL_SET_AUTOSTART: Procedure[StoragePoolSetAutostartArgs, Void] = Proce
     stream="none",
     acl=("storage_pool:write",),
     readonly=False,
+    api="virStoragePoolSetAutostart",
 )
 
 STORAGE_POOL_NUM_OF_VOLUMES: Procedure[StoragePoolNumOfVolumesArgs, StoragePoolNumOfVolumesRet] = (
@@ -1360,6 +1380,7 @@ STORAGE_POOL_NUM_OF_VOLUMES: Procedure[StoragePoolNumOfVolumesArgs, StoragePoolN
         stream="none",
         acl=("storage_pool:search_storage_vols",),
         readonly=True,
+        api="virStoragePoolNumOfVolumes",
     )
 )
 
@@ -1376,6 +1397,7 @@ STORAGE_POOL_LIST_VOLUMES: Procedure[StoragePoolListVolumesArgs, StoragePoolList
         stream="none",
         acl=("storage_pool:search_storage_vols",),
         readonly=True,
+        api="virStoragePoolListVolumes",
     )
 )
 
@@ -1391,6 +1413,7 @@ STORAGE_VOL_CREATE_XML: Procedure[StorageVolCreateXMLArgs, StorageVolCreateXMLRe
     stream="none",
     acl=("storage_vol:create",),
     readonly=False,
+    api="virStorageVolCreateXML",
 )
 
 STORAGE_VOL_DELETE: Procedure[StorageVolDeleteArgs, Void] = Procedure(
@@ -1405,6 +1428,7 @@ STORAGE_VOL_DELETE: Procedure[StorageVolDeleteArgs, Void] = Procedure(
     stream="none",
     acl=("storage_vol:delete",),
     readonly=False,
+    api="virStorageVolDelete",
 )
 
 STORAGE_VOL_LOOKUP_BY_NAME: Procedure[StorageVolLookupByNameArgs, StorageVolLookupByNameRet] = (
@@ -1420,6 +1444,7 @@ STORAGE_VOL_LOOKUP_BY_NAME: Procedure[StorageVolLookupByNameArgs, StorageVolLook
         stream="none",
         acl=("storage_vol:getattr",),
         readonly=True,
+        api="virStorageVolLookupByName",
     )
 )
 
@@ -1436,6 +1461,7 @@ STORAGE_VOL_LOOKUP_BY_KEY: Procedure[StorageVolLookupByKeyArgs, StorageVolLookup
         stream="none",
         acl=("storage_vol:getattr",),
         readonly=True,
+        api="virStorageVolLookupByKey",
     )
 )
 
@@ -1452,6 +1478,7 @@ STORAGE_VOL_LOOKUP_BY_PATH: Procedure[StorageVolLookupByPathArgs, StorageVolLook
         stream="none",
         acl=("storage_vol:getattr",),
         readonly=True,
+        api="virStorageVolLookupByPath",
     )
 )
 
@@ -1467,6 +1494,7 @@ STORAGE_VOL_GET_INFO: Procedure[StorageVolGetInfoArgs, StorageVolGetInfoRet] = P
     stream="none",
     acl=("storage_vol:read",),
     readonly=True,
+    api="virStorageVolGetInfo",
 )
 
 STORAGE_VOL_GET_XML_DESC: Procedure[StorageVolGetXMLDescArgs, StorageVolGetXMLDescRet] = Procedure(
@@ -1481,6 +1509,7 @@ STORAGE_VOL_GET_XML_DESC: Procedure[StorageVolGetXMLDescArgs, StorageVolGetXMLDe
     stream="none",
     acl=("storage_vol:read",),
     readonly=True,
+    api="virStorageVolGetXMLDesc",
 )
 
 STORAGE_VOL_GET_PATH: Procedure[StorageVolGetPathArgs, StorageVolGetPathRet] = Procedure(
@@ -1495,6 +1524,7 @@ STORAGE_VOL_GET_PATH: Procedure[StorageVolGetPathArgs, StorageVolGetPathRet] = P
     stream="none",
     acl=("storage_vol:read",),
     readonly=True,
+    api="virStorageVolGetPath",
 )
 
 STORAGE_VOL_CREATE_XML_FROM: Procedure[StorageVolCreateXMLFromArgs, StorageVolCreateXMLFromRet] = (
@@ -1510,6 +1540,7 @@ STORAGE_VOL_CREATE_XML_FROM: Procedure[StorageVolCreateXMLFromArgs, StorageVolCr
         stream="none",
         acl=("storage_vol:create",),
         readonly=False,
+        api="virStorageVolCreateXMLFrom",
     )
 )
 
@@ -1525,6 +1556,7 @@ STORAGE_POOL_IS_ACTIVE: Procedure[StoragePoolIsActiveArgs, StoragePoolIsActiveRe
     stream="none",
     acl=("storage_pool:read",),
     readonly=True,
+    api="virStoragePoolIsActive",
 )
 
 STORAGE_POOL_IS_PERSISTENT: Procedure[StoragePoolIsPersistentArgs, StoragePoolIsPersistentRet] = (
@@ -1540,6 +1572,7 @@ STORAGE_POOL_IS_PERSISTENT: Procedure[StoragePoolIsPersistentArgs, StoragePoolIs
         stream="none",
         acl=("storage_pool:read",),
         readonly=True,
+        api="virStoragePoolIsPersistent",
     )
 )
 
@@ -1555,6 +1588,7 @@ STORAGE_VOL_WIPE: Procedure[StorageVolWipeArgs, Void] = Procedure(
     stream="none",
     acl=("storage_vol:format",),
     readonly=False,
+    api="virStorageVolWipe",
 )
 
 STORAGE_VOL_UPLOAD: Procedure[StorageVolUploadArgs, Void] = Procedure(
@@ -1570,6 +1604,7 @@ STORAGE_VOL_UPLOAD: Procedure[StorageVolUploadArgs, Void] = Procedure(
     acl=("storage_vol:data_write",),
     readonly=False,
     sparse_flag=1,
+    api="virStorageVolUpload",
 )
 
 STORAGE_VOL_DOWNLOAD: Procedure[StorageVolDownloadArgs, Void] = Procedure(
@@ -1585,6 +1620,7 @@ STORAGE_VOL_DOWNLOAD: Procedure[StorageVolDownloadArgs, Void] = Procedure(
     acl=("storage_vol:data_read",),
     readonly=False,
     sparse_flag=1,
+    api="virStorageVolDownload",
 )
 
 STORAGE_VOL_WIPE_PATTERN: Procedure[StorageVolWipePatternArgs, Void] = Procedure(
@@ -1599,6 +1635,7 @@ STORAGE_VOL_WIPE_PATTERN: Procedure[StorageVolWipePatternArgs, Void] = Procedure
     stream="none",
     acl=("storage_vol:format",),
     readonly=False,
+    api="virStorageVolWipePattern",
 )
 
 STORAGE_VOL_RESIZE: Procedure[StorageVolResizeArgs, Void] = Procedure(
@@ -1613,6 +1650,7 @@ STORAGE_VOL_RESIZE: Procedure[StorageVolResizeArgs, Void] = Procedure(
     stream="none",
     acl=("storage_vol:resize",),
     readonly=False,
+    api="virStorageVolResize",
 )
 
 CONNECT_LIST_ALL_STORAGE_POOLS: Procedure[
@@ -1629,6 +1667,7 @@ CONNECT_LIST_ALL_STORAGE_POOLS: Procedure[
     stream="none",
     acl=("connect:search_storage_pools",),
     readonly=True,
+    api="virConnectListAllStoragePools",
 )
 
 STORAGE_POOL_LIST_ALL_VOLUMES: Procedure[
@@ -1645,6 +1684,7 @@ STORAGE_POOL_LIST_ALL_VOLUMES: Procedure[
     stream="none",
     acl=("storage_pool:search_storage_vols",),
     readonly=True,
+    api="virStoragePoolListAllVolumes",
 )
 
 CONNECT_STORAGE_POOL_EVENT_REGISTER_ANY: Procedure[
@@ -1661,6 +1701,7 @@ CONNECT_STORAGE_POOL_EVENT_REGISTER_ANY: Procedure[
     stream="none",
     acl=("connect:search_storage_pools",),
     readonly=True,
+    api="virConnectStoragePoolEventRegisterAny",
 )
 
 CONNECT_STORAGE_POOL_EVENT_DEREGISTER_ANY: Procedure[
@@ -1677,6 +1718,7 @@ CONNECT_STORAGE_POOL_EVENT_DEREGISTER_ANY: Procedure[
     stream="none",
     acl=("connect:read",),
     readonly=True,
+    api="virConnectStoragePoolEventDeregisterAny",
 )
 
 STORAGE_POOL_EVENT_LIFECYCLE: Procedure[StoragePoolEventLifecycleMsg, Void] = Procedure(
@@ -1720,6 +1762,7 @@ STORAGE_VOL_GET_INFO_FLAGS: Procedure[StorageVolGetInfoFlagsArgs, StorageVolGetI
         stream="none",
         acl=("storage_vol:read",),
         readonly=True,
+        api="virStorageVolGetInfoFlags",
     )
 )
 
@@ -1737,6 +1780,7 @@ STORAGE_POOL_LOOKUP_BY_TARGET_PATH: Procedure[
     stream="none",
     acl=("storage_pool:getattr",),
     readonly=True,
+    api="virStoragePoolLookupByTargetPath",
 )
 
 CONNECT_GET_STORAGE_POOL_CAPABILITIES: Procedure[
@@ -1753,4 +1797,5 @@ CONNECT_GET_STORAGE_POOL_CAPABILITIES: Procedure[
     stream="none",
     acl=("connect:read",),
     readonly=True,
+    api="virConnectGetStoragePoolCapabilities",
 )

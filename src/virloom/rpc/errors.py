@@ -111,10 +111,7 @@ def decode_error(payload: bytes) -> VirloomError:
     if detail is not None:
         return _with_numbers(kind(detail, domain=domain), wire)
     # Another release's words for the code, or a translated message: ours must not be added.
-    foreign = kind(message, domain=domain)
-    foreign.__dict__["with_detail"] = "{}"
-    foreign.args = (message,)
-    return _with_numbers(foreign, wire)
+    return _with_numbers(kind.worded(message, domain=domain), wire)
 
 
 def _detail(kind: type[VirloomError], message: str, str2: str | None) -> str | None:

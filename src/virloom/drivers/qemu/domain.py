@@ -8,6 +8,7 @@ import uuid as uuids
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from virloom.drivers.qemu.associated import FdGroups
 from virloom.drivers.qemu.patience import Patience
 from virloom.drivers.runtime.jobs import DomainJobs
 from virloom.enums.domain import DomainShutoffReason, DomainState
@@ -58,6 +59,7 @@ class Guest:
         state_since: Monotonic time of the last change of state.
         patience: How long its callers wait.
         jobs: Who works on it.
+        fd_groups: Descriptors that clients opened for its images.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Guest:
         self.state_since = time.monotonic()
         self.patience = patience
         self.jobs = DomainJobs(name, wait_limit=patience.job, max_queued=max_queued)
+        self.fd_groups = FdGroups()
 
     @property
     def uuid_text(self) -> str:

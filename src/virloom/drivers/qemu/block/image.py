@@ -78,6 +78,19 @@ def read_head(path: str) -> ImageHead:
     except OSError as error:
         raise system_failure(doing, error) from error
     try:
+        return head_of(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def head_of(descriptor: int, path: str) -> ImageHead:
+    """Reads the beginning of the image that is open as *descriptor*; *path* is for messages.
+
+    Raises:
+        SystemFailure: It cannot be read; ``int1`` is errno.
+        StorageProbeFailed: It is neither a regular file nor a block device.
+    """
+    try:
         status = os.fstat(descriptor)
         block = stat.S_ISBLK(status.st_mode)
         if not block and not stat.S_ISREG(status.st_mode):
@@ -86,9 +99,7 @@ def read_head(path: str) -> ImageHead:
             )
         data = os.pread(descriptor, HEAD_BYTES, 0)
     except OSError as error:
-        raise system_failure(doing, error) from error
-    finally:
-        os.close(descriptor)
+        raise system_failure(f"Cannot access storage file '{path}'", error) from error
     return ImageHead((status.st_dev, status.st_ino), block, data)
 
 

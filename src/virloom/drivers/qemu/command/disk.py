@@ -74,7 +74,7 @@ def disk_files(dom: Domain, chains: Chains) -> list[FileRequest]:
         alias = disk_alias(disk)
         for depth, layer in enumerate(disk_layers(disk, chains)):
             access = "rw" if _is_writable(disk, depth) else "r"
-            key = _key(alias, depth)
+            key = image_key(alias, depth)
             requests.append(FileRequest(key, layer.path, access, layer.block, image=True))
     return requests
 
@@ -126,7 +126,7 @@ def _add_chain(
     below: str | None = None
     for depth in reversed(range(len(layers))):
         node, storage = names[depth]
-        path = args.fdset(_key(alias, depth))
+        path = args.fdset(image_key(alias, depth))
         args.blockdev(_storage_node(disk, layers[depth], depth, path, storage))
         # Always said, even if there is none: QEMU must never follow an image's own reference.
         backing: Props = {"backing": below}
@@ -214,6 +214,6 @@ def _is_writable(disk: Disk, depth: int) -> bool:
     return depth == 0 and not is_read_only(disk)
 
 
-def _key(alias: str, depth: int) -> str:
+def image_key(alias: str, depth: int) -> str:
     """The name of an image among the launcher's descriptors."""
     return f"{alias}.image{depth}"

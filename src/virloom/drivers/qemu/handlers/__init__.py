@@ -6,6 +6,7 @@ from __future__ import annotations
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.connection import Connection
 from virloom.drivers.qemu.handlers.console import Console
+from virloom.drivers.qemu.handlers.descriptors import Descriptors
 from virloom.drivers.qemu.handlers.documents import Documents
 from virloom.drivers.qemu.handlers.events import Events
 from virloom.drivers.qemu.handlers.host import Host
@@ -31,6 +32,7 @@ GROUPS = (
     Console,
     RawMonitor,
     Native,
+    Descriptors,
     Settings,
     Saved,
     Statistics,

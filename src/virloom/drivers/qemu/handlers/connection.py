@@ -18,9 +18,9 @@ from virloom.procedures.record import Void
 #: What ``getLibVersion`` answers: 9.0.0, as major * 1,000,000 + minor * 1,000 + release.
 LIB_VERSION = 9_000_000
 
-#: Features of ``remote_driver_features`` that this driver has: typed parameters with strings (9),
-#: callback ids of domain events (14), close callbacks (15).
-_FEATURES = frozenset({9, 10, 14, 15})
+#: Features of ``remote_driver_features`` that this driver has: descriptors (8), typed parameters
+#: with strings (9), callback ids of domain events (14), close callbacks (15).
+_FEATURES = frozenset({8, 9, 10, 14, 15})
 
 
 class Connection:

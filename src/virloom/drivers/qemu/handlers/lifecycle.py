@@ -262,6 +262,7 @@ def check_flags(call: Call, flags: int, known: int) -> None:
     """
     unknown = flags & ~int(known)  # an IntFlag's complement has only the bits of its members
     if unknown:
-        raise InvalidArg(
-            f"unsupported flags ({unknown:#x}) in {call.procedure.name}", domain=ErrorDomain.QEMU
+        function = "qemu" + call.procedure.api_name.removeprefix("vir")
+        raise InvalidArg.worded(
+            f"unsupported flags ({unknown:#x}) in function {function}", domain=ErrorDomain.QEMU
         )

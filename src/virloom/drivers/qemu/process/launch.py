@@ -160,29 +160,21 @@ class Launch:
         lock = live_path(str(record.path))
         record.directory = str(self._directory)
         record.persistent = self._guest.persistent
-        record.resources = [
-            {"kind": "file", "path": lock},
-            {
-                "kind": "directory",
-                "path": str(self._directory),
-                "root": str(self._driver.directories.lib),
-            },
-            *(
-                {"kind": "file", "path": path}
-                for path in map(resources.listening_path, resources.chardevs(self._model))
-                if path is not None
-            ),
-        ]
+        record.resources = self._resources(lock)
         record.save()
         reached("intent-recorded")
         live_fd = self._take_liveness(lock, opened)
         owner = self._driver.qemu_owner
         resources.make_guest_directory(self._directory, owner)
         reached("directory-made")
-        chains = resources.image_chains(self._model)
+        given = resources.given_images(self._model, self._guest.fd_groups)
+        chains = resources.image_chains(self._model, given)
         resources.make_nvram(self._model, fresh=self._reset_nvram)
         files = resources.open_files(
-            plan_files(self._model, chains), opened, self._driver.dac.ids if owner else None
+            plan_files(self._model, chains),
+            opened,
+            self._driver.dac.ids if owner else None,
+            given,
         )
         sockets = resources.listening_sockets(self._model, opened)
         reached("files-opened")
@@ -213,6 +205,22 @@ class Launch:
         live.show_displays(self._model, str(self._directory))
         live.show_owner(self._model, owner)
         return command
+
+    def _resources(self, lock: str) -> list[dict[str, str]]:
+        """What is to be released when the guest ends, whoever sees to that."""
+        return [
+            {"kind": "file", "path": lock},
+            {
+                "kind": "directory",
+                "path": str(self._directory),
+                "root": str(self._driver.directories.lib),
+            },
+            *(
+                {"kind": "file", "path": path}
+                for path in map(resources.listening_path, resources.chardevs(self._model))
+                if path is not None
+            ),
+        ]
 
     def _take_liveness(self, path: str, opened: ExitStack) -> int:
         try:

@@ -7,12 +7,15 @@ import os
 import shutil
 import socket
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from virloom.drivers.qemu.block.chain import ImageLayer, disk_chain
+from virloom.drivers.qemu.associated import FdGroup, FdGroups, groups_of
+from virloom.drivers.qemu.block.chain import ImageLayer, Reader, disk_chain
+from virloom.drivers.qemu.block.image import ImageHead, head_of, read_head
 from virloom.drivers.qemu.command.context import FileRequest
+from virloom.drivers.qemu.command.disk import image_key
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, OperationFailed, system_failure
 from virloom.host.files import Directory, ensure_directory, write_atomic
@@ -21,12 +24,16 @@ from virloom.security.dac import Ids
 
 
 def open_files(
-    requests: Iterable[FileRequest], stack: ExitStack, reader: Ids | None = None
+    requests: Iterable[FileRequest],
+    stack: ExitStack,
+    reader: Ids | None = None,
+    given: Mapping[str, FdGroup] | None = None,
 ) -> dict[str, int]:
     """Opens what QEMU gets as descriptors; *stack* closes our copies.
 
     Args:
         reader: Whom QEMU runs as, if that is somebody else.
+        given: What a client opened for us, by :attr:`FileRequest.key`.
 
     Raises:
         SystemFailure: A file cannot be opened, with its path.
@@ -34,6 +41,11 @@ def open_files(
     """
     files = {}
     for request in requests:
+        group = given.get(request.key) if given else None
+        if group is not None:
+            files[request.key] = group.open(request.access)
+            stack.callback(os.close, files[request.key])
+            continue
         fd = _open(request, stack)
         if request.reopened and reader is not None and not _may_read(fd, reader):
             fd = _copy_in_memory(fd, request.path, stack)
@@ -79,8 +91,25 @@ def _open(request: FileRequest, stack: ExitStack) -> int:
     return fd
 
 
-def image_chains(model: Domain) -> dict[str, tuple[ImageLayer, ...]]:
+def given_images(model: Domain, groups: FdGroups) -> dict[str, FdGroup]:
+    """What clients opened for the guest, by the keys of the images.
+
+    Raises:
+        InvalidArg: The document names a group that nobody has associated.
+    """
+    return {
+        image_key(alias_of(disk), depth): groups.get(name)
+        for disk in model.devices.disks
+        for depth, name in enumerate(groups_of(disk))
+        if name is not None
+    }
+
+
+def image_chains(model: Domain, given: Mapping[str, FdGroup]) -> dict[str, tuple[ImageLayer, ...]]:
     """The backing chain of each disk that has a source, by the disk's alias.
+
+    Args:
+        given: What clients opened, by the keys of the images.
 
     A source that is missing and may be (``startupPolicy='optional'``) leaves its drive empty.
 
@@ -90,12 +119,34 @@ def image_chains(model: Domain) -> dict[str, tuple[ImageLayer, ...]]:
     chains = {}
     for disk in model.devices.disks:
         path = image_path(disk)
-        if path and disk.source.startup_policy == "optional" and not os.path.exists(path):
+        alias = alias_of(disk)
+        optional = disk.source.startup_policy == "optional" and not disk.source.fdgroup
+        if path and optional and not os.path.exists(path):
             disk.source = DiskSource()
-        chain = disk_chain(disk)
+        chain = disk_chain(disk, _reader(disk, given))
         if chain:
-            chains[alias_of(disk)] = chain
+            chains[alias] = chain
     return chains
+
+
+def _reader(disk: Disk, given: Mapping[str, FdGroup]) -> Reader:
+    """Reads the heads of a disk's images, by descriptor where a client gave one."""
+    sources = [disk.source]
+    store = disk.backing_store
+    while store is not None:
+        sources.append(store.source)
+        store = store.backing_store
+    by_path = {
+        source.file or source.dev: given[key]
+        for depth, source in enumerate(sources)
+        if (key := image_key(alias_of(disk), depth)) in given
+    }
+
+    def read(path: str) -> ImageHead:
+        group = by_path.get(path)
+        return read_head(path) if group is None else head_of(group.first, path)
+
+    return read
 
 
 def image_path(disk: Disk) -> str | None:

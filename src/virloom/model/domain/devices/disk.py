@@ -67,6 +67,7 @@ class DiskSource(Element):
     volume: str | None = attribute(STRING)
     mode: str | None = attribute(STRING)
     file: str | None = attribute(STRING)
+    fdgroup: str | None = attribute(STRING)
     dev: str | None = attribute(STRING)
     dir: str | None = attribute(STRING)
     startup_policy: str | None = attribute(

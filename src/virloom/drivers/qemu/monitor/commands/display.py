@@ -6,11 +6,15 @@ from __future__ import annotations
 import os
 from typing import BinaryIO, Literal, NamedTuple
 
-from virloom.drivers.qemu.monitor.client import Monitor
+from virloom.drivers.qemu.monitor.client import Monitor, QmpError
 from virloom.drivers.qemu.monitor.commands.answer import reading
 from virloom.drivers.qemu.monitor.commands.descriptors import lent_fd
 
 ImageFormat = Literal["ppm", "png"]
+
+
+#: What QEMU calls the descriptor of a client until it is the display's.
+_CLIENT = "virloom-display-client"
 
 
 class VncServer(NamedTuple):
@@ -82,6 +86,24 @@ async def query_vnc(monitor: Monitor) -> VncServer:
         given = [answer.get(name) for name in ("host", "service", "family", "auth")]
         host, service, family, auth = (None if item is None else str(item) for item in given)
         return VncServer(host, service, family, auth)
+
+
+async def add_client(
+    monitor: Monitor, protocol: Literal["vnc", "spice"], fd: int, *, skip_auth: bool
+) -> None:
+    """Gives a display a client that is connected by *fd*, a socket; ours stays open.
+
+    Raises:
+        QmpError: There is no such display, or *fd* is no socket.
+    """
+    await monitor.execute("getfd", {"fdname": _CLIENT}, fds=[fd])
+    try:
+        await monitor.execute(
+            "add_client", {"protocol": protocol, "fdname": _CLIENT, "skipauth": skip_auth}
+        )
+    except QmpError:
+        monitor.submit("closefd", {"fdname": _CLIENT})  # as it comes; QEMU does them in order
+        raise
 
 
 async def set_vnc_password(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from virloom.drivers.qemu.monitor.client import Monitor, QmpError
@@ -27,16 +28,16 @@ async def human(monitor: Monitor, command_line: str, cpu: int | None = None) -> 
         return answer
 
 
-async def qmp(monitor: Monitor, text: str) -> str:
+async def qmp(monitor: Monitor, text: str, fds: Sequence[int] = ()) -> str:
     """QEMU's answer to a QMP command, both as JSON; a refusal is an answer as well.
 
-    The answer has the command's id, if that has one.
+    The answer has the command's id, if that has one. *fds* go with the command.
 
     Raises:
         InvalidArg: *text* is no command.
     """
     name, arguments, given_id = _parse(text)
-    future = monitor.submit(name, arguments)
+    future = monitor.submit(name, arguments, fds=fds)
     try:
         answer: dict[str, Any] = {"return": await future}
     except QmpError as exc:
