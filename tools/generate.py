@@ -30,7 +30,7 @@ def render_all() -> dict[Path, str]:
         **errors.render(api, _table("error-messages")),
         **procedures.render(
             {name: _table(name) for name in procedures.PROGRAMS},
-            frozenset(_table("readonly")["allowed"]),
+            _table("readonly"),
             {value["name"]: value["value"] for enum in api["enums"] for value in enum["values"]},
         ),
     }

@@ -59,7 +59,7 @@ class _Renderer:
     """Turns the tables into modules; holds the indexes that this needs."""
 
     def __init__(
-        self, tables: dict[str, Any], readonly: frozenset[str], flags: dict[str, int]
+        self, tables: dict[str, Any], readonly: dict[str, Any], flags: dict[str, int]
     ) -> None:
         self.tables = tables
         self.readonly = readonly
@@ -152,13 +152,15 @@ class _Renderer:
         ret_class = class_name(ret) if ret else "Void"
         stream = (proc.get("stream") or {}).get("direction", "none")
         sparse = (proc.get("stream") or {}).get("sparse_flag")
+        denied = self.readonly["denied_flags"].get(proc["name"])
         acl = None if proc.get("acl") is None else tuple(proc["acl"])
         return (
             f"{proc['name']}: Procedure[{args_class}, {ret_class}] = Procedure(\n"
             f'    PROGRAM, {proc["number"]}, "{proc["name"]}", "{area}", '
             f'{args_class}, {ret_class}, kind="{proc["kind"]}", '
             f'priority="{proc.get("priority") or "low"}", stream="{stream}", acl={acl!r}, '
-            f"readonly={proc['name'] in self.readonly},"
+            f"readonly={proc['name'] in self.readonly['allowed']},"
+            + (f" denied_flags={denied}," if denied else "")
             + (f" sparse_flag={self.flags[sparse]}," if sparse else "")
             + (f' api="{proc["api"]}",\n)' if proc.get("api") else "\n)")
         )
@@ -243,7 +245,7 @@ def _numbers(tables: dict[str, Any]) -> str:
 
 
 def render(
-    tables: dict[str, Any], readonly: frozenset[str], flags: dict[str, int]
+    tables: dict[str, Any], readonly: dict[str, Any], flags: dict[str, int]
 ) -> dict[str, str]:
     """Path below ``src/virloom`` → text.
 

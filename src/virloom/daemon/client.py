@@ -22,6 +22,7 @@ from virloom.daemon.pump import Pump, PumpOwner
 from virloom.daemon.service import Service
 from virloom.endpoint.dispatch import Call as HandlerCall
 from virloom.endpoint.identity import Identity
+from virloom.endpoint.readonly import check_readonly, error_domain
 from virloom.endpoint.session import Session
 from virloom.endpoint.stream import StreamEnd
 from virloom.enums.error import ErrorDomain
@@ -243,7 +244,8 @@ class Client(PumpOwner):
             return own, None
         gate.check_open(self._opened)
         args = message.arguments()
-        gate.check_writable(procedure, self._session.identity.readonly)
+        if self._session.identity.readonly:
+            check_readonly(procedure, args)
         call = HandlerCall(self._session, procedure, message.take_fds())
         try:
             return self._service.dispatcher.start(call, args), call
@@ -251,7 +253,7 @@ class Client(PumpOwner):
             if exc.detail != procedure.name:
                 raise
             # Nobody serves it: as libvirt says.
-            raise NoSupport(procedure.api_name, domain=gate.error_domain(procedure)) from None
+            raise NoSupport(procedure.api_name, domain=error_domain(procedure)) from None
 
     async def _finish(
         self, message: Call, outcome: Awaitable[Record], call: HandlerCall | None

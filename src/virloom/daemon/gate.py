@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from virloom.enums.error import ErrorDomain
-from virloom.errors import AuthFailed, InternalError, OperationDenied, Rpc
+from virloom.errors import AuthFailed, InternalError, Rpc
 from virloom.procedures.record import Procedure
 
 REMOTE = 0x20008086
@@ -17,22 +17,6 @@ _OTHER_AUTH = frozenset((67, 68, 69, 70))
 
 #: ``VIR_DRV_FEATURE_PROGRAM_KEEPALIVE``
 KEEPALIVE_FEATURE = 10
-
-_DOMAINS = {
-    "domain": ErrorDomain.DOMAIN,
-    "qemu": ErrorDomain.DOMAIN,
-    "network": ErrorDomain.NETWORK,
-    "storage": ErrorDomain.STORAGE,
-    "nodedev": ErrorDomain.NODEDEV,
-    "secret": ErrorDomain.SECRET,
-    "nwfilter": ErrorDomain.NWFILTER,
-    "interface": ErrorDomain.INTERFACE,
-}
-
-
-def error_domain(procedure: Procedure[Any, Any]) -> ErrorDomain:
-    """The domain of errors that libvirt's API itself raises for this call."""
-    return _DOMAINS.get(procedure.area, ErrorDomain.NONE)
 
 
 def check_authenticated(procedure: Procedure[Any, Any], authenticated: bool) -> None:
@@ -56,16 +40,3 @@ def check_open(is_open: bool) -> None:
     """
     if not is_open:
         raise InternalError("hypervisor connection not open", domain=ErrorDomain.RPC)
-
-
-def check_writable(procedure: Procedure[Any, Any], readonly: bool) -> None:
-    """Refuses what changes something on a read-only connection.
-
-    Raises:
-        OperationDenied: The call needs a connection that may write.
-    """
-    if readonly and not procedure.readonly:
-        raise OperationDenied(
-            f"read only access prevents {procedure.api_name}",
-            domain=error_domain(procedure),
-        )

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 from virloom.endpoint.dispatch import Call, Dispatcher
 from virloom.endpoint.endpoint import Endpoint, copies_to_send
 from virloom.endpoint.identity import Identity
+from virloom.endpoint.readonly import check_readonly
 from virloom.endpoint.session import Session
 from virloom.endpoint.stream import StreamEnd
-from virloom.errors import InternalError, InvalidConn, OperationDenied
+from virloom.errors import InternalError, InvalidConn
 from virloom.host.fdpass import OwnedFds
 from virloom.procedures.record import Procedure, Record, Void
 
@@ -89,8 +90,8 @@ class LocalEndpoint(Endpoint):
     ) -> tuple[R, Call]:
         if self._closed:
             raise InvalidConn(f"{procedure.name}: the connection is closed")
-        if self._session.identity.readonly and not procedure.readonly:
-            raise OperationDenied("read only access prevents " + procedure.name)
+        if self._session.identity.readonly:
+            check_readonly(procedure, args)
         call = Call(self._session, procedure, fds.release() if fds is not None else ())
         return await self._at_home(lambda: self._run(call, args)), call
 

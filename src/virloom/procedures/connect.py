@@ -1423,7 +1423,7 @@ NODE_GET_SEV_INFO: Procedure[NodeGetSevInfoArgs, NodeGetSevInfoRet] = Procedure(
     priority="low",
     stream="none",
     acl=("connect:read",),
-    readonly=True,
+    readonly=False,
     api="virNodeGetSEVInfo",
 )
 

@@ -6519,6 +6519,7 @@ DOMAIN_GET_XML_DESC: Procedure[DomainGetXMLDescArgs, DomainGetXMLDescRet] = Proc
         "domain:read_secure:VIR_DOMAIN_XML_MIGRATABLE",
     ),
     readonly=True,
+    denied_flags=9,
     api="virDomainGetXMLDesc",
 )
 
@@ -7529,6 +7530,7 @@ DOMAIN_SNAPSHOT_GET_XML_DESC: Procedure[
     stream="none",
     acl=("domain:read", "domain:read_secure:VIR_DOMAIN_SNAPSHOT_XML_SECURE"),
     readonly=True,
+    denied_flags=1,
     api="virDomainSnapshotGetXMLDesc",
 )
 
@@ -7756,7 +7758,8 @@ DOMAIN_GET_VCPUS_FLAGS: Procedure[DomainGetVcpusFlagsArgs, DomainGetVcpusFlagsRe
     priority="low",
     stream="none",
     acl=("domain:read", "domain:write:VIR_DOMAIN_VCPU_GUEST"),
-    readonly=False,
+    readonly=True,
+    denied_flags=8,
     api="virDomainGetVcpusFlags",
 )
 
@@ -8960,7 +8963,7 @@ DOMAIN_MIGRATE_GET_COMPRESSION_CACHE: Procedure[
     priority="low",
     stream="none",
     acl=("domain:migrate",),
-    readonly=False,
+    readonly=True,
     api="virDomainMigrateGetCompressionCache",
 )
 
@@ -9669,7 +9672,7 @@ DOMAIN_INTERFACE_ADDRESSES: Procedure[DomainInterfaceAddressesArgs, DomainInterf
         priority="low",
         stream="none",
         acl=("domain:read", "domain:write::source:VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_AGENT"),
-        readonly=False,
+        readonly=True,
         api="virDomainInterfaceAddresses",
     )
 )
@@ -9956,7 +9959,7 @@ DOMAIN_MIGRATE_GET_MAX_DOWNTIME: Procedure[
     priority="low",
     stream="none",
     acl=("domain:migrate",),
-    readonly=False,
+    readonly=True,
     api="virDomainMigrateGetMaxDowntime",
 )
 
@@ -9973,7 +9976,8 @@ DOMAIN_MANAGED_SAVE_GET_XML_DESC: Procedure[
     priority="low",
     stream="none",
     acl=("domain:read", "domain:read_secure:VIR_DOMAIN_SAVE_IMAGE_XML_SECURE"),
-    readonly=False,
+    readonly=True,
+    denied_flags=1,
     api="virDomainManagedSaveGetXMLDesc",
 )
 
@@ -10039,7 +10043,7 @@ DOMAIN_GET_LAUNCH_SECURITY_INFO: Procedure[
     priority="low",
     stream="none",
     acl=("domain:read",),
-    readonly=True,
+    readonly=False,
     api="virDomainGetLaunchSecurityInfo",
 )
 
@@ -10093,6 +10097,7 @@ DOMAIN_CHECKPOINT_GET_XML_DESC: Procedure[
     stream="none",
     acl=("domain:read", "domain:read_secure:VIR_DOMAIN_CHECKPOINT_XML_SECURE"),
     readonly=True,
+    denied_flags=1,
     api="virDomainCheckpointGetXMLDesc",
 )
 
@@ -10437,7 +10442,7 @@ DOMAIN_GET_AUTOSTART_ONCE: Procedure[DomainGetAutostartOnceArgs, DomainGetAutost
         priority="low",
         stream="none",
         acl=None,
-        readonly=False,
+        readonly=True,
         api="virDomainGetAutostartOnce",
     )
 )

@@ -1397,7 +1397,7 @@ NETWORK_GET_METADATA: Procedure[NetworkGetMetadataArgs, NetworkGetMetadataRet] =
     priority="low",
     stream="none",
     acl=None,
-    readonly=False,
+    readonly=True,
     api="virNetworkGetMetadata",
 )
 

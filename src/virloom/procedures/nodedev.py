@@ -921,7 +921,7 @@ NODE_DEVICE_GET_AUTOSTART: Procedure[NodeDeviceGetAutostartArgs, NodeDeviceGetAu
         priority="high",
         stream="none",
         acl=("node_device:read",),
-        readonly=True,
+        readonly=False,
         api="virNodeDeviceGetAutostart",
     )
 )

@@ -273,7 +273,7 @@ CONNECT_DOMAIN_MONITOR_EVENT_DEREGISTER: Procedure[
     priority="high",
     stream="none",
     acl=("connect:write",),
-    readonly=False,
+    readonly=True,
     api="virConnectDomainQemuMonitorEventDeregister",
 )
 

@@ -56,13 +56,13 @@ class Procedure(Generic[A, R]):
     """One entry of a program: its number, its records, and what the server must know about it.
 
     ``args`` of an event is its message, and its ``ret`` is :class:`Void`. ``readonly`` says that a
-    read-only connection may make the call; ``sparse_flag`` is the one of its flags that asks for a
-    stream with holes, 0 where it has none.
+    read-only connection may make the call, but not with any of ``denied_flags``. ``sparse_flag`` is
+    the one of its flags that asks for a stream with holes, 0 where it has none.
     """
 
     __slots__ = (
-        "_api", "acl", "area", "args", "kind", "name", "number", "priority", "program", "readonly",
-        "ret", "sparse_flag", "stream",
+        "_api", "acl", "area", "args", "denied_flags", "kind", "name", "number", "priority",
+        "program", "readonly", "ret", "sparse_flag", "stream",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +79,7 @@ class Procedure(Generic[A, R]):
         stream: Literal["none", "server-to-client", "client-to-server"] = "none",
         acl: tuple[str, ...] | None = None,
         readonly: bool = False,
+        denied_flags: int = 0,
         sparse_flag: int = 0,
         api: str = "",
     ) -> None:
@@ -93,6 +94,7 @@ class Procedure(Generic[A, R]):
         self.stream = stream
         self.acl = acl
         self.readonly = readonly
+        self.denied_flags = denied_flags
         self.sparse_flag = sparse_flag
         self._api = api
 
