@@ -47,11 +47,8 @@ golden: compare  ## record tests/golden anew, from libvirt 9 where it is the mod
 	@VIRLOOM_UPDATE_GOLDEN=1 $(PYTEST) tests/golden
 	@git --no-pager diff --stat -- tests/golden
 
-parity: compare  ## ask the libvirt 9 of this host anew (installs it), and compare with it
-	@/usr/bin/python3 tools/golden_define.py
-	@git --no-pager diff --exit-code -- tests/golden
-	@$(PYTEST) -n $(WORKERS) tests/golden
-	@$(PYTEST) -m parity
+parity: compare  ## compare with the libvirt 9 of this host, document by document (PARITY=options)
+	@$(PYTHON_BIN)/python -m tools.parity $(PARITY)
 
 fuzz: venv  ## the property tests with many more examples
 	@HYPOTHESIS_PROFILE=fuzz $(PYTEST) -n $(WORKERS) --timeout=1800 tests/property
