@@ -53,11 +53,11 @@ def _walk(element: ElementTree.Element, above: str) -> Iterator[str]:
     path = f"{above}/{name}" if above else name
     while "backingStore/backingStore/backingStore" in path:
         path = path.replace("backingStore/backingStore", "backingStore", 1)
-    if path not in schema_paths() and above == "domain/metadata":
-        path = "domain/metadata/*"
+    if above.startswith("domain/metadata"):
+        path = f"{above}/*"
     yield path
     for attribute in element.attrib:
-        yield f"{path}/@{attribute}"
+        yield f"{path}/@{'*' if above.startswith('domain/metadata') else attribute}"
     for child in element:
         yield from _walk(child, path)
 
