@@ -36,7 +36,7 @@ exec {libvirtd} --listen --config {config}
 class Libvirtd:
     """A libvirtd of our own, in a mount namespace of its own."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, authentication: str = "none") -> None:
         self.directory = directory
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -44,7 +44,8 @@ class Libvirtd:
         config = directory / "libvirtd.conf"
         config.write_text(
             f'listen_tls = 0\nlisten_tcp = 1\nlisten_addr = "127.0.0.1"\ntcp_port = "{self.port}"\n'
-            'auth_tcp = "none"\nauth_unix_rw = "none"\nauth_unix_ro = "none"\n'
+            f'auth_tcp = "none"\nauth_unix_rw = "{authentication}"\n'
+            f'auth_unix_ro = "{authentication}"\n'
             f'unix_sock_dir = "{directory}"\nlog_outputs = "4:file:{directory}/log"\n'
         )
         script = _SCRIPT.format(places=" ".join(_PRIVATE), libvirtd=LIBVIRTD, config=config)

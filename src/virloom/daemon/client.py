@@ -16,8 +16,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from virloom.daemon import gate
+from virloom.daemon.admission import Admission, not_offered
+from virloom.daemon.claimed import claimed_identity
 from virloom.daemon.limits import PRESSURE, Limits
 from virloom.daemon.memory import end_if_out_of_memory
+from virloom.daemon.polkit import Polkit
 from virloom.daemon.pump import Pump, PumpOwner
 from virloom.daemon.service import Service
 from virloom.endpoint.dispatch import Call as HandlerCall
@@ -29,7 +32,7 @@ from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, NoSupport, VirloomError
 from virloom.host.fdpass import OwnedFds
 from virloom.procedures import find
-from virloom.procedures.connect import AuthListRet, ConnectSupportsFeatureRet
+from virloom.procedures.connect import ConnectSupportsFeatureRet
 from virloom.procedures.record import VOID, Procedure, Record, Void
 from virloom.rpc.connection import ServerConnection
 from virloom.rpc.messages import (
@@ -46,9 +49,6 @@ from virloom.transport.base import Transport, TransportClosed
 
 logger = logging.getLogger(__name__)
 
-#: ``REMOTE_AUTH_NONE``
-_AUTH_NONE = 0
-
 #: What a waiting call costs beside its arguments, in bytes; an estimate.
 _CALL_SIZE = 256
 
@@ -61,10 +61,10 @@ class Client(PumpOwner):
         transport: The connection; started here.
         limits: What this client may use.
         readonly: It came over the read-only socket.
+        polkit: Who is asked whether it may use that socket, unless it is root; None: nobody.
         changed: Told when the client has authenticated, and when it has gone.
 
     Attributes:
-        authenticated: Whether it may make calls.
         gone: Done when its session has ended.
     """
 
@@ -76,9 +76,9 @@ class Client(PumpOwner):
         *,
         readonly: bool,
         changed: Callable[[Client], None],
+        polkit: Polkit | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
-        self.authenticated = False
         self.gone: asyncio.Future[None] = loop.create_future()
         self._service = service
         self._transport = transport
@@ -90,6 +90,14 @@ class Client(PumpOwner):
         peer = transport.peer
         identity = Identity(uid=peer.uid, gid=peer.gid, pid=peer.pid, readonly=readonly)
         self._session = Session(identity, self._send_event)
+        self._admission = Admission(
+            peer,
+            polkit,
+            readonly=readonly,
+            seconds=limits.anonymous_seconds,
+            admitted=self._admit,
+            expired=lambda: self._cut("it did not authenticate in time"),
+        )
         self._opened = False
         self._closing = False
         self._waiting: deque[Call] = deque()
@@ -101,9 +109,6 @@ class Client(PumpOwner):
         self._output: bytearray | None = None
         self._ending: asyncio.Task[None] | None = None
         self._keepalive_timer: asyncio.TimerHandle | None = None
-        self._deadline = loop.call_later(
-            limits.anonymous_seconds, self._cut, "it did not authenticate in time"
-        )
         transport.high_water = PRESSURE
         transport.start(self._arrived, self._lost, self._pressure)
 
@@ -162,6 +167,11 @@ class Client(PumpOwner):
         else:
             self._transport.resume_reading()
 
+    @property
+    def authenticated(self) -> bool:
+        """Whether it may make calls."""
+        return self._admission.done
+
     def close(self) -> None:
         """Ends the connection from our side; :attr:`gone` is done when its session has ended."""
         self._transport.abort()
@@ -170,7 +180,7 @@ class Client(PumpOwner):
         if error is not None:
             end_if_out_of_memory(error)
             logger.warning("the connection of %s broke: %r", self._transport.peer, error)
-        self._deadline.cancel()
+        self._admission.end()
         if self._keepalive_timer is not None:
             self._keepalive_timer.cancel()
         self._connection.close()
@@ -300,15 +310,23 @@ class Client(PumpOwner):
 
     # -- calls that the frame answers ----------------------------------------------------------
 
-    def _own_call(self, message: Call, procedure: Procedure[Any, Any]) -> Record | None:
+    def _own_call(
+        self, message: Call, procedure: Procedure[Any, Any]
+    ) -> Record | Awaitable[Record] | None:
         """The result of a call that is about the connection itself; None for a driver's."""
         number = procedure.number if procedure.program == gate.REMOTE else None
         if number == gate.AUTH_LIST:
-            self._admit()
-            return AuthListRet([_AUTH_NONE])
-        gate.check_authenticated(procedure, self.authenticated)
+            return self._admission.ways()
+        if number == gate.AUTH_POLKIT:
+            return self._admission.authorize()
+        if number in gate.AUTH_SASL:
+            message.arguments()
+            raise not_offered()
+        gate.check_authenticated(self.authenticated)
         if number == gate.OPEN:
             return self._open(message.arguments())
+        if number == gate.SET_IDENTITY:
+            return self._take_identity(message.arguments())
         if number == gate.CLOSE:
             self._closing = True
             return VOID
@@ -320,12 +338,17 @@ class Client(PumpOwner):
             return ConnectSupportsFeatureRet(1)
         return None
 
+    def _take_identity(self, args: Any) -> Record:
+        gate.check_open(self._opened)
+        readonly = self._session.identity.readonly
+        self._session.identity = claimed_identity(
+            self._transport.peer, args.params, readonly=readonly
+        )
+        return VOID
+
     def _admit(self) -> None:
-        if not self.authenticated:
-            self.authenticated = True
-            self._connection.limit_length(MAX_LENGTH)
-            self._deadline.cancel()
-            self._changed(self)
+        self._connection.limit_length(MAX_LENGTH)
+        self._changed(self)
 
     def _open(self, args: Any) -> Record:
         if self._opened:

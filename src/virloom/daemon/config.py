@@ -21,7 +21,7 @@ _WITHOUT_MEANING = frozenset((
     "ovs_timeout", "prio_workers", "unix_sock_admin_perms",
 ))  # fmt: skip
 
-_AUTH = ("none",)
+_AUTH = ("none", "polkit")
 
 
 class DaemonConfig:
@@ -30,9 +30,11 @@ class DaemonConfig:
     Attributes:
         unix_sock_group: The group of both sockets; None leaves it.
         unix_sock_ro_perms: Mode of the read-only socket, octal.
-        unix_sock_rw_perms: Mode of the other, octal; without authentication only its owner may.
+        unix_sock_rw_perms: Mode of the other, octal; None: everybody's where clients authenticate,
+            else its owner's.
         unix_sock_dir: Where the sockets are; None for the usual place.
-        auth_unix_ro: How clients of the read-only socket authenticate; ``none``.
+        auth_unix_ro: How clients of the read-only socket authenticate: ``none``, ``polkit``, or
+            None for the default (:mod:`virloom.daemon.authentication`).
         auth_unix_rw: Likewise for the other.
         max_clients: Clients at once.
         max_anonymous_clients: Clients at once that have not authenticated.
@@ -48,10 +50,10 @@ class DaemonConfig:
     def __init__(self) -> None:
         self.unix_sock_group: str | None = None
         self.unix_sock_ro_perms = "0777"
-        self.unix_sock_rw_perms = "0700"
+        self.unix_sock_rw_perms: str | None = None
         self.unix_sock_dir: str | None = None
-        self.auth_unix_ro = "none"
-        self.auth_unix_rw = "none"
+        self.auth_unix_ro: str | None = None
+        self.auth_unix_rw: str | None = None
         self.max_clients = 5000
         self.max_anonymous_clients = 20
         self.max_client_requests = 5
@@ -91,6 +93,10 @@ class DaemonConfig:
             keepalive_count=self.keepalive_count,
         )
 
+    def mode_for_writers(self, *, authenticated: bool) -> str:
+        """Mode of the socket for all calls; *authenticated*: its clients say who they are."""
+        return self.unix_sock_rw_perms or ("0777" if authenticated else "0700")
+
     def _set(self, name: str, value: Setting, place: str) -> None:
         if name in _WITHOUT_MEANING:
             return
@@ -114,14 +120,14 @@ def _check_text(name: str, value: str, place: str) -> None:
     if name.endswith("_perms") and not re.fullmatch(r"0?[0-7]{3}", value):
         raise _wrong(place, f'{name} must be an octal mode such as "0770", not "{value}"')
     if name.startswith("auth_") and value not in _AUTH:
-        if value in ("polkit", "sasl"):
+        if value == "sasl":
             raise ConfigUnsupported(
                 f"{place}: {name} = \"{value}\": this daemon has no '{value}' authentication yet",
                 domain=ErrorDomain.CONF,
-                remedy=f'set {name} = "none", and bound who may connect by unix_sock_group and '
-                "the sockets' modes",
+                remedy=f'set {name} = "polkit", or "none" with unix_sock_group and the sockets\' '
+                "modes to bound who may connect",
             )
-        raise _wrong(place, f'{name} must be "none", not "{value}"')
+        raise _wrong(place, f'{name} must be "none" or "polkit", not "{value}"')
 
 
 def _line_of(name: str, text: str) -> int:

@@ -3,31 +3,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from virloom.enums.error import ErrorDomain
-from virloom.errors import AuthFailed, InternalError, Rpc
-from virloom.procedures.record import Procedure
+from virloom.errors import InternalError, Rpc
 
 REMOTE = 0x20008086
 
 #: Numbers of the remote program that the frame itself answers.
-OPEN, CLOSE, SUPPORTS_FEATURE, AUTH_LIST = 1, 2, 60, 66
-_OTHER_AUTH = frozenset((67, 68, 69, 70))
+OPEN, CLOSE, SUPPORTS_FEATURE, AUTH_LIST, AUTH_POLKIT = 1, 2, 60, 66, 70
+AUTH_SASL = frozenset((67, 68, 69))
+SET_IDENTITY = 419
 
 #: ``VIR_DRV_FEATURE_PROGRAM_KEEPALIVE``
 KEEPALIVE_FEATURE = 10
 
 
-def check_authenticated(procedure: Procedure[Any, Any], authenticated: bool) -> None:
+def check_authenticated(authenticated: bool) -> None:
     """Refuses all but authentication before it.
 
     Raises:
         Rpc: The client has to authenticate first.
-        AuthFailed: It asks for a way that is not offered.
     """
-    if procedure.program == REMOTE and procedure.number in _OTHER_AUTH:
-        raise AuthFailed("this way of authentication is not offered here", domain=ErrorDomain.RPC)
     if not authenticated:
         raise Rpc("authentication required", domain=ErrorDomain.RPC)
 

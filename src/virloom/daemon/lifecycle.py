@@ -10,6 +10,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from virloom.daemon.authentication import Authentication, choose
 from virloom.daemon.config import DaemonConfig
 from virloom.daemon.memory import end_if_out_of_memory
 from virloom.daemon.notify import notify
@@ -77,11 +78,12 @@ async def serve(
     done = asyncio.Event()
     directory = Path(config.unix_sock_dir) if config.unix_sock_dir else places.run
     ensure_directory(directory, 0o700 if places.session else 0o755)
+    authentication = choose(config, places)
     sockets = activated(spec)
     service = await spec.open(places)
     try:
-        sockets = sockets or own(spec, config, directory)
-        await _serve(service, sockets, config, timeout, done, ready, loop)
+        sockets = sockets or own(spec, config, authentication, directory)
+        await _serve(service, sockets, config, authentication, timeout, done, ready, loop)
     finally:
         release(sockets)
         await service.close()
@@ -91,6 +93,7 @@ async def _serve(
     service: Service,
     sockets: list[Listening],
     config: DaemonConfig,
+    authentication: Authentication,
     timeout: int,
     done: asyncio.Event,
     ready: Any,
@@ -99,7 +102,8 @@ async def _serve(
     idle = _Idle(timeout, service, done)
     server = Server(service, config.limits(), lambda: idle.look(server.clients))
     for entry in sockets:
-        server.listen(entry.socket, readonly=entry.readonly)
+        polkit = authentication.of(readonly=entry.readonly)
+        server.listen(entry.socket, readonly=entry.readonly, polkit=polkit)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, done.set)
     loop.add_signal_handler(signal.SIGHUP, _reload, service)

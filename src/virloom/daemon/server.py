@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from virloom.daemon.client import Client
 from virloom.daemon.limits import Limits
+from virloom.daemon.polkit import Polkit
 from virloom.daemon.service import Service
 from virloom.transport.unix import Server as Listener
 from virloom.transport.unix import SocketTransport, serve
@@ -41,21 +42,28 @@ class Server:
         """How many there are."""
         return len(self._clients)
 
-    def listen(self, listening: socket.socket, *, readonly: bool) -> None:
-        """Accepts on a socket from now on."""
+    def listen(
+        self, listening: socket.socket, *, readonly: bool, polkit: Polkit | None = None
+    ) -> None:
+        """Accepts on a socket from now on; *polkit* says who may use it."""
 
         def accepted(transport: SocketTransport) -> None:
-            self._accept(transport, readonly=readonly)
+            self._accept(transport, readonly, polkit)
 
         self._listeners.append(serve(listening, accepted))
 
-    def _accept(self, transport: SocketTransport, *, readonly: bool) -> None:
+    def _accept(self, transport: SocketTransport, readonly: bool, polkit: Polkit | None) -> None:
         if len(self._clients) >= self._limits.clients:
             logger.warning("a client is sent away: there are %d already", len(self._clients))
             transport.abort()
             return
         client = Client(
-            self._service, transport, self._limits, readonly=readonly, changed=self._changed
+            self._service,
+            transport,
+            self._limits,
+            readonly=readonly,
+            changed=self._changed,
+            polkit=polkit,
         )
         self._clients.add(client)
         self._changed(client)

@@ -9,6 +9,7 @@ import socket
 from pathlib import Path
 from typing import NamedTuple
 
+from virloom.daemon.authentication import Authentication
 from virloom.daemon.config import DaemonConfig
 from virloom.daemon.spec import DaemonSpec
 from virloom.errors import system_failure
@@ -46,7 +47,9 @@ def activated(spec: DaemonSpec) -> list[Listening]:
     return found
 
 
-def own(spec: DaemonSpec, config: DaemonConfig, directory: Path) -> list[Listening]:
+def own(
+    spec: DaemonSpec, config: DaemonConfig, authentication: Authentication, directory: Path
+) -> list[Listening]:
     """The daemon's own two sockets in *directory*, with owner and modes as configured.
 
     The caller is the only daemon of this kind here.
@@ -55,8 +58,9 @@ def own(spec: DaemonSpec, config: DaemonConfig, directory: Path) -> list[Listeni
         SystemFailure: One cannot be made.
     """
     made = []
+    writers = config.mode_for_writers(authenticated=authentication.write is not None)
     for name, perms, readonly in (
-        (spec.socket, config.unix_sock_rw_perms, False),
+        (spec.socket, writers, False),
         (spec.readonly_socket, config.unix_sock_ro_perms, True),
     ):
         path = directory / name

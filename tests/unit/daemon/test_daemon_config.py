@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from virloom.daemon import logs
+from virloom.daemon.authentication import choose
 from virloom.daemon.config import DaemonConfig
 from virloom.daemon.places import Places
 from virloom.daemon.units import render
@@ -42,7 +43,7 @@ def test_values_are_taken(tmp_path: Path) -> None:
         ("max_clients = 0\n", 1, "max_clients must be a number from 1, not 0"),
         ("unix_sock_group = 5\n", 1, "unix_sock_group must be a string, not 5"),
         ('unix_sock_rw_perms = "0999"\n', 1, 'an octal mode such as "0770", not "0999"'),
-        ('auth_unix_rw = "magic"\n', 1, 'auth_unix_rw must be "none", not "magic"'),
+        ('auth_unix_rw = "magic"\n', 1, 'auth_unix_rw must be "none" or "polkit", not "magic"'),
         ("log_level = 5\n", 1, "log_level must be a number from 1 to 4, not 5"),
     ],
 )
@@ -55,9 +56,23 @@ def test_what_is_wrong_is_told_with_its_line(
     assert said in error.value.message
 
 
-def test_polkit_is_refused_not_ignored(tmp_path: Path) -> None:
-    with pytest.raises(ConfigUnsupported, match="no 'polkit' authentication yet"):
-        load(tmp_path, 'auth_unix_rw = "polkit"\n')
+def test_sasl_is_refused_not_ignored(tmp_path: Path) -> None:
+    with pytest.raises(ConfigUnsupported, match="no 'sasl' authentication yet"):
+        load(tmp_path, 'auth_unix_rw = "sasl"\n')
+
+
+def test_polkit_opens_the_socket_to_everybody(tmp_path: Path) -> None:
+    assert load(tmp_path, "").mode_for_writers(authenticated=False) == "0700"
+    assert load(tmp_path, "").mode_for_writers(authenticated=True) == "0777"
+    config = load(tmp_path, 'auth_unix_rw = "polkit"\nunix_sock_rw_perms = "0770"\n')
+    assert config.mode_for_writers(authenticated=True) == "0770"
+
+
+def test_a_users_daemon_cannot_ask_polkit(tmp_path: Path) -> None:
+    config = load(tmp_path, 'auth_unix_rw = "polkit"\n')
+    with pytest.raises(ConfigUnsupported, match="polkit can be asked by a daemon of root only"):
+        choose(config, Places.of_user())
+    assert choose(load(tmp_path, ""), Places.of_user()) == (None, None)
 
 
 def test_a_file_that_is_asked_for_must_exist(tmp_path: Path) -> None:

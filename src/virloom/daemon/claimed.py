@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An identity that a relay states for its client (``CONNECT_SET_IDENTITY``)."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from virloom.endpoint.identity import Identity
+from virloom.enums.error import ErrorDomain
+from virloom.errors import AccessDenied, ArgumentUnsupported, InvalidArg
+from virloom.procedures.types import TypedParam
+from virloom.transport.base import PeerIdentity
+
+_LLONG, _ULLONG, _STRING = 3, 4, 7
+_TYPE_NAMES = ("int", "uint", "llong", "ullong", "double", "boolean", "string")
+
+#: libvirt's names (``VIR_CONNECT_IDENTITY_*``): the type of each, and our field if we have one.
+_PARAMETERS: dict[str, tuple[int, str | None]] = {
+    "user-name": (_STRING, None),
+    "unix-user-id": (_ULLONG, "uid"),
+    "group-name": (_STRING, None),
+    "unix-group-id": (_ULLONG, "gid"),
+    "process-id": (_LLONG, "pid"),
+    "process-time": (_ULLONG, None),
+    "sasl-user-name": (_STRING, "sasl_user"),
+    "x509-distinguished-name": (_STRING, "tls_name"),
+    "selinux-context": (_STRING, None),
+}
+
+
+def claimed_identity(
+    peer: PeerIdentity, parameters: list[TypedParam], *, readonly: bool
+) -> Identity:
+    """The identity that *peer* states for whom it speaks.
+
+    Raises:
+        AccessDenied: It may not speak for others: it is neither root nor our own user.
+        ArgumentUnsupported: A parameter that we do not know.
+        InvalidArg: One of a wrong type, or twice.
+    """
+    if peer.uid is None or peer.uid not in (0, os.geteuid()):
+        raise AccessDenied(
+            "only root and the daemon's own user may state an identity", domain=ErrorDomain.ACCESS
+        )
+    fields: dict[str, Any] = {}
+    seen: set[str] = set()
+    for parameter in parameters:
+        name, value = parameter.field, parameter.value
+        if name not in _PARAMETERS:
+            raise ArgumentUnsupported(f"parameter '{name}' not supported")
+        kind, field = _PARAMETERS[name]
+        if value.type != kind:
+            raise InvalidArg(
+                f"invalid type '{_TYPE_NAMES[value.type - 1]}' for parameter '{name}', "
+                f"expected '{_TYPE_NAMES[kind - 1]}'"
+            )
+        if name in seen:
+            raise InvalidArg(f"parameter '{name}' occurs multiple times")
+        seen.add(name)
+        if field is not None:
+            fields[field] = value.value
+    return Identity(**fields, readonly=readonly)
