@@ -82,6 +82,7 @@ def lines(
         yield ""
         yield from report.suspects(comparisons, paths)
     yield ""
+    yield from report.without_model(comparisons)
     yield from report.coverage(paths, full=full)
     yield from report.summary(comparisons)
 

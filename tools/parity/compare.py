@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from tools.parity import normal
-from tools.parity.outcome import Outcome, Refusal
+from tools.parity.outcome import CRASHED, Outcome, Refusal
 
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|\d+")
 
@@ -20,7 +20,7 @@ class Comparison(NamedTuple):
 
     Attributes:
         name: Of the document.
-        verdict: Whether both accept it, or refuse it alike.
+        verdict: Whether both accept it, or refuse it alike; None if libvirt's process ends over it.
         document: Whether both make the same document of it; None if it is not accepted by both.
         options: Whether both make the same command line, or give none for the same reason;
             None if it is not accepted by both.
@@ -28,7 +28,7 @@ class Comparison(NamedTuple):
     """
 
     name: str
-    verdict: bool
+    verdict: bool | None
     document: bool | None
     options: bool | None
     causes: list[tuple[str, str, str]]
@@ -36,10 +36,14 @@ class Comparison(NamedTuple):
 
 def compare(name: str, given: str, theirs: Outcome, ours: Outcome) -> Comparison:
     """Compares what libvirt made of *given* (*theirs*) and what Virloom made of it."""
+    if theirs.document == CRASHED:
+        return Comparison(name, None, None, None, [])
     if isinstance(theirs.document, Refusal) or isinstance(ours.document, Refusal):
         causes = list(_verdict_causes("verdict", theirs.document, ours.document))
         return Comparison(name, not causes, None, None, causes)
     causes = list(_document_causes(given, theirs.document, ours.document))
+    if theirs.native == CRASHED:
+        return Comparison(name, True, not causes, None, causes)
     native = list(_native_causes(given, theirs.native, ours.native))
     return Comparison(name, True, not causes, not native, causes + native)
 

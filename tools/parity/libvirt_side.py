@@ -2,15 +2,15 @@
 """Asks libvirt 9's embedded driver; run by the interpreter that has its binding.
 
 ``/usr/bin/python3 libvirt_side.py ROOT DOCUMENTS OUTCOMES``: DOCUMENTS is a JSON list of texts;
-each gets one line of OUTCOMES, written at once, so that whoever started this knows how far it
-came.
+each gets two lines of OUTCOMES, what became of it and its command line. Each is written at once,
+so that whoever started this knows how far it came.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,14 @@ def main(root: str, documents: str, outcomes: str) -> int:
     connection = libvirt.open(f"qemu:///embed?root={root}")
     with open(outcomes, "a", encoding="utf-8") as output:
         for text in json.loads(Path(documents).read_text(encoding="utf-8")):
-            print(json.dumps(ask(libvirt, connection, text)), file=output, flush=True)
+            for answer in ask(libvirt, connection, text):
+                print(json.dumps(answer), file=output, flush=True)
     connection.close()
     return 0
 
 
-def ask(libvirt: Any, connection: Any, text: str) -> dict[str, Any]:
-    """Defines one document, looks at it, and undefines it."""
+def ask(libvirt: Any, connection: Any, text: str) -> Iterator[Any]:
+    """Defines one document, looks at it, and undefines it; then asks for its command line."""
 
     def attempt(action: Callable[[], str]) -> Any:
         try:
@@ -49,10 +50,11 @@ def ask(libvirt: Any, connection: Any, text: str) -> dict[str, Any]:
         return told
 
     document = attempt(define)
-    native = None
+    yield document
     if isinstance(document, str):
-        native = attempt(lambda: connection.domainXMLToNative("qemu-argv", text, 0))
-    return {"document": document, "native": native}
+        yield attempt(lambda: connection.domainXMLToNative("qemu-argv", text, 0))
+    else:
+        yield None
 
 
 if __name__ == "__main__":

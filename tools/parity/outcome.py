@@ -19,6 +19,10 @@ class Refusal(NamedTuple):
         return self.code, self.domain
 
 
+#: The answer where libvirt's process ended over a document: there is nothing to compare with.
+CRASHED = Refusal(-1, -1, "libvirt's process ended over this document")
+
+
 class Outcome(NamedTuple):
     """A document's fate.
 

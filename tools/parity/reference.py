@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tools.parity.outcome import Outcome, Refusal, from_json
+from tools.parity.outcome import CRASHED, Outcome, from_json
 
 #: The interpreter of Debian's binding.
 INTERPRETER = "/usr/bin/python3"
@@ -23,8 +23,6 @@ _LIMIT = 900
 
 #: Stands for the directory of the driver in what is kept.
 _ROOT = "@ROOT@"
-
-_CRASHED = Refusal(-1, -1, "libvirt's process ended over this document")
 
 
 def answers(documents: dict[str, str], *, renew: bool = False) -> dict[str, Outcome]:
@@ -62,14 +60,20 @@ def _ask(texts: list[str]) -> list[dict[str, Any]]:
     """The outcomes of all *texts*; one that ends libvirt's process has that as its outcome."""
     found: list[dict[str, Any]] = []
     while len(found) < len(texts):
-        found += _run(texts[len(found) :])
-        if len(found) < len(texts):
-            found.append({"document": _CRASHED, "native": None})
+        lines = _run(texts[len(found) :])
+        if len(lines) % 2:
+            lines.append(CRASHED)
+        found += [
+            {"document": document, "native": native}
+            for document, native in zip(lines[::2], lines[1::2], strict=True)
+        ]
+        if len(found) < len(texts) and lines[-1] is not CRASHED:
+            found.append({"document": CRASHED, "native": None})
     return found
 
 
-def _run(texts: list[str]) -> list[dict[str, Any]]:
-    """The outcomes of the first of *texts*, as far as one process came."""
+def _run(texts: list[str]) -> list[Any]:
+    """Two answers for each of the first of *texts*, as far as one process came."""
     with tempfile.TemporaryDirectory(prefix="parity-") as place:
         root, outcomes = Path(place, "r"), Path(place, "outcomes")
         Path(place, "documents").write_text(json.dumps(texts), encoding="utf-8")

@@ -88,6 +88,13 @@ def suspects(
             yield f"{path}: {len(groups[path])} documents, never the same: {', '.join(bad)}"
 
 
+def without_model(comparisons: Sequence[Comparison]) -> Iterator[str]:
+    """The documents over which libvirt's own process ends."""
+    names = [comparison.name for comparison in comparisons if comparison.verdict is None]
+    if names:
+        yield f"libvirt's process ends over {len(names)}: {', '.join(names)}"
+
+
 def coverage(touched: dict[str, frozenset[str]], *, full: bool) -> Iterator[str]:
     """How many of the schema's paths that QEMU guests have the documents touch."""
     wanted = schema_paths() - foreign_paths()

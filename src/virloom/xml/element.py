@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, dataclass_transform
 
+from virloom.enums.error import ErrorDomain
 from virloom.xml.fields import Field, Role
 from virloom.xml.node import Node
 
@@ -71,6 +72,9 @@ class Element:
     """The element's own name, for classes that can be the root of a document."""
     schema_path: ClassVar[str] = ""
     """The path of the root in the schema: ``domain`` or ``domain/devices/disk``."""
+
+    error_domain: ClassVar[ErrorDomain] = ErrorDomain.XML
+    """Who speaks in errors about documents of this root."""
 
     _fields: ClassVar[dict[str, Field]] = {}
     _attributes: ClassVar[dict[str, Field]] = {}

@@ -26,12 +26,14 @@ class Kind(Generic[T]):
         show: Value to text; None for values that are text.
         plain: Its text never needs escaping.
         error: What a value that does not convert raises.
+        owned: Whether such an error is told as the document's own (its ``error_domain``) rather
+            than as the XML reader's; always so for errors other than XmlError.
         choices: The words that may stand.
         scaled: Text and ``unit`` attribute to value, for amounts.
         amount: Amount to text and unit.
     """
 
-    __slots__ = ("amount", "choices", "error", "parse", "plain", "scaled", "show")
+    __slots__ = ("amount", "choices", "error", "owned", "parse", "plain", "scaled", "show")
 
     def __init__(
         self,
@@ -40,6 +42,7 @@ class Kind(Generic[T]):
         *,
         plain: bool = True,
         error: type[VirloomError] = XmlError,
+        owned: bool = False,
         choices: tuple[str, ...] = (),
         scaled: Callable[[str, str | None], T] | None = None,
         amount: Callable[[T], tuple[str, str]] | None = None,
@@ -48,6 +51,7 @@ class Kind(Generic[T]):
         self.show = show
         self.plain = plain
         self.error = error
+        self.owned = owned or error is not XmlError
         self.choices = choices
         self.scaled = scaled
         self.amount = amount
@@ -189,4 +193,4 @@ INT: Kind[int] = Kind(_signed, str)
 YES_NO = _mapped({"yes": True, "no": False}, "'yes' or 'no'")
 ON_OFF = _mapped({"on": True, "off": False}, "'on' or 'off'")
 UUID: Kind[str] = Kind(_uuid, error=InternalError)
-MAC: Kind[str] = Kind(_mac)
+MAC: Kind[str] = Kind(_mac, owned=True)

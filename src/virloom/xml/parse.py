@@ -7,9 +7,11 @@ from __future__ import annotations
 import pyexpat as expat
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from virloom.enums.error import ErrorDomain
 from virloom.errors import VirloomError, XmlDetail, XmlError, XmlInvalidSchema
 from virloom.xml.element import Element
 from virloom.xml.fields import Field, Role
+from virloom.xml.kinds import STRING
 from virloom.xml.limits import Limits
 from virloom.xml.node import Markup, Node, declare_prefixes, is_text, keep_one_per_namespace
 
@@ -110,7 +112,7 @@ class _Reader:
                 # Else a mark of UTF-16 at the front would win over what the parser was told.
                 text.decode()
         except UnicodeError as error:
-            raise XmlDetail(f"{what}: not UTF-8: {error}") from None
+            raise XmlDetail(f"{what}: not UTF-8: {error}", domain=self.cls.error_domain) from None
         if len(data) > self.limits.size:
             raise XmlError(f"{what}: {len(data)} bytes, at most {self.limits.size} are read")
         try:
@@ -118,7 +120,8 @@ class _Reader:
         except expat.ExpatError as error:
             raise XmlDetail(
                 f"{what}:{error.lineno}: {expat.ErrorString(error.code)} "
-                f"at column {error.offset + 1}"
+                f"at column {error.offset + 1}",
+                domain=self.cls.error_domain,
             ) from None
         finally:
             # Bound methods in the parser and the parser in their object: without this a cycle.
@@ -239,7 +242,10 @@ class _Reader:
             self.stack.append((_NODE, tag, self.node, None, None))
             return
         if tag != self.cls.tag:
-            raise XmlError(f"expecting root element of '{self.cls.tag}', not '{tag[:64]}'")
+            raise XmlError(
+                f"expecting root element of '{self.cls.tag}', not '{tag[:64]}'",
+                domain=self.cls.error_domain,
+            )
         self.root = element = self.cls.__new__(self.cls)
         self.stack.append((_ELEMENT, tag, element, None, None))
         self._fill(element, attributes)
@@ -301,7 +307,7 @@ class _Reader:
                 attributes = element.take_attributes(attributes)
             except ValueError as error:
                 name, expected = error.args
-                raise self._mismatch(attributes[name], expected, XmlError, name) from None
+                raise self._mismatch(attributes[name], expected, STRING, name) from None
         known = element._attributes
         values = element.__dict__
         for name, text in attributes.items():
@@ -317,7 +323,7 @@ class _Reader:
                 try:
                     values[field.python] = field.parse(text)
                 except ValueError as error:
-                    raise self._mismatch(text, str(error), field.kind.error, name) from None
+                    raise self._mismatch(text, str(error), field.kind, name) from None
 
     def _beside(self, parent: Element, field: Field, attributes: dict[str, str]) -> None:
         for name, text in attributes.items():
@@ -346,7 +352,7 @@ class _Reader:
                 return kind.scaled(text, unit)
             return text if kind.parse is None else kind.parse(text)
         except ValueError as error:
-            raise self._mismatch(text, str(error), kind.error, attribute) from None
+            raise self._mismatch(text, str(error), kind, attribute) from None
         except VirloomError as error:
             raise type(error)(self._located(error.detail, attribute)) from None
 
@@ -446,10 +452,11 @@ class _Reader:
         return f"{self._path(attribute)}: {what} (line {self.parser.CurrentLineNumber})"
 
     def _mismatch(
-        self, text: str, expected: str, error: type[VirloomError], attribute: str = ""
+        self, text: str, expected: str, kind: Kind[Any], attribute: str = ""
     ) -> VirloomError:
+        domain = self.cls.error_domain if kind.owned else ErrorDomain.XML
         shown = text if len(text) <= 80 else f"{text[:80]}…"
-        return error(self._located(f"'{shown}' is not {expected}", attribute))
+        return kind.error(self._located(f"'{shown}' is not {expected}", attribute), domain=domain)
 
     def _excess(self, tag: str) -> VirloomError:
         limits = self.limits

@@ -4,28 +4,59 @@
 from __future__ import annotations
 
 from virloom.model.domain import Domain, unmodelled
+from virloom.model.domain.base import DomainElement
 from virloom.model.schema import schema
 from virloom.xml import parse_document
+from virloom.xml.fields import attribute, children, group, leaf, raw, verbatim
+from virloom.xml.kinds import STRING
+from virloom.xml.node import Node
+
+
+class _Disk(DomainElement):
+    """A disk of which little is modelled."""
+
+    tag = "disk"
+    schema_path = "domain/devices/disk"
+
+    type: str | None = attribute(STRING)
+    serial: str | None = leaf(STRING)
+    source: list[Node] = verbatim("source")
+
+
+class _Devices(DomainElement):
+    """Devices of which few are modelled."""
+
+    disks: list[_Disk] = children(_Disk, "disk")
+    hostdevs: list[Node] = verbatim("hostdev")
+
+
+class _Guest(DomainElement):
+    """A domain of which little is modelled."""
+
+    tag = "domain"
+    schema_path = "domain"
+
+    metadata: Node | None = raw()
+    sysinfo: list[Node] = verbatim("sysinfo")
+    devices: _Devices = group(_Devices)
 
 
 def test_everything_kept_word_for_word_is_named() -> None:
     text = (
-        "<domain type='qemu'><name>a</name><title>t</title>"
-        "<metadata><x xmlns='urn:x'/></metadata>"
-        "<sysinfo type='smbios'/><cputune><shares>1</shares></cputune>"
-        "<features><acpi/><hyperv mode='custom'/></features><devices>"
-        "<disk><source file='/a'/></disk>"
-        "<disk><source file='/a' fdgroup='x'><encryption format='luks'/></source></disk>"
+        "<domain type='qemu'><metadata><x xmlns='urn:x'/></metadata><cputune/>"
+        "<sysinfo type='smbios'/><devices><disk><serial>1</serial></disk>"
+        "<disk type='file' sgio='filtered'><source file='/a'/><vendor>x</vendor></disk>"
         "<hostdev mode='subsystem'/><hostdev mode='subsystem'/></devices></domain>"
     )
-    assert unmodelled(parse_document(Domain, text)) == [
-        "domain/cputune[1]",
+    assert unmodelled(parse_document(_Guest, text)) == [
         "domain/sysinfo[1]",
-        "domain/features/hyperv[1]",
-        "domain/devices/disk[2]/source/@fdgroup",
-        "domain/devices/disk[2]/source/encryption",
+        "domain/devices/disk[2]/source[1]",
+        "domain/devices/disk[2]/@sgio",
+        "domain/devices/disk[2]/vendor",
         "domain/devices/hostdev[1]",
         "domain/devices/hostdev[2]",
+        "domain/@type",
+        "domain/cputune",
     ]
 
 

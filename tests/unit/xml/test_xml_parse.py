@@ -19,7 +19,10 @@ from virloom.errors import (
     XmlInvalidSchema,
 )
 from virloom.model.domain import Disk, Domain
+from virloom.model.domain.base import DomainElement
 from virloom.xml import Limits, format_document, parse_document, parse_node
+from virloom.xml.fields import attribute
+from virloom.xml.kinds import STRING
 
 
 def _domain(inner: str = "", devices: str = "", **limits: int) -> Domain:
@@ -275,14 +278,21 @@ def test_numbers_are_read_as_strtoul_reads_them() -> None:
             _domain(f"<vcpu>{text}</vcpu>")
 
 
+class _Disk(DomainElement):
+    """A disk of which nothing but its type is modelled."""
+
+    tag = "disk"
+    schema_path = "domain/devices/disk"
+
+    type: str | None = attribute(STRING)
+
+
 def test_what_only_the_schema_knows_is_kept() -> None:
-    dom = _domain(
-        devices="<disk><source protocol='rbd' fdgroup='x'><snapshot name='s'/></source></disk>"
-    )
-    source = dom.devices.disks[0].source
-    assert source.extra.attributes == {"fdgroup": "x"}
-    assert [node.tag for node in source.extra.children] == ["snapshot"]
-    assert "<source protocol='rbd' fdgroup='x'>" in format_document(dom)
+    text = "<disk type='network' sgio='filtered'>\n  <vendor>ACME</vendor>\n</disk>\n"
+    disk = parse_document(_Disk, text)
+    assert disk.extra.attributes == {"sgio": "filtered"}
+    assert [node.tag for node in disk.extra.children] == ["vendor"]
+    assert format_document(disk) == text
 
 
 def test_what_nobody_knows_is_dropped_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:

@@ -147,9 +147,9 @@ class Domain(DomainElement):
             InternalError: It has no type.
         """
         if not self.name:
-            raise NoName
+            raise NoName(domain=self.error_domain)
         if not self.type:
-            raise InternalError("missing domain type attribute")
+            raise InternalError("missing domain type attribute", domain=self.error_domain)
 
     def implied(self, flags: FormatFlags) -> FormatFlags:
         """A guest that does not run has only a configuration."""

@@ -49,6 +49,8 @@ from virloom.drivers.qemu.command.sound import add_sounds
 from virloom.drivers.qemu.command.unsupported import refuse_unsupported
 from virloom.drivers.qemu.command.video import add_videos
 from virloom.drivers.qemu.command.watchdog import add_watchdogs
+from virloom.enums.error import ErrorDomain
+from virloom.errors import VirloomError
 from virloom.model.domain import Domain
 
 STEPS: tuple[Callable[[Assembly], None], ...] = (
@@ -100,10 +102,15 @@ def build(dom: Domain, caps: BinaryCaps, context: BuildContext) -> CommandLine:
         OperationInvalid: It asks for what this start cannot give.
         InternalError: The domain is not complete, or the context lacks a descriptor.
     """
-    refuse_unsupported(dom)
-    assembly = Assembly(dom, caps, context)
-    for step in STEPS:
-        step(assembly)
+    try:
+        refuse_unsupported(dom)
+        assembly = Assembly(dom, caps, context)
+        for step in STEPS:
+            step(assembly)
+    except VirloomError as error:
+        if error.domain == ErrorDomain.NONE:
+            error.domain = ErrorDomain.QEMU
+        raise
     return CommandLine(
         argv=assembly.args.argv,
         nodes=assembly.nodes,

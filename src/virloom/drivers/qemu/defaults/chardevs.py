@@ -106,9 +106,7 @@ def fill_chardevs(dom: Domain) -> None:
 def _fill_serial(serial: Serial) -> None:
     target = serial.target
     if target.type is None:
-        address = serial.address
-        kind = address.type if address is not None else None
-        target.type = {"usb": "usb-serial", "pci": "pci-serial"}.get(kind or "", "isa-serial")
+        target.type = "isa-serial"
     if target.model.name is None:
         target.model.name = _MODEL_OF_TARGET.get(target.type)
 

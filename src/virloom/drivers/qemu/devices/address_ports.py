@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from virloom.drivers.qemu.devices.controllers import ensure_controller
+from virloom.drivers.qemu.devices.describe import all_devices
 from virloom.enums.error import ErrorDomain
 from virloom.errors import XmlError
 from virloom.model.domain import Address, Controller, Device, Domain, Hub
@@ -40,6 +41,13 @@ def assign_virtio_serial(dom: Domain) -> None:
         elif address is not None and address.type == "virtio-serial" and device in consoles:
             # libvirt 9 takes the port that is asked for, and by mistake the next one as well.
             ports.get(address.controller or 0, set()).update((0, 1))
+    for device in all_devices(dom):
+        address = device.address
+        if device in consoles or device in channels or address is None:
+            continue
+        if address.type == "virtio-serial" and address.port:
+            # libvirt reserves a port for whatever says that it has one.
+            _take_serial_port(ports, room, address)
     for channel in channels:
         if _needs_serial_port(channel):
             _next_serial_port(dom, channel, ports, room)
@@ -47,10 +55,9 @@ def assign_virtio_serial(dom: Domain) -> None:
 
 def _needs_serial_port(device: Device) -> bool:
     address = device.address
-    if address is None or address.type in (None, "none"):
+    if address is None or address.type != "virtio-serial":
+        # An address of another kind is replaced.
         return True
-    if address.type != "virtio-serial":
-        return False
     # Port 0 stands for "any": libvirt cannot tell it from one that is not given.
     return not address.port
 
@@ -79,7 +86,7 @@ def _next_serial_port(
     dom: Domain, device: Device, ports: dict[int, set[int]], room: dict[int, int]
 ) -> None:
     wanted = device.address
-    only = wanted.controller if wanted is not None else None
+    only = wanted.controller if wanted is not None and wanted.type == "virtio-serial" else None
     for controller in sorted(ports) if only is None else [only]:
         # Port 0 is for the guest's console.
         for port in range(1, room.get(controller, 0)):

@@ -9,6 +9,7 @@ codes of the errors are libvirt's for the same mistake.
 from __future__ import annotations
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps, Parts
+from virloom.drivers.qemu.validate.addresses import check_addresses
 from virloom.drivers.qemu.validate.chardevs import check_chardevs, check_given_chardevs
 from virloom.drivers.qemu.validate.controllers import check_controllers, check_given_controllers
 from virloom.drivers.qemu.validate.devices import (
@@ -58,6 +59,7 @@ def validate(dom: Domain, caps: BinaryCaps) -> None:
     check_disks(dom)
     check_controllers(dom)
     check_chardevs(dom)
+    check_addresses(dom)
     check_devices(dom)
     check_graphics(dom)
 

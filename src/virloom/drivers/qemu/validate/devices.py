@@ -51,7 +51,7 @@ def check_given_devices(dom: Domain) -> None:
             raise XmlError("a random number device has no backend", domain=ErrorDomain.DOMAIN)
     balloon = devices.memballoon
     if balloon is not None and balloon.model is None:
-        raise XmlError("the memory balloon has no model", domain=ErrorDomain.NONE)
+        raise XmlError("the memory balloon has no model", domain=ErrorDomain.XML)
     if balloon is not None and balloon.model == "xen":
         raise InternalError("QEMU has no memory balloon of model 'xen'", domain=ErrorDomain.DOMAIN)
     ids = [audio.id for audio in devices.audios]

@@ -20,7 +20,7 @@ def check_given_cpu(dom: Domain) -> None:
     topology = cpu.topology
     for name in ("sockets", "dies", "cores", "threads"):
         if getattr(topology, name) == 0:
-            raise XmlError(f"CPU topology: {name} cannot be 0", domain=ErrorDomain.NONE)
+            raise XmlError(f"CPU topology: {name} cannot be 0", domain=ErrorDomain.XML)
     seen: set[str] = set()
     for feature in cpu.features:
         if not feature.name:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from virloom.errors import ConfigUnsupported, InternalError
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InternalError
 from virloom.model.domain import Address, Controller, Device, Domain, VirtioOptions
 
 Props = dict[str, Any]
@@ -44,9 +45,6 @@ class Buses:
         """``bus`` and ``addr`` (or what the bus calls them) for the device *user*.
 
         Empty for buses where QEMU finds the place: virtio-mmio, and no address at all.
-
-        Raises:
-            ConfigUnsupported: A kind of address that no device here takes.
         """
         kind = address.type if address is not None else None
         if address is None or kind in (None, "virtio-mmio", "unassigned"):
@@ -65,7 +63,8 @@ class Buses:
         if kind == "isa":
             pairs = (("iobase", address.iobase), ("irq", address.irq))
             return {key: value for key, value in pairs if value is not None}
-        raise ConfigUnsupported(f"address type '{kind}' of device '{user}' is not supported")
+        # libvirt 9 lets the other kinds pass, and tells QEMU nothing of them.
+        return {}
 
     def _pci(self, address: Address, user: str) -> Props:
         place: Props = {"bus": self.alias("pci", address.bus or 0, user)}
@@ -93,7 +92,7 @@ def virtio_driver(base: str, model: str | None, address: Address | None) -> str:
     """The name of a virtio device in its transport: ``virtio-blk`` on PCI is ``virtio-blk-pci``.
 
     Raises:
-        ConfigUnsupported: A transport that this machine type does not have.
+        InternalError: A transport that no virtio device has.
     """
     kind = address.type if address is not None and address.type is not None else "pci"
     if kind == "virtio-mmio":
@@ -101,7 +100,10 @@ def virtio_driver(base: str, model: str | None, address: Address | None) -> str:
     if kind == "pci":
         suffix = model.removeprefix("virtio") if model and model.startswith("virtio-") else ""
         return f"{base}-pci{suffix}"
-    raise ConfigUnsupported(f"address type '{kind}' is not supported for virtio devices")
+    raise InternalError(
+        f"a {base} has an address of type '{kind}', which no virtio device can have",
+        domain=ErrorDomain.QEMU,
+    )
 
 
 def virtio_options(driver: VirtioOptions) -> Props:
