@@ -22,7 +22,7 @@ from virloom.drivers.qemu.capabilities import (
     kvm,
 )
 from virloom.drivers.qemu.capabilities import cache as cache_module
-from virloom.drivers.qemu.capabilities.document import capabilities_xml
+from virloom.drivers.qemu.capabilities.document import SERVED, capabilities_xml
 from virloom.host.pidfd import reap
 from virloom.host.process import SpawnRequest, run, spawn
 from virloom.host.subreaper import child_subreaper
@@ -133,7 +133,8 @@ async def test_guests_are_told_as_libvirt_tells_them(cache: CapabilityCache) -> 
         os.chmod(name, 0o755)
         theirs = await run(["/usr/bin/python3", "-c", LIBVIRT, f"{name}/root"], timeout=60)
     ours = await capabilities_xml(cache, kvm=False)
-    assert guests_of(ours) == guests_of(theirs.stdout.decode())
+    known = guests_of(theirs.stdout.decode())
+    assert guests_of(ours) == {arch: known[arch] for arch in SERVED if arch in known}
     assert shape_of(ours) == shape_of(theirs.stdout.decode())
 
 

@@ -41,7 +41,7 @@ def set_metadata(metadata: Node | None, uri: str, prefix: str, text: str | None)
     if text is not None:
         node = _parsed(prefix, uri, text)
         changed.children = [*changed.elements(), node]
-    return changed if changed.elements() else None
+    return changed if changed.elements() or metadata is not None else None
 
 
 def _find(metadata: Node | None, uri: str) -> tuple[Node, str] | None:

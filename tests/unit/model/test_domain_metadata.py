@@ -72,7 +72,10 @@ def test_an_element_replaces_the_one_of_its_name_space() -> None:
     second = set_metadata(first, "urn:k", "k2", "<bar/>")
     assert second is not None
     assert [node.tag for node in second.elements()] == ["k2:bar"]
-    assert set_metadata(second, "urn:k", "k", None) is None
+    emptied = set_metadata(second, "urn:k", "k", None)
+    assert emptied is not None  # libvirt keeps the empty element
+    assert not emptied.elements()
+    assert set_metadata(None, "urn:k", "k", None) is None
 
 
 @pytest.mark.parametrize("text", ["foo", "<a/><b/>", "<a>", ""])

@@ -23,7 +23,7 @@ from virloom.enums.domain import (
     DomainUndefineFlagsValues,
 )
 from virloom.enums.error import ErrorDomain
-from virloom.errors import OperationFailed, OperationInvalid, system_failure
+from virloom.errors import OperationFailed, OperationInvalid, VirloomError, system_failure
 from virloom.model.domain import Domain
 from virloom.xml import FormatFlags, format_document, parse_document
 
@@ -39,7 +39,12 @@ def parse(text: str, validate: bool) -> Domain:
     Raises:
         XmlError: It is malformed, or not a domain of ours, with the element's path.
     """
-    return parse_document(Domain, text, validate=validate)
+    try:
+        return parse_document(Domain, text, validate=validate)
+    except VirloomError as exc:
+        if exc.domain == ErrorDomain.NONE:  # the parser does not know whose document it reads
+            exc.domain = ErrorDomain.DOMAIN
+        raise
 
 
 async def complete(driver: QemuDriver, model: Domain) -> Domain:
@@ -96,7 +101,7 @@ def admit(driver: QemuDriver, model: Domain, *, to_run: bool) -> Guest:
         )
     if to_run and (guest.active or guest.jobs.owner is not None):
         raise OperationInvalid(
-            f"domain is already active as '{guest.name}'", domain=ErrorDomain.DOMAIN
+            f"domain '{guest.name}' is already active", domain=ErrorDomain.DOMAIN
         )
     return guest
 

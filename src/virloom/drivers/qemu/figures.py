@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import Any
 
-from virloom.drivers.qemu.block.image import read_head
+from virloom.drivers.qemu.block.sizes import capacity_of, image_size
 from virloom.drivers.qemu.domain import Guest
+from virloom.drivers.qemu.process import usage
 from virloom.drivers.qemu.process.resources import alias_of, image_path
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.enums.domain import DomainMemoryStatTags, DomainStatsTypes
@@ -16,9 +16,6 @@ from virloom.errors import VirloomError
 
 #: A figure: name, libvirt's type of it, value.
 Figure = tuple[str, str, int | str]
-
-_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 #: Typed parameters of ``virDomainBlockStatsFlags`` and QEMU's names of them (qapi/block-core.json).
 BLOCK_PARAMETERS = (
@@ -58,6 +55,9 @@ _GUEST_MEMORY = (
     ("stat-htlb-pgfail", DomainMemoryStatTags.HUGETLB_PGFAIL, 1, "hugetlb_pgfail"),
 )
 
+#: QEMU's names of what a measurement has come to, in libvirt's order of them.
+_DIRTY_RATE_STATES = ("unstarted", "measuring", "measured")
+
 #: A balloon that has heard nothing of the guest says so with all bits set.
 _UNKNOWN = 2**64 - 1
 
@@ -79,6 +79,8 @@ async def ask(running: RunningGuest, wanted: int) -> dict[str, Any]:
     if wanted & DomainStatsTypes.BLOCK and running.model.devices.disks:
         queries["blockstats"] = ("query-blockstats", {})
         queries["block"] = ("query-block", {})
+    if wanted & DomainStatsTypes.DIRTYRATE:
+        queries["dirty-rate"] = ("query-dirty-rate", {})
     results = await asyncio.gather(
         *(running.execute(command, arguments) for command, arguments in queries.values()),
         return_exceptions=True,
@@ -102,6 +104,7 @@ def bulk(guest: Guest, wanted: int, answers: dict[str, Any]) -> list[Figure]:
         (DomainStatsTypes.VCPU, _vcpu),
         (DomainStatsTypes.INTERFACE, _interfaces),
         (DomainStatsTypes.BLOCK, _block),
+        (DomainStatsTypes.DIRTYRATE, _dirty_rate),
     )
     figures: list[Figure] = []
     for group, tell in groups:
@@ -117,10 +120,15 @@ def _state(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
 def _cpu(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
     if guest.running is None:
         return []
-    return [
+    figures: list[Figure] = [
         (f"cpu.{name.removeprefix('cpu_').removesuffix('_time')}", "ullong", value)
-        for name, value in cpu_total(guest.running)
+        for name, value in usage.cpu_total(guest.running)
     ]
+    figures.append(("cpu.cache.monitor.count", "uint", 0))  # nobody can ask for monitors yet
+    success, fail = usage.halt_polling(guest.running.pid)
+    figures.append(("cpu.haltpoll.success.time", "ullong", success))
+    figures.append(("cpu.haltpoll.fail.time", "ullong", fail))
+    return figures
 
 
 def _balloon(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
@@ -139,7 +147,7 @@ def _balloon(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
     figures += [(f"balloon.{names[tag]}", "ullong", value) for tag, value in told]
     if when is not None:
         figures.append(("balloon.last-update", "ullong", when))
-    figures.append(("balloon.rss", "ullong", resident(guest.running.pid)))
+    figures.append(("balloon.rss", "ullong", usage.resident(guest.running.pid)))
     return figures
 
 
@@ -164,7 +172,7 @@ def memory(running: RunningGuest, answers: dict[str, Any]) -> list[tuple[int, in
     stats = [(int(DomainMemoryStatTags.ACTUAL_BALLOON), current), *told]
     if when is not None:
         stats.append((int(DomainMemoryStatTags.LAST_UPDATE), when))
-    stats.append((int(DomainMemoryStatTags.RSS), resident(running.pid)))
+    stats.append((int(DomainMemoryStatTags.RSS), usage.resident(running.pid)))
     return stats
 
 
@@ -178,10 +186,13 @@ def _vcpu(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
     ]
     if guest.running is None:
         return figures
-    for number, thread in enumerate(vcpu_threads(guest.running)):
-        figures.append((f"vcpu.{number}.state", "int", 1))  # VIR_VCPU_RUNNING
-        figures.append((f"vcpu.{number}.time", "ullong", thread_time(guest.running.pid, thread)))
-        figures.append((f"vcpu.{number}.delay", "ullong", run_delay(guest.running.pid, thread)))
+    pid = guest.running.pid
+    for number, thread in enumerate(usage.vcpu_threads(guest.running)):
+        prefix = f"vcpu.{number}"
+        figures.append((f"{prefix}.state", "int", 1))  # VIR_VCPU_RUNNING
+        figures.append((f"{prefix}.time", "ullong", usage.thread_time(pid, thread)))
+        figures.append((f"{prefix}.wait", "ullong", usage.run_wait(pid, thread)))
+        figures.append((f"{prefix}.delay", "ullong", usage.run_delay(pid, thread)))
     return figures
 
 
@@ -198,14 +209,14 @@ def _interfaces(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
         if not target:
             continue
         figures.append((f"net.{number}.name", "string", target))
-        for name, value in zip(names, interface(target), strict=True):
+        for name, value in zip(names, usage.interface(target), strict=True):
             figures.append((f"net.{number}.{name}", "ullong", value))
     return figures
 
 
 def _block(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
     disks = guest.model.devices.disks
-    if guest.running is None or not disks:
+    if not disks:
         return []
     figures: list[Figure] = [("block.count", "uint", len(disks))]
     stats = _block_stats(answers)
@@ -215,6 +226,9 @@ def _block(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
         path = image_path(disk)
         if path:
             figures.append((f"{prefix}.path", "string", path))
+        if guest.running is None:
+            figures += _image_at_rest(prefix, path, disk.driver.type)
+            continue
         if disk.source.index is not None:
             figures.append((f"{prefix}.backingIndex", "uint", disk.source.index))
         alias = alias_of(disk)
@@ -223,16 +237,39 @@ def _block(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
                 figures.append((f"{prefix}.{name}", "ullong", int(stats[alias][key])))
         for name, value in block_sizes(answers, alias).items():
             figures.append((f"{prefix}.{name}", "ullong", value))
-        if path:
-            figures += _physical(prefix, path)
     return figures
 
 
-def _physical(prefix: str, path: str) -> list[Figure]:
+def _image_at_rest(prefix: str, path: str | None, image_format: str | None) -> list[Figure]:
+    """The sizes of an image that no guest has open; none of one that cannot be looked at."""
+    if not path:
+        return []
     try:
-        return [(f"{prefix}.physical", "ullong", image_size(path)[1])]
-    except OSError:
-        return []  # the file may be gone while QEMU has it open
+        allocation, physical = image_size(path)
+        capacity = capacity_of(path, image_format)
+    except (OSError, VirloomError):
+        return []
+    return [
+        (f"{prefix}.allocation", "ullong", allocation),
+        (f"{prefix}.capacity", "ullong", capacity),
+        (f"{prefix}.physical", "ullong", physical),
+    ]
+
+
+def _dirty_rate(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
+    """How fast the guest changes its memory, as last measured (``query-dirty-rate``)."""
+    told = answers.get("dirty-rate")
+    if told is None:
+        return []
+    figures: list[Figure] = [
+        ("dirtyrate.calc_status", "int", _DIRTY_RATE_STATES.index(told["status"])),
+        ("dirtyrate.calc_start_time", "llong", int(told["start-time"])),
+        ("dirtyrate.calc_period", "int", int(told["calc-time"])),
+        ("dirtyrate.calc_mode", "string", str(told.get("mode", "page-sampling"))),
+    ]
+    if "dirty-rate" in told:
+        figures.append(("dirtyrate.megabytes_per_second", "llong", int(told["dirty-rate"])))
+    return figures
 
 
 def _block_stats(answers: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -252,7 +289,7 @@ def device_of(qdev: str) -> str:
 
 
 def block_sizes(answers: dict[str, Any], alias: str) -> dict[str, int]:
-    """Highest byte written and size that the guest sees, of the disk with this alias."""
+    """Highest byte written, size that the guest sees, and bytes on the host's disk."""
     sizes: dict[str, int] = {}
     for item in answers.get("blockstats", ()):
         if device_of(str(item.get("qdev", ""))) == alias:
@@ -260,7 +297,10 @@ def block_sizes(answers: dict[str, Any], alias: str) -> dict[str, int]:
             sizes["allocation"] = int(parent.get("wr_highest_offset", 0))
     for item in answers.get("block", ()):
         if device_of(str(item.get("qdev", ""))) == alias and "inserted" in item:
-            sizes["capacity"] = int(item["inserted"]["image"]["virtual-size"])
+            image = item["inserted"]["image"]
+            sizes["capacity"] = int(image["virtual-size"])
+            if "actual-size" in image:
+                sizes["physical"] = int(image["actual-size"])
     return sizes
 
 
@@ -272,107 +312,3 @@ def block_total(answers: dict[str, Any], wanted: list[str]) -> dict[str, int]:
             for key in total:
                 total[key] += int(stats[key])
     return total
-
-
-# -- the kernel's figures ----------------------------------------------------------------------
-
-
-def cpu_total(running: RunningGuest) -> list[tuple[str, int]]:
-    """Nanoseconds of QEMU: all, in user mode, in system mode."""
-    user, system = running.cpu_times()
-    return [("cpu_time", user + system), ("user_time", user), ("system_time", system)]
-
-
-def vcpu_threads(running: RunningGuest) -> list[int]:
-    """The thread of each vCPU, in order."""
-    return [int(thread) for thread in running.record.runtime.get("vcpu_threads", ())]
-
-
-def _thread_stat(pid: int, thread: int) -> list[bytes]:
-    """The fields after the name in ``/proc/PID/task/TID/stat`` (proc(5)); none if it is gone."""
-    try:
-        with open(f"/proc/{pid}/task/{thread}/stat", "rb") as file:
-            stat = file.read()
-    except OSError:
-        return []
-    return stat[stat.rindex(b")") + 2 :].split()
-
-
-def thread_time(pid: int, thread: int) -> int:
-    """Nanoseconds that a thread has run; 0 if it is gone."""
-    fields = _thread_stat(pid, thread)
-    return (int(fields[11]) + int(fields[12])) * _TICK if fields else 0
-
-
-def last_cpu(pid: int, thread: int) -> int:
-    """The host CPU that a thread ran on last; -1 if it is gone."""
-    fields = _thread_stat(pid, thread)
-    return int(fields[36]) if fields else -1
-
-
-def run_delay(pid: int, thread: int) -> int:
-    """Nanoseconds that a thread has waited for a CPU (sched-stats.rst); 0 where it is not told."""
-    try:
-        with open(f"/proc/{pid}/task/{thread}/schedstat", "rb") as file:
-            return int(file.read().split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0
-
-
-def affinity(thread: int, length: int) -> bytes:
-    """The host CPUs that a thread may use, as a bit map of *length* bytes."""
-    bits = bytearray(length)
-    try:
-        cpus = os.sched_getaffinity(thread)
-    except OSError:
-        return bytes(bits)
-    for cpu in cpus:
-        if cpu // 8 < length:
-            bits[cpu // 8] |= 1 << (cpu % 8)
-    return bytes(bits)
-
-
-def resident(pid: int) -> int:
-    """KiB of memory that a process has in RAM; 0 if it is gone."""
-    try:
-        with open(f"/proc/{pid}/statm", "rb") as file:
-            return int(file.read().split()[1]) * _PAGE // 1024
-    except (OSError, IndexError):
-        return 0
-
-
-def interface(name: str) -> tuple[int, ...]:
-    """Counters of a tap as its guest sees them: what the host receives, the guest has sent."""
-    order = (
-        "tx_bytes", "tx_packets", "tx_errors", "tx_dropped",
-        "rx_bytes", "rx_packets", "rx_errors", "rx_dropped",
-    )  # fmt: skip
-    values = []
-    for counter in order:
-        with open(f"/sys/class/net/{name}/statistics/{counter}", encoding="ascii") as file:
-            values.append(int(file.read()))
-    return tuple(values)
-
-
-def image_size(path: str) -> tuple[int, int]:
-    """Bytes that an image occupies and bytes that it is long; a block device has only the second.
-
-    Raises:
-        OSError: It cannot be looked at.
-    """
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        status = os.fstat(fd)
-        length = os.lseek(fd, 0, os.SEEK_END)
-    finally:
-        os.close(fd)
-    return status.st_blocks * 512 or length, length
-
-
-def capacity_of(path: str, image_format: str | None) -> int:
-    """Bytes that a guest sees of an image that no guest runs on."""
-    head = read_head(path)
-    if image_format == "qcow2":
-        # docs/interop/qcow2.txt: bytes 24 to 31 of the header are the virtual size.
-        return int.from_bytes(head.data[24:32], "big")
-    return image_size(path)[1]

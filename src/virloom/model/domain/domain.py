@@ -157,10 +157,13 @@ class Domain(DomainElement):
         return flags if running else flags | FormatFlags.INACTIVE
 
     def adapted(self, flags: FormatFlags) -> Self:
-        """The name space only where it is used."""
+        """The name space only where it is used; for another host, no label that this one gave."""
+        changes: dict[str, object] = {}
         if self.xmlns_qemu is not None and not self._uses_qemu_namespace():
-            return self.beside(xmlns_qemu=None)
-        return self
+            changes["xmlns_qemu"] = None
+        if flags & FormatFlags.MIGRATABLE and self.seclabels:
+            changes["seclabels"] = [label for label in self.seclabels if not label.given_here]
+        return self.beside(**changes) if changes else self
 
     def _uses_qemu_namespace(self) -> bool:
         return bool(

@@ -18,6 +18,11 @@ class Seclabel(Element):
     imagelabel: str | None = leaf(STRING)
     baselabel: str | None = leaf(STRING)
 
+    @property
+    def given_here(self) -> bool:
+        """Whether this host's driver chose the label of a running guest."""
+        return self.type == "dynamic" and self.imagelabel is not None and self.baselabel is None
+
 
 class SourceSeclabel(Element):
     """``<seclabel model='dac' relabel='no'/>`` of one source."""

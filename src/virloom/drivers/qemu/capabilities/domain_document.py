@@ -33,9 +33,6 @@ _TYPES = (
 #: libvirt's names where QEMU calls itself otherwise.
 _ARCH_OF_QEMU = {"i386": "i686", "arm": "armv7l", "or1k": "or32"}
 
-#: More need an IOMMU that remaps interrupts, which is not served.
-_MOST_VCPUS = 255
-
 #: Video models by the device that each of them is.
 _VIDEOS = {
     "vga": "VGA",
@@ -150,7 +147,7 @@ def document(kind: Kind, firmware: Sequence[Firmware]) -> str:
         f"  <domain>{kind.type}</domain>",
         f"  <machine>{escape(kind.machine.name)}</machine>",
         f"  <arch>{kind.arch}</arch>",
-        f"  <vcpu max='{min(kind.machine.cpu_max, _MOST_VCPUS)}'/>",
+        f"  <vcpu max='{kind.machine.cpu_max}'/>",
         "  <iothreads supported='no'/>",
         *_os(firmware),
         *_cpu(kind),

@@ -13,6 +13,7 @@ from virloom.drivers.qemu.handlers.host import Host
 from virloom.drivers.qemu.handlers.lifecycle import Lifecycle
 from virloom.drivers.qemu.handlers.listing import Listing
 from virloom.drivers.qemu.handlers.memory import Memory
+from virloom.drivers.qemu.handlers.messages import Messages
 from virloom.drivers.qemu.handlers.monitor import RawMonitor
 from virloom.drivers.qemu.handlers.native import Native
 from virloom.drivers.qemu.handlers.saved import Saved
@@ -29,6 +30,7 @@ GROUPS = (
     Documents,
     Events,
     Memory,
+    Messages,
     Console,
     RawMonitor,
     Native,

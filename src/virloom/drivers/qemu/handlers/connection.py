@@ -23,6 +23,10 @@ LIB_VERSION = 9_000_000
 _FEATURES = frozenset({8, 9, 10, 14, 15})
 
 
+#: What libvirt answers for emulated guests, whatever their machine.
+_EMULATED_VCPUS = 16
+
+
 class Connection:
     """Handlers of the connection."""
 
@@ -76,6 +80,8 @@ class Connection:
         kind = (args.type or "qemu").lower()
         if kind not in ("qemu", "kvm"):
             raise InvalidArg(f"unknown type '{args.type}'", domain=ErrorDomain.QEMU)
+        if kind == "qemu":  # libvirt's fixed answer; domain capabilities tell it by machine
+            return p.ConnectGetMaxVcpusRet(_EMULATED_VCPUS)
         caps = await self._driver.capabilities.get(find_emulator(os.uname().machine, kind))
         default = caps.default_machine
         return p.ConnectGetMaxVcpusRet(caps.machine(default).cpu_max if default else 0)

@@ -27,6 +27,7 @@ from virloom.errors import (
     InvalidArg,
     OperationAborted,
     OperationFailed,
+    OperationInvalid,
     system_failure,
 )
 from virloom.host.files import Directory
@@ -80,9 +81,7 @@ class Console:
             if not running.model.devices.videos:
                 raise InvalidArg("domain has no video device", domain=ErrorDomain.QEMU)
             if args.screen:
-                raise InvalidArg(
-                    f"there is no screen {args.screen}; the first is 0", domain=ErrorDomain.QEMU
-                )
+                raise OperationInvalid("no such screen ID", domain=ErrorDomain.QEMU)
             data, mime = await _screendump(running)
         call.attach_stream(BytesStream(data))
         return p.DomainScreenshotRet(mime)

@@ -80,7 +80,7 @@ class Documents:
         text = _read(model, args.type, args.uri)
         if text is None:
             raise NoDomainMetadata(
-                f"no {_label(args.type)} for domain '{guest.name}'", domain=ErrorDomain.DOMAIN
+                "Requested metadata element is not present", domain=ErrorDomain.DOMAIN
             )
         return p.DomainGetMetadataRet(text)
 

@@ -29,7 +29,7 @@ from virloom.errors import (
 from virloom.host import memory
 from virloom.host.boot import cpu_count
 from virloom.host.sysinfo import smbios
-from virloom.host.topology import cpu_times, online_cpus, present_cpus, read_topology
+from virloom.host.topology import CpuTimes, cpu_times, online_cpus, present_cpus, read_topology
 from virloom.procedures import connect as p
 from virloom.procedures import domain as d
 from virloom.procedures.record import Void, typed_value
@@ -160,12 +160,12 @@ class Host:
             times = cpu_times(None if args.cpu_num == -1 else args.cpu_num)
         except OSError as exc:
             raise system_failure("cannot read '/proc/stat'", exc) from exc
+        if args.nparams == 0:
+            return p.NodeGetCPUStatsRet([], len(CpuTimes._fields))
         if times is None:
             raise InvalidArg(
                 f"CPU {args.cpu_num} is not online; there are {online_cpus()}",
             )
-        if args.nparams == 0:
-            return p.NodeGetCPUStatsRet([], len(times))
         _check_number(args.nparams, len(times))
         stats = [p.NodeGetCPUStats(name, value) for name, value in times._asdict().items()]
         return p.NodeGetCPUStatsRet(stats, len(stats))

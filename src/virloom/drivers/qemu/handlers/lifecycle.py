@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from virloom.drivers.qemu.admission import (
     admit,
     complete,
@@ -29,7 +31,7 @@ from virloom.enums.domain import (
     DomainUndefineFlagsValues,
 )
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, InvalidArg, OperationInvalid
+from virloom.errors import ArgumentUnsupported, ConfigUnsupported, InvalidArg, OperationInvalid
 from virloom.model.domain import Domain
 from virloom.procedures import domain as p
 from virloom.procedures.types import NonnullDomain
@@ -41,6 +43,9 @@ _START_FLAGS = (
     | DomainCreateFlags.START_FORCE_BOOT
     | DomainCreateFlags.START_RESET_NVRAM
 )
+
+
+_AGENT_CHANNEL = "org.qemu.guest_agent.0"
 
 
 class Lifecycle:
@@ -207,11 +212,7 @@ class Lifecycle:
         async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
             running = guest.require_running()
             if flags and not flags & known.ACPI_POWER_BTN:
-                raise ConfigUnsupported(
-                    "the guest agent is not supported yet",
-                    domain=ErrorDomain.QEMU,
-                    remedy="use the ACPI power button",
-                )
+                refuse_agent(running.model)
             running.fake_reboot = reboot
             running.save()
             await running.execute("system_powerdown")
@@ -254,6 +255,18 @@ async def _end_with_connection(running: RunningGuest) -> None:
         await stop(running, DESTROYED)
 
 
+def refuse_agent(model: Domain) -> NoReturn:
+    """Says why the guest's agent cannot be asked.
+
+    Raises:
+        ArgumentUnsupported: The guest has no channel for one.
+        ConfigUnsupported: It has, and this driver does not speak to it yet.
+    """
+    if not any(channel.target.name == _AGENT_CHANNEL for channel in model.devices.channels):
+        raise ArgumentUnsupported("QEMU guest agent is not configured", domain=ErrorDomain.QEMU)
+    raise ConfigUnsupported("the guest agent is not supported yet", domain=ErrorDomain.QEMU)
+
+
 def check_flags(call: Call, flags: int, known: int) -> None:
     """Refuses flags that a handler does not know, as libvirt does.
 
@@ -263,6 +276,8 @@ def check_flags(call: Call, flags: int, known: int) -> None:
     unknown = flags & ~int(known)  # an IntFlag's complement has only the bits of its members
     if unknown:
         function = "qemu" + call.procedure.api_name.removeprefix("vir")
-        raise InvalidArg.worded(
+        error = InvalidArg.worded(
             f"unsupported flags ({unknown:#x}) in function {function}", domain=ErrorDomain.QEMU
         )
+        error.int1 = 0  # as libvirt sends it, here alone
+        raise error

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
-from virloom.drivers.qemu.handlers.lifecycle import check_flags
+from virloom.drivers.qemu.handlers.lifecycle import check_flags, refuse_agent
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import (
     ConnectListAllDomainsFlags,
@@ -187,15 +187,20 @@ class Listing:
 
     @serves(p.DOMAIN_GET_MAX_VCPUS)
     def get_max_vcpus(self, call: Call, args: p.DomainGetMaxVcpusArgs) -> p.DomainGetMaxVcpusRet:
-        return p.DomainGetMaxVcpusRet(max_vcpus(self._driver.find(args.dom)))
+        """Of a running domain, as with libvirt; of another one, GET_VCPUS_FLAGS tells."""
+        guest = self._driver.find(args.dom)
+        guest.require_running()
+        return p.DomainGetMaxVcpusRet(max_vcpus(guest))
 
     @serves(p.DOMAIN_GET_VCPUS_FLAGS)
     def get_vcpus_flags(
         self, call: Call, args: p.DomainGetVcpusFlagsArgs
     ) -> p.DomainGetVcpusFlagsRet:
-        # VIR_DOMAIN_AFFECT_LIVE 1, CONFIG 2, VCPU_MAXIMUM 4
-        check_flags(call, args.flags, 1 | 2 | 4)
+        # VIR_DOMAIN_AFFECT_LIVE 1, CONFIG 2, VCPU_MAXIMUM 4, VCPU_GUEST 8
+        check_flags(call, args.flags, 1 | 2 | 4 | 8)
         guest = self._driver.find(args.dom)
+        if args.flags & 8:
+            refuse_agent(guest.require_running().model)
         if args.flags & 1:
             guest.require_running()
         model = guest.persistent_model() if args.flags & 2 else guest.model

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.lifecycle import check_flags
+from virloom.drivers.qemu.handlers.messages import CUSTOM_MONITOR, taint
 from virloom.drivers.qemu.monitor.commands.raw import human, qmp
 from virloom.drivers.runtime.jobs import Job
 from virloom.endpoint.dispatch import Call, serves
@@ -58,6 +59,7 @@ class RawMonitor:
         async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
             running = guest.require_running()
             logger.warning("domain '%s': a raw monitor command is run", guest.name)
+            taint(running, CUSTOM_MONITOR)
             monitor = running.require_monitor()
             if args.flags & DomainQemuMonitorCommandFlags.HMP:
                 return await human(monitor, args.cmd)

@@ -147,6 +147,17 @@ class Settings:
         guest.require_running()
         return p.DomainGetJobInfoRet(int(_job(guest)), *([0] * 11))
 
+    @serves(p.DOMAIN_ABORT_JOB)
+    def abort_job(self, call: Call, args: p.DomainAbortJobArgs) -> None:
+        """No long job that this driver runs can be given up yet."""
+        guest = self._driver.find(args.dom)
+        guest.require_running()
+        if guest.jobs.async_kind is None:
+            raise OperationInvalid("no job is active on the domain", domain=ErrorDomain.QEMU)
+        raise OperationInvalid(
+            f"cannot abort {guest.jobs.async_kind.label} operation", domain=ErrorDomain.QEMU
+        )
+
     @serves(p.DOMAIN_GET_JOB_STATS)
     def job_stats(self, call: Call, args: p.DomainGetJobStatsArgs) -> p.DomainGetJobStatsRet:
         known = DomainGetJobStatsFlags

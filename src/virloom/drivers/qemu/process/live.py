@@ -48,6 +48,7 @@ class Questions(NamedTuple):
     characters: asyncio.Future[Any]
     cpus: asyncio.Future[Any]
     steps: list[asyncio.Future[Any]]
+    balloon: asyncio.Future[Any] | None
 
 
 def ask(monitor: Monitor, model: Domain, command: CommandLine, limit: float) -> Questions:
@@ -67,6 +68,7 @@ def ask(monitor: Monitor, model: Domain, command: CommandLine, limit: float) -> 
         monitor.submit("query-chardev", timeout=limit),
         monitor.submit("query-cpus-fast", timeout=limit),
         [monitor.submit(name, arguments, timeout=limit) for name, arguments in steps],
+        monitor.submit("query-balloon", timeout=limit) if _balloon_wanted(model) else None,
     )
 
 
@@ -77,6 +79,8 @@ async def answers_to(questions: Questions, monitor: Monitor, model: Domain) -> A
         VirloomError: QEMU refused a step.
     """
     await asyncio.gather(*questions.steps)
+    if questions.balloon is not None:  # a guest whose driver is not there yet gives nothing back
+        model.current_memory = int((await questions.balloon)["actual"]) // 1024
     answers = await read(questions.characters, questions.cpus)
     await _check_cpu(monitor, model, (await questions.cpus)[0]["qom-path"])
     return answers

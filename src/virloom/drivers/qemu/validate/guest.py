@@ -156,7 +156,7 @@ def _secure_boot(dom: Domain) -> None:
 def check_actions(dom: Domain) -> None:
     wrong = ""
     if "preserve" in (dom.on_poweroff, dom.on_reboot):
-        wrong = "'preserve' is for on_crash only"
+        wrong = "qemu driver doesn't support the 'preserve' action for 'on_reboot'/'on_poweroff'"
     elif "rename-restart" in (dom.on_poweroff, dom.on_reboot, dom.on_crash):
         wrong = "QEMU guests cannot be started again under another name"
     elif dom.on_poweroff == "restart" and dom.on_reboot == "destroy":

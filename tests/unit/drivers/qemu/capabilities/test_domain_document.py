@@ -66,7 +66,7 @@ def test_what_is_told_of_the_machine() -> None:
     assert root.findtext("arch") == "x86_64"
     vcpu = root.find("vcpu")
     assert vcpu is not None
-    assert vcpu.get("max") == "255"
+    assert vcpu.get("max") == "288"
 
 
 def test_firmware() -> None:

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the kernel counts of a guest: its process, its threads, its interfaces on the host."""
+
+from __future__ import annotations
+
+import glob
+import os
+
+from virloom.drivers.qemu.process.running import RunningGuest
+
+_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def cpu_total(running: RunningGuest) -> list[tuple[str, int]]:
+    """Nanoseconds of QEMU: all, in user mode, in system mode."""
+    user, system = running.cpu_times()
+    return [("cpu_time", user + system), ("user_time", user), ("system_time", system)]
+
+
+def vcpu_threads(running: RunningGuest) -> list[int]:
+    """The thread of each vCPU, in order."""
+    return [int(thread) for thread in running.record.runtime.get("vcpu_threads", ())]
+
+
+def _thread_stat(pid: int, thread: int) -> list[bytes]:
+    """The fields after the name in ``/proc/PID/task/TID/stat`` (proc(5)); none if it is gone."""
+    try:
+        with open(f"/proc/{pid}/task/{thread}/stat", "rb") as file:
+            stat = file.read()
+    except OSError:
+        return []
+    return stat[stat.rindex(b")") + 2 :].split()
+
+
+def thread_time(pid: int, thread: int) -> int:
+    """Nanoseconds that a thread has run; 0 if it is gone."""
+    fields = _thread_stat(pid, thread)
+    return (int(fields[11]) + int(fields[12])) * _TICK if fields else 0
+
+
+def last_cpu(pid: int, thread: int) -> int:
+    """The host CPU that a thread ran on last; -1 if it is gone."""
+    fields = _thread_stat(pid, thread)
+    return int(fields[36]) if fields else -1
+
+
+def run_delay(pid: int, thread: int) -> int:
+    """Nanoseconds that a thread has waited for a CPU (sched-stats.rst); 0 where it is not told."""
+    try:
+        with open(f"/proc/{pid}/task/{thread}/schedstat", "rb") as file:
+            return int(file.read().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def run_wait(pid: int, thread: int) -> int:
+    """Nanoseconds that a thread was ready to run and did not; 0 where the kernel does not tell.
+
+    From ``wait_sum`` of ``/proc/PID/task/TID/sched``, in milliseconds there, which needs a kernel
+    with scheduler statistics.
+    """
+    try:
+        with open(f"/proc/{pid}/task/{thread}/sched", encoding="ascii", errors="replace") as file:
+            lines = [line.partition(":") for line in file]
+    except OSError:
+        return 0
+    for name, _, value in lines:
+        if name.strip().endswith("wait_sum"):
+            whole, _, part = value.strip().partition(".")
+            return int(whole) * 1_000_000 + int(part.ljust(6, "0")[:6] or 0)
+    return 0
+
+
+def halt_polling(pid: int) -> tuple[int, int]:
+    """Nanoseconds that KVM polled for a halted vCPU, with success and in vain; 0 without KVM."""
+    totals = [0, 0]
+    for vcpu in glob.iglob(f"/sys/kernel/debug/kvm/{pid}-*/vcpu*"):
+        for index, name in enumerate(("halt_poll_success_ns", "halt_poll_fail_ns")):
+            try:
+                with open(f"{vcpu}/{name}", encoding="ascii") as file:
+                    totals[index] += int(file.read())
+            except (OSError, ValueError):  # not for us to read, or the vCPU has gone
+                continue
+    return totals[0], totals[1]
+
+
+def affinity(thread: int, length: int) -> bytes:
+    """The host CPUs that a thread may use, as a bit map of *length* bytes."""
+    bits = bytearray(length)
+    try:
+        cpus = os.sched_getaffinity(thread)
+    except OSError:
+        return bytes(bits)
+    for cpu in cpus:
+        if cpu // 8 < length:
+            bits[cpu // 8] |= 1 << (cpu % 8)
+    return bytes(bits)
+
+
+def resident(pid: int) -> int:
+    """KiB of memory that a process has in RAM; 0 if it is gone."""
+    try:
+        with open(f"/proc/{pid}/statm", "rb") as file:
+            return int(file.read().split()[1]) * _PAGE // 1024
+    except (OSError, IndexError):
+        return 0
+
+
+def interface(name: str) -> tuple[int, ...]:
+    """Counters of a tap as its guest sees them: what the host receives, the guest has sent."""
+    order = (
+        "tx_bytes", "tx_packets", "tx_errors", "tx_dropped",
+        "rx_bytes", "rx_packets", "rx_errors", "rx_dropped",
+    )  # fmt: skip
+    values = []
+    for counter in order:
+        with open(f"/sys/class/net/{name}/statistics/{counter}", encoding="ascii") as file:
+            values.append(int(file.read()))
+    return tuple(values)
