@@ -9,7 +9,9 @@ annotation; an annotation that is not understood is an error here, not at run ti
 from __future__ import annotations
 
 import ast
+import re
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +25,19 @@ from tools.generate import _formatted as formatted  # noqa: E402 - the same
 MODULES = (
     "stream",
     "subscription",
+    "families",
+    "network.port",
+    "network.network",
+    "network.networks",
+    "storage.volume",
+    "storage.pool",
+    "storage.pools",
+    "secret",
+    "node_device",
+    "nwfilter",
+    "interface",
+    "areas",
+    "migration",
     "domain.facet",
     "domain.console",
     "domain.agent",
@@ -33,6 +48,7 @@ MODULES = (
     "domain.interfaces",
     "domain.jobs",
     "domain.memory",
+    "domain.migration",
     "domain.saving",
     "domain.snapshots",
     "domain.screen",
@@ -46,7 +62,17 @@ MODULES = (
 LEFT_OUT = {"Opening", "Topic", "EventHub", "Queue", "Handle"}
 
 #: Methods that ``sync/facade.py`` has by hand, and the base class that brings them.
-BY_HAND = {("DomainCalls", "on_event"): "Callbacks"}
+BY_HAND = {
+    ("DomainCalls", "on_event"): "Callbacks",
+    ("Watchable", "on_event"): "ObjectCallbacks",
+}
+
+#: The packages of the facade, with their docstrings.
+PACKAGES = {
+    "domain": "Guests, for blocking callers.",
+    "network": "Virtual networks, for blocking callers.",
+    "storage": "Storage pools and their volumes, for blocking callers.",
+}
 
 _SPECIAL = {
     "__aenter__": "__enter__",
@@ -72,6 +98,10 @@ _NEXT = """
         except StopAsyncIteration:
             raise StopIteration from None
 """
+
+
+#: What a method returns that gives a facade beside a plain value.
+_PAIR = re.compile(r"tuple\[(\w+), (\w+)\]")
 
 
 class NotUnderstood(Exception):
@@ -104,19 +134,18 @@ def render_all() -> dict[Path, str]:
     for source in sources:
         for node in source.tree.body:
             if isinstance(node, ast.ClassDef) and _is_facade(node, facades):
+                if node.name in facades:
+                    raise NotUnderstood(f"{node.name} of {source.name} and {facades[node.name]}")
                 facades[node.name] = source.name
                 source.classes.append(node)
     files = {}
     for source in sources:
         name = f"sync/{path_of(source.name)}"
         files[PACKAGE / name] = formatted(name, Module(source, facades).render())
-    package = "sync/domain/__init__.py"
-    files[PACKAGE / package] = (
-        _HEADER.format(path="domain/__init__.py", doc="Guests, for blocking callers.").rpartition(
-            "\n\nfrom"
-        )[0]
-        + "\n"
-    )
+    for package, doc in PACKAGES.items():
+        path = f"{package}/__init__.py"
+        text = _HEADER.format(path=path, doc=doc).rpartition("\n\nfrom")[0]
+        files[PACKAGE / "sync" / path] = text + "\n"
     return files
 
 
@@ -125,7 +154,11 @@ def _is_facade(node: ast.ClassDef, facades: dict[str, str]) -> bool:
         return False
     if any(_base_name(base) in facades for base in node.bases) or node.name == "Facet":
         return True
-    return any(isinstance(item, ast.AsyncFunctionDef) for item in node.body)
+    return any(
+        isinstance(item, ast.AsyncFunctionDef)
+        or (isinstance(item, ast.FunctionDef) and ast.unparse(item.returns or item) in facades)
+        for item in node.body
+    )
 
 
 def _base_name(base: ast.expr) -> str:
@@ -173,12 +206,26 @@ class Module:
             elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
                 for inner in node.body:
                     # What the client imports late, the facade's own modules need for wrapping.
-                    lines = self._import(inner)
-                    out += [line for line in lines if "virloom.sync" in line]
-                    typing_only += [line for line in lines if "virloom.sync" not in line]
+                    for line in self._import(inner):
+                        wraps = "virloom.sync" in line and line.split()[-1] in self._returned()
+                        (out if wraps else typing_only).append(line)
         out += self._own_names()
         out.append("from virloom.sync.portal import portal as this_portal")
         return [*out, "if TYPE_CHECKING:", *(f"    {line}" for line in typing_only)]
+
+    def _returned(self) -> set[str]:
+        """The names in the annotations of what this module's functions return."""
+        functions = (
+            one
+            for one in ast.walk(self._source.tree)
+            if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef) and one.returns
+        )
+        return {
+            name.id
+            for one in functions
+            for name in ast.walk(one.returns or one)
+            if isinstance(name, ast.Name)
+        }
 
     def _import(self, node: ast.stmt) -> list[str]:
         if not isinstance(node, ast.ImportFrom) or node.module == "__future__":
@@ -244,12 +291,15 @@ class Module:
         return self._method(node)
 
     def _method(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-        self._refuse_facades(node)
-        value = f"self._aio.{node.name}({_passed_on(node.args)})"
+        value = f"self._aio.{node.name}({_passed_on(node.args, self._facades_in(node))})"
         if isinstance(node, ast.AsyncFunctionDef):
             value = f"self._portal.run({value})"
-        if ast.unparse(node.returns or ast.Constant(None)) == "None":
+        returns = ast.unparse(node.returns or ast.Constant(None))
+        if returns == "None":
             return self._body(node, value)
+        if (pair := _PAIR.fullmatch(returns)) and pair[2] in self._facades:
+            both = f"first, second = {value}\n        return first, {pair[2]}(second, self._portal)"
+            return self._body(node, both)
         return self._body(node, f"return {self._wrapped(node, value)}")
 
     def _special(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
@@ -281,10 +331,16 @@ class Module:
             return f"[{name}(one, self._portal) for one in {value}]"
         raise NotUnderstood(f"{node.name} returns {ast.unparse(returns)}")
 
-    def _refuse_facades(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        for argument in ast.walk(node.args):
-            if isinstance(argument, ast.Name) and argument.id in self._facades:
-                raise NotUnderstood(f"{node.name} takes a {argument.id}")
+    def _facades_in(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+        """The parameters that are facades; the client gets what is beneath them."""
+        found = set()
+        for one in (*node.args.args, *node.args.kwonlyargs):
+            named = {n.id for n in ast.walk(one) if isinstance(n, ast.Name)} & self._facades.keys()
+            if named and ast.unparse(one.annotation or one) not in named:
+                raise NotUnderstood(f"{node.name} takes a {ast.unparse(one)}")
+            if named:
+                found.add(one.arg)
+        return found
 
     def _body(self, node: ast.FunctionDef | ast.AsyncFunctionDef, statement: str) -> str:
         doc = _indented(_docstring(node), 2) if ast.get_docstring(node) else ""
@@ -309,11 +365,16 @@ def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef, name: str | None = 
     return f"def {name or node.name}({ast.unparse(node.args)}) -> {returns}"
 
 
-def _passed_on(arguments: ast.arguments) -> str:
+def _passed_on(arguments: ast.arguments, facades: Collection[str] = ()) -> str:
     """The arguments of a call that hands on what a method with these parameters got."""
+
+    def value(name: str) -> str:
+        return f"{name}._aio" if name in facades else name
+
     names = [one.arg for one in (*arguments.posonlyargs, *arguments.args) if one.arg != "self"]
     star = [f"*{arguments.vararg.arg}"] if arguments.vararg else []
-    return ", ".join([*names, *star, *(f"{one.arg}={one.arg}" for one in arguments.kwonlyargs)])
+    named = [f"{one.arg}={value(one.arg)}" for one in arguments.kwonlyargs]
+    return ", ".join([*(value(name) for name in names), *star, *named])
 
 
 def _docstring(node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> str:

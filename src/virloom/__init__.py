@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         BlockJob2Event,
         BlockJobEvent,
         BlockThresholdEvent,
+        ChannelLifecycleEvent,
         ControlErrorEvent,
         DeviceAddedEvent,
         DeviceRemovalFailedEvent,
@@ -47,9 +48,60 @@ if TYPE_CHECKING:
         RtcChangeEvent,
         TrayChangeEvent,
         TunableEvent,
+        VcpuRemovedEvent,
         WatchdogEvent,
     )
     from virloom.client.domain.ref import DomainRef
+    from virloom.client.interface import (
+        HostInterface,
+    )
+    from virloom.client.network.events import (
+        NetworkEvent,
+        NetworkLifecycleEvent,
+        NetworkMetadataChangeEvent,
+    )
+    from virloom.client.network.network import (
+        Network,
+    )
+    from virloom.client.network.port import (
+        NetworkPort,
+    )
+    from virloom.client.network.ref import (
+        NetworkRef,
+    )
+    from virloom.client.node_device import (
+        NodeDevice,
+        NodeDeviceEvent,
+        NodeDeviceLifecycleEvent,
+        NodeDeviceRef,
+        NodeDeviceUpdateEvent,
+    )
+    from virloom.client.nwfilter import (
+        NWFilter,
+        NWFilterBinding,
+    )
+    from virloom.client.secret import (
+        Secret,
+        SecretEvent,
+        SecretLifecycleEvent,
+        SecretRef,
+        SecretValueChangedEvent,
+    )
+    from virloom.client.storage.events import (
+        PoolEvent,
+        PoolLifecycleEvent,
+        PoolRefreshEvent,
+    )
+    from virloom.client.storage.pool import (
+        StoragePool,
+    )
+    from virloom.client.storage.ref import (
+        PoolRef,
+        VolumeRef,
+    )
+    from virloom.client.storage.volume import (
+        Volume,
+    )
     from virloom.client.subscription import EventGap
     from virloom.errors.base import UnknownError, VirloomError
     from virloom.errors.classes import *  # noqa: F403 - as __getattr__ gives them
@@ -62,6 +114,7 @@ __all__ = [
     "BlockJob2Event",
     "BlockJobEvent",
     "BlockThresholdEvent",
+    "ChannelLifecycleEvent",
     "ConnectURI",
     "Connection",
     "ControlErrorEvent",
@@ -74,6 +127,7 @@ __all__ = [
     "DomainRef",
     "EventGap",
     "GraphicsEvent",
+    "HostInterface",
     "IOErrorEvent",
     "IOErrorReasonEvent",
     "JobCompletedEvent",
@@ -83,16 +137,42 @@ __all__ = [
     "MetadataChangeEvent",
     "MigrationIterationEvent",
     "MonitorEvent",
+    "NWFilter",
+    "NWFilterBinding",
+    "Network",
+    "NetworkEvent",
+    "NetworkLifecycleEvent",
+    "NetworkMetadataChangeEvent",
+    "NetworkPort",
+    "NetworkRef",
     "NicMACChangeEvent",
+    "NodeDevice",
+    "NodeDeviceEvent",
+    "NodeDeviceLifecycleEvent",
+    "NodeDeviceRef",
+    "NodeDeviceUpdateEvent",
     "PMSuspendDiskEvent",
     "PMSuspendEvent",
     "PMWakeupEvent",
+    "PoolEvent",
+    "PoolLifecycleEvent",
+    "PoolRef",
+    "PoolRefreshEvent",
     "RebootEvent",
     "RtcChangeEvent",
+    "Secret",
+    "SecretEvent",
+    "SecretLifecycleEvent",
+    "SecretRef",
+    "SecretValueChangedEvent",
+    "StoragePool",
     "TrayChangeEvent",
     "TunableEvent",
     "UnknownError",
+    "VcpuRemovedEvent",
     "VirloomError",
+    "Volume",
+    "VolumeRef",
     "WatchdogEvent",
     "open",
     "open_sync",
@@ -105,8 +185,34 @@ _HOMES = {
     "Domain": "virloom.client.domain.domain",
     "DomainRef": "virloom.client.domain.ref",
     "EventGap": "virloom.client.subscription",
+    "HostInterface": "virloom.client.interface",
+    "NWFilter": "virloom.client.nwfilter",
+    "NWFilterBinding": "virloom.client.nwfilter",
+    "Network": "virloom.client.network.network",
+    "NetworkEvent": "virloom.client.network.events",
+    "NetworkLifecycleEvent": "virloom.client.network.events",
+    "NetworkMetadataChangeEvent": "virloom.client.network.events",
+    "NetworkPort": "virloom.client.network.port",
+    "NetworkRef": "virloom.client.network.ref",
+    "NodeDevice": "virloom.client.node_device",
+    "NodeDeviceEvent": "virloom.client.node_device",
+    "NodeDeviceLifecycleEvent": "virloom.client.node_device",
+    "NodeDeviceRef": "virloom.client.node_device",
+    "NodeDeviceUpdateEvent": "virloom.client.node_device",
+    "PoolEvent": "virloom.client.storage.events",
+    "PoolLifecycleEvent": "virloom.client.storage.events",
+    "PoolRef": "virloom.client.storage.ref",
+    "PoolRefreshEvent": "virloom.client.storage.events",
+    "Secret": "virloom.client.secret",
+    "SecretEvent": "virloom.client.secret",
+    "SecretLifecycleEvent": "virloom.client.secret",
+    "SecretRef": "virloom.client.secret",
+    "SecretValueChangedEvent": "virloom.client.secret",
+    "StoragePool": "virloom.client.storage.pool",
     "UnknownError": "virloom.errors",
     "VirloomError": "virloom.errors",
+    "Volume": "virloom.client.storage.volume",
+    "VolumeRef": "virloom.client.storage.ref",
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from typing import Any, Self
 
 from virloom.client.address import is_served_by_daemon
+from virloom.client.areas import Areas
 from virloom.client.choice import choose
 from virloom.client.domain.calls import DomainCalls
 from virloom.client.host import HostCalls
@@ -19,7 +20,7 @@ from virloom.procedures import connect as p
 from virloom.uri import ConnectURI
 
 
-class Connection(DomainCalls, HostCalls):
+class Connection(DomainCalls, HostCalls, Areas):
     """An open connection; as a context manager it is closed at the block's end.
 
     It may be used from any event loop and thread while the loop that opened it runs. Every call on

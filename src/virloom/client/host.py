@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from virloom.client.link import Link
-from virloom.client.params import ParamValue, decode, fetch, member
+from virloom.client.params import ParamsToSet, ParamValue, decode, encode, fetch, member
 from virloom.client.value import Value
 from virloom.enums.host import CPUCompareResult
 from virloom.procedures import connect as p
-from virloom.procedures.record import VOID
+from virloom.procedures.record import VOID, typed_value
+from virloom.procedures.types import TypedParam
 
 
 class NodeInfo(Value):
@@ -32,6 +33,22 @@ class CPUMap(Value):
 
     present: int
     online: frozenset[int]
+
+
+class SecurityModel(Value):
+    """A security model and its domain of interpretation."""
+
+    model: str
+    doi: str
+
+
+#: Of an identity's parameters those that are no text.
+_IDENTITY = [
+    TypedParam("process-id", typed_value("llong", 0)),
+    TypedParam("process-time", typed_value("ullong", 0)),
+    TypedParam("unix-group-id", typed_value("ullong", 0)),
+    TypedParam("unix-user-id", typed_value("ullong", 0)),
+]
 
 
 class HostCalls:
@@ -97,6 +114,49 @@ class HostCalls:
         args = p.ConnectBaselineCPUArgs(list(documents), flags)
         return (await self._link.call(p.CONNECT_BASELINE_CPU, args)).cpu
 
+    async def compare_hypervisor_cpu(
+        self,
+        document: str,
+        emulator: str | None = None,
+        arch: str | None = None,
+        machine: str | None = None,
+        virttype: str | None = None,
+        flags: int = 0,
+    ) -> CPUCompareResult | int:
+        """How a processor compares with what the hypervisor can offer on this host."""
+        args = p.ConnectCompareHypervisorCPUArgs(emulator, arch, machine, virttype, document, flags)
+        ret = await self._link.call(p.CONNECT_COMPARE_HYPERVISOR_CPU, args)
+        return member(CPUCompareResult, ret.result)
+
+    async def baseline_hypervisor_cpu(
+        self,
+        documents: Sequence[str],
+        emulator: str | None = None,
+        arch: str | None = None,
+        machine: str | None = None,
+        virttype: str | None = None,
+        flags: int = 0,
+    ) -> str:
+        """The processor that all of these can be, as far as the hypervisor can offer it."""
+        args = p.ConnectBaselineHypervisorCPUArgs(
+            emulator, arch, machine, virttype, list(documents), flags
+        )
+        return (await self._link.call(p.CONNECT_BASELINE_HYPERVISOR_CPU, args)).cpu
+
+    async def security_model(self) -> SecurityModel:
+        """The host's first security model; empty names where it has none."""
+        ret = await self._link.call(p.NODE_GET_SECURITY_MODEL, VOID)
+        return SecurityModel(_text(ret.model), _text(ret.doi))
+
+    async def set_identity(self, values: ParamsToSet, flags: int = 0) -> None:
+        """Speaks for somebody else from here on, by libvirt's names such as ``unix-user-id``.
+
+        Raises:
+            AccessDenied: One may not.
+        """
+        args = p.ConnectSetIdentityArgs(encode(values, _IDENTITY), flags)
+        await self._link.call(p.CONNECT_SET_IDENTITY, args)
+
     async def node_info(self) -> NodeInfo:
         """The host's hardware in short."""
         ret = await self._link.call(p.NODE_GET_INFO, VOID)
@@ -126,6 +186,63 @@ class HostCalls:
         )
         return {one.field: one.value for one in params}
 
+    async def node_memory_stats(self, cell: int = -1, flags: int = 0) -> dict[str, int]:
+        """Memory of one NUMA cell, or of all (-1), in KiB by kind."""
+        params = await fetch(
+            lambda n: self._link.call(
+                p.NODE_GET_MEMORY_STATS, p.NodeGetMemoryStatsArgs(n, cell, flags)
+            )
+        )
+        return {one.field: one.value for one in params}
+
+    async def node_free_pages(
+        self, sizes: Sequence[int], start: int = 0, count: int = 1, flags: int = 0
+    ) -> list[dict[int, int]]:
+        """Free pages by their size in KiB, per NUMA cell from *start* on."""
+        args = p.NodeGetFreePagesArgs(list(sizes), start, count, flags)
+        counts = (await self._link.call(p.NODE_GET_FREE_PAGES, args)).counts
+        step = len(sizes)
+        return [
+            dict(zip(sizes, counts[at : at + step], strict=True))
+            for at in range(0, len(counts), step or 1)
+        ]
+
+    async def node_alloc_pages(
+        self, pages: Mapping[int, int], start: int = 0, count: int = 1, flags: int = 0
+    ) -> int:
+        """Has the host set aside pages, a count by size in KiB; how many pools were changed.
+
+        Args:
+            pages: Size in KiB → count.
+            start: The first NUMA cell.
+            count: How many cells.
+            flags: :class:`~virloom.enums.host.NodeAllocPagesFlags`.
+        """
+        args = p.NodeAllocPagesArgs(list(pages), list(pages.values()), start, count, flags)
+        return (await self._link.call(p.NODE_ALLOC_PAGES, args)).ret
+
+    async def node_suspend(self, target: int, duration: int, flags: int = 0) -> None:
+        """Has the host sleep for *duration* seconds (NodeSuspendTarget)."""
+        args = p.NodeSuspendForDurationArgs(target, duration, flags)
+        await self._link.call(p.NODE_SUSPEND_FOR_DURATION, args)
+
+    async def node_sev_info(self, flags: int = 0) -> dict[str, ParamValue]:
+        """What the host's AMD SEV has: certificates, how many guests."""
+        params = await fetch(
+            lambda n: self._link.call(p.NODE_GET_SEV_INFO, p.NodeGetSevInfoArgs(n, flags))
+        )
+        return decode(params)
+
+    async def set_node_memory_parameters(self, values: ParamsToSet, flags: int = 0) -> None:
+        """Sets some of :meth:`node_memory_parameters`."""
+        params = await fetch(
+            lambda n: self._link.call(
+                p.NODE_GET_MEMORY_PARAMETERS, p.NodeGetMemoryParametersArgs(n)
+            )
+        )
+        args = p.NodeSetMemoryParametersArgs(encode(values, params), flags)
+        await self._link.call(p.NODE_SET_MEMORY_PARAMETERS, args)
+
     async def node_memory_parameters(self) -> dict[str, ParamValue]:
         """Tuning of the host's memory."""
         params = await fetch(
@@ -134,6 +251,10 @@ class HostCalls:
             )
         )
         return decode(params)
+
+
+def _text(characters: bytes) -> str:
+    return characters.split(b"\0", 1)[0].decode(errors="replace")
 
 
 def processors(bitmap: bytes) -> frozenset[int]:

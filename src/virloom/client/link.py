@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from virloom.endpoint.endpoint import Endpoint
 from virloom.endpoint.stream import StreamEnd
 from virloom.errors import InvalidConn, VirloomError
+from virloom.host.fdpass import OwnedFds
 from virloom.procedures.record import Procedure, Record
 
 if TYPE_CHECKING:
@@ -34,6 +36,13 @@ class Link:
         """
         self._check(procedure)
         return await self.endpoint.call(procedure, args)
+
+    async def call_with_fds(
+        self, procedure: Procedure[A, R], args: A, fds: Sequence[int] = ()
+    ) -> tuple[R, OwnedFds]:
+        """As :meth:`call`, with copies of *fds*; the caller owns those that come back."""
+        self._check(procedure)
+        return await self.endpoint.call_with_fds(procedure, args, fds)
 
     async def open_stream(self, procedure: Procedure[A, R], args: A) -> tuple[R, StreamEnd]:
         """The same for a procedure with a stream."""

@@ -16,6 +16,9 @@ from virloom.procedures.types import TypedParam
 #: :class:`~virloom.procedures.record.TypedParamValue`.
 ParamValue = int | float | str | bool
 
+#: Parameters to set, by name.
+ParamsToSet = Mapping[str, ParamValue | TypedParamValue]
+
 E = TypeVar("E", bound=IntEnum)
 
 

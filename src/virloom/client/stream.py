@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from virloom.endpoint.stream import READ_SIZE, StreamEnd
+from virloom.endpoint.stream import READ_SIZE, Hole, StreamEnd
 from virloom.errors import OperationFailed
 
 
@@ -42,6 +42,18 @@ class Stream:
                 raise OperationFailed(f"the stream has more than the {limit} bytes asked for")
             parts.append(data)
         return b"".join(parts)
+
+    async def read_sparse(self, limit: int = READ_SIZE) -> bytes | Hole:
+        """As :meth:`read`, but a hole of a sparse stream comes as what it is."""
+        return await self._end.read_sparse(limit)
+
+    async def write_hole(self, length: int) -> None:
+        """Sends a hole of *length* bytes over a sparse stream.
+
+        Raises:
+            OperationInvalid: The stream was not opened as a sparse one.
+        """
+        await self._end.write_hole(length)
 
     async def write(self, data: bytes) -> None:
         """Sends all of *data*; waits while the other side does not take it.

@@ -9,7 +9,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Coroutine, Hashable
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from virloom.client.link import Link
 from virloom.client.value import Value
@@ -36,7 +36,8 @@ class EventGap(Value):
 class Topic(ABC):
     """What can be registered for; equal topics share one registration."""
 
-    program: ClassVar[int]
+    #: The area of the procedures that bring its events: each counts its callbacks by itself.
+    area: str
 
     @abstractmethod
     def key(self) -> Hashable:
@@ -167,8 +168,8 @@ class EventHub:
         self._link = link
         self._loop = asyncio.get_running_loop()
         self._channels: dict[Hashable, _Channel] = {}
-        self._by_callback: dict[tuple[int, int], _Channel] = {}
-        self._early: deque[tuple[tuple[int, int], Record]] = deque(maxlen=_EARLY)
+        self._by_callback: dict[tuple[str, int], _Channel] = {}
+        self._early: deque[tuple[tuple[str, int], Record]] = deque(maxlen=_EARLY)
         self._registering = 0
         self._tasks: set[asyncio.Task[None]] = set()
         link.endpoint.on_event = self._arrived
@@ -261,7 +262,7 @@ class EventHub:
         try:
             callback_id = await channel.topic.register(self._link)
             channel.callback_id = callback_id
-            self._by_callback[channel.topic.program, callback_id] = channel
+            self._by_callback[channel.topic.area, callback_id] = channel
         except BaseException:
             if self._channels.get(channel.topic.key()) is channel:
                 del self._channels[channel.topic.key()]
@@ -298,7 +299,7 @@ class EventHub:
         await asyncio.wait([channel.registered])
         if channel.callback_id is None:
             return
-        self._by_callback.pop((channel.topic.program, channel.callback_id), None)
+        self._by_callback.pop((channel.topic.area, channel.callback_id), None)
         if self._link.closed:
             return
         try:
@@ -322,7 +323,7 @@ class EventHub:
         if callback_id is None:
             logger.debug("an event without a callback id: %s", procedure.name)
             return
-        key = (procedure.program, callback_id)
+        key = (procedure.area, callback_id)
         channel = self._by_callback.get(key)
         if channel is not None:
             channel.deliver(message)

@@ -14,10 +14,12 @@ from virloom.endpoint.endpoint import Endpoint, copies_to_send
 from virloom.endpoint.remote_stream import RemoteStream
 from virloom.endpoint.stream import StreamEnd
 from virloom.enums.error import ErrorDomain
+from virloom.enums.params import ConnectCloseReason
 from virloom.errors import (
     AuthUnavailable,
     InternalError,
     InvalidConn,
+    OperationFailed,
     Rpc,
     VirloomError,
     system_failure,
@@ -123,7 +125,16 @@ class RemoteEndpoint(Endpoint):
         """
         await self.call(p.CONNECT_OPEN, p.ConnectOpenArgs(uri, flags))
         await self._has(EVENT_CALLBACK)
-        await self._has(CLOSE_CALLBACK)
+        if await self._has(CLOSE_CALLBACK):
+            await self._watch_what_is_behind()
+
+    async def _watch_what_is_behind(self) -> None:
+        """Asks to be told when the daemon's own connection ends; few drivers have such a one."""
+        try:
+            await self.call(p.CONNECT_REGISTER_CLOSE_CALLBACK, VOID)
+        except VirloomError as exc:
+            self._check("CONNECT_REGISTER_CLOSE_CALLBACK")
+            logger.debug("no close callback: %s", exc)
 
     async def _has(self, feature: int) -> bool:
         args = p.ConnectSupportsFeatureArgs(feature)
@@ -348,6 +359,9 @@ class RemoteEndpoint(Endpoint):
             reply.discard()
 
     def _notify(self, message: EventMessage) -> None:
+        if isinstance(message.record, p.ConnectEventConnectionClosedMsg):
+            self._end(_closed_behind(message.record.reason))
+            return
         if self.on_event is None:
             return
         try:
@@ -450,6 +464,16 @@ class RemoteEndpoint(Endpoint):
             self._send(self._connection.data_to_send())
             due = self._connection.next_tick() or now
         self._timer = self.home.call_at(due, self._tick)
+
+
+def _closed_behind(reason: int) -> VirloomError:
+    """The daemon lives, and what it was connected to does not."""
+    known = {one.value: one.name.lower() for one in ConnectCloseReason}
+    why = known.get(reason, str(reason))
+    return OperationFailed(
+        f"the daemon's own connection to the hypervisor was closed ({why})",
+        domain=ErrorDomain.REMOTE,
+    )
 
 
 def _fail(waiter: asyncio.Future[Any], error: VirloomError) -> None:

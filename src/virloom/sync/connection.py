@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Self
 
 from virloom.errors import VirloomError
+from virloom.sync.areas import Areas
 from virloom.sync.domain.calls import DomainCalls
 from virloom.sync.host import HostCalls
 from virloom.sync.portal import portal as this_portal
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from virloom.client import connection as aio
 
 
-class Connection(DomainCalls, HostCalls):
+class Connection(DomainCalls, HostCalls, Areas):
     """An open connection; as a context manager it is closed at the block's end.
 
     It may be used from any event loop and thread while the loop that opened it runs. Every call on

@@ -10,6 +10,7 @@ from typing import Any
 
 from virloom.client.domain.events import Kinds
 from virloom.client.domain.ref import DomainRef
+from virloom.client.families import Kinds as ObjectKinds
 from virloom.errors import VirloomError
 from virloom.sync.portal import Portal
 
@@ -56,19 +57,46 @@ class Callbacks(Facade):
         Returns:
             A function that ends it.
         """
-        stream = self.events(kind, domain=domain)
-        stream.start()
-        pump = threading.Thread(
-            target=_pump, args=(stream, callback), name="virloom-events", daemon=True
-        )
-        pump.start()
+        return _subscribed(self.events(kind, domain=domain), callback)
 
-        def unsubscribe() -> None:
-            stream.close()
-            if threading.current_thread() is not pump:
-                pump.join()
 
-        return unsubscribe
+class ObjectCallbacks(Facade):
+    """The same for networks, pools, node devices and secrets."""
+
+    #: The area's own method.
+    events: Any
+
+    def on_event(
+        self,
+        callback: Callable[[Any], object],
+        kind: ObjectKinds = None,
+        *,
+        only: Any = None,
+    ) -> Callable[[], None]:
+        """Calls *callback* with each event (and each gap) on a thread of its own.
+
+        It may make calls of this connection. What it raises is logged. Arguments are those of
+        ``events``.
+
+        Returns:
+            A function that ends it.
+        """
+        return _subscribed(self.events(kind, only=only), callback)
+
+
+def _subscribed(stream: Any, callback: Callable[[Any], object]) -> Callable[[], None]:
+    stream.start()
+    pump = threading.Thread(
+        target=_pump, args=(stream, callback), name="virloom-events", daemon=True
+    )
+    pump.start()
+
+    def unsubscribe() -> None:
+        stream.close()
+        if threading.current_thread() is not pump:
+            pump.join()
+
+    return unsubscribe
 
 
 def _pump(stream: Any, callback: Callable[[Any], object]) -> None:

@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from virloom.client.host import CPUMap, NodeInfo
-from virloom.client.params import ParamValue
+from virloom.client.host import CPUMap, NodeInfo, SecurityModel
+from virloom.client.params import ParamsToSet, ParamValue
 from virloom.enums.host import CPUCompareResult
 from virloom.sync.facade import Facade
 
@@ -73,6 +73,46 @@ class HostCalls(Facade):
         """The processor that all of these can be."""
         return self._portal.run(self._aio.baseline_cpu(documents, flags))
 
+    def compare_hypervisor_cpu(
+        self,
+        document: str,
+        emulator: str | None = None,
+        arch: str | None = None,
+        machine: str | None = None,
+        virttype: str | None = None,
+        flags: int = 0,
+    ) -> CPUCompareResult | int:
+        """How a processor compares with what the hypervisor can offer on this host."""
+        return self._portal.run(
+            self._aio.compare_hypervisor_cpu(document, emulator, arch, machine, virttype, flags)
+        )
+
+    def baseline_hypervisor_cpu(
+        self,
+        documents: Sequence[str],
+        emulator: str | None = None,
+        arch: str | None = None,
+        machine: str | None = None,
+        virttype: str | None = None,
+        flags: int = 0,
+    ) -> str:
+        """The processor that all of these can be, as far as the hypervisor can offer it."""
+        return self._portal.run(
+            self._aio.baseline_hypervisor_cpu(documents, emulator, arch, machine, virttype, flags)
+        )
+
+    def security_model(self) -> SecurityModel:
+        """The host's first security model; empty names where it has none."""
+        return self._portal.run(self._aio.security_model())
+
+    def set_identity(self, values: ParamsToSet, flags: int = 0) -> None:
+        """Speaks for somebody else from here on, by libvirt's names such as ``unix-user-id``.
+
+        Raises:
+            AccessDenied: One may not.
+        """
+        self._portal.run(self._aio.set_identity(values, flags))
+
     def node_info(self) -> NodeInfo:
         """The host's hardware in short."""
         return self._portal.run(self._aio.node_info())
@@ -92,6 +132,41 @@ class HostCalls(Facade):
     def node_cpu_stats(self, cpu: int = -1) -> dict[str, int]:
         """Time of one processor, or of all (-1), in nanoseconds by kind."""
         return self._portal.run(self._aio.node_cpu_stats(cpu))
+
+    def node_memory_stats(self, cell: int = -1, flags: int = 0) -> dict[str, int]:
+        """Memory of one NUMA cell, or of all (-1), in KiB by kind."""
+        return self._portal.run(self._aio.node_memory_stats(cell, flags))
+
+    def node_free_pages(
+        self, sizes: Sequence[int], start: int = 0, count: int = 1, flags: int = 0
+    ) -> list[dict[int, int]]:
+        """Free pages by their size in KiB, per NUMA cell from *start* on."""
+        return self._portal.run(self._aio.node_free_pages(sizes, start, count, flags))
+
+    def node_alloc_pages(
+        self, pages: Mapping[int, int], start: int = 0, count: int = 1, flags: int = 0
+    ) -> int:
+        """Has the host set aside pages, a count by size in KiB; how many pools were changed.
+
+        Args:
+            pages: Size in KiB → count.
+            start: The first NUMA cell.
+            count: How many cells.
+            flags: :class:`~virloom.enums.host.NodeAllocPagesFlags`.
+        """
+        return self._portal.run(self._aio.node_alloc_pages(pages, start, count, flags))
+
+    def node_suspend(self, target: int, duration: int, flags: int = 0) -> None:
+        """Has the host sleep for *duration* seconds (NodeSuspendTarget)."""
+        self._portal.run(self._aio.node_suspend(target, duration, flags))
+
+    def node_sev_info(self, flags: int = 0) -> dict[str, ParamValue]:
+        """What the host's AMD SEV has: certificates, how many guests."""
+        return self._portal.run(self._aio.node_sev_info(flags))
+
+    def set_node_memory_parameters(self, values: ParamsToSet, flags: int = 0) -> None:
+        """Sets some of :meth:`node_memory_parameters`."""
+        self._portal.run(self._aio.set_node_memory_parameters(values, flags))
 
     def node_memory_parameters(self) -> dict[str, ParamValue]:
         """Tuning of the host's memory."""

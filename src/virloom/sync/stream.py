@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from virloom.endpoint.stream import READ_SIZE
+from virloom.endpoint.stream import READ_SIZE, Hole
 from virloom.sync.facade import Facade
 
 if TYPE_CHECKING:
@@ -37,6 +37,18 @@ class Stream(Facade):
             OperationFailed: There are more than *limit* bytes; the stream is aborted then.
         """
         return self._portal.run(self._aio.read_all(limit))
+
+    def read_sparse(self, limit: int = READ_SIZE) -> bytes | Hole:
+        """As :meth:`read`, but a hole of a sparse stream comes as what it is."""
+        return self._portal.run(self._aio.read_sparse(limit))
+
+    def write_hole(self, length: int) -> None:
+        """Sends a hole of *length* bytes over a sparse stream.
+
+        Raises:
+            OperationInvalid: The stream was not opened as a sparse one.
+        """
+        self._portal.run(self._aio.write_hole(length))
 
     def write(self, data: bytes) -> None:
         """Sends all of *data*; waits while the other side does not take it.

@@ -295,6 +295,8 @@ SAMPLES: list[tuple[type[ev.DomainEvent], tuple[object, ...], tuple[object, ...]
     (ev.MemoryFailureEvent, (0, 1, 2), (0, 1, e.DomainMemoryFailureFlags.RECURSIVE)),
     (ev.MemoryDeviceSizeChangeEvent, ("dimm0", 4096), ("dimm0", 4096)),
     (ev.NicMACChangeEvent, ("net0", "a", "b"), ("net0", "a", "b")),
+    (ev.VcpuRemovedEvent, (2,), (2,)),
+    (ev.ChannelLifecycleEvent, ("org.qemu.guest_agent.0", 1, 2), ("org.qemu.guest_agent.0", 1, 2)),
     (ev.LifecycleEvent, (6, 99), (e.DomainEventType.SHUTDOWN, 99)),
     (ev.LifecycleEvent, (77, 1), (77, 1)),
 ]

@@ -104,7 +104,7 @@ class FakeDaemon:
             self.send(self.protocol.reply(call, c.ConnectSupportsFeatureRet(1)))
         elif call.procedure is c.AUTH_POLKIT:
             self.send(self.protocol.reply(call, c.AuthPolkitRet(1)))
-        elif call.procedure is c.CONNECT_CLOSE:
+        elif call.procedure in (c.CONNECT_CLOSE, c.CONNECT_REGISTER_CLOSE_CALLBACK):
             self.send(self.protocol.reply(call, VOID))
         elif call.procedure is p.DOMAIN_OPEN_CONSOLE:
             self.consoles.append(call.serial)
@@ -173,11 +173,26 @@ async def test_opening_is_in_libvirt_s_order(wire: Wire) -> None:
         "CONNECT_OPEN",
         "CONNECT_SUPPORTS_FEATURE",
         "CONNECT_SUPPORTS_FEATURE",
+        "CONNECT_REGISTER_CLOSE_CALLBACK",
     ]
     assert wire.daemon.uris == ["qemu:///system"]
     await conn.close()
     assert wire.daemon.seen[-1] == "CONNECT_CLOSE"
     await wire.daemon.lost.wait()
+
+
+async def test_what_is_behind_the_daemon_ends(wire: Wire) -> None:
+    conn = await wire.open()
+    reasons: list[VirloomError | None] = []
+    conn.on_close(reasons.append)
+    message = c.ConnectEventConnectionClosedMsg(1)
+    wire.daemon.send(wire.daemon.protocol.event(c.CONNECT_EVENT_CONNECTION_CLOSED, message))
+    async with asyncio.timeout(5):
+        while not conn.closed:
+            await asyncio.sleep(0)
+    (reason,) = reasons
+    assert isinstance(reason, OperationFailed)
+    assert "(eof)" in reason.message
 
 
 async def test_authentication(wire: Wire) -> None:

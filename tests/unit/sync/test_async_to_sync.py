@@ -47,11 +47,21 @@ def test_results_are_wrapped() -> None:
     assert "[Domain(one, self._portal) for one in self._portal.run(self._aio.all())]" in text
 
 
+def test_a_facade_is_passed_on_as_what_is_beneath_it() -> None:
+    text = _module(
+        "class A:\n"
+        "    async def one(self, dom: Domain, *, again: Domain) -> None:\n        '''D.'''\n"
+        "    async def two(self) -> tuple[bytes, Domain]:\n        '''D.'''\n"
+    ).render()
+    assert "self._aio.one(dom._aio, again=again._aio)" in text
+    assert "return first, Domain(second, self._portal)" in text
+
+
 @pytest.mark.parametrize(
     "method",
     [
         "async def f(self) -> dict[str, Domain]: ...",
-        "async def f(self, dom: Domain) -> None: ...",
+        "async def f(self, doms: list[Domain]) -> None: ...",
         "@staticmethod\n    def f() -> None: ...",
         "def __len__(self) -> int: ...",
     ],

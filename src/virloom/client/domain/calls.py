@@ -3,25 +3,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 from uuid import UUID
 
 from virloom.client.domain import events as ev
 from virloom.client.domain.domain import Domain
-from virloom.client.domain.facet import Handle
+from virloom.client.domain.facet import Handle, ParamsToSet
 from virloom.client.domain.ref import DomainRef
 from virloom.client.domain.results import DomainStats
 from virloom.client.link import Link, text_of
-from virloom.client.params import decode
+from virloom.client.params import decode, encode
+from virloom.client.resource import uuid_of
 from virloom.client.subscription import QUEUE_SIZE, Callback, EventHub, EventStream
 from virloom.enums.qemu import ConnectDomainQemuMonitorEventRegisterFlags
-from virloom.errors import InvalidArg
 from virloom.procedures import domain as p
+from virloom.procedures import qemu as q
 from virloom.procedures.record import VOID
 from virloom.procedures.types import NonnullDomain
 
 if TYPE_CHECKING:
+    from virloom.client.migration import Arrivals
     from virloom.xml import Element
 
 E = TypeVar("E", bound=ev.DomainEvent)
@@ -33,6 +36,13 @@ class DomainCalls:
     def __init__(self, link: Link, hub: EventHub) -> None:
         self._link = link
         self._hub = hub
+
+    @cached_property
+    def arrivals(self) -> Arrivals:
+        """The phases of migrations to this host."""
+        from virloom.client.migration import Arrivals
+
+        return Arrivals(self._link, self._hub)
 
     # Make
 
@@ -50,6 +60,23 @@ class DomainCalls:
         """
         args = p.DomainCreateXMLArgs(text_of(document), flags)
         return self._domain((await self._link.call(p.DOMAIN_CREATE_XML, args)).dom)
+
+    async def create_xml_with_files(
+        self, document: str | Element, files: Sequence[int], flags: int = 0
+    ) -> Domain:
+        """The same for a guest that inherits copies of open descriptors (containers)."""
+        args = p.DomainCreateXMLWithFilesArgs(text_of(document), flags)
+        ret, got = await self._link.call_with_fds(p.DOMAIN_CREATE_XML_WITH_FILES, args, files)
+        got.close()
+        return self._domain(ret.dom)
+
+    async def attach_process(self, pid: int, flags: int = 0) -> Domain:
+        """Takes over a QEMU that was started by hand, by its process's number.
+
+        Drivers of this century refuse it, libvirt's own among them.
+        """
+        args = q.QemuDomainAttachArgs(pid, flags)
+        return self._domain((await self._link.call(q.DOMAIN_ATTACH, args)).dom)
 
     async def define_xml(self, document: str | Element, flags: int = 0) -> Domain:
         """Defines a guest, or changes its definition.
@@ -76,6 +103,11 @@ class DomainCalls:
         """
         args = p.DomainRestoreFlagsArgs(path, document, flags)
         await self._link.call(p.DOMAIN_RESTORE_FLAGS, args)
+
+    async def restore_params(self, values: ParamsToSet, flags: int = 0) -> None:
+        """The same by parameters of libvirt's names, such as ``file`` and ``dxml``."""
+        args = p.DomainRestoreParamsArgs(encode(values), flags)
+        await self._link.call(p.DOMAIN_RESTORE_PARAMS, args)
 
     async def save_image_xml_desc(self, path: str, flags: int = 0) -> str:
         """The document in a saved state."""
@@ -109,7 +141,7 @@ class DomainCalls:
             InvalidArg: *uuid* is a text that is none.
             NoDomain: There is none with it.
         """
-        args = p.DomainLookupByUUIDArgs(_uuid_of(uuid).bytes)
+        args = p.DomainLookupByUUIDArgs(uuid_of(uuid).bytes)
         return self._domain((await self._link.call(p.DOMAIN_LOOKUP_BY_UUID, args)).dom)
 
     async def lookup_by_id(self, id: int) -> Domain:
@@ -268,12 +300,3 @@ class DomainCalls:
 
 #: The most that these calls of the protocol can bring.
 _MOST_IDS = 16384
-
-
-def _uuid_of(uuid: UUID | str) -> UUID:
-    if isinstance(uuid, UUID):
-        return uuid
-    try:
-        return UUID(uuid)
-    except ValueError as exc:
-        raise InvalidArg(f"'{uuid}' is not a UUID") from exc

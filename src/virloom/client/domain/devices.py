@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from virloom.client.domain.facet import Facet
@@ -35,3 +36,15 @@ class Devices(Facet):
         """Changes a device: another medium, another link state and the like."""
         args = p.DomainUpdateDeviceFlagsArgs(self._dom, text_of(document), flags)
         await self._link.call(p.DOMAIN_UPDATE_DEVICE_FLAGS, args)
+
+    async def associate_fds(self, name: str, fds: Sequence[int], flags: int = 0) -> None:
+        """Gives the guest copies of open descriptors, for a disk whose source has that group.
+
+        Args:
+            name: The group's name (``<source fdgroup=…>``).
+            fds: The descriptors; they stay the caller's.
+            flags: :class:`~virloom.enums.domain.DomainFDAssociateFlags`.
+        """
+        args = p.DomainFdAssociateArgs(self._dom, name, flags)
+        _, got = await self._link.call_with_fds(p.DOMAIN_FD_ASSOCIATE, args, fds)
+        got.close()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -11,11 +12,13 @@ from virloom.client.domain.facet import ParamsToSet
 from virloom.client.domain.ref import DomainRef
 from virloom.client.domain.results import ControlInfo, DomainInfo, DomainStatus, SecurityLabel
 from virloom.client.domain.screen import Screen
+from virloom.client.migration import MigrationParams
 from virloom.client.params import ParamValue, decode, encode, member
 from virloom.enums import domain as e
 from virloom.procedures import domain as p
 
 if TYPE_CHECKING:
+    from virloom.client.connection import Connection
     from virloom.client.domain.agent import Agent
     from virloom.client.domain.block import Block
     from virloom.client.domain.checkpoints import Checkpoints
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from virloom.client.domain.interfaces import Interfaces
     from virloom.client.domain.jobs import Jobs
     from virloom.client.domain.memory import Memory
+    from virloom.client.domain.migration import Migration
     from virloom.client.domain.saving import Saving
     from virloom.client.domain.snapshots import Snapshots
     from virloom.model.domain import Domain as DomainModel
@@ -130,6 +134,13 @@ class Domain(Screen):
         return Memory(self._handle)
 
     @cached_property
+    def migration(self) -> Migration:
+        """The phases of a migration, and its tuning; all at once: :meth:`migrate`."""
+        from virloom.client.domain.migration import Migration
+
+        return Migration(self._handle)
+
+    @cached_property
     def saving(self) -> Saving:
         """Saved states and core dumps."""
         from virloom.client.domain.saving import Saving
@@ -157,6 +168,13 @@ class Domain(Screen):
         ret = await self._link.call(
             p.DOMAIN_CREATE_WITH_FLAGS, p.DomainCreateWithFlagsArgs(self._dom, flags)
         )
+        self._handle.ref = DomainRef.of_wire(ret.dom)
+
+    async def create_with_files(self, files: Sequence[int], flags: int = 0) -> None:
+        """Starts a defined guest that inherits copies of open descriptors (containers)."""
+        args = p.DomainCreateWithFilesArgs(self._dom, flags)
+        ret, fds = await self._link.call_with_fds(p.DOMAIN_CREATE_WITH_FILES, args, files)
+        fds.close()
         self._handle.ref = DomainRef.of_wire(ret.dom)
 
     async def shutdown(self, flags: int = 0) -> None:
@@ -214,6 +232,49 @@ class Domain(Screen):
             )
         else:
             await self._link.call(p.DOMAIN_UNDEFINE, p.DomainUndefineArgs(self._dom))
+
+    async def migrate(
+        self, destination: Connection, params: MigrationParams | None = None, flags: int = 0
+    ) -> Domain:
+        """Moves the guest to another host.
+
+        Args:
+            destination: A connection to that host.
+            params: By libvirt's names, such as ``migrate_uri``, ``destination_name``,
+                ``destination_xml``, ``bandwidth``, ``migrate_disks`` (a list).
+            flags: :class:`~virloom.enums.domain.DomainMigrateFlags`; with PEER2PEER the two hosts
+                do all by themselves.
+
+        Returns:
+            The domain on the other host.
+
+        Raises:
+            VirloomError: A phase failed; the guest goes on here.
+        """
+        from virloom.client.domain.migrating import Managed
+
+        given = params or {}
+        if flags & e.DomainMigrateFlags.PEER2PEER:
+            await self.migrate_to_uri(destination.uri, given, flags)
+            name = given.get("destination_name", self.name)
+            return await destination.lookup_by_name(str(name))
+        managed = Managed(self.migration, destination.arrivals, given, flags)
+        paused = (await self.state()).state == e.DomainState.PAUSED
+        return destination.domain(await managed.run(self.name, paused=paused))
+
+    async def migrate_to_uri(
+        self, uri: str | None, params: MigrationParams | None = None, flags: int = 0
+    ) -> None:
+        """Has the two hosts move the guest between them; *flags* have PEER2PEER.
+
+        Args:
+            uri: How this host reaches the other one's daemon.
+            params: As with :meth:`migrate`.
+            flags: :class:`~virloom.enums.domain.DomainMigrateFlags`.
+        """
+        from virloom.client.domain.migrating import peer_to_peer
+
+        await peer_to_peer(self.migration, uri, params or {}, flags)
 
     async def rename(self, name: str) -> None:
         """Gives a defined guest that does not run another name."""
@@ -322,6 +383,20 @@ class Domain(Screen):
         """Hands a secret to an encrypted guest that waits for it."""
         args = p.DomainSetLaunchSecurityStateArgs(self._dom, encode(values), flags)
         await self._link.call(p.DOMAIN_SET_LAUNCH_SECURITY_STATE, args)
+
+    async def security_label(self) -> SecurityLabel:
+        """The label of the QEMU process by the host's first security model."""
+        args = p.DomainGetSecurityLabelArgs(self._dom)
+        ret = await self._link.call(p.DOMAIN_GET_SECURITY_LABEL, args)
+        return SecurityLabel(ret.label.rstrip(b"\0").decode(), bool(ret.enforcing))
+
+    async def open_namespace(self, flags: int = 0) -> list[int]:
+        """Descriptors of a container's namespaces, which the caller closes."""
+        from virloom.procedures import lxc
+
+        args = lxc.LxcDomainOpenNamespaceArgs(self._dom, flags)
+        _, fds = await self._link.call_with_fds(lxc.DOMAIN_OPEN_NAMESPACE, args)
+        return fds.release()
 
     async def security_labels(self) -> list[SecurityLabel]:
         """The labels of the QEMU process."""

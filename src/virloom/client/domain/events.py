@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from enum import IntEnum
-from typing import Any, ClassVar
+from typing import Any
 
 from virloom.client.domain.ref import DomainRef
 from virloom.client.link import Link
@@ -219,6 +219,20 @@ class NicMACChangeEvent(DomainEvent):
     new_mac: str
 
 
+class VcpuRemovedEvent(DomainEvent):
+    """The guest has let go of a processor."""
+
+    vcpuid: int
+
+
+class ChannelLifecycleEvent(DomainEvent):
+    """A program in the guest opened or closed its end of a channel."""
+
+    channel_name: str
+    state: int
+    reason: int
+
+
 class MonitorEvent(DomainEvent):
     """An event of QEMU's own monitor."""
 
@@ -293,8 +307,11 @@ _JOB = {
     "status": _enum(e.ConnectDomainEventBlockJobStatus),
 }
 
+#: Ids that are newer than the table of constants.
+VCPU_REMOVED, CHANNEL_LIFECYCLE = 28, 29
+
 #: Every domain event that can be registered for, by libvirt's event id.
-KINDS: dict[e.DomainEventID, Kind] = {
+KINDS: dict[int, Kind] = {
     e.DomainEventID.LIFECYCLE: Kind(
         p.DOMAIN_EVENT_CALLBACK_LIFECYCLE, LifecycleEvent, event=_enum(e.DomainEventType)
     ),
@@ -377,6 +394,8 @@ KINDS: dict[e.DomainEventID, Kind] = {
         p.DOMAIN_EVENT_MEMORY_DEVICE_SIZE_CHANGE, MemoryDeviceSizeChangeEvent
     ),
     e.DomainEventID.NIC_MAC_CHANGE: Kind(p.DOMAIN_EVENT_NIC_MAC_CHANGE, NicMACChangeEvent),
+    VCPU_REMOVED: Kind(p.DOMAIN_EVENT_VCPU_REMOVED, VcpuRemovedEvent),
+    CHANNEL_LIFECYCLE: Kind(p.DOMAIN_EVENT_CALLBACK_CHANNEL_LIFECYCLE, ChannelLifecycleEvent),
 }
 
 #: The events that libvirt 9.0.0 knows; what a subscriber without a choice gets.
@@ -388,9 +407,9 @@ _MONITOR = Kind(q.DOMAIN_MONITOR_EVENT, MonitorEvent)
 class DomainTopic(Topic):
     """Events of one kind, of one domain or of all."""
 
-    program = p.PROGRAM
+    area = "domain"
 
-    def __init__(self, event_id: e.DomainEventID, domain: DomainRef | None) -> None:
+    def __init__(self, event_id: int, domain: DomainRef | None) -> None:
         self._event_id = event_id
         self._domain = domain
 
@@ -414,7 +433,7 @@ class DomainTopic(Topic):
 class MonitorTopic(Topic):
     """Events of QEMU's monitor, by name or pattern, of one domain or of all."""
 
-    program: ClassVar[int] = q.PROGRAM
+    area = "qemu"
 
     def __init__(self, event: str | None, flags: int, domain: DomainRef | None) -> None:
         self._event = event
@@ -440,7 +459,7 @@ class MonitorTopic(Topic):
 
 #: What kinds of events are asked for: a class or several, or libvirt's ids of them; None for all
 #: that libvirt 9.0.0 has.
-OneKind = type[DomainEvent] | e.DomainEventID
+OneKind = type[DomainEvent] | int
 Kinds = OneKind | Iterable[OneKind] | None
 
 
@@ -458,7 +477,7 @@ def topics_of(kinds: Kinds, domain: DomainRef | None) -> list[Topic]:
     return [DomainTopic(event_id, domain) for event_id in dict.fromkeys(wanted)]
 
 
-def _id_of(kind: OneKind) -> e.DomainEventID:
+def _id_of(kind: OneKind) -> int:
     for event_id, row in KINDS.items():
         if row.event is kind or event_id == kind:
             return event_id

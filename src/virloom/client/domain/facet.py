@@ -3,17 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from virloom.client.domain.ref import DomainRef
 from virloom.client.link import Link
-from virloom.client.params import ParamValue, encode, fetch
-from virloom.procedures.record import TypedParamValue
+from virloom.client.params import ParamsToSet as ParamsToSet
+from virloom.client.params import encode, fetch
 from virloom.procedures.types import NonnullDomain, TypedParam
-
-#: Parameters to set, by name.
-ParamsToSet = Mapping[str, ParamValue | TypedParamValue]
 
 
 class Handle:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from virloom.client.domain.facet import Facet
+from virloom.client.domain.facet import Facet, ParamsToSet
+from virloom.client.params import encode
 from virloom.procedures import domain as p
 
 
@@ -17,6 +18,11 @@ class Saving(Facet):
         else:
             args = p.DomainSaveFlagsArgs(self._dom, path, document, flags)
             await self._link.call(p.DOMAIN_SAVE_FLAGS, args)
+
+    async def save_params(self, values: ParamsToSet, flags: int = 0) -> None:
+        """The same by parameters of libvirt's names, such as ``file`` and ``dxml``."""
+        args = p.DomainSaveParamsArgs(self._dom, encode(values), flags)
+        await self._link.call(p.DOMAIN_SAVE_PARAMS, args)
 
     async def managed_save(self, flags: int = 0) -> None:
         """The same to a file that the next start takes by itself."""

@@ -13,6 +13,7 @@ from virloom.client.domain.results import Screenshot
 from virloom.client.stream import Stream
 from virloom.enums.domain import DomainChannelFlags, DomainConsoleFlags, KeycodeSet
 from virloom.enums.qemu import DomainQemuMonitorCommandFlags
+from virloom.errors import InternalError
 from virloom.procedures import domain as p
 from virloom.procedures import qemu as q
 
@@ -81,6 +82,27 @@ class Screen(Facet):
         args = p.DomainGraphicsReloadArgs(self._dom, type, flags)
         await self._link.call(p.DOMAIN_GRAPHICS_RELOAD, args)
 
+    async def open_graphics(self, fd: int, screen: int = 0, flags: int = 0) -> None:
+        """Has the guest's graphics serve a connected socket, of which it gets a copy.
+
+        Args:
+            fd: One end of a pair of UNIX sockets, say.
+            screen: Which of several graphics devices.
+            flags: :class:`~virloom.enums.domain.DomainOpenGraphicsFlags`.
+        """
+        args = p.DomainOpenGraphicsArgs(self._dom, screen, flags)
+        _, got = await self._link.call_with_fds(p.DOMAIN_OPEN_GRAPHICS, args, [fd])
+        got.close()
+
+    async def open_graphics_fd(self, screen: int = 0, flags: int = 0) -> int:
+        """A socket that is connected to the guest's graphics, which the caller closes."""
+        args = p.DomainOpenGraphicsFdArgs(self._dom, screen, flags)
+        _, got = await self._link.call_with_fds(p.DOMAIN_OPEN_GRAPHICS_FD, args)
+        with got:
+            if len(got) != 1:
+                raise InternalError(f"one descriptor was to come, and {len(got)} came")
+            return got.release()[0]
+
     async def send_process_signal(self, pid: int, signal: int, flags: int = 0) -> None:
         """Sends a signal to a process inside the guest (containers)."""
         args = p.DomainSendProcessSignalArgs(self._dom, pid, signal, flags)
@@ -99,3 +121,21 @@ class Screen(Facet):
         flags = DomainQemuMonitorCommandFlags.HMP if hmp else 0
         args = q.QemuDomainMonitorCommandArgs(self._dom, text, flags)
         return (await self._link.call(q.DOMAIN_MONITOR_COMMAND, args)).result
+
+    async def monitor_command_with_files(
+        self, command: str, files: Sequence[int] = (), flags: int = 0
+    ) -> tuple[str, list[int]]:
+        """The same with descriptors in both directions.
+
+        Args:
+            command: The command's text.
+            files: Copies of these go to QEMU.
+            flags: :class:`~virloom.enums.qemu.DomainQemuMonitorCommandFlags`.
+
+        Returns:
+            The answer's text, and descriptors that came with it, which the caller closes.
+        """
+        args = q.QemuDomainMonitorCommandWithFilesArgs(self._dom, command, flags)
+        call = self._link.call_with_fds
+        ret, got = await call(q.DOMAIN_MONITOR_COMMAND_WITH_FILES, args, files)
+        return ret.result, got.release()

@@ -4,17 +4,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, overload
 from uuid import UUID
 
 from virloom.client.domain import events as ev
 from virloom.client.domain.calls import E
+from virloom.client.domain.facet import ParamsToSet
 from virloom.client.domain.ref import DomainRef
 from virloom.client.domain.results import DomainStats
 from virloom.client.subscription import QUEUE_SIZE
 from virloom.sync.domain.domain import Domain
 from virloom.sync.facade import Callbacks
+from virloom.sync.migration import Arrivals
 from virloom.sync.subscription import EventStream
 
 if TYPE_CHECKING:
@@ -26,6 +28,11 @@ class DomainCalls(Callbacks):
     """The domain area of a connection."""
 
     _aio: aio.DomainCalls
+
+    @property
+    def arrivals(self) -> Arrivals:
+        """The phases of migrations to this host."""
+        return Arrivals(self._aio.arrivals, self._portal)
 
     def create_xml(self, document: str | Element, flags: int = 0) -> Domain:
         """Starts a guest from its document; without a definition of that name it is transient.
@@ -40,6 +47,21 @@ class DomainCalls(Callbacks):
             OperationFailed: A guest with that name or UUID runs already.
         """
         return Domain(self._portal.run(self._aio.create_xml(document, flags)), self._portal)
+
+    def create_xml_with_files(
+        self, document: str | Element, files: Sequence[int], flags: int = 0
+    ) -> Domain:
+        """The same for a guest that inherits copies of open descriptors (containers)."""
+        return Domain(
+            self._portal.run(self._aio.create_xml_with_files(document, files, flags)), self._portal
+        )
+
+    def attach_process(self, pid: int, flags: int = 0) -> Domain:
+        """Takes over a QEMU that was started by hand, by its process's number.
+
+        Drivers of this century refuse it, libvirt's own among them.
+        """
+        return Domain(self._portal.run(self._aio.attach_process(pid, flags)), self._portal)
 
     def define_xml(self, document: str | Element, flags: int = 0) -> Domain:
         """Defines a guest, or changes its definition.
@@ -59,6 +81,10 @@ class DomainCalls(Callbacks):
             flags: :class:`~virloom.enums.domain.DomainSaveRestoreFlags`.
         """
         self._portal.run(self._aio.restore(path, document, flags))
+
+    def restore_params(self, values: ParamsToSet, flags: int = 0) -> None:
+        """The same by parameters of libvirt's names, such as ``file`` and ``dxml``."""
+        self._portal.run(self._aio.restore_params(values, flags))
 
     def save_image_xml_desc(self, path: str, flags: int = 0) -> str:
         """The document in a saved state."""

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from virloom.sync.domain.facet import Facet
@@ -33,3 +34,13 @@ class Devices(Facet):
     def update(self, document: str | Element, flags: int = 0) -> None:
         """Changes a device: another medium, another link state and the like."""
         self._portal.run(self._aio.update(document, flags))
+
+    def associate_fds(self, name: str, fds: Sequence[int], flags: int = 0) -> None:
+        """Gives the guest copies of open descriptors, for a disk whose source has that group.
+
+        Args:
+            name: The group's name (``<source fdgroup=…>``).
+            fds: The descriptors; they stay the caller's.
+            flags: :class:`~virloom.enums.domain.DomainFDAssociateFlags`.
+        """
+        self._portal.run(self._aio.associate_fds(name, fds, flags))

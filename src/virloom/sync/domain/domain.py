@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from virloom.client.domain.facet import ParamsToSet
 from virloom.client.domain.ref import DomainRef
 from virloom.client.domain.results import ControlInfo, DomainInfo, DomainStatus, SecurityLabel
+from virloom.client.migration import MigrationParams
 from virloom.client.params import ParamValue
 from virloom.sync.domain.agent import Agent
 from virloom.sync.domain.block import Block
@@ -19,6 +21,7 @@ from virloom.sync.domain.devices import Devices
 from virloom.sync.domain.interfaces import Interfaces
 from virloom.sync.domain.jobs import Jobs
 from virloom.sync.domain.memory import Memory
+from virloom.sync.domain.migration import Migration
 from virloom.sync.domain.saving import Saving
 from virloom.sync.domain.screen import Screen
 from virloom.sync.domain.snapshots import Snapshots
@@ -26,6 +29,7 @@ from virloom.sync.domain.snapshots import Snapshots
 if TYPE_CHECKING:
     from virloom.client.domain import domain as aio
     from virloom.model.domain import Domain as DomainModel
+    from virloom.sync.connection import Connection
 
 
 class Domain(Screen):
@@ -98,6 +102,11 @@ class Domain(Screen):
         return Memory(self._aio.memory, self._portal)
 
     @property
+    def migration(self) -> Migration:
+        """The phases of a migration, and its tuning; all at once: :meth:`migrate`."""
+        return Migration(self._aio.migration, self._portal)
+
+    @property
     def saving(self) -> Saving:
         """Saved states and core dumps."""
         return Saving(self._aio.saving, self._portal)
@@ -117,6 +126,10 @@ class Domain(Screen):
             OperationInvalid: It is running already.
         """
         self._portal.run(self._aio.create(flags))
+
+    def create_with_files(self, files: Sequence[int], flags: int = 0) -> None:
+        """Starts a defined guest that inherits copies of open descriptors (containers)."""
+        self._portal.run(self._aio.create_with_files(files, flags))
 
     def shutdown(self, flags: int = 0) -> None:
         """Asks the guest to power off, and does not wait for it.
@@ -157,6 +170,40 @@ class Domain(Screen):
     def undefine(self, flags: int = 0) -> None:
         """Forgets the configuration (:class:`~virloom.enums.domain.DomainUndefineFlagsValues`)."""
         self._portal.run(self._aio.undefine(flags))
+
+    def migrate(
+        self, destination: Connection, params: MigrationParams | None = None, flags: int = 0
+    ) -> Domain:
+        """Moves the guest to another host.
+
+        Args:
+            destination: A connection to that host.
+            params: By libvirt's names, such as ``migrate_uri``, ``destination_name``,
+                ``destination_xml``, ``bandwidth``, ``migrate_disks`` (a list).
+            flags: :class:`~virloom.enums.domain.DomainMigrateFlags`; with PEER2PEER the two hosts
+                do all by themselves.
+
+        Returns:
+            The domain on the other host.
+
+        Raises:
+            VirloomError: A phase failed; the guest goes on here.
+        """
+        return Domain(
+            self._portal.run(self._aio.migrate(destination._aio, params, flags)), self._portal
+        )
+
+    def migrate_to_uri(
+        self, uri: str | None, params: MigrationParams | None = None, flags: int = 0
+    ) -> None:
+        """Has the two hosts move the guest between them; *flags* have PEER2PEER.
+
+        Args:
+            uri: How this host reaches the other one's daemon.
+            params: As with :meth:`migrate`.
+            flags: :class:`~virloom.enums.domain.DomainMigrateFlags`.
+        """
+        self._portal.run(self._aio.migrate_to_uri(uri, params, flags))
 
     def rename(self, name: str) -> None:
         """Gives a defined guest that does not run another name."""
@@ -239,6 +286,14 @@ class Domain(Screen):
     def set_launch_security_state(self, values: ParamsToSet, flags: int = 0) -> None:
         """Hands a secret to an encrypted guest that waits for it."""
         self._portal.run(self._aio.set_launch_security_state(values, flags))
+
+    def security_label(self) -> SecurityLabel:
+        """The label of the QEMU process by the host's first security model."""
+        return self._portal.run(self._aio.security_label())
+
+    def open_namespace(self, flags: int = 0) -> list[int]:
+        """Descriptors of a container's namespaces, which the caller closes."""
+        return self._portal.run(self._aio.open_namespace(flags))
 
     def security_labels(self) -> list[SecurityLabel]:
         """The labels of the QEMU process."""

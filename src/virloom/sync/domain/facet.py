@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from virloom.client.params import ParamsToSet as ParamsToSet
 from virloom.sync.facade import Facade
 
 if TYPE_CHECKING:

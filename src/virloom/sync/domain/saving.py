@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from virloom.client.domain.facet import ParamsToSet
 from virloom.sync.domain.facet import Facet
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ class Saving(Facet):
     def save(self, path: str, document: str | None = None, flags: int = 0) -> None:
         """Writes the guest's state to a file of the host and ends it."""
         self._portal.run(self._aio.save(path, document, flags))
+
+    def save_params(self, values: ParamsToSet, flags: int = 0) -> None:
+        """The same by parameters of libvirt's names, such as ``file`` and ``dxml``."""
+        self._portal.run(self._aio.save_params(values, flags))
 
     def managed_save(self, flags: int = 0) -> None:
         """The same to a file that the next start takes by itself."""

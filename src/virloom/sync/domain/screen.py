@@ -69,6 +69,20 @@ class Screen(Facet):
         """
         self._portal.run(self._aio.reload_graphics(type, flags))
 
+    def open_graphics(self, fd: int, screen: int = 0, flags: int = 0) -> None:
+        """Has the guest's graphics serve a connected socket, of which it gets a copy.
+
+        Args:
+            fd: One end of a pair of UNIX sockets, say.
+            screen: Which of several graphics devices.
+            flags: :class:`~virloom.enums.domain.DomainOpenGraphicsFlags`.
+        """
+        self._portal.run(self._aio.open_graphics(fd, screen, flags))
+
+    def open_graphics_fd(self, screen: int = 0, flags: int = 0) -> int:
+        """A socket that is connected to the guest's graphics, which the caller closes."""
+        return self._portal.run(self._aio.open_graphics_fd(screen, flags))
+
     def send_process_signal(self, pid: int, signal: int, flags: int = 0) -> None:
         """Sends a signal to a process inside the guest (containers)."""
         self._portal.run(self._aio.send_process_signal(pid, signal, flags))
@@ -83,3 +97,18 @@ class Screen(Facet):
             hmp: It is a command of the human monitor.
         """
         return self._portal.run(self._aio.monitor_command(command, hmp=hmp))
+
+    def monitor_command_with_files(
+        self, command: str, files: Sequence[int] = (), flags: int = 0
+    ) -> tuple[str, list[int]]:
+        """The same with descriptors in both directions.
+
+        Args:
+            command: The command's text.
+            files: Copies of these go to QEMU.
+            flags: :class:`~virloom.enums.qemu.DomainQemuMonitorCommandFlags`.
+
+        Returns:
+            The answer's text, and descriptors that came with it, which the caller closes.
+        """
+        return self._portal.run(self._aio.monitor_command_with_files(command, files, flags))
