@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from virloom.daemon.journal import has_journal
 from virloom.rpc.packet import Header, pack
 
 STEP = 30
@@ -60,9 +61,14 @@ def test_in_the_background_until_it_is_told_to_end(place: Path, tmp_path: Path) 
         assert again.returncode == 1
         assert "is in use by process" in again.stderr
         assert len(talk(place / "run/libvirt/virtqemud-sock-ro")) == 36
+        assert has_journal() or (place / "var/log/libvirt/virtqemud.log").exists()
     finally:
         signal.pidfd_send_signal(fd, signal.SIGTERM)
         os.close(fd)
+
+
+def test_it_says_which_one_it_is() -> None:
+    assert run("-V").stdout == "virtqemud (libvirt) 9.0.0\n"
 
 
 def test_it_ends_when_nobody_needs_it(place: Path, tmp_path: Path) -> None:
@@ -101,7 +107,8 @@ def test_a_wrong_key_is_told_and_nothing_is_started(tmp_path: Path) -> None:
 def test_the_units_are_written(tmp_path: Path) -> None:
     done = run("--print-units", str(tmp_path))
     assert done.returncode == 0
-    names = {"virtqemud.service", "virtqemud.socket", "virtqemud-ro.socket"}
+    kinds = (".service", ".socket", "-ro.socket", "-admin.socket")
+    names = {f"virtqemud{kind}" for kind in kinds}
     assert {path.name for path in tmp_path.iterdir()} == names
 
 

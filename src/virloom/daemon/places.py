@@ -16,6 +16,7 @@ class Places(NamedTuple):
         run: Sockets and the pid file.
         prefix: What system paths are below (``/``, or ``--root``); None for a user's daemon.
         cache: What can be found out again, of a user's daemon.
+        log: Where a daemon in the background logs.
         session: Whether it serves one user only.
     """
 
@@ -23,6 +24,7 @@ class Places(NamedTuple):
     run: Path
     prefix: Path | None
     cache: Path
+    log: Path
     session: bool
 
     @classmethod
@@ -33,6 +35,7 @@ class Places(NamedTuple):
             prefix / "run/libvirt",
             prefix,
             prefix / "var/cache/libvirt",
+            prefix / "var/log/libvirt",
             session=False,
         )
 
@@ -43,6 +46,5 @@ class Places(NamedTuple):
         config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "libvirt"
         cache = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "libvirt"
         runtime = os.environ.get("XDG_RUNTIME_DIR")
-        return cls(
-            config, Path(runtime) / "libvirt" if runtime else cache, None, cache, session=True
-        )
+        run = Path(runtime) / "libvirt" if runtime else cache
+        return cls(config, run, None, cache, cache, session=True)

@@ -28,11 +28,7 @@ def run(spec: DaemonSpec, argv: Sequence[str] | None = None) -> int:
     """Runs the daemon by its command line; returns the exit code."""
     options = _parser(spec).parse_args(argv)
     try:
-        if options.print_units:
-            for path in write_units(spec, _own_path(spec), Path(options.print_units)):
-                print(path)
-            return 0
-        return _start(spec, options)
+        return _print_units(spec, options) if options.print_units else _start(spec, options)
     except (VirloomError, OSError) as exc:
         message = exc.message if isinstance(exc, VirloomError) else str(exc)
         print(f"{spec.name}: {message}", file=sys.stderr)
@@ -49,6 +45,8 @@ def _parser(spec: DaemonSpec) -> argparse.ArgumentParser:
     add("-f", "--config", metavar="FILE", help=f"configuration, instead of {spec.name}.conf")
     add("-t", "--timeout", type=_seconds, default=0, metavar="SECONDS",
         help="end after this time without clients and guests")  # fmt: skip
+    version = f"{spec.name} (libvirt) 9.0.0"
+    add("-V", "--version", action="version", version=version, help="say which one this is, and end")
     add("-p", "--pid-file", metavar="FILE", help="where to write the process id")
     add("--root", metavar="DIR", help="use DIR/etc, DIR/run and DIR/var instead of the system's")
     add("--print-units", metavar="DIR", help="write the systemd units into DIR and end")
@@ -67,21 +65,35 @@ def _own_path(spec: DaemonSpec) -> str:
     return str(program.resolve()) if program.name == spec.name else f"/usr/sbin/{spec.name}"
 
 
-def _start(spec: DaemonSpec, options: argparse.Namespace) -> int:
+def _print_units(spec: DaemonSpec, options: argparse.Namespace) -> int:
+    _, config = _settings(spec, options)
+    for path in write_units(spec, _own_path(spec), Path(options.print_units), config):
+        print(path)
+    return 0
+
+
+def _settings(spec: DaemonSpec, options: argparse.Namespace) -> tuple[Places, DaemonConfig]:
+    """Where its files are, and what is configured."""
     if options.root:
         places = Places.system(Path(options.root).resolve())
     else:
         places = Places.system(Path("/")) if os.geteuid() == 0 else Places.of_user()
     file = Path(options.config) if options.config else places.settings / f"{spec.name}.conf"
-    config = DaemonConfig.load(file, required=options.config is not None)
+    return places, DaemonConfig.load(file, required=options.config is not None)
+
+
+def _start(spec: DaemonSpec, options: argparse.Namespace) -> int:
+    places, config = _settings(spec, options)
+    logging = config.logging().overridden(os.environ)
+    logs.check(logging)
     pid_file = Path(options.pid_file) if options.pid_file else places.run / f"{spec.name}.pid"
     pid_file = pid_file.absolute()
     started = _detach() if options.daemon else None
     if started is False:
         return 0
-    logs.configure(
-        config.log_level, config.log_filters, config.log_outputs, verbose=options.verbose
-    )
+    log_file = str(places.log / f"{spec.name}.log")
+    default = logs.default_output(log_file, background=options.daemon)
+    logs.configure(logging, name=spec.name, default=default, verbose=options.verbose)
     ensure_directory(pid_file.parent, 0o755)
 
     def ready() -> None:

@@ -40,7 +40,7 @@ def activated(spec: DaemonSpec) -> list[Listening]:
         listening = socket.socket(fileno=fd)
         listening.setblocking(False)
         name = os.path.basename(str(listening.getsockname()))
-        if name.endswith("-admin-sock"):  # nothing is served there
+        if name == spec.admin_socket:  # nothing is served there
             listening.close()
             continue
         found.append(Listening(listening, name == spec.readonly_socket, None))

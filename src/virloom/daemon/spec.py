@@ -29,6 +29,11 @@ class DaemonSpec(NamedTuple):
         return f"{self.name}-sock"
 
     @property
+    def admin_socket(self) -> str:
+        """The name of the socket for the daemon's own administration."""
+        return f"{self.name}-admin-sock"
+
+    @property
     def readonly_socket(self) -> str:
         """The name of the socket for calls that change nothing."""
         return f"{self.name}-sock-ro"

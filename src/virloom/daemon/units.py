@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from virloom.daemon.config import DaemonConfig
 from virloom.daemon.spec import DaemonSpec
 
 _SERVICE = """\
@@ -12,13 +13,16 @@ _SERVICE = """\
 Description={description}
 Requires={name}.socket
 Wants={name}-ro.socket
-After={name}.socket {name}-ro.socket network.target dbus.service
+Wants={name}-admin.socket
+After={name}.socket {name}-ro.socket {name}-admin.socket
+After=network.target dbus.service apparmor.service remote-fs.target
 Documentation=man:{name}(8)
 
 [Service]
 Type=notify
 Environment={args}="--timeout 120"
 EnvironmentFile=-/etc/sysconfig/{name}
+EnvironmentFile=-/etc/default/{name}
 ExecStart={program} ${args}
 ExecReload=/bin/kill -HUP $MAINPID
 # Guests go on without their daemon, and are found again by the next one.
@@ -32,6 +36,7 @@ Delegate=yes
 WantedBy=multi-user.target
 Also={name}.socket
 Also={name}-ro.socket
+Also={name}-admin.socket
 """
 
 _SOCKET = """\
@@ -50,41 +55,51 @@ WantedBy=sockets.target
 """
 
 
-def render(spec: DaemonSpec, program: str) -> dict[str, str]:
-    """File name → text of every unit; *program* is the daemon's absolute path."""
+def render(spec: DaemonSpec, program: str, config: DaemonConfig) -> dict[str, str]:
+    """File name → text of every unit.
+
+    Args:
+        spec: The daemon.
+        program: Its absolute path.
+        config: For the sockets' modes. The one for all calls is open to everybody only where the
+            configuration itself asks for polkit: systemd makes it before the daemon can look
+            whether polkit is there.
+    """
+    writers = config.mode_for_writers(authenticated=config.auth_unix_rw == "polkit")
+    bind = f"BindsTo={spec.name}.socket\nAfter={spec.name}.socket\n"
     service = _SERVICE.format(
         name=spec.name,
         description=spec.description,
         args=f"{spec.name.upper()}_ARGS",
         program=program,
     )
-    main = _SOCKET.format(
-        name=spec.name,
-        description=spec.description,
-        kind="local",
-        socket=spec.socket,
-        mode="0600",
-        bind="",
-    )
-    readonly = _SOCKET.format(
-        name=spec.name,
-        description=spec.description,
-        kind="local read-only",
-        socket=spec.readonly_socket,
-        mode="0666",
-        bind=f"BindsTo={spec.name}.socket\nAfter={spec.name}.socket\n",
-    )
     return {
         f"{spec.name}.service": service,
-        f"{spec.name}.socket": main,
-        f"{spec.name}-ro.socket": readonly,
+        f"{spec.name}.socket": _socket(spec, "local", spec.socket, writers, ""),
+        f"{spec.name}-ro.socket": _socket(
+            spec, "local read-only", spec.readonly_socket, config.unix_sock_ro_perms, bind
+        ),
+        f"{spec.name}-admin.socket": _socket(spec, "admin", spec.admin_socket, "0600", bind),
     }
 
 
-def write_units(spec: DaemonSpec, program: str, directory: Path) -> list[Path]:
+def _socket(spec: DaemonSpec, kind: str, socket: str, mode: str, bind: str) -> str:
+    return _SOCKET.format(
+        name=spec.name,
+        description=spec.description,
+        kind=kind,
+        socket=socket,
+        mode=mode.zfill(4),
+        bind=bind,
+    )
+
+
+def write_units(
+    spec: DaemonSpec, program: str, directory: Path, config: DaemonConfig
+) -> list[Path]:
     """Writes the units into *directory*; returns their paths."""
     written = []
-    for name, text in render(spec, program).items():
+    for name, text in render(spec, program, config).items():
         path = directory / name
         path.write_text(text)
         written.append(path)

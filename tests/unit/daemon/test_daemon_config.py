@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import pytest
 
-from virloom.daemon import logs
 from virloom.daemon.authentication import choose
 from virloom.daemon.config import DaemonConfig
 from virloom.daemon.places import Places
@@ -41,6 +39,7 @@ def test_values_are_taken(tmp_path: Path) -> None:
         ("# first\nmax_clints = 7\n", 2, "no key 'max_clints'; allowed are auth_unix_ro, "),
         ('\n\nmax_clients = "many"\n', 3, "max_clients must be a number from 1, not 'many'"),
         ("max_clients = 0\n", 1, "max_clients must be a number from 1, not 0"),
+        ('min_workers = "few"\n', 1, "min_workers must be a number, not 'few'"),
         ("unix_sock_group = 5\n", 1, "unix_sock_group must be a string, not 5"),
         ('unix_sock_rw_perms = "0999"\n', 1, 'an octal mode such as "0770", not "0999"'),
         ('auth_unix_rw = "magic"\n', 1, 'auth_unix_rw must be "none" or "polkit", not "magic"'),
@@ -81,12 +80,77 @@ def test_a_file_that_is_asked_for_must_exist(tmp_path: Path) -> None:
 
 
 def test_units_are_those_of_the_daemon() -> None:
-    units = render(SPEC, "/usr/sbin/virtqemud")
-    assert set(units) == {"virtqemud.service", "virtqemud.socket", "virtqemud-ro.socket"}
+    units = render(SPEC, "/usr/sbin/virtqemud", DaemonConfig())
+    assert set(units) == {
+        "virtqemud.service", "virtqemud.socket", "virtqemud-ro.socket", "virtqemud-admin.socket",
+    }  # fmt: skip
     assert "KillMode=process" in units["virtqemud.service"]
     assert "ExecStart=/usr/sbin/virtqemud $VIRTQEMUD_ARGS" in units["virtqemud.service"]
     assert "ListenStream=/run/libvirt/virtqemud-sock\n" in units["virtqemud.socket"]
+    assert "SocketMode=0700\n" in units["virtqemud.socket"]
     assert "ListenStream=/run/libvirt/virtqemud-sock-ro\n" in units["virtqemud-ro.socket"]
+    assert "ListenStream=/run/libvirt/virtqemud-admin-sock\n" in units["virtqemud-admin.socket"]
+
+
+def test_a_unit_opens_the_socket_to_everybody_only_where_polkit_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    units = render(SPEC, "/x", load(tmp_path, 'auth_unix_rw = "polkit"\n'))
+    assert "SocketMode=0777\n" in units["virtqemud.socket"]
+    assert "SocketMode=0600\n" in units["virtqemud-admin.socket"]
+
+
+def test_rules_for_each_call_are_refused_not_ignored(tmp_path: Path) -> None:
+    with pytest.raises(ConfigUnsupported, match="has no access drivers yet"):
+        load(tmp_path, 'access_drivers = [ "polkit" ]\n')
+    load(tmp_path, "access_drivers = [ ]\n")
+
+
+def test_fewer_clients_than_strangers(tmp_path: Path) -> None:
+    assert load(tmp_path, "max_clients = 7\n").limits().anonymous == 7
+    with pytest.raises(ConfSyntax, match="must not be more than max_clients"):
+        load(tmp_path, "max_clients = 7\nmax_anonymous_clients = 8\n")
+
+
+def test_every_key_of_libvirts_own_file_is_known(tmp_path: Path) -> None:
+    """All that Debian's ``libvirtd.conf`` of 9.0.0 lists and that is not about TCP and TLS."""
+    text = """
+    unix_sock_group = "libvirt"
+    unix_sock_ro_perms = "0777"
+    unix_sock_rw_perms = "0770"
+    unix_sock_admin_perms = "0700"
+    unix_sock_dir = "/run/libvirt"
+    auth_unix_ro = "polkit"
+    auth_unix_rw = "polkit"
+    sasl_allowed_username_list = [ "joe@EXAMPLE.COM" ]
+    max_clients = 5000
+    max_queued_clients = 1000
+    max_anonymous_clients = 20
+    min_workers = 5
+    max_workers = 20
+    prio_workers = 5
+    max_client_requests = 5
+    admin_min_workers = 1
+    admin_max_workers = 5
+    admin_max_clients = 5
+    admin_max_queued_clients = 5
+    admin_max_client_requests = 5
+    log_level = 3
+    log_filters = "1:qemu 1:libvirt 4:object 4:json 4:event 1:util"
+    log_outputs = "3:syslog:libvirtd"
+    audit_level = 2
+    audit_logging = 1
+    host_uuid = "00000000-0000-0000-0000-000000000000"
+    host_uuid_source = "smbios"
+    keepalive_interval = 5
+    keepalive_count = 5
+    keepalive_required = 1
+    admin_keepalive_required = 1
+    admin_keepalive_interval = 5
+    admin_keepalive_count = 5
+    ovs_timeout = 5
+    """
+    assert load(tmp_path, text).unix_sock_group == "libvirt"
 
 
 def test_a_users_daemon_has_the_users_places(
@@ -100,28 +164,3 @@ def test_a_users_daemon_has_the_users_places(
     assert places.settings == tmp_path / ".config/libvirt"
     assert places.run == tmp_path / "run/libvirt"
     assert places.cache == tmp_path / ".cache/libvirt"
-
-
-def test_log_filters_choose_by_name(tmp_path: Path) -> None:
-    path = tmp_path / "log"
-    root = logging.getLogger()
-    before, level = list(root.handlers), root.level
-    try:
-        logs.configure(3, "1:daemon.special", f"1:file:{path}", verbose=False)
-        logging.getLogger("virloom.daemon.special").debug("wanted")
-        logging.getLogger("virloom.other").info("unwanted")
-        logging.getLogger("virloom.other").warning("wanted too")
-    finally:
-        root.setLevel(level)
-        for handler in [each for each in root.handlers if each not in before]:
-            root.removeHandler(handler)
-            handler.close()
-    text = path.read_text()
-    assert "unwanted" not in text
-    assert text.count("wanted") == 2
-
-
-@pytest.mark.parametrize("entry", ["9:stderr", "1:nowhere", "1:file:relative"])
-def test_wrong_outputs_are_refused(entry: str) -> None:
-    with pytest.raises(ConfSyntax, match="log_outputs"):
-        logs.configure(3, "", entry, verbose=False)
