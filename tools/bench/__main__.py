@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m tools.bench [-n COUNT] [NAME…]``: measure, and print tables."""
+"""``python -m tools.bench [-n COUNT] [--quick] [NAME…]``: measure, and print tables."""
 
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools.bench import imports, lifecycle, reaper, scale
+from tools.bench.wire.run import wire
 from virloom.testing.guest import CACHE_VARIABLE
 
 BENCHES: dict[str, Callable[[Path, int], str]] = {
@@ -18,6 +20,7 @@ BENCHES: dict[str, Callable[[Path, int], str]] = {
     "warm": lifecycle.warm,
     "fresh": lifecycle.fresh,
     "many": scale.many,
+    "wire": wire,
 }
 
 
@@ -26,6 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
     parser.add_argument("-n", "--count", type=int, default=20, help="samples per figure")
+    parser.add_argument("--quick", action="store_true", help="leave out what takes minutes: wire")
     options = parser.parse_args()
     unknown = set(options.names) - set(BENCHES)
     if unknown:
@@ -33,6 +37,8 @@ def main() -> int:
             f"no such bench: {', '.join(sorted(unknown))} (there are {', '.join(BENCHES)})"
         )
     names = options.names or list(BENCHES)
+    if options.quick:
+        BENCHES["wire"] = functools.partial(wire, quick=True)
     with tempfile.TemporaryDirectory(prefix="virloom-bench-") as directory:
         return reaper.run_below(lambda: _run(Path(directory), names, options.count))
 
