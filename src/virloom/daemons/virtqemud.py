@@ -4,19 +4,18 @@
 from __future__ import annotations
 
 import logging
-from uuid import UUID
 
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.drivers.qemu.directories import Directories
-from virloom.drivers.qemu.domain import Definition
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers import dispatcher
+from virloom.drivers.qemu.persistent import load_definitions
 from virloom.endpoint.dispatch import Dispatcher
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InternalError, NoConnect, VirloomError
+from virloom.errors import InternalError, NoConnect
 from virloom.uri import ConnectURI
 
 logger = logging.getLogger(__name__)
@@ -54,19 +53,7 @@ class QemuService(Service):
 
     def reload(self) -> None:
         """Takes in documents that somebody put there; those of known domains are left alone."""
-        for name, text in self._driver.store.load():
-            if self._driver.guests.by_name(name) is not None:
-                continue
-            try:
-                definition = Definition(text)
-                model = definition.model
-                if model.name != name or not model.uuid:
-                    raise ValueError("its name is not that of its file, or it has no UUID")
-                guest = self._driver.new_guest(name, UUID(model.uuid).bytes)
-                guest.definition = definition
-                self._driver.guests.add(guest)
-            except (VirloomError, ValueError) as exc:
-                logger.error("the document '%s' is left out: %s", name, exc)
+        load_definitions(self._driver)
 
     async def close(self) -> None:
         await self._driver.close()

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from virloom.xml.element import Element, Extra
-from virloom.xml.format import FormatFlags, format_document
+from virloom.xml.format import FormatFlags, format_document, may_show_secrets
 from virloom.xml.limits import Limits
 from virloom.xml.node import Node
 from virloom.xml.parse import parse_document, parse_node
@@ -16,6 +16,7 @@ __all__ = [
     "Limits",
     "Node",
     "format_document",
+    "may_show_secrets",
     "parse_document",
     "parse_node",
 ]

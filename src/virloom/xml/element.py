@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, dataclass_transform
 
 from virloom.enums.error import ErrorDomain
-from virloom.xml.fields import Field, Role
+from virloom.xml.fields import SECRET_NAMES, Field, Role
 from virloom.xml.node import Node
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class Element:
                 value.python = name
                 value.name = value.name or name
                 fields[name] = value
+                if value.secret:
+                    SECRET_NAMES.add(value.name)
                 _install(cls, value)
         ordered = sorted(fields.values(), key=lambda field: field.order)
         cls._fields = fields

@@ -38,6 +38,10 @@ class Role(IntEnum):
     RAW = 9
 
 
+#: Names of all attributes that are secret; filled as the model's classes are declared.
+SECRET_NAMES: set[str] = set()
+
+
 class Field:
     """One declared field.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from virloom.xml.element import Element
 from virloom.xml.escape import escape
-from virloom.xml.fields import Field, Role
+from virloom.xml.fields import SECRET_NAMES, Field, Role
 from virloom.xml.kinds import Kind
 
 
@@ -39,6 +39,11 @@ def format_document(element: Element, flags: int = 0, *, indent: str = "") -> st
     out: list[str] = []
     _write(element, element.tag, indent, out, element.implied(_consistent(flags)), False)
     return "".join(out)
+
+
+def may_show_secrets(text: str) -> bool:
+    """Whether a document that was formatted with secrets has any; never False where it has."""
+    return any(f" {name}='" in text for name in SECRET_NAMES)
 
 
 def _consistent(flags: int) -> FormatFlags:

@@ -70,9 +70,7 @@ def fanout(pair: Pair, rounds: int) -> list[Row]:
         pair.measure(
             f"event to the last of {clients} clients (µs)",
             "0.6" if clients == 200 else "",
-            lambda one, clients=clients: (
-                pair.generator.fanout(one.socket, calls, rounds, clients).median
-            ),
+            partial(_told, pair, calls, rounds, clients),
         )
         for clients in (1, 50, 200)
     ]

@@ -12,8 +12,9 @@ from uuid import UUID
 from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.capabilities.emulator import find_emulator
 from virloom.drivers.qemu.definition import prepare_definition
-from virloom.drivers.qemu.domain import Definition, Guest
+from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.firmware import nvram_path
+from virloom.drivers.qemu.persistent import Definition, write_definition
 from virloom.drivers.runtime.store import check_name
 from virloom.enums.domain import (
     DomainEventDefinedDetailType,
@@ -25,7 +26,7 @@ from virloom.enums.domain import (
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationFailed, OperationInvalid, VirloomError, system_failure
 from virloom.model.domain import Domain
-from virloom.xml import FormatFlags, format_document, parse_document
+from virloom.xml import parse_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
@@ -134,9 +135,7 @@ def rewrite(driver: QemuDriver, guest: Guest, model: Domain) -> None:
     Raises:
         SystemFailure: It cannot be written; the former one stays.
     """
-    text = format_document(model, FormatFlags.INACTIVE | FormatFlags.SECURE)
-    driver.store.save(guest.name, text)
-    guest.definition = Definition(text)
+    guest.definition = write_definition(driver, guest.name, model)
 
 
 def remove_definition(driver: QemuDriver, guest: Guest, flags: int) -> None:
@@ -149,7 +148,7 @@ def remove_definition(driver: QemuDriver, guest: Guest, flags: int) -> None:
     """
     if guest.definition is None:
         raise OperationInvalid("cannot undefine transient domain", domain=ErrorDomain.QEMU)
-    _settle_nvram(driver, guest.definition.model, flags)
+    _settle_nvram(driver, guest.definition, flags)
     driver.store.delete(guest.name)
     guest.definition = None
     if guest.running is not None:
@@ -164,10 +163,16 @@ def remove_definition(driver: QemuDriver, guest: Guest, flags: int) -> None:
         driver.guests.remove(guest)
 
 
-def _settle_nvram(driver: QemuDriver, model: Domain, flags: int) -> None:
+def _variables(driver: QemuDriver, model: Domain) -> str | None:
+    """Where the firmware variables of a domain are, if it has any."""
     path = model.os.nvram.value
     if path is None and model.os.firmware == "efi":
         path = nvram_path(model, driver.directories)
+    return path
+
+
+def _settle_nvram(driver: QemuDriver, definition: Definition, flags: int) -> None:
+    path = definition.fact("nvram", lambda model: _variables(driver, model))
     if not path or not Path(path).exists():
         return
     known = DomainUndefineFlagsValues

@@ -5,44 +5,23 @@ from __future__ import annotations
 
 import time
 import uuid as uuids
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.associated import FdGroups
 from virloom.drivers.qemu.patience import Patience
+from virloom.drivers.qemu.persistent import Definition
 from virloom.drivers.runtime.jobs import DomainJobs
 from virloom.enums.domain import DomainShutoffReason, DomainState
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationInvalid
 from virloom.model.domain import Domain
 from virloom.procedures.types import NonnullDomain
-from virloom.xml import parse_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.process.running import RunningGuest
 
 
 _PATIENCE = Patience()
-
-
-@lru_cache(maxsize=256)
-def _parsed(text: str) -> Domain:
-    """Parsed trees are a bounded cache: a defined domain costs its text."""
-    return parse_document(Domain, text)
-
-
-class Definition:
-    """A persistent document: its text, and its tree when somebody asks."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    @property
-    def model(self) -> Domain:
-        """The tree; shared, so whoever wants to change it takes a ``copy()``."""
-        return _parsed(self.text)
 
 
 class Guest:

@@ -16,14 +16,16 @@ from virloom.drivers.qemu.capabilities.cache import CapabilityCache
 from virloom.drivers.qemu.capabilities.probe import Credentials
 from virloom.drivers.qemu.config import QemuConfig
 from virloom.drivers.qemu.directories import Directories
-from virloom.drivers.qemu.domain import Definition, Guest
+from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.monitor_events import MonitorEvents
 from virloom.drivers.qemu.patience import Patience
+from virloom.drivers.qemu.persistent import load_definitions
 from virloom.drivers.qemu.process.autostart import autostart
 from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.qemu.process.resources import DisplayPorts
 from virloom.drivers.qemu.process.takeover import recover
 from virloom.drivers.runtime.events import DomainEvents
+from virloom.drivers.runtime.index import DocumentIndex
 from virloom.drivers.runtime.objects import ObjectIndex
 from virloom.drivers.runtime.store import DocumentStore
 from virloom.endpoint.areas import Areas
@@ -57,6 +59,7 @@ class QemuDriver:
         events: Who listens to domain events.
         monitor_events: Who listens to QEMU's own events.
         store: The persistent documents.
+        index: Which of them need not be parsed at a start.
         capabilities: What the QEMU binaries can do.
         display_ports: Which ports displays may have.
         dac: Whom QEMU runs as.
@@ -75,6 +78,7 @@ class QemuDriver:
         self.events = DomainEvents()
         self.monitor_events = MonitorEvents()
         self.store = DocumentStore(directories.config, directories.autostart)
+        self.index = DocumentIndex(directories.cache / "documents.index")
         self.display_ports = DisplayPorts(
             self.config.remote_display_port_min, self.config.remote_display_port_max
         )
@@ -120,7 +124,7 @@ class QemuDriver:
             remove_temporaries(directories.config)
             driver = cls(directories, uri, patience, areas)
             driver._closing.callback(lock.release)
-            driver._load()
+            load_definitions(driver)
             await recover(driver)
             await autostart(driver)
         except BaseException:
@@ -155,19 +159,6 @@ class QemuDriver:
         task.add_done_callback(self._tasks.discard)
 
     # -- domains -------------------------------------------------------------------------------
-
-    def _load(self) -> None:
-        for name, text in self.store.load():
-            try:
-                definition = Definition(text)
-                model = definition.model
-                if model.name != name or not model.uuid:
-                    raise ValueError("its name is not that of its file, or it has no UUID")
-                guest = self.new_guest(name, UUID(model.uuid).bytes)
-                guest.definition = definition
-                self.guests.add(guest)
-            except (VirloomError, ValueError) as exc:
-                logger.error("'%s' in '%s' is left out: %s", name, self.directories.config, exc)
 
     def new_guest(self, name: str, uuid: bytes) -> Guest:
         """A domain that is in no index yet."""

@@ -10,7 +10,9 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+from virloom.drivers.runtime.index import Stamp
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidArg, XmlDetail, XmlError, system_failure
 from virloom.host.files import write_atomic
@@ -44,6 +46,14 @@ def check_name(name: str, domain: ErrorDomain = ErrorDomain.DOMAIN) -> None:
         raise InvalidArg(f"name '{name[:40]}…' is longer than 240 bytes", domain=domain)
 
 
+class Document(NamedTuple):
+    """A document on disk, without the comment that stands above ours."""
+
+    name: str
+    text: str
+    stamp: Stamp
+
+
 class DocumentStore:
     """Documents by name in one directory.
 
@@ -56,21 +66,30 @@ class DocumentStore:
         self.directory = directory
         self._autostart = autostart
 
-    def load(self) -> Iterator[tuple[str, str]]:
-        """(name, text) of every document; one that cannot be read is logged and left alone."""
-        for path in sorted(self.directory.glob("*.xml")):
+    def load(self) -> Iterator[Document]:
+        """Every document; one that cannot be read is logged and left alone."""
+        for entry in sorted(os.listdir(self.directory)):
+            name, suffix = os.path.splitext(entry)
+            if suffix != ".xml":
+                continue
+            path = os.path.join(self.directory, entry)
             try:
-                yield path.stem, path.read_text()
+                with open(path, "rb") as file:
+                    text, stamp = file.read().decode(), Stamp.of(os.fstat(file.fileno()))
             except (OSError, UnicodeDecodeError) as exc:
                 logger.error("cannot read '%s': %s", path, exc)
+                continue
+            yield Document(name, text.removeprefix(_header(name)), stamp)
 
-    def save(self, name: str, text: str) -> None:
+    def save(self, name: str, text: str) -> Stamp:
         """Writes a document, whole or not at all.
 
         Raises:
             SystemFailure: The disk is full, or the directory cannot be written.
         """
-        write_atomic(self._path(name), (_HEADER.format(name=_comment(name)) + text).encode())
+        path = self._path(name)
+        write_atomic(path, (_header(name) + text).encode())
+        return Stamp.of(os.stat(path))
 
     def delete(self, name: str) -> None:
         """Removes a document and its autostart link; missing ones are no error."""
@@ -105,6 +124,10 @@ class DocumentStore:
 
     def _link(self, name: str) -> Path:
         return self._autostart / f"{name}.xml"
+
+
+def _header(name: str) -> str:
+    return _HEADER.format(name=_comment(name))
 
 
 def _comment(name: str) -> str:

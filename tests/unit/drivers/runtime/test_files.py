@@ -28,10 +28,11 @@ def store(tmp_path: Path) -> DocumentStore:
 
 def test_a_document_comes_back_with_its_name(store: DocumentStore) -> None:
     store.save("web--1", "<domain/>\n")
-    [(name, text)] = store.load()
-    assert name == "web--1"
-    assert text.endswith("<domain/>\n")
-    assert "--1" not in text.split("-->")[0]  # the comment stays a comment
+    [document] = store.load()
+    assert document.name == "web--1"
+    assert document.text == "<domain/>\n"
+    written = (store.directory / "web--1.xml").read_text()
+    assert "--1" not in written.split("-->")[0]  # the comment stays a comment
 
 
 def test_autostart_is_a_link_that_goes_with_the_document(store: DocumentStore) -> None:
@@ -49,7 +50,7 @@ def test_autostart_is_a_link_that_goes_with_the_document(store: DocumentStore) -
 def test_a_document_that_is_no_text_is_left_out(store: DocumentStore) -> None:
     (store.directory / "bad.xml").write_bytes(b"\xff\xfe")
     store.save("web", "<domain/>")
-    assert [name for name, _ in store.load()] == ["web"]
+    assert [document.name for document in store.load()] == ["web"]
 
 
 def test_a_missing_directory_is_said(tmp_path: Path) -> None:

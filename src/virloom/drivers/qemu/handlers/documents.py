@@ -52,6 +52,8 @@ class Documents:
         inactive = bool(flags & FormatFlags.INACTIVE) or not guest.active
         if inactive:
             flags |= FormatFlags.INACTIVE
+        if inactive and flags == FormatFlags.INACTIVE and guest.definition is not None:
+            return p.DomainGetXMLDescRet(guest.definition.shown)
         model = guest.persistent_model() if inactive else guest.model
         return p.DomainGetXMLDescRet(format_document(model, flags))
 

@@ -67,6 +67,8 @@ def selected(driver: QemuDriver, flags: int) -> list[Guest]:
 
     A transient domain that is still being started is nobody's yet.
     """
+    if not flags:
+        return [guest for guest in driver.guests if guest.active or guest.persistent]
     wanted = [[test for flag, test in group.items() if flags & flag] for group in _FILTERS]
     return [
         guest

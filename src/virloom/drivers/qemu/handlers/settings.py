@@ -7,12 +7,13 @@ from typing import Any
 
 from virloom.drivers.qemu import figures
 from virloom.drivers.qemu.admission import rewrite
-from virloom.drivers.qemu.domain import Definition, Guest
+from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.firmware import nvram_path
 from virloom.drivers.qemu.handlers.documents import affected
 from virloom.drivers.qemu.handlers.lifecycle import check_flags
 from virloom.drivers.qemu.monitor.commands.answer import reading
+from virloom.drivers.qemu.persistent import write_definition
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.validate.guest import check_actions
@@ -35,7 +36,6 @@ from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InvalidArg, OperationInvalid, XmlError
 from virloom.model.domain import Domain
 from virloom.procedures import domain as p
-from virloom.xml import FormatFlags, format_document
 
 #: What a document calls the actions, and its fields for the ends that have one.
 _ACTIONS = {
@@ -209,9 +209,8 @@ def _rename(driver: QemuDriver, guest: Guest, name: str) -> None:
         # The variables' file is named after the domain when it starts: it keeps the one it has.
         model.os.nvram.value = nvram_path(model, driver.directories)
     model.name = name
-    text = format_document(model, FormatFlags.INACTIVE | FormatFlags.SECURE)
     try:
-        store.save(name, text)
+        definition = write_definition(driver, name, model)
         if store.autostarts(old):
             store.set_autostart(name, True)
         store.delete(old)
@@ -220,7 +219,7 @@ def _rename(driver: QemuDriver, guest: Guest, name: str) -> None:
         raise
     driver.guests.remove(guest)
     guest.name = guest.jobs.name = name
-    guest.definition = Definition(text)
+    guest.definition = definition
     driver.guests.add(guest)
 
 

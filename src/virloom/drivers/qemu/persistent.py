@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Persistent documents: as text in memory and on disk, as trees only while somebody asks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
+
+from virloom.errors import VirloomError
+from virloom.model.domain import Domain
+from virloom.xml import FormatFlags, format_document, may_show_secrets, parse_document
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.driver import QemuDriver
+    from virloom.drivers.runtime.store import Document
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> Domain:
+    """Parsed trees are a bounded cache: a defined domain costs its text."""
+    return parse_document(Domain, text)
+
+
+class Definition:
+    """A persistent document: its text, and its tree when somebody asks. It never changes."""
+
+    __slots__ = ("_facts", "_shown", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._shown: str | None = None
+        self._facts: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, model: Domain) -> Definition:
+        """The document of *model*, which it does not keep."""
+        made = cls(format_document(model, FormatFlags.INACTIVE | FormatFlags.SECURE))
+        made._shown = made._without_secrets(model)
+        return made
+
+    @property
+    def model(self) -> Domain:
+        """The tree; shared, so whoever wants to change it takes a ``copy()``."""
+        return _parsed(self.text)
+
+    @property
+    def shown(self) -> str:
+        """The document as everybody may see it; formatted once."""
+        if self._shown is None:
+            text = format_document(self.model, FormatFlags.INACTIVE)
+            self._shown = self.text if text == self.text else text
+        return self._shown
+
+    def _without_secrets(self, model: Domain) -> str:
+        if not may_show_secrets(self.text):
+            return self.text
+        return format_document(model, FormatFlags.INACTIVE)
+
+    def fact(self, name: str, tell: Callable[[Domain], T]) -> T:
+        """What *tell* finds in the tree; looked for once, so it must be small."""
+        if self._facts is None:
+            self._facts = {}
+        try:
+            found: T = self._facts[name]
+        except KeyError:
+            found = self._facts[name] = tell(self.model)
+        return found
+
+
+def write_definition(driver: QemuDriver, name: str, model: Domain) -> Definition:
+    """Writes *model* to disk as the persistent document of the domain *name*.
+
+    Raises:
+        SystemFailure: It cannot be written; the former one stays.
+    """
+    definition = Definition.of(model)
+    stamp = driver.store.save(name, definition.text)
+    driver.index.note(name, UUID(model.uuid).bytes, stamp)
+    return definition
+
+
+def load_definitions(driver: QemuDriver) -> None:
+    """Takes in all documents on disk whose names are not known yet.
+
+    Those that we wrote, and nobody changed, are not parsed: the index has their UUIDs.
+    """
+    driver.index.load()
+    for document in driver.store.load():
+        if driver.guests.by_name(document.name) is not None:
+            continue
+        definition = Definition(document.text)
+        try:
+            uuid = driver.index.uuid(document.name, document.stamp)
+            if uuid is None:
+                uuid = _checked(driver, document, definition)
+            guest = driver.new_guest(document.name, uuid)
+            guest.definition = definition
+            driver.guests.add(guest)
+        except (VirloomError, ValueError) as exc:
+            logger.error("'%s' in '%s' is left out: %s", document.name, driver.store.directory, exc)
+    driver.index.forget_memory()
+
+
+def _checked(driver: QemuDriver, document: Document, definition: Definition) -> bytes:
+    """The UUID of a document that somebody else wrote, which is noted from now on."""
+    model = definition.model
+    if model.name != document.name or not model.uuid:
+        raise ValueError("its name is not that of its file, or it has no UUID")
+    uuid = UUID(model.uuid).bytes
+    driver.index.note(document.name, uuid, document.stamp)
+    return uuid
