@@ -68,7 +68,7 @@ def unix_socket(uri: ConnectURI, *, readonly: bool) -> str:
             f"'{uri}': the socket of another host's session is not known",
             remedy="give it as 'socket=', or let that host have virt-ssh-helper",
         )
-    directory = _session_sockets() if session else _SYSTEM_SOCKETS
+    directory = session_directory() if session else _SYSTEM_SOCKETS
     suffix = "-sock-ro" if readonly and not session else "-sock"
     legacy = f"{directory}/libvirt{suffix}"
     daemon = DAEMONS.get(uri.scheme)
@@ -86,7 +86,27 @@ def unix_socket(uri: ConnectURI, *, readonly: bool) -> str:
     return legacy
 
 
-def _session_sockets() -> str:
+def starts_on_demand(uri: ConnectURI, uid: int | None = None) -> bool:
+    """Whether the daemon of *uri* is one that its client starts.
+
+    That is a user's session on this host, unless ``LIBVIRT_AUTOSTART=0`` says otherwise; root has
+    no session of its own.
+    """
+    here = uri.host is None and uri.transport in (None, "unix") and "socket" not in uri.params
+    wanted = os.environ.get("LIBVIRT_AUTOSTART") != "0"
+    return here and wanted and uri.path == _SESSION and (os.geteuid() if uid is None else uid) > 0
+
+
+def session_programs(uri: ConnectURI) -> list[str]:
+    """The names of the daemons that could serve *uri* to one user, the one to prefer first."""
+    daemon = DAEMONS.get(uri.scheme)
+    mode = uri.params.get("mode", "auto")
+    own = [daemon] if daemon and mode != "legacy" else []
+    return [*own, *(["libvirtd"] if mode != "direct" else [])]
+
+
+def session_directory() -> str:
+    """Where the sockets of a user's own daemons are."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     return f"{runtime}/libvirt" if runtime else os.path.expanduser("~/.cache/libvirt")
 

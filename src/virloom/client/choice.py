@@ -7,14 +7,17 @@ import os
 import re
 from pathlib import Path
 
-from virloom.client.address import unix_socket
+from virloom.client.address import session_programs, starts_on_demand, unix_socket
 from virloom.drivers.runtime.settings import Setting, read_settings
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfSyntax, InvalidArg
+from virloom.errors import ConfSyntax, InternalError, InvalidArg
 from virloom.uri import ConnectURI
 
 #: What an alias may be made of (the head of /etc/libvirt/libvirt.conf says so).
 _ALIAS = re.compile(r"[A-Za-z0-9_.-]+")
+
+#: Drivers whose daemon is looked for where no URI is given.
+_PROBED = ("qemu", "xen", "lxc", "vbox", "vz", "bhyve", "ch")
 
 
 def settings_file(uid: int) -> Path:
@@ -77,10 +80,29 @@ def _wrong(place: Path, key: str, wanted: str, value: Setting) -> ConfSyntax:
 
 
 def _of_this_host(uid: int) -> ConnectURI:
-    uri = ConnectURI("qemu", path="/system" if uid == 0 else "/session")
-    if not os.path.exists(unix_socket(uri, readonly=False)):
-        raise InvalidArg(
-            f"no connection URI was given, and no daemon serves '{uri}'",
-            remedy="give one, such as 'qemu:///embed?root=DIR', or set LIBVIRT_DEFAULT_URI",
-        )
-    return uri
+    """The first driver whose daemon is there, or would be started; QEMU's before all others."""
+    path = "/system" if uid == 0 else "/session"
+    for scheme in _PROBED:
+        uri = ConnectURI(scheme, path=path)
+        own = ConnectURI(scheme, path=path, params={"mode": "direct"})
+        if os.path.exists(unix_socket(own, readonly=False)):
+            return uri
+    uri = ConnectURI("qemu", path=path)
+    if os.path.exists(unix_socket(uri, readonly=False)) or _can_be_started(uri, uid):
+        return uri
+    raise InvalidArg(
+        f"no connection URI was given, and no daemon serves '{uri}'",
+        remedy="give one, such as 'qemu:///embed?root=DIR', or set LIBVIRT_DEFAULT_URI",
+    )
+
+
+def _can_be_started(uri: ConnectURI, uid: int) -> bool:
+    if not starts_on_demand(uri, uid):
+        return False
+    from virloom.client.session_daemon import find_program
+
+    try:
+        find_program(session_programs(uri))
+    except InternalError:
+        return False
+    return True

@@ -5,7 +5,14 @@ from __future__ import annotations
 
 import socket
 
-from virloom.client.address import PORTS, flag, port_of, transport_of, unix_socket
+from virloom.client.address import (
+    PORTS,
+    flag,
+    port_of,
+    starts_on_demand,
+    transport_of,
+    unix_socket,
+)
 from virloom.endpoint.remote import RemoteEndpoint
 from virloom.enums.error import ErrorDomain
 from virloom.enums.host import ConnectFlags
@@ -51,6 +58,10 @@ def _unreachable(uri: ConnectURI, error: OSError, *, readonly: bool) -> VirloomE
 
 async def _transport(uri: ConnectURI, *, readonly: bool) -> Transport:
     kind = transport_of(uri)
+    if kind == "unix" and starts_on_demand(uri):
+        from virloom.client.session_daemon import connect_or_start
+
+        return await connect_or_start(uri, readonly=readonly)
     if kind == "unix":
         from virloom.transport.unix import connect_unix
 

@@ -11,11 +11,14 @@ from virloom.client.address import (
     flag,
     is_served_by_daemon,
     port_of,
+    session_programs,
+    starts_on_demand,
     transport_of,
     unix_socket,
 )
 from virloom.client.choice import choose, settings_file
-from virloom.errors import ConfSyntax, InvalidArg, OperationInvalid
+from virloom.client.session_daemon import find_program
+from virloom.errors import ConfSyntax, InternalError, InvalidArg, OperationInvalid
 from virloom.uri import ConnectURI
 
 
@@ -73,10 +76,62 @@ def test_the_daemon_that_is_there(
     sockets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("LIBVIRT_DEFAULT_URI", raising=False)
+    monkeypatch.setenv("LIBVIRT_AUTOSTART", "0")
     with pytest.raises(InvalidArg, match="LIBVIRT_DEFAULT_URI"):
         choose(None, tmp_path / "nothing", 1000)
+    (sockets / "virtlxcd-sock").touch()
+    assert str(choose(None, tmp_path / "nothing", 1000)) == "lxc:///session"
     (sockets / "virtqemud-sock").touch()
     assert str(choose(None, tmp_path / "nothing", 1000)) == "qemu:///session"
+
+
+def test_a_daemon_that_would_be_started(
+    sockets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LIBVIRT_DEFAULT_URI", raising=False)
+    monkeypatch.delenv("LIBVIRT_AUTOSTART", raising=False)
+    monkeypatch.setenv("LIBVIRTD_PATH", "/some/virtqemud")
+    assert str(choose(None, tmp_path / "nothing", 1000)) == "qemu:///session"
+    assert find_program(["virtqemud"]) == "/some/virtqemud"
+    monkeypatch.setenv("VIRTD_PATH", "/other/virtqemud")
+    assert find_program(["virtqemud"]) == "/other/virtqemud"
+
+
+@pytest.mark.parametrize(
+    ("text", "uid", "started"),
+    [
+        ("qemu:///session", 1000, True),
+        ("qemu+unix:///session", 1000, True),
+        ("qemu:///session", 0, False),
+        ("qemu:///system", 1000, False),
+        ("qemu+unix:///session?socket=/x", 1000, False),
+        ("qemu+ssh://host/session", 1000, False),
+    ],
+)
+def test_which_daemons_are_started(
+    text: str, uid: int, started: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LIBVIRT_AUTOSTART", raising=False)
+    assert starts_on_demand(ConnectURI.parse(text), uid) is started
+    monkeypatch.setenv("LIBVIRT_AUTOSTART", "0")
+    assert not starts_on_demand(ConnectURI.parse(text), uid)
+
+
+def test_which_program_is_meant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {
+        mode: session_programs(ConnectURI.parse(f"qemu:///session?mode={mode}"))
+        for mode in ("auto", "direct", "legacy")
+    }
+    assert names == {
+        "auto": ["virtqemud", "libvirtd"], "direct": ["virtqemud"], "legacy": ["libvirtd"],
+    }  # fmt: skip
+    for variable in ("VIRTD_PATH", "LIBVIRTD_PATH"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "virtnamed").touch(0o755)
+    assert find_program(["virtabsentd", "virtnamed"]) == str(tmp_path / "virtnamed")
+    with pytest.raises(InternalError, match="virtabsentd"):
+        find_program(["virtabsentd"])
 
 
 def test_a_driver_s_own_daemon_comes_first(sockets: Path) -> None:
