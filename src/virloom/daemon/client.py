@@ -158,14 +158,21 @@ class Client(PumpOwner):
         self._regulate()
 
     def _regulate(self) -> None:
-        """Reads on, or lets the client wait in its socket."""
+        """Reads on, or lets the client wait in its socket.
+
+        One that does not read is read all the same: what it says may be the end of the very stream
+        that fills its socket. Its calls wait, and what waits is bounded.
+        """
         if self._transport.closed:
             return
-        held = self._waiting_bytes + sum(pump.waiting for pump in self._pumps.values())
-        if held > self._limits.waiting or not self._room.is_set():
+        if self._is_full():
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
+
+    def _is_full(self) -> bool:
+        held = self._waiting_bytes + sum(pump.waiting for pump in self._pumps.values())
+        return held > self._limits.waiting
 
     @property
     def authenticated(self) -> bool:
@@ -378,7 +385,8 @@ class Client(PumpOwner):
         )
 
     def _tick(self) -> None:
-        if self._room.is_set():  # else we do not read what it sends, and it is not dead for that
+        # Where it does not read, or is not read, it cannot answer, and is not dead for that.
+        if self._room.is_set() and not self._is_full():
             try:
                 self._connection.tick()
             except TimeoutError as exc:

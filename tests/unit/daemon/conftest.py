@@ -25,6 +25,16 @@ from virloom.transport.memory import MemoryTransport, memory_pair
 REMOTE = 0x20008086
 
 
+class EndlessStream(BytesStream):
+    """A guest that never stops to talk."""
+
+    def __init__(self) -> None:
+        super().__init__(b"")
+
+    async def read(self, limit: int = 0) -> bytes:
+        return bytes(limit)
+
+
 class Handlers:
     """A driver that knows its type, a domain that takes its time, and a screen."""
 
@@ -65,6 +75,10 @@ class Handlers:
     ) -> domain.DomainScreenshotRet:
         call.attach_stream(BytesStream(self.screen))
         return domain.DomainScreenshotRet("image/test")
+
+    @serves(domain.DOMAIN_OPEN_CONSOLE)
+    def console(self, call: Call, args: domain.DomainOpenConsoleArgs) -> None:
+        call.attach_stream(EndlessStream())
 
     @serves(domain.CONNECT_DOMAIN_EVENT_REGISTER)
     def flood(self, call: Call, args: Void) -> domain.ConnectDomainEventRegisterRet:

@@ -16,7 +16,7 @@ from virloom.procedures import connect, domain
 from virloom.procedures.record import Void
 from virloom.procedures.types import NonnullDomain
 from virloom.rpc.errors import decode_error
-from virloom.rpc.messages import StreamData, StreamFinished
+from virloom.rpc.messages import Reply, StreamData, StreamFinished
 from virloom.rpc.packet import Framer, Header, pack
 
 REMOTE = 0x20008086
@@ -193,6 +193,23 @@ async def test_an_aborted_stream_is_confirmed(connect_peer: Any) -> None:
         while isinstance(message := await peer.came.get(), StreamData):
             continue
         assert isinstance(message, StreamFinished)
+
+
+async def test_an_endless_stream_is_aborted_and_holds_no_call_up(connect_peer: Any) -> None:
+    peer = connect_peer()
+    await peer.open()
+    args = domain.DomainOpenConsoleArgs(NonnullDomain("x", b"\0" * 16, 1), None, 0)
+    serial = peer.send(domain.DOMAIN_OPEN_CONSOLE, args)
+    async with asyncio.timeout(10):
+        for _ in range(20):  # more than waits in between
+            await peer.came.get()
+        peer.send(connect.CONNECT_GET_TYPE, Void())
+        while not isinstance(message := await peer.came.get(), Reply):
+            continue
+        assert message.result.type == "FAKE"
+        peer.transport.send(peer.connection.stream_abort(serial))
+        while not isinstance(message := await peer.came.get(), StreamFinished):
+            continue
 
 
 async def test_a_client_that_never_reads_is_cut_off(connect_peer: Any) -> None:
