@@ -30,7 +30,7 @@ def _built_in(assembly: Assembly, controller: Controller) -> bool:
     """Whether the machine has it anyway, or the document only says that there is none."""
     kind, model = controller.type, controller.model
     if kind == "pci":
-        return model in ("pci-root", "pcie-root")
+        return model in ("pci-root", "pcie-root") and not controller.index
     if kind == "usb":
         return model == "none"
     if kind == "sata":

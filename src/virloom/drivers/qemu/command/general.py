@@ -7,6 +7,7 @@ import os.path
 
 from virloom.drivers.qemu.command.arguments import keyval
 from virloom.drivers.qemu.command.assembly import Assembly
+from virloom.drivers.qemu.devices.boards import is_x86
 from virloom.errors import InternalError
 
 
@@ -59,7 +60,13 @@ def add_monitor(assembly: Assembly) -> None:
 
 def has_acpi_option(assembly: Assembly) -> bool:
     """Whether ACPI is switched by an option of its own, which QEMU 9 took away."""
-    return assembly.caps.version < (9, 0, 0) and not assembly.microvm
+    return assembly.caps.version < (9, 0, 0) and not assembly.microvm and has_acpi(assembly)
+
+
+def has_acpi(assembly: Assembly) -> bool:
+    """Whether the machine's firmware has ACPI tables that can be left out."""
+    dom = assembly.dom
+    return is_x86(dom) or dom.os.type.arch == "aarch64"
 
 
 def add_lifecycle(assembly: Assembly) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from virloom.drivers.qemu.command.arguments import keyval
 from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.drivers.qemu.command.firmware import CODE_NODE, VARS_NODE, nvram_path, uses_flash
-from virloom.drivers.qemu.command.general import has_acpi_option
+from virloom.drivers.qemu.command.general import has_acpi, has_acpi_option
 from virloom.errors import ConfigUnsupported
 
 _KIB_PER_MIB = 1024
@@ -39,7 +39,7 @@ def _features(assembly: Assembly) -> list[tuple[str, object]]:
     """Parts of the board that the document switches on or off."""
     features = assembly.dom.features
     pairs: list[tuple[str, object]] = []
-    if not features.acpi and not has_acpi_option(assembly):
+    if not features.acpi and has_acpi(assembly) and not has_acpi_option(assembly):
         pairs.append(("acpi", False))
     if features.vmport is not None:
         pairs.append(("vmport", features.vmport.state is not False))

@@ -44,7 +44,12 @@ def add_serials(assembly: Assembly) -> None:
     """Serial ports."""
     for serial in assembly.dom.devices.serials:
         _add_backend(assembly, serial)
-        assembly.args.device(serial_device(serial, assembly.buses))
+        if serial.target.type == "system-serial":
+            # The machine brings the device; only its other end is to be named.
+            alias = alias_of(serial, "serial port")
+            assembly.args.option("serial", f"chardev:{chardev_id(alias)}")
+        else:
+            assembly.args.device(serial_device(serial, assembly.buses))
 
 
 def add_parallels(assembly: Assembly) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from virloom.drivers.qemu.devices.boards import board
 from virloom.model.domain import (
     Chardev,
     Console,
@@ -16,11 +17,13 @@ from virloom.model.domain import (
 )
 
 # The first serial port is a console as well if it is of one of these.
-_CONSOLE_TARGETS = (None, "isa-serial")
+_CONSOLE_TARGETS = (None, "isa-serial", "system-serial", "spapr-vio-serial", "sclp-serial")
 _MODEL_OF_TARGET = {
     "isa-serial": "isa-serial",
     "usb-serial": "usb-serial",
     "pci-serial": "pci-serial",
+    "spapr-vio-serial": "spapr-vty",
+    "sclp-serial": "sclpconsole",
 }
 
 
@@ -94,8 +97,9 @@ def fill_chardevs(dom: Domain) -> None:
     """Targets and modes."""
     devices = dom.devices
     groups = (devices.serials, devices.parallels, devices.consoles, devices.channels)
+    own = board(dom).serial or ("isa-serial", "isa-serial")
     for serial in devices.serials:
-        _fill_serial(serial)
+        _fill_serial(serial, *own)
     for console in devices.consoles:
         console.target.type = console.target.type or "serial"
     for group in groups:
@@ -103,12 +107,12 @@ def fill_chardevs(dom: Domain) -> None:
             _fill_source(device)
 
 
-def _fill_serial(serial: Serial) -> None:
+def _fill_serial(serial: Serial, kind: str, model: str) -> None:
     target = serial.target
     if target.type is None:
-        target.type = "isa-serial"
+        target.type = kind
     if target.model.name is None:
-        target.model.name = _MODEL_OF_TARGET.get(target.type)
+        target.model.name = model if target.type == kind else _MODEL_OF_TARGET.get(target.type)
 
 
 def _fill_source(device: Chardev) -> None:

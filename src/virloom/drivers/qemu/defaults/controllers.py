@@ -6,6 +6,7 @@ from __future__ import annotations
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.drivers.qemu.devices.address import is_microvm
 from virloom.drivers.qemu.devices.address_chipset import is_i440fx, is_q35
+from virloom.drivers.qemu.devices.boards import board, is_ccw, is_pseries, is_x86
 from virloom.drivers.qemu.devices.controllers import (
     ensure_controller,
     find_controller,
@@ -27,6 +28,13 @@ def add_basic_controllers(dom: Domain, caps: BinaryCaps) -> None:
     """
     _sort(dom)
     machine = dom.os.type.machine
+    own = board(dom)
+    if not is_x86(dom):
+        if own.usb is not None and find_controller(dom, "usb", 0) is None:
+            ensure_controller(dom, "usb", 0, own.usb)
+        if own.root is not None:
+            _ensure_root(dom, own.root)
+        return
     if find_controller(dom, "usb", 0) is None:
         ensure_controller(dom, "usb", 0, _usb_model(machine, caps))
     if is_q35(machine):
@@ -105,13 +113,19 @@ def fill_controllers(dom: Domain, caps: BinaryCaps) -> None:
     """The models of USB and SCSI controllers, and the companions of a USB 2 controller."""
     for controller in dom.devices.controllers[:]:
         if controller.model is None:
-            if controller.type == "usb" and caps.may_have_device("piix3-usb-uhci"):
+            if controller.type == "usb" and is_pseries(dom):
+                controller.model = "qemu-xhci"
+            elif controller.type == "usb" and caps.may_have_device("piix3-usb-uhci"):
                 controller.model = "piix3-uhci"
             elif controller.type == "scsi":
                 controller.model = _scsi_model(dom, caps)
 
 
 def _scsi_model(dom: Domain, caps: BinaryCaps) -> str:
+    if is_pseries(dom):
+        return "ibmvscsi"
+    if is_ccw(dom):
+        return "virtio-scsi"
     if not is_microvm(dom.os.type.machine) and caps.may_have_device("lsi53c895a"):
         return "lsilogic"
     return "virtio-scsi"

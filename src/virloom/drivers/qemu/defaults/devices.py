@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.drivers.qemu.devices.address import is_microvm
+from virloom.drivers.qemu.devices.boards import board, is_pseries, is_x86
 from virloom.model.domain import (
     Audio,
     Domain,
@@ -12,6 +13,7 @@ from virloom.model.domain import (
     Input,
     Listen,
     Memballoon,
+    Panic,
     Video,
     VideoModel,
 )
@@ -23,14 +25,26 @@ _VIDEO_MEMORY = {"vga": 16384, "cirrus": 16384, "vmvga": 16384, "bochs": 16384, 
 def add_basic_devices(dom: Domain) -> None:
     """Keyboard and mouse of the PC, the balloon, and the audio backend that plays nothing."""
     devices = dom.devices
-    for kind in ("mouse", "keyboard"):
+    own = board(dom)
+    if is_pseries(dom) and devices.graphics:
+        _add_usb_inputs(dom)
+    for kind in ("mouse", "keyboard") if is_x86(dom) else ():
         if not any(d.type == kind and d.bus in ("ps2", None) for d in devices.inputs):
             devices.inputs.append(Input(type=kind, bus="ps2"))
-    if devices.memballoon is None:
+    if devices.memballoon is None and (is_x86(dom) or own.balloon):
         none = is_microvm(dom.os.type.machine)
         devices.memballoon = Memballoon(model="none" if none else "virtio")
     if not devices.audios:
         _add_audio(dom)
+
+    if own.panic is not None and not devices.panics:
+        devices.panics.append(Panic(model=own.panic))
+
+
+def _add_usb_inputs(dom: Domain) -> None:
+    for kind in ("keyboard", "mouse"):
+        if not any(d.type == kind and d.bus in ("usb", None) for d in dom.devices.inputs):
+            dom.devices.inputs.append(Input(type=kind, bus="usb"))
 
 
 def _add_audio(dom: Domain) -> None:
@@ -46,12 +60,13 @@ def fill_devices(dom: Domain, caps: BinaryCaps) -> None:
     devices = dom.devices
     for device in devices.inputs:
         if device.bus is None:
-            device.bus = "ps2" if device.type in ("mouse", "keyboard") else "usb"
+            ps2 = device.type in ("mouse", "keyboard") and is_x86(dom)
+            device.bus = "ps2" if ps2 else "usb"
     for rng in devices.rngs:
         if rng.backend.model == "random" and not rng.backend.value:
             rng.backend.value = "/dev/random"
     for panic in devices.panics:
-        panic.model = panic.model or "isa"
+        panic.model = panic.model or board(dom).panic or "isa"
     for watchdog in devices.watchdogs:
         watchdog.action = watchdog.action or "reset"
     if devices.graphics and not devices.videos:
@@ -59,6 +74,8 @@ def fill_devices(dom: Domain, caps: BinaryCaps) -> None:
     for graphics in devices.graphics:
         _fill_graphics(graphics)
     for number, video in enumerate(devices.videos):
+        if video.model.type is None:
+            video.model.type = board(dom).video
         _fill_video(video, caps, primary=number == 0)
 
 

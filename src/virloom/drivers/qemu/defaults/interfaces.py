@@ -7,6 +7,7 @@ import os
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.drivers.qemu.devices.address import is_microvm
+from virloom.drivers.qemu.devices.boards import is_ccw, is_virt
 from virloom.model.domain import Domain
 
 
@@ -27,7 +28,7 @@ def _generated_mac() -> str:
 
 
 def _model(dom: Domain, caps: BinaryCaps) -> str:
-    if is_microvm(dom.os.type.machine):
+    if is_microvm(dom.os.type.machine) or is_ccw(dom) or is_virt(dom):
         return "virtio"
     for model in ("rtl8139", "e1000"):
         if caps.may_have_device(model):

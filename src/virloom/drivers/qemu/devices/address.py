@@ -8,12 +8,15 @@ document is defined and are part of it from then on.
 from __future__ import annotations
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
+from virloom.drivers.qemu.devices.address_flags import root_model
 from virloom.drivers.qemu.devices.address_pci_devices import assign_pci
 from virloom.drivers.qemu.devices.address_ports import (
     assign_mmio,
     assign_usb,
     assign_virtio_serial,
 )
+from virloom.drivers.qemu.devices.address_transport import assign_ccw, assign_vio
+from virloom.drivers.qemu.devices.boards import is_arm, is_ccw, is_pseries
 from virloom.drivers.qemu.devices.describe import all_devices
 from virloom.model.domain import Domain
 
@@ -32,6 +35,12 @@ def assign_addresses(dom: Domain, caps: BinaryCaps) -> None:
     """
     _complete_given(dom)
     assign_virtio_serial(dom)
+    if is_pseries(dom):
+        assign_vio(dom)
+    if is_ccw(dom):
+        assign_ccw(dom)
+    elif is_arm(dom) and root_model(dom) is None:
+        assign_mmio(dom)
     if is_microvm(caps.machine(dom.os.type.machine or "").name):
         assign_mmio(dom)
     assign_pci(dom)

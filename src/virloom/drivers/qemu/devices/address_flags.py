@@ -9,6 +9,7 @@ from virloom.drivers.qemu.devices.address_pci import (
     PCI_DEVICE,
     PCIE_DEVICE,
 )
+from virloom.drivers.qemu.devices.boards import is_ccw
 from virloom.model.domain import (
     Controller,
     Device,
@@ -39,10 +40,14 @@ class Connector:
     """Says what each device of one guest asks of a PCI bus."""
 
     def __init__(self, dom: Domain) -> None:
+        self._channels = is_ccw(dom)
         self._express = _PCIE if root_model(dom) == "pcie-root" else _PCI
 
     def flags(self, device: Device) -> int:
         """What *device* asks for; 0 when it does not sit on PCI."""
+        if self._channels and device.tag != "controller":
+            # Without a host device nothing of such a machine sits on PCI.
+            return 0
         match device:
             case Controller():
                 return self._controller(device)
@@ -71,6 +76,8 @@ class Connector:
 
     def _controller(self, device: Controller) -> int:
         model = device.model
+        if model == "ibmvscsi" or (self._channels and device.type != "pci"):
+            return 0
         match device.type:
             case "pci":
                 return CONTROLLER_FLAGS.get(model or "", 0)

@@ -20,6 +20,7 @@ from virloom.drivers.qemu.devices.address_pci import (
     PciAddress,
     PciAddressSet,
 )
+from virloom.drivers.qemu.devices.boards import is_pseries, is_x86
 from virloom.drivers.qemu.devices.describe import describe
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, XmlError
@@ -81,7 +82,7 @@ class _Assignment:
             if address is not None:
                 self._take_given(device, address)
         place_chipset(self._dom, self.buses, self._connector)
-        conventional = root_model(self._dom) == "pci-root"
+        conventional = root_model(self._dom) == "pci-root" and is_x86(self._dom)
         if self._grows and conventional and not all(bus.is_full() for bus in self.buses.buses):
             # Room for a bridge, before the last slot is given away.
             self.buses.reserve_next(HOTPLUG | PCI_DEVICE)
@@ -101,6 +102,8 @@ class _Assignment:
             flags = self._connector.flags(device)
             if not flags or not wants_pci(device):
                 continue
+            if not self.buses.buses and not is_x86(self._dom):
+                continue  # as libvirt 9 leaves it; such a guest does not start
             with self._naming(device):
                 if isinstance(device, Controller) and device.model in _COMPANION_FUNCTIONS:
                     self._companion(device, flags, found)
@@ -234,6 +237,8 @@ def _mark_multifunction(dom: Domain) -> None:
 def _complete_controllers(dom: Domain) -> None:
     """Fills in QEMU's device, chassis and port of PCI controllers."""
     for controller in dom.devices.controllers:
+        if is_pseries(dom) and controller.type == "pci" and controller.model == "pci-root":
+            _complete_host_bridge(controller)
         if controller.type != "pci" or controller.model not in _DEVICE_NAMES:
             continue
         if controller.model_element.name is None:
@@ -255,6 +260,16 @@ def _complete_controllers(dom: Domain) -> None:
         else:
             continue
         controller.target = target
+
+
+def _complete_host_bridge(controller: Controller) -> None:
+    """POWER's PCI host bridges are devices of their own, numbered like their buses."""
+    if controller.model_element.name is None:
+        controller.model_element.name = "spapr-pci-host-bridge"
+    target = controller.target or ControllerTarget()
+    if target.index is None:
+        target.index = controller.index or 0
+    controller.target = target
 
 
 def _expander_bus(dom: Domain) -> int:

@@ -18,6 +18,9 @@ from virloom.model.domain import (
 
 _USER_PREFIX = "ua-"
 
+#: SCSI controllers on whose bus targets have no units.
+NARROW_SCSI = ("lsilogic", "am53c974", "dc390", "ncr53c90")
+
 
 def assign_aliases(dom: Domain) -> None:
     """Names every device; names that the user chose (``ua-…``) are kept."""
@@ -95,7 +98,15 @@ def disk_alias(dom: Domain, disk: Disk) -> str:
     bus, address = disk.target.bus, disk.address
     if bus in ("ide", "sata", "scsi", "fdc") and address is not None:
         place = f"{address.controller or 0}-{address.bus or 0}"
-        if bus == "scsi":
+        if bus == "scsi" and not _is_narrow(dom, address.controller or 0):
             return f"scsi{place}-{address.target or 0}-{address.unit or 0}"
         return f"{bus}{place}-{address.unit or 0}"
     return f"{bus}-disk{disk_index(disk.target.dev)}"
+
+
+def _is_narrow(dom: Domain, index: int) -> bool:
+    """Whether the SCSI controller has one unit per target, which then has no number of its own."""
+    return any(
+        c.type == "scsi" and (c.index or 0) == index and c.model in NARROW_SCSI
+        for c in dom.devices.controllers
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps, Parts
 from virloom.drivers.qemu.validate.addresses import check_addresses
+from virloom.drivers.qemu.validate.boards import check_board
 from virloom.drivers.qemu.validate.chardevs import check_chardevs, check_given_chardevs
 from virloom.drivers.qemu.validate.controllers import check_controllers, check_given_controllers
 from virloom.drivers.qemu.validate.devices import (
@@ -55,6 +56,7 @@ def validate(dom: Domain, caps: BinaryCaps) -> None:
         VirloomError: With libvirt's code for the mistake.
     """
     check_guest(dom, caps)
+    check_board(dom, caps)
     check_cpu(dom, caps)
     check_disks(dom)
     check_controllers(dom)

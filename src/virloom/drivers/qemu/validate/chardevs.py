@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from virloom.drivers.qemu.devices.boards import board, is_ccw
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, XmlError
 from virloom.model.domain import Channel, Chardev, Domain, Serial
@@ -102,9 +103,10 @@ def _source(device: Chardev) -> None:
 def check_chardevs(dom: Domain) -> None:
     """What x86 machines do not have."""
     for serial in dom.devices.serials:
-        _serial_model(serial)
+        _serial_model(dom, serial)
     for console in dom.devices.consoles:
-        if console.target.type not in ("serial", "virtio"):
+        sclp = is_ccw(dom) and console.target.type in ("sclp", "sclplm")
+        if console.target.type not in ("serial", "virtio") and not sclp:
             raise ConfigUnsupported(
                 f"this machine has no console of type '{console.target.type}'; it has serial "
                 "and virtio",
@@ -112,9 +114,17 @@ def check_chardevs(dom: Domain) -> None:
             )
 
 
-def _serial_model(serial: Serial) -> None:
+def _own_models(dom: Domain) -> dict[str, tuple[str, ...]]:
+    """Serial ports of the machine's own."""
+    own = board(dom).serial
+    if is_ccw(dom):
+        return {"sclp-serial": ("sclpconsole", "sclplmconsole")}
+    return {own[0]: (own[1],)} if own is not None else {}
+
+
+def _serial_model(dom: Domain, serial: Serial) -> None:
     kind, model = serial.target.type or "", serial.target.model.name
-    known = _SERIAL_MODELS.get(kind)
+    known = {**_SERIAL_MODELS, **_own_models(dom)}.get(kind)
     if known is None:
         raise ConfigUnsupported(
             f"this machine has no serial port of type '{kind}'; it has {', '.join(_SERIAL_MODELS)}",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from virloom.drivers.qemu.devices.address_chipset import is_i440fx, is_q35
+from virloom.drivers.qemu.devices.boards import is_pseries
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, XmlDetail, XmlError
 from virloom.model.domain import Controller, Domain
@@ -78,6 +79,8 @@ def check_given_controllers(dom: Domain) -> None:
         _expander(dom, controller)
         index = controller.index
         if controller.type == "pci" and controller.model in ("pci-root", "pcie-root") and index:
+            if controller.model == "pci-root" and is_pseries(dom):
+                continue  # further host bridges
             raise XmlError(
                 f"a '{controller.model}' controller has index 0, not {index}",
                 domain=ErrorDomain.QEMU,

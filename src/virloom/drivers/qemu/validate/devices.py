@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
+from virloom.drivers.qemu.devices.boards import board, is_ccw
 from virloom.drivers.qemu.devices.describe import all_devices, describe
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, InvalidArg, XmlError
@@ -131,13 +132,13 @@ def check_devices(dom: Domain) -> None:
                 f"two panic devices have model '{panic.model}'", domain=ErrorDomain.DOMAIN
             )
         models.add(panic.model)
-        if panic.model in ("pseries", "s390"):
+        if panic.model in ("pseries", "s390") and panic.model != board(dom).panic:
             raise ConfigUnsupported(
                 f"this machine has no panic device of model '{panic.model}'; it has isa and hyperv",
                 domain=ErrorDomain.QEMU,
             )
     for watchdog in devices.watchdogs:
-        if watchdog.model == "diag288":
+        if watchdog.model == "diag288" and not is_ccw(dom):
             raise ConfigUnsupported(
                 "this machine has no watchdog of model 'diag288'; it has i6300esb and ib700",
                 domain=ErrorDomain.QEMU,

@@ -5,12 +5,24 @@ from __future__ import annotations
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.drivers.qemu.devices.address_chipset import is_q35
+from virloom.drivers.qemu.devices.boards import is_x86
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, XmlDetail, XmlError
 from virloom.model.domain import Domain
 
 _TYPES = ("qemu", "kvm")
-_ARCHITECTURES = ("x86_64", "i686")
+_ARCHITECTURES = (
+    "x86_64",
+    "i686",
+    "aarch64",
+    "armv6l",
+    "armv7l",
+    "ppc64",
+    "ppc64le",
+    "riscv32",
+    "riscv64",
+    "s390x",
+)
 _TICK_POLICIES = {
     "rtc": (None, "delay", "catchup"),
     "pit": (None, "delay", "discard", "catchup"),
@@ -139,7 +151,7 @@ def check_guest(dom: Domain, caps: BinaryCaps) -> None:
 def _secure_boot(dom: Domain) -> None:
     loader = dom.os.loader
     uefi = dom.os.firmware == "efi" or loader.type == "pflash"
-    if uefi and not dom.features.acpi:
+    if uefi and not dom.features.acpi and is_x86(dom):
         raise ConfigUnsupported(
             "UEFI needs ACPI", domain=ErrorDomain.QEMU, remedy="<features><acpi/></features>"
         )

@@ -77,7 +77,6 @@ LUN = (
         ("<audio id='1' type='alsa'/>", "alsa"),
         ("<video><model type='xen'/><alias name='video0'/></video>", "'xen'"),
         ("<rng model='virtio'><alias name='rng0'/></rng>", "egd"),
-        ("<watchdog model='diag288'><alias name='w0'/></watchdog>", "diag288"),
         ("<panic model='pvpanic'/>", "pvpanic"),
         (
             "<channel type='null'><target type='guestfwd' address='1.2.3.4:5-cmd:sh' port='6'/>"

@@ -60,6 +60,12 @@ class Buses:
         if kind == "virtio-serial":
             bus = self.alias("virtio-serial", address.controller or 0, user)
             return {"bus": f"{bus}.{address.bus or 0}", "nr": _number(address.port)}
+        if kind == "ccw":
+            return {
+                "devno": f"{address.cssid or 0:x}.{address.ssid or 0:x}.{address.devno or 0:04x}"
+            }
+        if kind == "spapr-vio":
+            return {"reg": address.reg} if address.reg is not None else {}
         if kind == "isa":
             pairs = (("iobase", address.iobase), ("irq", address.irq))
             return {key: value for key, value in pairs if value is not None}
@@ -97,6 +103,8 @@ def virtio_driver(base: str, model: str | None, address: Address | None) -> str:
     kind = address.type if address is not None and address.type is not None else "pci"
     if kind == "virtio-mmio":
         return f"{base}-device"
+    if kind == "ccw":
+        return f"{base}-ccw"
     if kind == "pci":
         suffix = model.removeprefix("virtio") if model and model.startswith("virtio-") else ""
         return f"{base}-pci{suffix}"

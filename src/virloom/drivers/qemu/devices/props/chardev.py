@@ -9,7 +9,15 @@ from virloom.drivers.qemu.devices.props.address import Buses, Props, alias_of
 from virloom.errors import ConfigUnsupported
 from virloom.model.domain import Channel, Console, Parallel, Serial
 
-_SERIAL_MODELS = ("isa-serial", "pci-serial", "usb-serial", "isa-debugcon")
+_SERIAL_MODELS = (
+    "isa-serial",
+    "pci-serial",
+    "usb-serial",
+    "isa-debugcon",
+    "spapr-vty",
+    "sclpconsole",
+    "sclplmconsole",
+)
 
 
 def chardev_id(alias: str) -> str:
@@ -52,6 +60,9 @@ def console_device(console: Console, buses: Buses) -> Props:
         ConfigUnsupported: Another kind of console.
     """
     alias = alias_of(console, "console")
+    if console.target.type in ("sclp", "sclplm"):
+        driver = f"{console.target.type}console"
+        return {"driver": driver, "chardev": chardev_id(alias), "id": alias}
     if console.target.type != "virtio":
         raise ConfigUnsupported(f"console target type '{console.target.type}' is not supported")
     place = buses.place(console.address, alias)

@@ -34,6 +34,7 @@ _SCSI = {
     "vmpvscsi": "pvscsi",
     "am53c974": "am53c974",
     "dc390": "dc-390",
+    "ibmvscsi": "spapr-vscsi",
 }
 
 #: Model of a PCI controller to the devices that ``<model name=…>`` may choose, the usual first.
@@ -46,6 +47,7 @@ _PCI = {
     "pcie-switch-upstream-port": ("x3130-upstream",),
     "pcie-switch-downstream-port": ("xio3130-downstream",),
     "pcie-expander-bus": ("pxb-pcie",),
+    "pci-root": ("spapr-pci-host-bridge",),
 }
 
 
@@ -93,7 +95,9 @@ def _pci(controller: Controller) -> Props:
     props: Props = {"driver": name}
     if target is None:
         return props
-    if model == "pci-bridge":
+    if model == "pci-root":
+        props["index"] = target.index
+    elif model == "pci-bridge":
         props["chassis_nr"] = target.chassis_nr
     elif model in ("pci-expander-bus", "pcie-expander-bus"):
         props["bus_nr"] = target.bus_nr

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from virloom.drivers.qemu.devices.alias import NARROW_SCSI
 from virloom.drivers.qemu.devices.props.address import (
     Buses,
     Props,
@@ -92,7 +93,7 @@ def _scsi(disk: Disk, alias: str, buses: Buses) -> Props:
         "driver": "scsi-cd" if disk.device == "cdrom" else "scsi-hd",
         "bus": f"{alias_of(controller, f'scsi controller {index}')}.0",
     }
-    if controller.model in ("lsilogic", "am53c974", "dc390", "ncr53c90"):
+    if controller.model in NARROW_SCSI:
         # One LUN per target: what addresses call the unit is the SCSI id there.
         props["scsi-id"] = unit
     else:

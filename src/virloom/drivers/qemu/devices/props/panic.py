@@ -9,12 +9,12 @@ from virloom.model.domain import Panic
 
 
 def panic_device(panic: Panic) -> Props | None:
-    """Properties of the device; None for ``hyperv``, which is a feature of the CPU.
+    """Properties of the device; None for those that are part of the CPU or of the machine.
 
     Raises:
         ConfigUnsupported: A model of another architecture.
     """
-    if panic.model == "hyperv":
+    if panic.model in ("hyperv", "pseries", "s390"):
         return None
     if panic.model not in (None, "default", "isa"):
         raise ConfigUnsupported(f"unknown panic model '{panic.model}'; known: hyperv, isa")

@@ -28,8 +28,14 @@ _KIB_PER_MIB = 1024
 _BYTES_PER_KIB = 1024
 
 
-def video_device(video: Video, buses: Buses, *, primary: bool) -> Props | None:
+def video_device(video: Video, buses: Buses, *, primary: bool, vga: bool = True) -> Props | None:
     """Properties of the card, sizes in QEMU's units; None for the model ``none``.
+
+    Args:
+        video: The card.
+        buses: The guest's buses.
+        primary: Whether the firmware uses it.
+        vga: Whether the machine can have a VGA card, which ARM cannot.
 
     Raises:
         ConfigUnsupported: An unknown model, one that cannot be a further card, 3D acceleration.
@@ -50,7 +56,7 @@ def video_device(video: Video, buses: Buses, *, primary: bool) -> Props | None:
     if model.acceleration.accel3d:
         raise ConfigUnsupported(f"3D acceleration of video device '{alias}' is not supported yet")
     if kind == "virtio":
-        driver = _virtio_name(video, primary=primary)
+        driver = _virtio_name(video, primary=primary, vga=vga)
     props: Props = {"driver": driver, **virtio_options(video.driver), "id": alias}
     props.update(_memory(kind, model))
     resolution = model.resolution
@@ -60,9 +66,9 @@ def video_device(video: Video, buses: Buses, *, primary: bool) -> Props | None:
     return props
 
 
-def _virtio_name(video: Video, *, primary: bool) -> str:
+def _virtio_name(video: Video, *, primary: bool, vga: bool) -> str:
     on_pci = video.address is None or video.address.type in (None, "pci")
-    if primary and on_pci:
+    if primary and on_pci and vga:
         return "virtio-vga"
     return virtio_driver("virtio-gpu", None, video.address)
 

@@ -7,7 +7,7 @@ from virloom.drivers.qemu.devices.props.address import Buses, Props, alias_of
 from virloom.errors import ConfigUnsupported
 from virloom.model.domain import Watchdog
 
-_MODELS = ("i6300esb", "ib700")
+_MODELS = ("i6300esb", "ib700", "diag288")
 
 
 def watchdog_device(watchdog: Watchdog, buses: Buses) -> Props:
