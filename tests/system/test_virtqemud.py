@@ -112,6 +112,15 @@ def test_the_units_are_written(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == names
 
 
+def test_with_too_little_memory_to_begin_with(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["prlimit", f"--as={40 << 20}", *command("--root", str(tmp_path))],
+        capture_output=True, text=True, timeout=STEP, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "emory" in done.stderr
+
+
 def test_with_too_little_memory_it_ends_at_once_and_comes_back(place: Path, tmp_path: Path) -> None:
     path = place / "run/libvirt/virtqemud-sock"
     told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

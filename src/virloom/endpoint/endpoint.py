@@ -56,7 +56,8 @@ class Endpoint(ABC):
         result; they are close-on-exec.
 
         Raises:
-            InternalError: This connection carries no descriptors (as libvirt has it).
+            InternalError: Some would have to travel, and this connection carries none (libvirt's
+                code).
             SystemFailure: One of *fds* is not open.
         """
 

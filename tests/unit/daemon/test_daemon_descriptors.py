@@ -213,5 +213,9 @@ async def test_a_connection_that_carries_none(handlers: Handlers, pipe: Any) -> 
     handlers.give = [pipe.writer]
     with pytest.raises(InternalError, match="descriptors is not supported on this socket"):
         await endpoint.call(p.DOMAIN_OPEN_GRAPHICS_FD, OPEN_FD)
+    with pytest.raises(InternalError, match="descriptors is not supported on this socket"):
+        await endpoint.call_with_fds(p.DOMAIN_OPEN_GRAPHICS_FD, OPEN_FD)
+    _, got = await endpoint.call_with_fds(p.DOMAIN_FD_ASSOCIATE, ASSOCIATE)  # none has to travel
+    assert len(got) == 0
     await endpoint.close()
     assert await pipe.all_closed()
