@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What networks and their ports say of traffic: rates, VLANs, the switch's own parameters."""
+
+from __future__ import annotations
+
+from virloom.xml.element import Element
+from virloom.xml.fields import attribute, child, children, group
+from virloom.xml.kinds import ON_OFF, STRING, UINT, YES_NO, choice
+
+
+class Rate(Element):
+    """``<inbound average='1000' peak='5000' burst='1024' floor='200'/>``, in KiB and KiB/s."""
+
+    average: int | None = attribute(UINT)
+    peak: int | None = attribute(UINT)
+    floor: int | None = attribute(UINT)
+    burst: int | None = attribute(UINT)
+
+
+class Bandwidth(Element):
+    """``<bandwidth>``: how much traffic goes in and out."""
+
+    class_id: int | None = attribute(UINT, "classID")
+    inbound: Rate | None = child(Rate)
+    outbound: Rate | None = child(Rate)
+
+
+class VlanTag(Element):
+    """``<tag id='42' nativeMode='untagged'/>``."""
+
+    id: int | None = attribute(UINT)
+    native_mode: str | None = attribute(choice("tagged", "untagged"), "nativeMode")
+
+
+class Vlan(Element):
+    """``<vlan trunk='yes'>``: the VLANs of a port."""
+
+    trunk: bool | None = attribute(YES_NO)
+    tags: list[VlanTag] = children(VlanTag, "tag")
+
+
+class VirtualPortParameters(Element):
+    """``<parameters …/>``: what the switch wants to know, by the port's type."""
+
+    managerid: int | None = attribute(UINT)
+    typeid: int | None = attribute(UINT)
+    typeidversion: int | None = attribute(UINT)
+    instanceid: str | None = attribute(STRING)
+    interfaceid: str | None = attribute(STRING)
+    profileid: str | None = attribute(STRING)
+
+
+class VirtualPort(Element):
+    """``<virtualport type='openvswitch'>``."""
+
+    type: str | None = attribute(choice("802.1Qbg", "802.1Qbh", "openvswitch", "midonet"))
+    parameters: VirtualPortParameters = group(VirtualPortParameters)
+
+
+class PortOptions(Element):
+    """``<port isolated='yes'/>``: guests on isolated ports do not reach each other."""
+
+    isolated: bool | None = attribute(YES_NO)
+
+
+class MacAddress(Element):
+    """``<mac address='52:54:00:…'/>``."""
+
+    address: str | None = attribute(STRING)
+
+
+class PciAddress(Element):
+    """``<address type='pci' domain='0x0000' bus='0x04' slot='0x00' function='0x1'/>``."""
+
+    type: str | None = attribute(choice("pci"))
+    domain: str | None = attribute(STRING)
+    bus: str | None = attribute(STRING)
+    slot: str | None = attribute(STRING)
+    function: str | None = attribute(STRING)
+    multifunction: bool | None = attribute(ON_OFF)
+
+
+class DriverName(Element):
+    """``<driver name='vfio'/>``."""
+
+    name: str | None = attribute(STRING)
