@@ -106,7 +106,8 @@ class Client(PumpOwner):
         self._pumps: dict[int, Pump] = {}
         self._room = asyncio.Event()
         self._room.set()
-        self._output: bytearray | None = None
+        self._output: list[bytes] | None = None
+        self._held_up = False
         self._ending: asyncio.Task[None] | None = None
         self._keepalive_timer: asyncio.TimerHandle | None = None
         transport.high_water = PRESSURE
@@ -115,17 +116,20 @@ class Client(PumpOwner):
     # -- the connection ------------------------------------------------------------------------
 
     def _arrived(self, data: bytes, fds: Sequence[int]) -> None:
-        self._output = bytearray()
+        self._output = []
         try:
             for message in self._connection.receive(data, fds):
                 self._take(message)
-            self._output += self._connection.data_to_send()
+            own = self._connection.data_to_send()
+            if own:
+                self._output.append(own)
         except FramingError as exc:
             self._cut(str(exc))
         except MemoryError as exc:
             end_if_out_of_memory(exc)
         output, self._output = self._output, None
-        self._send(bytes(output))
+        if output:
+            self._send(output[0] if len(output) == 1 else b"".join(output))
         if self._closing:
             self._transport.close()
         self._regulate()
@@ -133,10 +137,10 @@ class Client(PumpOwner):
     def _send(self, data: bytes, fds: Sequence[int] = ()) -> None:
         """Sends now, or together with the other answers to what is being read."""
         if self._output is not None:
-            self._output += data
+            self._output.append(data)
             if not fds:
                 return
-            data = bytes(self._output)  # descriptors follow their own message
+            data = b"".join(self._output)  # descriptors follow their own message
             self._output.clear()
         if self._transport.closed or not data:
             return
@@ -165,9 +169,13 @@ class Client(PumpOwner):
         """
         if self._transport.closed:
             return
+        if not (self._waiting or self._pumps or self._held_up):
+            return  # as nearly always: nothing waits, and reading goes on
         if self._is_full():
+            self._held_up = True
             self._transport.pause_reading()
         else:
+            self._held_up = False
             self._transport.resume_reading()
 
     def _is_full(self) -> bool:
@@ -212,7 +220,7 @@ class Client(PumpOwner):
         if isinstance(message, Call):
             if self._closing:
                 message.discard()
-            elif self._may_run() and not self._waiting:
+            elif not self._waiting and self._may_run():
                 self._serve(message)
             else:
                 self._waiting.append(message)
@@ -243,7 +251,8 @@ class Client(PumpOwner):
         except MemoryError as exc:
             end_if_out_of_memory(exc)
         finally:
-            message.discard()  # descriptors that no handler has
+            if message.fds:
+                message.discard()  # descriptors that no handler has
         if isinstance(result, Record):
             self._answer(message, result, call)
         else:
@@ -256,14 +265,18 @@ class Client(PumpOwner):
             raise message.problem
         procedure = message.procedure
         assert procedure is not None
-        own = self._own_call(message, procedure)
-        if own is not None:
-            return own, None
-        gate.check_open(self._opened)
+        if procedure.number in gate.OWN and procedure.program == gate.REMOTE:
+            own = self._own_call(message, procedure.number)
+            if own is not None:
+                return own, None
+        if not self._opened:
+            gate.check_authenticated(self._admission.done)
+            gate.check_open(self._opened)
         args = message.arguments()
         if self._session.identity.readonly:
             check_readonly(procedure, args)
-        call = HandlerCall(self._session, procedure, message.take_fds())
+        fds = message.take_fds() if message.fds else ()
+        call = HandlerCall(self._session, procedure, fds)
         try:
             return self._service.dispatcher.start(call, args), call
         except NoSupport as exc:
@@ -317,11 +330,8 @@ class Client(PumpOwner):
 
     # -- calls that the frame answers ----------------------------------------------------------
 
-    def _own_call(
-        self, message: Call, procedure: Procedure[Any, Any]
-    ) -> Record | Awaitable[Record] | None:
+    def _own_call(self, message: Call, number: int) -> Record | Awaitable[Record] | None:
         """The result of a call that is about the connection itself; None for a driver's."""
-        number = procedure.number if procedure.program == gate.REMOTE else None
         if number == gate.AUTH_LIST:
             return self._admission.ways()
         if number == gate.AUTH_POLKIT:

@@ -138,7 +138,8 @@ class Dispatcher:
             MemoryError: For the owner of the process: nobody limps on without memory.
         """
         procedure = call.procedure
-        call.sparse = procedure.sparse_flag != 0 and procedure.asks_for_holes(args)
+        if procedure.sparse_flag:
+            call.sparse = procedure.asks_for_holes(args)
         handler = self._handlers.get((procedure.program, procedure.number))
         if handler is None:
             call.handled(failed=True)
@@ -151,7 +152,7 @@ class Dispatcher:
         except Exception as exc:
             call.handled(failed=True)
             raise _unexpected(procedure, exc) from exc
-        if inspect.isawaitable(result):
+        if result is not None and not isinstance(result, Record):
             return _finish(call, result)
         call.handled(failed=False)
         return VOID if result is None else result

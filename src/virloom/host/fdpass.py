@@ -14,6 +14,11 @@ MAX_FDS = 253
 
 _INT = array.array("i").itemsize
 
+# Bound here, because every message of every client comes this way, and an enum costs.
+_CMSG_SPACE = socket.CMSG_SPACE
+_CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
+_CUT_OFF = int(socket.MSG_CTRUNC)
+
 
 class TooManyDescriptors(OSError):
     """A peer sent more descriptors than were allowed; all of them are closed."""
@@ -55,10 +60,12 @@ def recv_fds(connection: socket.socket, size: int, limit: int) -> tuple[bytes, l
         TooManyDescriptors: More came than *limit*; the data is lost, so the connection is too.
     """
     # Room for one more than allowed, so that one too many is seen rather than cut off.
-    room = socket.CMSG_SPACE((limit + 1) * _INT)
-    data, messages, flags, _ = connection.recvmsg(size, room, socket.MSG_CMSG_CLOEXEC)
+    room = _CMSG_SPACE((limit + 1) * _INT)
+    data, messages, flags, _ = connection.recvmsg(size, room, _CLOEXEC)
+    if not messages and not flags & _CUT_OFF:
+        return data, []
     with OwnedFds(_descriptors(messages)) as fds:
-        if flags & socket.MSG_CTRUNC or len(fds) > limit:
+        if flags & _CUT_OFF or len(fds) > limit:
             raise TooManyDescriptors(f"more than {limit} descriptors came with one message")
         return data, fds.release()
 

@@ -132,6 +132,10 @@ class Framer:
         Raises:
             FramingError: Cut the connection. All descriptors are closed.
         """
+        if not (fds or self._buffer or self._fds) and self._awaiting is None:
+            whole = self._whole(data)
+            if whole is not None:
+                return [whole]
         try:
             return self._feed(data, fds)
         except FramingError:
@@ -155,6 +159,14 @@ class Framer:
         if self._fds and not self._buffer and self._awaiting is None:
             self._drop_fds()  # nobody announced them
         return packets
+
+    def _whole(self, data: bytes) -> Packet | None:
+        """What *data* is, where it is just one usual message: nearly all that a daemon reads."""
+        length = len(data)
+        if not HEADER_SIZE <= length <= self.max_length or data[:4] != _WORD.pack(length):
+            return None
+        header = Header._make(_FIELDS.unpack_from(data, 4))
+        return None if header.type in _WITH_FDS else Packet(header, data[HEADER_SIZE:])
 
     def _cut(self, data: bytes | memoryview) -> tuple[list[Packet], int]:
         packets: list[Packet] = []
