@@ -292,7 +292,11 @@ def _told_off(guest: Guest, wanted: int) -> list[TypedParam]:
     state = _parameters(figures.bulk(guest, wanted & DomainStatsTypes.STATE, {}))
     if guest.definition is None:  # it ended just now
         return state
-    rest = wanted & ~DomainStatsTypes.STATE
-    return state + guest.definition.fact(
+    rest = wanted & ~(DomainStatsTypes.STATE | DomainStatsTypes.BLOCK)
+    known = guest.definition.fact(
         f"statistics {rest:#x}", lambda _: _parameters(figures.bulk(guest, rest, {}))
     )
+    # Images change without their document.
+    has_disks = guest.definition.fact("has disks", lambda model: bool(model.devices.disks))
+    images = figures.bulk(guest, wanted & DomainStatsTypes.BLOCK, {}) if has_disks else []
+    return state + known + _parameters(images)
