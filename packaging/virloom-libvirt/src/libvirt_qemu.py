@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import libvirt
-from libvirt._invoke import call, guarded, handle_of, unsupported, wrap
+from libvirt._invoke import call, guarded, handle_of, invoke_with_fds, wrap
 from libvirt._qemu_constants import *  # noqa: F403 - VIR_*
 from libvirt._subscriptions import Subscriptions
 
@@ -25,10 +25,10 @@ def qemuMonitorCommandWithFiles(
     files: Sequence[int] = [],
     flags: int = 0,
 ) -> tuple[str, list[int]]:
-    """The same; with descriptors it is not supported."""
-    if files:
-        unsupported("virDomainQemuMonitorCommandWithFiles")
-    return qemuMonitorCommand(domain, cmd, flags), []
+    """The same with copies of *files*; descriptors that come back are the caller's."""
+    function = "virDomainQemuMonitorCommandWithFiles"
+    result, fds = invoke_with_fds(domain, function, files, cmd, flags)
+    return str(result.result), fds
 
 
 def qemuAgentCommand(domain: libvirt.virDomain, cmd: str, timeout: int, flags: int) -> str:

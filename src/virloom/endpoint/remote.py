@@ -89,6 +89,7 @@ class RemoteEndpoint(Endpoint):
         self._transport = transport
         self._secure = secure
         self._interval = keepalive
+        self._answers = False
         self._connection = ClientConnection(find, clock=self.home.time)
         self._waiting: dict[int, asyncio.Future[Reply]] = {}
         self._streams: dict[int, RemoteStream] = {}
@@ -116,9 +117,33 @@ class RemoteEndpoint(Endpoint):
         """
         offered = (await self.call(p.AUTH_LIST, VOID)).types
         await self._authenticate([int(kind) for kind in offered], auth)
-        if await self._has(KEEPALIVE):
+        self._answers = await self._has(KEEPALIVE)
+        if self._answers:
             self._connection.start_keepalive(self._interval, KEEPALIVE_COUNT)
             self._tick()
+
+    async def set_keepalive(self, interval: float, count: int) -> bool:
+        """Asks for signs of life at other intervals; not at all with 0 or less.
+
+        Returns:
+            False where the daemon does not answer such questions.
+        """
+
+        async def change() -> bool:
+            self._check("keepalive")
+            if not self._answers:
+                return False
+            if self._timer is not None:
+                self._timer.cancel()
+            if interval > 0:
+                self._interval = interval
+                self._connection.start_keepalive(interval, count)
+                self._tick()
+            else:
+                self._connection.stop_keepalive()
+            return True
+
+        return await self.at_home(change)
 
     async def open(self, uri: str, flags: int = 0) -> None:
         """Has the daemon open *uri*, which is without transport.

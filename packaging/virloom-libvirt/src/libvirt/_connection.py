@@ -14,12 +14,12 @@ from libvirt._invoke import (
     guarded,
     handle_of,
     invoke,
+    invoke_with_fds,
     params_in,
     params_of,
     text_of,
     typed,
     typed_like,
-    unsupported,
     wrap,
 )  # fmt: skip
 from libvirt._stream import StreamState
@@ -106,8 +106,12 @@ def getURI(self: Any) -> str:
 
 
 def setKeepAlive(self: Any, interval: int, count: int) -> int:
-    """Not supported: the client keeps its connections alive by itself."""
-    return int(unsupported("virConnectSetKeepAlive"))
+    """Asks a silent daemon for a sign of life after *interval* seconds, at most *count* times.
+
+    An interval of 0 ends that. 1 where the daemon does not answer such questions.
+    """
+    handle = handle_of(self, "virConnectSetKeepAlive")
+    return int(guarded("virConnectSetKeepAlive", lambda: handle.set_keepalive(interval, count)))
 
 
 def virConnGetLastError(self: Any) -> ErrorTuple | None:
@@ -232,10 +236,9 @@ def _statistics(self: Any, doms: Sequence[Any], stats: int, flags: int) -> list[
 
 
 def createXMLWithFiles(self: Any, xmlDesc: str, files: Sequence[int], flags: int = 0) -> Any:
-    """Starts a transient domain; with descriptors it is not supported."""
-    if files:
-        return unsupported("virDomainCreateXMLWithFiles")
-    return self.createXML(xmlDesc, flags)
+    """Starts a transient domain, which inherits copies of *files*."""
+    result, _ = invoke_with_fds(self, "virDomainCreateXMLWithFiles", files, xmlDesc, flags)
+    return wrap(self, result.dom)
 
 
 def registerCloseCallback(self: Any, cb: Callable[..., object], opaque: Any) -> int:

@@ -6,18 +6,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from libvirt._errors import fail
 from libvirt._invoke import (
     call,
     invoke,
+    invoke_with_fds,
     params_in,
     params_of,
     text_of,
     typed,
     typed_like,
-    unsupported,
 )  # fmt: skip
 from libvirt._stream import attach
 from virloom.enums.domain import DomainMemoryStatTags
+from virloom.errors import InternalError
 
 _COPY = {"bandwidth": "ullong", "granularity": "uint", "buf-size": "ullong"}
 _IOTHREAD = {
@@ -44,8 +46,10 @@ def createWithFlags(self: Any, flags: int = 0) -> int:
 
 
 def createWithFiles(self: Any, files: Sequence[int], flags: int = 0) -> int:
-    """Starts the domain; with descriptors it is not supported."""
-    return int(unsupported("virDomainCreateWithFiles")) if files else createWithFlags(self, flags)
+    """Starts the domain, which inherits copies of *files*."""
+    result, _ = invoke_with_fds(self, "virDomainCreateWithFiles", files, flags)
+    self._o.id = result.dom.id
+    return 0
 
 
 def destroy(self: Any) -> int:
@@ -245,18 +249,23 @@ def screenshot(self: Any, stream: Any, screen: int, flags: int = 0) -> str:
 
 
 def openGraphics(self: Any, idx: int, fd: int, flags: int = 0) -> int:
-    """Not supported: it hands a descriptor over."""
-    return int(unsupported("virDomainOpenGraphics"))
+    """Has the guest's graphics serve a connected socket."""
+    invoke_with_fds(self, "virDomainOpenGraphics", [fd], idx, flags)
+    return 0
 
 
 def openGraphicsFD(self: Any, idx: int, flags: int = 0) -> int:
-    """Not supported: it hands a descriptor over."""
-    return int(unsupported("virDomainOpenGraphicsFD"))
+    """A socket that is connected to the guest's graphics."""
+    _, fds = invoke_with_fds(self, "virDomainOpenGraphicsFD", [], idx, flags)
+    if not fds:
+        fail(InternalError("no file descriptor received"), "virDomainOpenGraphicsFD")
+    return fds[0]
 
 
 def FDAssociate(self: Any, name: str, files: Sequence[int], flags: int = 0) -> int:
-    """Not supported: it hands descriptors over."""
-    return int(unsupported("virDomainFDAssociate"))
+    """Gives the domain copies of *files* under a name."""
+    invoke_with_fds(self, "virDomainFDAssociate", files, name, flags)
+    return 0
 
 
 def setMemoryParameters(self: Any, params: Mapping[str, Any], flags: int = 0) -> int:

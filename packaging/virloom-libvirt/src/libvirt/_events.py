@@ -50,7 +50,8 @@ _WITH_REASON = (11, 12, 14)
 #: area, middle of the procedures' names, the object's argument, who passes events on by id.
 _FAMILIES = {
     "network": (
-        "network", "NETWORK_EVENT", "net", ("_dispatchNetworkEventLifecycleCallback",),
+        "network", "NETWORK_EVENT", "net",
+        ("_dispatchNetworkEventLifecycleCallback", "_dispatchNetworkEventMetadataChangeCallback"),
     ),
     "storagePool": (
         "storage", "STORAGE_POOL_EVENT", "pool",

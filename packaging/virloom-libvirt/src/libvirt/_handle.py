@@ -6,10 +6,10 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from virloom.errors import VirloomError
+from virloom.errors import NoSupport, VirloomError
 from virloom.sync.portal import portal
 
 if TYPE_CHECKING:
@@ -57,9 +57,29 @@ class Handle:
         """
         return self.portal.run(self.connection._link.call(procedure, args))
 
+    def call_with_fds(
+        self, procedure: Procedure[Any, Any], args: Any, fds: Sequence[int]
+    ) -> tuple[Any, list[int]]:
+        """The same with copies of *fds*; the caller closes those that come back."""
+        work = self.connection._link.call_with_fds(procedure, args, fds)
+        result, got = self.portal.run(work)
+        return result, got.release()
+
     def open_stream(self, procedure: Procedure[Any, Any], args: Any) -> tuple[Any, StreamEnd]:
         """The same for a procedure with a stream."""
         return self.portal.run(self.connection._link.open_stream(procedure, args))
+
+    def set_keepalive(self, interval: int, count: int) -> int:
+        """0 when it is done, 1 when the other side does not know of it.
+
+        Raises:
+            NoSupport: There is no other side.
+        """
+        endpoint = self.connection._link.endpoint
+        change = getattr(endpoint, "set_keepalive", None)
+        if change is None:
+            raise NoSupport("virConnectSetKeepAlive")
+        return 0 if self.portal.run(change(interval, count)) else 1
 
     def _close(self, *, wait: bool) -> None:
         if self.subscriptions is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import importlib
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -91,6 +91,20 @@ def invoke(owner: Any, function: str, *values: Any) -> Any:
     procedure = procedure_of(function)
     fields = _fields(owner, procedure, function, values)
     return guarded(function, lambda: _asked(handle, procedure, fields))
+
+
+def invoke_with_fds(
+    owner: Any, function: str, fds: Sequence[int], *values: Any
+) -> tuple[Any, list[int]]:
+    """The same with descriptors in both directions; those that come are the caller's."""
+    handle = handle_of(owner, function)
+    procedure = procedure_of(function)
+    args = record(procedure, _fields(owner, procedure, function, values))
+    numbers = [_integer("int", fd) for fd in fds]
+    both: tuple[Any, list[int]] = guarded(
+        function, lambda: handle.call_with_fds(procedure, args, numbers)
+    )
+    return both
 
 
 def arguments(owner: Any, function: str, *values: Any) -> Any:

@@ -12,7 +12,7 @@ from libvirt._errors import fail, virResetLastError
 from libvirt._handle import Handle
 from libvirt._invoke import arguments, guarded, handle_of, procedure_of
 from libvirt._subscriptions import Bell
-from virloom.endpoint.stream import READ_SIZE, StreamEnd
+from virloom.endpoint.stream import READ_SIZE, Hole, StreamEnd
 from virloom.errors import InternalError, NoSupport, VirloomError
 from virloom.procedures.record import VOID
 
@@ -21,6 +21,10 @@ _NONBLOCK = 1
 
 #: What recv and send of a non-blocking stream return when they would have to wait.
 _LATER = -2
+
+#: What recvFlags returns at a hole, when it is to stop there.
+_AT_HOLE = -3
+_STOP_AT_HOLE = 1
 
 
 class StreamState:
@@ -34,6 +38,7 @@ class StreamState:
         self.bell: Bell | None = None
         self._lock = threading.Lock()
         self._ahead = b""
+        self._hole = 0
         self._ended = False
         self._error: VirloomError | None = None
         self._reading: Any = None
@@ -42,7 +47,7 @@ class StreamState:
     def attach(self, end: StreamEnd) -> None:
         """The stream begins."""
         self.end = end
-        self._ended, self._error, self._ahead = False, None, b""
+        self._ended, self._error, self._ahead, self._hole = False, None, b"", 0
 
     def attached(self, function: str) -> StreamEnd:
         """The stream.
@@ -56,12 +61,25 @@ class StreamState:
             fail(error, function)
         return self.end
 
-    def receive(self, limit: int) -> bytes | int:
-        """The next bytes without waiting: empty at the end, -2 when there are none yet."""
+    def receive(self, limit: int, *, stop: bool = False) -> bytes | int:
+        """The next bytes: empty at the end, -2 when a non-blocking stream has none yet.
+
+        Args:
+            limit: How many at most.
+            stop: At a hole give -3, not its zeros.
+        """
+        if self.blocking:
+            self._wait(limit)
         with self._lock:
             if self._ahead:
                 data, self._ahead = self._ahead[:limit], self._ahead[limit:]
                 return data
+            if self._hole and stop:
+                return _AT_HOLE
+            if self._hole:
+                length = min(limit, self._hole)
+                self._hole -= length
+                return bytes(length)
             if self._error is not None:
                 raise self._error
             if self._ended:
@@ -69,10 +87,34 @@ class StreamState:
         self.read_ahead()
         return _LATER
 
+    def receive_hole(self) -> int:
+        """The length of the hole that is next; 0 where data or the end is."""
+        if self.blocking:
+            self._wait(READ_SIZE)
+        with self._lock:
+            length, self._hole = self._hole, 0
+            return length
+
+    def _wait(self, limit: int) -> None:
+        """Has something there, in a blocking stream."""
+        if self._ahead or self._hole or self._ended:
+            return
+        assert self.end is not None
+        item = self.handle.run(self.end.read_sparse(limit))
+        with self._lock:
+            self._take(item)
+
+    def _take(self, item: bytes | Hole) -> None:
+        if isinstance(item, Hole):
+            self._hole = item.length
+        else:
+            self._ahead, self._ended = item, not item
+
     def read_ahead(self) -> None:
         """Has the client's thread fetch the next bytes, unless some are there already."""
         with self._lock:
-            if self._reading is not None or self._ahead or self._ended or self.end is None:
+            there = self._ahead or self._hole or self._ended
+            if self._reading is not None or there or self.end is None:
                 return
             end = self.end
             self._reading = asyncio.run_coroutine_threadsafe(
@@ -80,15 +122,16 @@ class StreamState:
             )
 
     async def _fetch(self, end: StreamEnd) -> None:
-        data, error = b"", None
+        item: bytes | Hole = b""
+        error = None
         try:
-            data = await end.read(READ_SIZE)
+            item = await end.read_sparse(READ_SIZE)
         except VirloomError as exc:
             error = exc
         with self._lock:
             self._reading = None
-            self._ahead, self._error = data, error
-            self._ended = not data
+            self._error = error
+            self._take(item)
         self.tell()
 
     def send_soon(self, data: bytes) -> int:
@@ -108,7 +151,7 @@ class StreamState:
     def ready(self) -> int:
         """What could be done now, of what is wanted."""
         with self._lock:
-            events = _READABLE if self._ahead or self._ended else 0
+            events = _READABLE if self._ahead or self._hole or self._ended else 0
             if self._error is not None:
                 events |= _ERROR
             if self._writing is None or self._writing.done():
@@ -140,20 +183,19 @@ def attach(owner: Any, function: str, stream: Any, *values: Any) -> Any:
 
 def recv(self: Any, nbytes: int) -> bytes | int:
     """At most *nbytes*; empty at the end; -2 from a non-blocking stream that has none yet."""
-    state: StreamState = self._o
-    end = state.attached("virStreamRecv")
-    if not state.blocking:
-        found: bytes | int = guarded("virStreamRecv", lambda: state.receive(nbytes))
-        return found
-    data: bytes = guarded("virStreamRecv", lambda: state.handle.run(end.read(nbytes)))
-    return data
+    return _received(self, "virStreamRecv", nbytes, stop=False)
 
 
 def recvFlags(self: Any, nbytes: int, flags: int = 0) -> bytes | int:
-    """The same; none of the flags is there (they are about holes)."""
-    if flags:
-        _no_holes("virStreamRecvFlags")
-    return recv(self, nbytes)
+    """The same; with ``VIR_STREAM_RECV_STOP_AT_HOLE`` -3 at a hole."""
+    return _received(self, "virStreamRecvFlags", nbytes, stop=bool(flags & _STOP_AT_HOLE))
+
+
+def _received(self: Any, function: str, nbytes: int, *, stop: bool) -> bytes | int:
+    state: StreamState = self._o
+    state.attached(function)
+    found: bytes | int = guarded(function, lambda: state.receive(nbytes, stop=stop))
+    return found
 
 
 def send(self: Any, data: bytes) -> int:
@@ -218,20 +260,38 @@ def _called(stream: Any, handler: Callable[..., Any], *args: Any) -> Any:
 
 
 def recvHole(self: Any, flags: int = 0) -> int:
-    """Not there yet: streams of this version have no holes."""
-    return int(_no_holes("virStreamRecvHole"))
+    """The length of the hole that the stream is at."""
+    state: StreamState = self._o
+    end = state.attached("virStreamRecvHole")
+    if not end.sparse:
+        fail(InternalError("Holes are not supported with this stream"), "virStreamRecvHole")
+    return int(guarded("virStreamRecvHole", state.receive_hole))
 
 
 def sendHole(self: Any, length: int, flags: int = 0) -> int:
-    """Not there yet: streams of this version have no holes."""
-    return int(_no_holes("virStreamSendHole"))
+    """Sends a hole."""
+    state: StreamState = self._o
+    end = state.attached("virStreamSendHole")
+    guarded("virStreamSendHole", lambda: state.handle.run(end.write_hole(length)))
+    return 0
 
 
 def sparseRecvAll(
     self: Any, handler: Callable[..., Any], holeHandler: Callable[..., Any], opaque: Any
 ) -> None:
-    """As :func:`recvAll`: without holes there is nothing for *holeHandler*."""
-    recvAll(self, handler, opaque)
+    """As :func:`recvAll`, with ``holeHandler(stream, length, opaque)`` for holes."""
+    while data := recvFlags(self, READ_SIZE, _STOP_AT_HOLE):
+        if data == _LATER:
+            _must_block("virStreamSparseRecvAll")
+        if data == _AT_HOLE:
+            result = _called(self, holeHandler, self, recvHole(self), opaque)
+            name = "holeHandler"
+        else:
+            result = _called(self, handler, self, data, opaque)
+            name = "sparseRecvAll"
+        if isinstance(result, int) and result < 0:
+            abort(self)
+            raise RuntimeError(f"{name} handler returned {result}")
 
 
 def sparseSendAll(
@@ -241,8 +301,26 @@ def sparseSendAll(
     skipHandler: Callable[..., Any],
     opaque: Any,
 ) -> None:
-    """Not there yet: streams of this version have no holes."""
-    _no_holes("virStreamSparseSendAll")
+    """As :func:`sendAll`, and what ``holeHandler(stream, opaque)`` tells to be a hole is one.
+
+    That gives whether there is data, and how much of either; ``skipHandler(stream, length,
+    opaque)`` goes over a hole in the application's file.
+    """
+    if not self._o.blocking:
+        _must_block("virStreamSparseSendAll")
+    while True:
+        in_data, length = _called(self, holeHandler, self, opaque)
+        if not in_data and length > 0:
+            sendHole(self, length)
+            result = _called(self, skipHandler, self, length, opaque)
+            if isinstance(result, int) and result < 0:
+                abort(self)
+                raise RuntimeError(f"skipHandler handler returned {result}")
+            continue
+        data = _called(self, handler, self, min(READ_SIZE, length), opaque)
+        if not data:
+            return
+        send(self, data)
 
 
 def eventAddCallback(self: Any, events: int, cb: Callable[..., object], opaque: Any) -> None:
@@ -305,9 +383,3 @@ def _must_block(function: str) -> Any:
     detail = "data sources cannot be used for non-blocking streams"
     fail((55, 38, f"Requested operation is not valid: {detail}", 2,
           "Requested operation is not valid: %s", detail, None, -1, -1), function)  # fmt: skip
-
-
-def _no_holes(function: str) -> Any:
-    error = NoSupport(function)
-    error.domain = 38  # type: ignore[assignment] # a number will do for a tuple
-    fail(error, function)

@@ -63,9 +63,9 @@ class Bell:
 class _Registration:
     """One registration with the driver, and the callbacks that share it."""
 
-    def __init__(self, target: str, program: int, callback: int) -> None:
+    def __init__(self, target: str, area: str, callback: int) -> None:
         self.target = target
-        self.program = program
+        self.area = area
         self.callback = callback
         self.takers: dict[int, Deliver] = {}
 
@@ -87,7 +87,7 @@ class Subscriptions:
         self._numbers = 0
         self._by_number: dict[int, tuple[str, _Registration]] = {}
         self._by_target: dict[str, _Registration] = {}
-        self._by_callback: dict[tuple[int, int], _Registration] = {}
+        self._by_callback: dict[tuple[str, int], _Registration] = {}
         self._arrived: deque[Callable[[], object]] = deque()
         self._bell = Bell(self._deliver_all)
         handle.connection._link.endpoint.on_event = self._event
@@ -114,9 +114,9 @@ class Subscriptions:
             shared = self._by_target.get(target)
             if shared is None:
                 callback = self._handle.call(procedure, args).callback_id
-                shared = _Registration(target, procedure.program, callback)
+                shared = _Registration(target, procedure.area, callback)
                 self._by_target[target] = shared
-                self._by_callback[procedure.program, callback] = shared
+                self._by_callback[procedure.area, callback] = shared
             number = self._numbers
             self._numbers += 1
             shared.takers[number] = deliver
@@ -138,7 +138,7 @@ class Subscriptions:
             del shared.takers[number]
             if not shared.takers:
                 del self._by_target[shared.target]
-                del self._by_callback[shared.program, shared.callback]
+                del self._by_callback[shared.area, shared.callback]
                 self._handle.call(procedure, procedure.args(callback_id=shared.callback))
 
     def later(self, work: Callable[[], object]) -> None:
@@ -151,11 +151,11 @@ class Subscriptions:
         self._bell.close()
 
     def _event(self, procedure: Procedure[Any, Void], message: Record) -> None:
-        self.later(lambda: self._deliver(procedure.program, message))
+        self.later(lambda: self._deliver(procedure.area, message))
 
-    def _deliver(self, program: int, message: Any) -> None:
+    def _deliver(self, area: str, message: Any) -> None:
         with self._lock:
-            shared = self._by_callback.get((program, message.callback_id))
+            shared = self._by_callback.get((area, message.callback_id))
         if shared is not None:
             for number in reversed(shared.takers):  # in front of the next event, first one first
                 self._arrived.appendleft(partial(shared.give, number, message))

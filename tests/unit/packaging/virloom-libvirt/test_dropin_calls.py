@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 from virloom.client.connection import Connection
 from virloom.endpoint.endpoint import Endpoint
-from virloom.endpoint.stream import BytesStream, StreamEnd
+from virloom.endpoint.stream import BytesStream, Hole, StreamEnd
 from virloom.host.fdpass import OwnedFds
 from virloom.procedures import connect, domain, network, types
 from virloom.procedures.record import VOID, Procedure, Record, TypedParamValue, Void
@@ -55,6 +56,9 @@ class Answering(Endpoint):
         self.calls: list[tuple[str, Any]] = []
         self.answers: dict[str, Callable[[Any], Any]] = {}
         self.closed = False
+        self.passed: list[list[int]] = []
+        self.brought: list[int] = []
+        self.stream: StreamEnd | None = None
 
     async def call(self, procedure: Procedure[Any, Any], args: Any) -> Any:
         codec_for(procedure.args).encode(args)  # whatever is sent can travel
@@ -65,10 +69,11 @@ class Answering(Endpoint):
     async def call_with_fds(
         self, procedure: Procedure[Any, Any], args: Any, fds: Sequence[int] = ()
     ) -> tuple[Any, OwnedFds]:
-        return await self.call(procedure, args), OwnedFds()
+        self.passed.append(list(fds))
+        return await self.call(procedure, args), OwnedFds.copies(self.brought)
 
     async def open_stream(self, procedure: Procedure[Any, Any], args: Any) -> tuple[Any, StreamEnd]:
-        return await self.call(procedure, args), BytesStream(b"image")
+        return await self.call(procedure, args), self.stream or BytesStream(b"image")
 
     async def close(self) -> None:
         self.closed = True
@@ -129,7 +134,7 @@ def objects(conn: Any) -> dict[str, Any]:
 
 
 #: Left out of the sweep: they end things, take callbacks, or have no call.
-_ALONE = {"close", "newStream"}
+_ALONE = {"close", "newStream", "openGraphicsFD"}
 
 
 def arguments(method: Any, things: dict[str, Any]) -> list[Any]:
@@ -138,6 +143,8 @@ def arguments(method: Any, things: dict[str, Any]) -> list[Any]:
         "params": {"a": 1}, "cellCount": 1, "files": [], "keycodes": [1], "pages": {4: 1},
         "doms": [things["virDomain"]], "xmlCPUs": ["<cpu/>"], "snap": things["virDomainSnapshot"],
         "clonevol": things["virStorageVol"], "dconn": things["virConnect"], "cpuNum": 0,
+        "dconnuri": "qemu:///system",
+        "flags": 2,  # a migration needs one, and nobody looks at the others
         "uuidstr": "8a6d53a3-5f6b-4c3e-9b0e-0123456789ab", "uuid": UUID, "value": b"v",
     }  # fmt: skip
     found = []
@@ -273,6 +280,8 @@ def test_each_domain_event_has_its_arguments(
 
     got: list[Any] = []
     for event_id, kind in KINDS.items():
+        if event_id >= len(_DOMAIN):  # the binding has no names for the two newest
+            continue
         answer = domain.ConnectDomainEventCallbackRegisterAnyRet(1)
         endpoint.answers["CONNECT_DOMAIN_EVENT_CALLBACK_REGISTER_ANY"] = lambda args, a=answer: a
         number = conn.domainEventRegisterAny(
@@ -323,6 +332,112 @@ def test_callbacks_of_one_event_share_a_registration(conn: Any, endpoint: Answer
         conn.domainEventDeregisterAny(number)
     names = [name for name, _ in endpoint.calls]
     assert names.count("CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY") == 1
+
+
+def test_descriptors_in_both_directions(conn: Any, endpoint: Answering) -> None:
+    dom = conn.lookupByName("x")
+    with open("/dev/null") as one:
+        fd = one.fileno()
+        dom.FDAssociate("group", [fd, fd], 0)
+        dom.openGraphics(0, fd, 0)
+        dom.createWithFiles([fd])
+        assert conn.createXMLWithFiles("<domain/>", [fd]).name() == "text"
+        assert endpoint.passed == [[fd, fd], [fd], [fd], [fd]]
+        endpoint.brought = [fd]
+        got = dom.openGraphicsFD(0, 0)
+        os.close(got)
+        assert got not in (fd, -1)
+    with pytest.raises(TypeError):
+        dom.FDAssociate("group", ["no number"], 0)
+
+
+def test_no_descriptor_came(libvirt: ModuleType, conn: Any) -> None:
+    with pytest.raises(libvirt.libvirtError):
+        conn.lookupByName("x").openGraphicsFD(0, 0)
+
+
+def test_a_migration_between_two_connections(conn: Any, endpoint: Answering) -> None:
+    dom = conn.lookupByName("x")
+    moved = dom.migrate3(conn, {"migrate_disks": ["vda", "vdb"], "bandwidth": 3}, 1)
+    assert moved.connect() is conn
+    names = [name for name, _ in endpoint.calls if name.startswith("DOMAIN_MIGRATE")]
+    assert names == [
+        f"DOMAIN_MIGRATE_{phase}3_PARAMS"
+        for phase in ("BEGIN", "PREPARE", "PERFORM", "FINISH", "CONFIRM")
+    ]
+    assert dom.migrateToURI2("qemu+tcp://b/system", "tcp://b", "<x/>", 2, "new", 5) == 0
+    name, args = endpoint.calls[-1]
+    assert (name, args.dconnuri) == ("DOMAIN_MIGRATE_PERFORM3_PARAMS", "qemu+tcp://b/system")
+    assert {one.field: one.value.value for one in args.params} == {
+        "destination_xml": "<x/>", "destination_name": "new", "migrate_uri": "tcp://b",
+        "bandwidth": 5,
+    }  # fmt: skip
+
+
+class Sparse(BytesStream):
+    """Data, a hole, data; and what was written."""
+
+    def __init__(self) -> None:
+        super().__init__(b"")
+        self.items: list[bytes | Hole] = [b"head", Hole(10), b"tail"]
+        self.sent: list[bytes | int] = []
+
+    @property
+    def sparse(self) -> bool:
+        return True
+
+    async def read_sparse(self, limit: int = 0) -> bytes | Hole:
+        return self.items.pop(0) if self.items else b""
+
+    async def write(self, data: bytes) -> None:
+        self.sent.append(data)
+
+    async def write_hole(self, length: int) -> None:
+        self.sent.append(length)
+
+
+@pytest.fixture
+def sparse(conn: Any, endpoint: Answering) -> tuple[Any, Sparse]:
+    """An attached stream and its other end."""
+    end = endpoint.stream = Sparse()
+    stream = conn.newStream()
+    conn.storageVolLookupByKey("x").download(stream, 0, 0, 1)
+    return stream, end
+
+
+def test_holes_step_by_step(libvirt: ModuleType, sparse: tuple[Any, Sparse]) -> None:
+    stream, _ = sparse
+    stop = libvirt.VIR_STREAM_RECV_STOP_AT_HOLE
+    assert stream.recvHole() == 0
+    assert [stream.recvFlags(3, stop), stream.recvFlags(9, stop)] == [b"hea", b"d"]
+    assert stream.recvFlags(9, stop) == -3
+    assert stream.recv(4) == bytes(4)
+    assert stream.recvHole() == 6
+    assert [stream.recvFlags(9, stop), stream.recv(9)] == [b"tail", b""]
+
+
+def test_sparse_transfers(sparse: tuple[Any, Sparse]) -> None:
+    stream, end = sparse
+    got: list[Any] = []
+    note = lambda stream, what, opaque: got.append(what)  # noqa: E731
+    stream.sparseRecvAll(note, note, None)
+    assert got == [b"head", 10, b"tail"]
+    plan = [(True, 3), (False, 7), (True, 2), (True, 0)]
+    skipped: list[int] = []
+    stream.sparseSendAll(
+        lambda stream, size, opaque: b"x" * size,
+        lambda stream, opaque: plan.pop(0),
+        lambda stream, length, opaque: skipped.append(length),
+        None,
+    )
+    assert end.sent == [b"xxx", 7, b"xx"]
+    assert skipped == [7]
+
+
+def test_a_hole_handler_that_gives_up(sparse: tuple[Any, Sparse]) -> None:
+    stream, _ = sparse
+    with pytest.raises(RuntimeError, match="-1"):
+        stream.sparseRecvAll(lambda *_: 0, lambda *_: -1, None)
 
 
 def test_streams_read_to_their_end(libvirt: ModuleType, conn: Any) -> None:
