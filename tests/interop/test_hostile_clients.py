@@ -332,6 +332,16 @@ def test_descriptors_that_are_announced_and_do_not_come(daemon: Daemon) -> None:
         sent_fds(peer.socket, 4)
 
 
+def test_a_wrong_length_right_behind_descriptors(daemon: Daemon) -> None:
+    """The message before it is whole, and nobody gets it."""
+    for _ in range(30):
+        with Peer(daemon) as peer:
+            peer.send(REMOTE, 1, 3, 4, 5, 0, payload=struct.pack(">I", 2))
+            sent_fds(peer.socket, 2)
+            peer.socket.sendall(b"\0" + bytes(4))
+            assert is_cut(peer.socket)
+
+
 def test_bytes_in_place_of_descriptors(daemon: Daemon) -> None:
     with Peer(daemon) as peer:
         peer.send(REMOTE, 1, 3, 4, 5, 0, payload=struct.pack(">I", 2))

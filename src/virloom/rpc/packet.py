@@ -136,13 +136,17 @@ class Framer:
             whole = self._whole(data)
             if whole is not None:
                 return [whole]
+        packets: list[Packet] = []
         try:
-            return self._feed(data, fds)
+            self._feed(data, fds, packets)
         except FramingError:
+            for packet in packets:  # whole before the wrong one, and nobody will get them
+                close_fds(packet.fds)
             self.close()
             raise
+        return packets
 
-    def _feed(self, data: bytes, fds: Sequence[int]) -> list[Packet]:
+    def _feed(self, data: bytes, fds: Sequence[int], packets: list[Packet]) -> None:
         if fds:
             self._fds.extend(fds)
             if len(self._fds) > MAX_FDS:
@@ -150,15 +154,14 @@ class Framer:
         if self._buffer:
             self._buffer += data
             with memoryview(self._buffer) as view:
-                packets, used = self._cut(view)
+                used = self._cut(view, packets)
             del self._buffer[:used]
         else:
-            packets, used = self._cut(data)
+            used = self._cut(data, packets)
             if used < len(data):
                 self._buffer += memoryview(data)[used:]
         if self._fds and not self._buffer and self._awaiting is None:
             self._drop_fds()  # nobody announced them
-        return packets
 
     def _whole(self, data: bytes) -> Packet | None:
         """What *data* is, where it is just one usual message: nearly all that a daemon reads."""
@@ -168,8 +171,8 @@ class Framer:
         header = Header._make(_FIELDS.unpack_from(data, 4))
         return None if header.type in _WITH_FDS else Packet(header, data[HEADER_SIZE:])
 
-    def _cut(self, data: bytes | memoryview) -> tuple[list[Packet], int]:
-        packets: list[Packet] = []
+    def _cut(self, data: bytes | memoryview, packets: list[Packet]) -> int:
+        """Adds the whole messages of *data* to *packets*; how many bytes they took."""
         at, end = 0, len(data)
         while True:
             if self._awaiting is not None:
@@ -194,7 +197,7 @@ class Framer:
                 self._announced(header, payload)
             else:
                 packets.append(Packet(header, payload))
-        return packets, at
+        return at
 
     def _announced(self, header: Header, payload: bytes) -> None:
         if len(payload) < 4:
