@@ -248,6 +248,15 @@ def test_calls_before_authentication(daemon: Daemon, probe: str, number: int) ->
         assert stranger.answer(REMOTE, 1, number, 0, 0, 0) == seen(probe)
 
 
+def test_nothing_to_open(daemon: Daemon) -> None:
+    with Peer(daemon, opened=False) as peer:
+        peer.ask(connect.AUTH_LIST, VOID)
+        assert peer.answer(REMOTE, 1, 1, 0, 1, 0, payload=bytes(8)) == seen("open_null_uri")
+        assert peer.answer(REMOTE, 1, 3, 0, 2, 0)[0] == 1  # it is not open now
+    with Peer(daemon) as peer:
+        assert peer.answer(REMOTE, 1, 1, 0, 9, 0, payload=bytes(8)) == seen("open_twice")
+
+
 def test_a_write_on_the_read_only_socket(daemon: Daemon) -> None:
     with Peer(daemon, readonly=True) as peer:
         error = peer.ask(domain.DOMAIN_CREATE_XML, domain.DomainCreateXMLArgs("<x/>", 0))

@@ -158,7 +158,7 @@ def test_sigterm_leaves_guests_and_takes_the_sockets_away(virtqemud: Any) -> Non
     virtqemud.virsh("start", "stays")
     assert virtqemud.signal(signal.SIGTERM) == 0
     assert not virtqemud.socket().exists()
-    assert not (virtqemud.root / "run/libvirt/virtqemud.pid").exists()
+    assert not (virtqemud.root / "run/virtqemud.pid").exists()
     virtqemud.start()
     assert virtqemud.virsh("domstate", "stays") == "running"
 

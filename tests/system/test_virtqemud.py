@@ -58,6 +58,7 @@ def test_in_the_background_until_it_is_told_to_end(place: Path, tmp_path: Path) 
     try:
         assert len(talk(place / "run/libvirt/virtqemud-sock")) == 36
         again = run("--root", str(tmp_path), "-d")
+        assert not (place / "run/virtqemud.pid").exists()  # -p says another place
         assert again.returncode == 1
         assert "is in use by process" in again.stderr
         assert len(talk(place / "run/libvirt/virtqemud-sock-ro")) == 36

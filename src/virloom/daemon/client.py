@@ -370,6 +370,8 @@ class Client(PumpOwner):
     def _open(self, args: Any) -> Record:
         if self._opened:
             raise InternalError("connection already open", domain=ErrorDomain.RPC)
+        if args.name is None:  # libvirtd's answer; its clients always name what they open
+            raise InternalError("connection not open", domain=ErrorDomain.RPC)
         if args.name:
             self._service.check_uri(args.name)
         if args.flags & 1:  # VIR_CONNECT_RO; libvirtd looks at no other flag

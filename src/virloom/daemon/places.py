@@ -13,7 +13,7 @@ class Places(NamedTuple):
 
     Attributes:
         settings: Configuration files (``virtqemud.conf``, ``qemu.conf``).
-        run: Sockets and the pid file.
+        run: Sockets.
         prefix: What system paths are below (``/``, or ``--root``); None for a user's daemon.
         cache: What can be found out again, of a user's daemon.
         log: Where a daemon in the background logs.
@@ -26,6 +26,11 @@ class Places(NamedTuple):
     cache: Path
     log: Path
     session: bool
+
+    @property
+    def pid_files(self) -> Path:
+        """Where libvirt has the pid files: beside its directory for the host's daemons."""
+        return self.run if self.session else self.run.parent
 
     @classmethod
     def system(cls, prefix: Path) -> Places:

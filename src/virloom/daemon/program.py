@@ -86,7 +86,7 @@ def _start(spec: DaemonSpec, options: argparse.Namespace) -> int:
     places, config = _settings(spec, options)
     logging = config.logging().overridden(os.environ)
     logs.check(logging)
-    pid_file = Path(options.pid_file) if options.pid_file else places.run / f"{spec.name}.pid"
+    pid_file = Path(options.pid_file) if options.pid_file else places.pid_files / f"{spec.name}.pid"
     pid_file = pid_file.absolute()
     started = _detach() if options.daemon else None
     if started is False:
