@@ -25,14 +25,17 @@ needs_libvirtd = [
 #: Where libvirtd keeps what all of a host's share; ours gets empty ones of its own.
 _PRIVATE = ("/etc/libvirt", "/run", "/var/lib/libvirt", "/var/cache/libvirt", "/var/log/libvirt")
 
-# It looks at every emulator of the host when it is first asked what there is, which takes long;
-# it is left those that ours serves.
 _SCRIPT = """
 for place in {places}; do mkdir -p $place; mount -t tmpfs -o mode=755 private $place; done
 printf 'stdio_handler = "file"\\nsecurity_driver = "none"\\n' > /etc/libvirt/qemu.conf
 mkdir /run/lock
+# It looks at every emulator of the host when it is first asked what there is, which takes long;
+# it is left those that ours serves.
 for emulator in /usr/bin/qemu-system-*; do
-    case $emulator in *x86_64|*i386) ;; *) mount --bind /dev/null $emulator ;; esac
+    case $emulator in
+    *x86_64|*i386|*arm|*aarch64|*ppc64|*ppc64le|*riscv32|*riscv64|*s390x) ;;
+    *) mount --bind /dev/null $emulator ;;
+    esac
 done
 exec {libvirtd} --listen --config {config}
 """

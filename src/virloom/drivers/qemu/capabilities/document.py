@@ -7,6 +7,7 @@ models (the host's model and features) is left out.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +33,13 @@ ARCHITECTURES: Mapping[str, int] = {
 _X86 = ("i686", "x86_64")
 
 #: Those that guests of this driver may have; others are refused when they are defined.
-SERVED = _X86
+SERVED = (
+    "armv6l", "armv7l", "aarch64", "i686", "ppc64", "ppc64le", "riscv32", "riscv64", "s390x",
+    "x86_64",
+)  # fmt: skip
+
+#: What libvirt has as the default machine where QEMU has none.
+_FIRST_MACHINES = dict.fromkeys(("armv6l", "armv7l", "aarch64"), "integratorcp")
 
 #: What QEMU can do and clients look for; the calls themselves say whether they are served.
 _MIGRATION = (
@@ -78,15 +85,22 @@ async def capabilities_xml(
         models: The security drivers in use; "none" is always there.
         directories: Where emulators are, as for :func:`find_emulator`.
     """
-    guests = []
+    binaries = dict(_installed(directories))
+    told = await asyncio.gather(*(cache.get(path, Parts.BASE) for path in binaries.values()))
+    guests = [
+        Guest(arch, caps, kvm and runs_on_host(arch))
+        for arch, caps in zip(binaries, told, strict=True)
+    ]
+    return document(read_topology(), host_uuid(), guests, models, processor=read_processor())
+
+
+def _installed(directories: Sequence[str] | None) -> Iterator[tuple[str, str]]:
+    """Each architecture that guests may have here, and its emulator."""
     for arch in SERVED:
         try:
-            binary = find_emulator(arch, "qemu", directories)
+            yield arch, find_emulator(arch, "qemu", directories)
         except ConfigUnsupported:
             continue
-        caps = await cache.get(binary, Parts.BASE)
-        guests.append(Guest(arch, caps, kvm and runs_on_host(arch)))
-    return document(read_topology(), host_uuid(), guests, models, processor=read_processor())
 
 
 def runs_on_host(arch: str) -> bool:
@@ -204,7 +218,10 @@ def _guest(guest: Guest) -> Iterator[str]:
     yield f"      <wordsize>{ARCHITECTURES[guest.arch]}</wordsize>"
     yield f"      <emulator>{escape(guest.caps.path)}</emulator>"
     # The default one comes first; the others stay in QEMU's order.
-    for machine in sorted(guest.caps.machines, key=lambda machine: not machine.default):
+    first = _FIRST_MACHINES.get(guest.arch)
+    for machine in sorted(
+        guest.caps.machines, key=lambda machine: not (machine.default or machine.name == first)
+    ):
         if machine.name != _NO_MACHINE:
             yield from _machine(machine)
     yield "      <domain type='qemu'/>"
@@ -228,8 +245,9 @@ def _features(arch: str) -> Iterator[str]:
     if arch == "i686":
         yield "      <pae/>"
         yield "      <nonpae/>"
-    if arch in _X86:
+    if arch in (*_X86, "aarch64"):
         yield "      <acpi default='on' toggle='yes'/>"
+    if arch in _X86:
         yield "      <apic default='on' toggle='no'/>"
     yield "      <cpuselection/>"
     yield "      <deviceboot/>"

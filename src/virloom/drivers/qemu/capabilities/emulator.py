@@ -14,12 +14,11 @@ _QEMU_NAMES: Mapping[str, str] = {
     "i686": "i386",
     "armv6l": "arm",
     "armv7l": "arm",
-    "ppc64le": "ppc64",
     "or32": "or1k",
 }
 
 #: Binaries that run another architecture's guests as well.
-_SUPERSETS: Mapping[str, str] = {"i386": "x86_64", "arm": "aarch64"}
+_SUPERSETS: Mapping[str, str] = {"i386": "x86_64", "arm": "aarch64", "ppc64le": "ppc64"}
 
 #: The apt package of each emulator (Debian 12, ``dpkg -S``); all others are in -misc.
 _PACKAGES: Mapping[str, str] = {
@@ -29,6 +28,7 @@ _PACKAGES: Mapping[str, str] = {
     "arm": "qemu-system-arm",
     "ppc": "qemu-system-ppc",
     "ppc64": "qemu-system-ppc",
+    "ppc64le": "qemu-system-ppc",
     "mips": "qemu-system-mips",
     "mipsel": "qemu-system-mips",
     "mips64": "qemu-system-mips",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
+from virloom.drivers.qemu.capabilities.document import SERVED
 from virloom.drivers.qemu.devices.address_chipset import is_q35
 from virloom.drivers.qemu.devices.boards import is_x86
 from virloom.enums.error import ErrorDomain
@@ -11,18 +12,6 @@ from virloom.errors import ConfigUnsupported, InternalError, XmlDetail, XmlError
 from virloom.model.domain import Domain
 
 _TYPES = ("qemu", "kvm")
-_ARCHITECTURES = (
-    "x86_64",
-    "i686",
-    "aarch64",
-    "armv6l",
-    "armv7l",
-    "ppc64",
-    "ppc64le",
-    "riscv32",
-    "riscv64",
-    "s390x",
-)
 _TICK_POLICIES = {
     "rtc": (None, "delay", "catchup"),
     "pit": (None, "delay", "discard", "catchup"),
@@ -44,11 +33,11 @@ def check_given_guest(dom: Domain) -> None:
             domain=ErrorDomain.QEMU,
             remedy="qemu emulates, kvm uses the processor",
         )
-    if dom.os.type.arch is not None and dom.os.type.arch not in _ARCHITECTURES:
+    if dom.os.type.arch is not None and dom.os.type.arch not in SERVED:
         raise ConfigUnsupported(
             f"architecture '{dom.os.type.arch}' is not supported",
             domain=ErrorDomain.DOMAIN,
-            remedy=f"there are {', '.join(_ARCHITECTURES)}",
+            remedy=f"there are {', '.join(SERVED)}",
         )
     if not dom.memory:
         raise XmlError(
