@@ -42,6 +42,13 @@ from virloom.model.domain.devices.disk import (
     Geometry,
 )
 from virloom.model.domain.devices.graphics import Graphics, GraphicsAudio, Listen
+from virloom.model.domain.devices.hostdev import (
+    Hostdev,
+    HostdevHost,
+    HostdevSource,
+    SourceAddress,
+    Teaming,
+)
 from virloom.model.domain.devices.hub import Hub
 from virloom.model.domain.devices.input import Input, InputSource
 from virloom.model.domain.devices.interface import (
@@ -56,10 +63,18 @@ from virloom.model.domain.devices.interface import (
     Mac,
     Mtu,
 )
+from virloom.model.domain.devices.iommu import Iommu, IommuDriver
+from virloom.model.domain.devices.lease import Lease, LeaseTarget
 from virloom.model.domain.devices.memballoon import BalloonStats, Memballoon
+from virloom.model.domain.devices.memory import MemoryDevice, MemorySource, MemoryTarget
+from virloom.model.domain.devices.nvram import NvramDevice
 from virloom.model.domain.devices.panic import Panic
+from virloom.model.domain.devices.redirdev import Redirdev, Redirfilter, RedirUsbdev
 from virloom.model.domain.devices.rng import Rate, Rng, RngBackend
+from virloom.model.domain.devices.shmem import Shmem, ShmemModel, ShmemMsi, ShmemServer
+from virloom.model.domain.devices.smartcard import Smartcard
 from virloom.model.domain.devices.sound import Audio, AudioReference, Codec, Sound
+from virloom.model.domain.devices.tpm import PcrBanks, Tpm, TpmBackend, TpmDevice, TpmSource
 from virloom.model.domain.devices.video import (
     Acceleration,
     Resolution,
@@ -67,6 +82,7 @@ from virloom.model.domain.devices.video import (
     VideoDriver,
     VideoModel,
 )
+from virloom.model.domain.devices.vsock import Cid, Vsock
 from virloom.model.domain.devices.watchdog import Watchdog
 from virloom.model.domain.domain import Domain, Genid, MaxMemory, Vcpu
 from virloom.model.domain.features import Apic, Features, Ioapic, Msrs, Smm, Switch, Tcg
@@ -106,6 +122,7 @@ __all__ = [
     "ChannelTarget",
     "Chardev",
     "ChardevSource",
+    "Cid",
     "Clock",
     "Codec",
     "Console",
@@ -134,6 +151,9 @@ __all__ = [
     "Geometry",
     "Graphics",
     "GraphicsAudio",
+    "Hostdev",
+    "HostdevHost",
+    "HostdevSource",
     "Hub",
     "Input",
     "InputSource",
@@ -145,6 +165,10 @@ __all__ = [
     "InterfaceSource",
     "InterfaceTarget",
     "Ioapic",
+    "Iommu",
+    "IommuDriver",
+    "Lease",
+    "LeaseTarget",
     "Link",
     "Listen",
     "Loader",
@@ -153,17 +177,25 @@ __all__ = [
     "MaxMemory",
     "MaxPhysAddr",
     "Memballoon",
+    "MemoryDevice",
+    "MemorySource",
+    "MemoryTarget",
     "Msrs",
     "Mtu",
     "Nvram",
+    "NvramDevice",
     "Os",
     "OsType",
     "Panic",
     "Parallel",
     "ParallelTarget",
+    "PcrBanks",
     "Pm",
     "Protocol",
     "Rate",
+    "RedirUsbdev",
+    "Redirdev",
+    "Redirfilter",
     "Resolution",
     "Resource",
     "Rng",
@@ -172,21 +204,33 @@ __all__ = [
     "Seclabel",
     "Serial",
     "SerialTarget",
+    "Shmem",
+    "ShmemModel",
+    "ShmemMsi",
+    "ShmemServer",
     "SleepState",
+    "Smartcard",
     "Smbios",
     "Smm",
     "Sound",
+    "SourceAddress",
     "SourceSeclabel",
     "Switch",
     "TargetModel",
     "Tcg",
+    "Teaming",
     "Timer",
     "Topology",
+    "Tpm",
+    "TpmBackend",
+    "TpmDevice",
+    "TpmSource",
     "Vcpu",
     "Video",
     "VideoDriver",
     "VideoModel",
     "VirtioOptions",
+    "Vsock",
     "Watchdog",
     "unmodelled",
 ]

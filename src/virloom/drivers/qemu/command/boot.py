@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.command.arguments import keyval
 from virloom.drivers.qemu.command.context import FileRequest
-from virloom.model.domain import Disk, Domain, Interface
+from virloom.model.domain import Disk, Domain, Hostdev, Interface, Redirdev
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.command.assembly import Assembly
@@ -24,10 +24,12 @@ def boot_indexes(dom: Domain) -> dict[str, int]:
     """
     wanted = {boot.dev: position for position, boot in enumerate(dom.os.boots, 1)}
     indexes: dict[str, int] = {}
-    candidates: list[tuple[Disk | Interface, str]] = [
+    candidates: list[tuple[Disk | Interface | Hostdev | Redirdev, str]] = [
         (disk, _DISK_KINDS[disk.device or "disk"]) for disk in dom.devices.disks
     ]
     candidates += [(interface, "network") for interface in dom.devices.interfaces]
+    candidates += [(hostdev, "") for hostdev in dom.devices.hostdevs]
+    candidates += [(redirdev, "") for redirdev in dom.devices.redirdevs]
     for device, kind in candidates:
         order = device.boot.order if device.boot is not None else None
         if order is None:

@@ -12,12 +12,20 @@ from collections.abc import Callable
 from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.command.afterwards import monitor_commands
 from virloom.drivers.qemu.command.assembly import Assembly
+from virloom.drivers.qemu.command.attached import (
+    add_iommus,
+    add_redirdevs,
+    add_shmems,
+    add_smartcards,
+    add_tpms,
+    add_vsocks,
+)
 from virloom.drivers.qemu.command.audio import add_audios
 from virloom.drivers.qemu.command.balloon import add_balloon
 from virloom.drivers.qemu.command.boot import add_boot
 from virloom.drivers.qemu.command.clock import add_clock
 from virloom.drivers.qemu.command.context import BuildContext, CommandLine
-from virloom.drivers.qemu.command.controllers import add_controllers
+from virloom.drivers.qemu.command.controllers import add_card_readers, add_controllers
 from virloom.drivers.qemu.command.cpu import add_cpu
 from virloom.drivers.qemu.command.disk import add_disks
 from virloom.drivers.qemu.command.firmware import add_firmware
@@ -31,10 +39,12 @@ from virloom.drivers.qemu.command.general import (
     add_power_management,
 )
 from virloom.drivers.qemu.command.graphics import add_graphics
+from virloom.drivers.qemu.command.hostdev import add_hostdevs
 from virloom.drivers.qemu.command.hub import add_hubs
 from virloom.drivers.qemu.command.input import add_inputs
 from virloom.drivers.qemu.command.machine import add_board_globals, add_machine
 from virloom.drivers.qemu.command.memory import add_memory
+from virloom.drivers.qemu.command.memory_devices import add_memory_devices
 from virloom.drivers.qemu.command.net import add_interfaces
 from virloom.drivers.qemu.command.panic import add_panics
 from virloom.drivers.qemu.command.ports import (
@@ -68,23 +78,32 @@ STEPS: tuple[Callable[[Assembly], None], ...] = (
     add_power_management,
     add_boot,
     add_board_globals,
+    add_iommus,
     add_controllers,
+    add_memory_devices,
     add_hubs,
+    add_card_readers,
     add_disks,
     add_interfaces,
+    add_smartcards,
     add_serials,
     add_parallels,
     add_channels,
     add_consoles,
+    add_tpms,
     add_inputs,
     add_audios,
     add_graphics,
     add_videos,
     add_sounds,
     add_watchdogs,
+    add_redirdevs,
+    add_hostdevs,
     add_balloon,
     add_rngs,
     add_panics,
+    add_shmems,
+    add_vsocks,
     add_confinement,
 )
 

@@ -62,6 +62,7 @@ class BuildContext(NamedTuple):
         seccomp: Whether QEMU confines itself with ``-sandbox``.
         stdio: Whether a character device may use QEMU's own standard input and output.
         now: Seconds since the epoch, for clocks with an adjustment.
+        tpm_socket: The connection to the emulator of the TPM, if there is one.
         standalone: The command line is to be read or run by a person, as libvirt 9 shows it
             (``qemu-argv``): without our descriptors, with sockets by their paths.
     """
@@ -75,6 +76,7 @@ class BuildContext(NamedTuple):
     seccomp: bool = True
     stdio: bool = False
     now: float = 0.0
+    tpm_socket: int | None = None
     standalone: bool = False
 
 

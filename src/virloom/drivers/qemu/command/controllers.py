@@ -16,7 +16,7 @@ def add_controllers(assembly: Assembly) -> None:
     """Every controller that the machine does not bring along."""
     controllers = assembly.dom.devices.controllers
     for controller in controllers:
-        if controller.type not in _ORDER and controller.type not in ("fdc", "isa"):
+        if controller.type not in _ORDER and controller.type not in ("fdc", "isa", "ccid"):
             raise ConfigUnsupported(f"controller type '{controller.type}' is not supported yet")
     for kind in _ORDER:
         for controller in controllers:
@@ -24,6 +24,13 @@ def add_controllers(assembly: Assembly) -> None:
                 assembly.args.device(controller_device(controller, assembly.buses))
     _add_floppy_controller(assembly)
     _add_pci_holes(assembly)
+
+
+def add_card_readers(assembly: Assembly) -> None:
+    """Readers of smartcards, which may sit behind a hub."""
+    for controller in assembly.dom.devices.controllers:
+        if controller.type == "ccid":
+            assembly.args.device(controller_device(controller, assembly.buses))
 
 
 def _built_in(assembly: Assembly, controller: Controller) -> bool:

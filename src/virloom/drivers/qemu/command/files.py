@@ -6,10 +6,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from virloom.drivers.qemu.block.chain import ImageLayer
+from virloom.drivers.qemu.command.attached import attached_files
 from virloom.drivers.qemu.command.boot import boot_files
 from virloom.drivers.qemu.command.context import FileRequest
 from virloom.drivers.qemu.command.disk import disk_files
 from virloom.drivers.qemu.command.firmware import firmware_files
+from virloom.drivers.qemu.command.memory_devices import memory_files
 from virloom.drivers.qemu.command.ports import port_files
 from virloom.drivers.qemu.command.rng import rng_files
 from virloom.model.domain import Domain
@@ -31,4 +33,6 @@ def plan_files(
     requests += disk_files(dom, chains or {})
     requests += port_files(dom)
     requests += rng_files(dom)
+    requests += memory_files(dom)
+    requests += attached_files(dom)
     return requests

@@ -17,4 +17,4 @@ def add_watchdogs(assembly: Assembly) -> None:
         assembly.args.device(watchdog_device(watchdog, assembly.buses))
     if watchdogs:
         action = watchdogs[0].action or "reset"
-        assembly.args.option("action", f"watchdog={_BY_DRIVER.get(action, action)}")
+        assembly.args.option("watchdog-action", _BY_DRIVER.get(action, action))

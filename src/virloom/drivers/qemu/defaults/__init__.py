@@ -8,6 +8,7 @@ guest's hardware does not change when the defaults of a later version do.
 from __future__ import annotations
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
+from virloom.drivers.qemu.defaults.attached import add_card_readers, fill_attached, place_scsi
 from virloom.drivers.qemu.defaults.chardevs import fill_chardevs, number_ports, pair_console
 from virloom.drivers.qemu.defaults.controllers import (
     add_basic_controllers,
@@ -39,6 +40,9 @@ def fill_defaults(dom: Domain, caps: BinaryCaps) -> None:
     fill_guest(dom)
     sort_disks(dom)
     fill_boot(dom)
+    if any(hostdev.type == "scsi" for hostdev in dom.devices.hostdevs):
+        fill_disks(dom)
+        place_scsi(dom)
     add_basic_controllers(dom, caps)
     add_basic_devices(dom)
     fill_cpu(dom, caps)
@@ -49,5 +53,7 @@ def fill_defaults(dom: Domain, caps: BinaryCaps) -> None:
     pair_console(dom)
     fill_chardevs(dom)
     fill_devices(dom, caps)
+    fill_attached(dom)
     add_implied_controllers(dom)
+    add_card_readers(dom)
     fill_controllers(dom, caps)

@@ -12,6 +12,7 @@ from virloom.model.domain import (
     ConsoleTarget,
     Domain,
     ParallelTarget,
+    RngBackend,
     Serial,
     SerialTarget,
 )
@@ -96,8 +97,15 @@ def _after(targets: Sequence[SerialTarget | ParallelTarget]) -> int:
 def fill_chardevs(dom: Domain) -> None:
     """Targets and modes."""
     devices = dom.devices
-    groups = (devices.serials, devices.parallels, devices.consoles, devices.channels)
     own = board(dom).serial or ("isa-serial", "isa-serial")
+    groups: tuple[Sequence[Chardev], ...] = (
+        devices.serials,
+        devices.parallels,
+        devices.consoles,
+        devices.channels,
+        devices.redirdevs,
+        devices.smartcards,
+    )
     for serial in devices.serials:
         _fill_serial(serial, *own)
     for console in devices.consoles:
@@ -105,6 +113,8 @@ def fill_chardevs(dom: Domain) -> None:
     for group in groups:
         for device in group:
             _fill_source(device)
+    for rng in devices.rngs:
+        _fill_source(rng.backend)
 
 
 def _fill_serial(serial: Serial, kind: str, model: str) -> None:
@@ -115,7 +125,7 @@ def _fill_serial(serial: Serial, kind: str, model: str) -> None:
         target.model.name = model if target.type == kind else _MODEL_OF_TARGET.get(target.type)
 
 
-def _fill_source(device: Chardev) -> None:
+def _fill_source(device: Chardev | RngBackend) -> None:
     for source in device.sources:
         if device.type in ("unix", "tcp", "udp") and source.mode is None:
             source.mode = "bind" if device.type == "unix" else "connect"

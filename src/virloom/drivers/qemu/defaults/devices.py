@@ -14,6 +14,7 @@ from virloom.model.domain import (
     Listen,
     Memballoon,
     Panic,
+    Rate,
     Video,
     VideoModel,
 )
@@ -63,6 +64,8 @@ def fill_devices(dom: Domain, caps: BinaryCaps) -> None:
             ps2 = device.type in ("mouse", "keyboard") and is_x86(dom)
             device.bus = "ps2" if ps2 else "usb"
     for rng in devices.rngs:
+        if not rng.rate.bytes:
+            rng.rate = Rate()
         if rng.backend.model == "random" and not rng.backend.value:
             rng.backend.value = "/dev/random"
     for panic in devices.panics:

@@ -74,5 +74,7 @@ def fill_boot(dom: Domain) -> None:
         return
     boots = [disk.boot for disk in dom.devices.disks]
     boots += [interface.boot for interface in dom.devices.interfaces]
+    boots += [device.boot for device in dom.devices.hostdevs]
+    boots += [device.boot for device in dom.devices.redirdevs]
     if not any(boot is not None and boot.order for boot in boots):
         dom.os.boots.append(BootDevice(dev="hd"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.drivers.qemu.devices.address_flags import root_model
+from virloom.drivers.qemu.devices.address_memory import assign_slots
 from virloom.drivers.qemu.devices.address_pci_devices import assign_pci
 from virloom.drivers.qemu.devices.address_ports import (
     assign_mmio,
@@ -45,6 +46,7 @@ def assign_addresses(dom: Domain, caps: BinaryCaps) -> None:
         assign_mmio(dom)
     assign_pci(dom)
     assign_usb(dom)
+    assign_slots(dom)
 
 
 # What a given address may leave out, by its type; it is 0 then.
@@ -53,6 +55,7 @@ _OPTIONAL = {
     "drive": ("controller", "bus", "target", "unit"),
     "virtio-serial": ("controller", "bus", "port"),
     "usb": ("bus",),
+    "ccid": ("controller", "slot"),
 }
 
 

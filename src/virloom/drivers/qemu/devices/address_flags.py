@@ -15,13 +15,18 @@ from virloom.model.domain import (
     Device,
     Disk,
     Domain,
+    Hostdev,
     Input,
     Interface,
+    Iommu,
     Memballoon,
+    MemoryDevice,
     Rng,
     Serial,
+    Shmem,
     Sound,
     Video,
+    Vsock,
     Watchdog,
 )
 
@@ -69,7 +74,24 @@ class Connector:
                 return _PCI if device.model == "i6300esb" else 0
             case Serial():
                 return _PCI if device.target.type == "pci-serial" else 0
+            case Hostdev():
+                return self._hostdev(device)
+            case Vsock():
+                return self._virtio(device.model)
+            case Shmem():
+                return _PCI
+            case MemoryDevice():
+                return self._express if device.model in ("virtio-mem", "virtio-pmem") else 0
+            case Iommu():
+                # On the root bus itself: nothing behind a port can translate for the others.
+                return self._express & ~HOTPLUG if device.model == "virtio" else 0
         return 0
+
+    def _hostdev(self, device: Hostdev) -> int:
+        if device.type == "scsi_host":
+            return self._virtio(device.model)
+        # What the host's device is cannot be seen here: libvirt takes it for PCI Express then.
+        return self._express if device.type in ("pci", "mdev") else 0
 
     def _virtio(self, model: str | None) -> int:
         return _PCI if model == "virtio-transitional" else self._express

@@ -189,13 +189,18 @@ def pci_devices(dom: Domain) -> Iterator[Device]:
     yield from devices.sounds
     yield from (c for c in controllers if c.type != "pci")
     yield from devices.disks
+    yield from devices.hostdevs
     if devices.memballoon is not None:
         yield devices.memballoon
     yield from devices.rngs
     yield from devices.watchdogs
     yield from devices.videos
+    yield from devices.shmems
     yield from devices.inputs
     yield from devices.serials
+    yield from devices.vsocks
+    yield from devices.memories
+    yield from devices.iommus
 
 
 def _in_document_order(dom: Domain) -> Iterator[Device]:
@@ -204,6 +209,7 @@ def _in_document_order(dom: Domain) -> Iterator[Device]:
     yield from devices.disks
     yield from devices.interfaces
     yield from devices.sounds
+    yield from devices.hostdevs
     yield from devices.videos
     yield from devices.controllers
     yield from devices.serials
@@ -212,6 +218,10 @@ def _in_document_order(dom: Domain) -> Iterator[Device]:
     if devices.memballoon is not None:
         yield devices.memballoon
     yield from devices.rngs
+    yield from devices.shmems
+    yield from devices.memories
+    yield from devices.iommus
+    yield from devices.vsocks
 
 
 def _mark_multifunction(dom: Domain) -> None:

@@ -128,10 +128,13 @@ def assign_usb(dom: Domain) -> None:
 def _usb_devices(dom: Domain) -> Iterator[Device]:
     devices = dom.devices
     yield from devices.hubs
+    yield from (d for d in devices.hostdevs if d.type == "usb")
     yield from (d for d in devices.disks if d.target.bus == "usb")
+    yield from (c for c in devices.controllers if c.type == "ccid")
     yield from (d for d in devices.inputs if d.bus == "usb")
     yield from (d for d in devices.serials if d.target.type == "usb-serial")
     yield from (d for d in devices.sounds if d.model == "usb")
+    yield from devices.redirdevs
     yield from (d for d in devices.interfaces if d.model.type == "usb-net")
 
 
@@ -221,3 +224,4 @@ def _virtio_devices(dom: Domain) -> Iterator[Device]:
     if devices.memballoon is not None and devices.memballoon.model != "none":
         yield devices.memballoon
     yield from devices.rngs
+    yield from devices.vsocks

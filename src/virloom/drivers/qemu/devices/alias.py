@@ -14,6 +14,7 @@ from virloom.model.domain import (
     Device,
     Disk,
     Domain,
+    MemoryDevice,
 )
 
 _USER_PREFIX = "ua-"
@@ -33,6 +34,15 @@ def assign_aliases(dom: Domain) -> None:
         _name(video, f"video{video_number}")
     for controller in devices.controllers:
         _name(controller, controller_alias(dom, controller))
+    _number(devices.hostdevs, "hostdev")
+    _number(devices.redirdevs, "redir")
+    _number(devices.smartcards, "smartcard")
+    _number(devices.shmems, "shmem")
+    _number(devices.tpms, "tpm")
+    _number(devices.vsocks, "vsock")
+    _number(devices.iommus, "iommu")
+    _number(devices.nvrams, "nvram")
+    _name_memories(devices.memories)
     _number(devices.inputs, "input")
     _number(devices.parallels, "parallel")
     _number(devices.serials, "serial")
@@ -64,6 +74,19 @@ def _number(devices: Iterable[Device], prefix: str) -> None:
             following += 1
         _name(device, f"{prefix}{following}")
         following += 1
+
+
+def _name_memories(memories: list[MemoryDevice]) -> None:
+    """``dimm2`` for the module in slot 2, so that it keeps its name in a later run."""
+    counted: dict[str, list[MemoryDevice]] = {}
+    for memory in memories:
+        model, address = (memory.model or "").replace("-", ""), memory.address
+        if model in ("dimm", "nvdimm") and address is not None:
+            _name(memory, f"{model}{address.slot or 0}")
+        else:
+            counted.setdefault({"sgxepc": "epc"}.get(model, model), []).append(memory)
+    for prefix, group in counted.items():
+        _number(group, prefix)
 
 
 def _name_console(dom: Domain, console: Console, number: int) -> None:

@@ -232,7 +232,8 @@ def chardevs(model: Domain) -> list[Chardev]:
     """
     devices = model.devices
     consoles = [console for console in devices.consoles if console.target.type != "serial"]
-    return [*devices.serials, *devices.parallels, *consoles, *devices.channels]
+    others = [*devices.redirdevs, *devices.smartcards]
+    return [*devices.serials, *devices.parallels, *consoles, *devices.channels, *others]
 
 
 class DisplayPorts:

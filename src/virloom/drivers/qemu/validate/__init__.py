@@ -10,6 +10,11 @@ from __future__ import annotations
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps, Parts
 from virloom.drivers.qemu.validate.addresses import check_addresses
+from virloom.drivers.qemu.validate.attached import (
+    check_attached,
+    check_attached_start,
+    check_given_attached,
+)
 from virloom.drivers.qemu.validate.boards import check_board
 from virloom.drivers.qemu.validate.chardevs import check_chardevs, check_given_chardevs
 from virloom.drivers.qemu.validate.controllers import check_controllers, check_given_controllers
@@ -22,6 +27,11 @@ from virloom.drivers.qemu.validate.devices import (
 from virloom.drivers.qemu.validate.disks import check_disks, check_given_disks
 from virloom.drivers.qemu.validate.graphics import check_graphics, check_graphics_start
 from virloom.drivers.qemu.validate.guest import check_given_guest, check_guest
+from virloom.drivers.qemu.validate.hostdevs import check_given_hostdevs, check_hostdevs
+from virloom.drivers.qemu.validate.memory_devices import (
+    check_given_memory_devices,
+    check_memory_devices,
+)
 from virloom.drivers.qemu.validate.processor import (
     check_cpu,
     check_cpu_start,
@@ -46,6 +56,9 @@ def validate_document(dom: Domain) -> None:
     check_given_disks(dom)
     check_given_controllers(dom)
     check_given_chardevs(dom)
+    check_given_hostdevs(dom)
+    check_given_attached(dom)
+    check_given_memory_devices(dom)
     check_given_devices(dom)
 
 
@@ -63,6 +76,9 @@ def validate(dom: Domain, caps: BinaryCaps) -> None:
     check_chardevs(dom)
     check_addresses(dom)
     check_devices(dom)
+    check_hostdevs(dom)
+    check_attached(dom)
+    check_memory_devices(dom)
     check_graphics(dom)
 
 
@@ -96,3 +112,4 @@ def validate_start(dom: Domain, caps: BinaryCaps) -> None:
     check_cpu_start(dom, caps)
     check_cards_start(dom, caps)
     check_graphics_start(dom)
+    check_attached_start(dom)

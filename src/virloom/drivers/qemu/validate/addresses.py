@@ -12,7 +12,7 @@ from virloom.model.domain import Device, Disk, Domain, Serial
 _UNCHECKED = ("channel", "hub", "memory")
 
 #: Those whose ACPI index it does not look at.
-_WITHOUT_INDEX = ("console", "panic", "parallel", "serial")
+_WITHOUT_INDEX = ("console", "panic", "parallel", "serial", "tpm")
 
 #: The kind of address that a serial port of that target has.
 _SERIAL_ADDRESSES = {"isa-serial": "isa", "isa-debug": "isa", "pci-serial": "pci"}

@@ -50,6 +50,8 @@ def check_given_devices(dom: Domain) -> None:
             raise XmlError("a random number device has no model", domain=ErrorDomain.DOMAIN)
         if rng.backend.model is None:
             raise XmlError("a random number device has no backend", domain=ErrorDomain.DOMAIN)
+        if rng.backend.model == "egd" and rng.backend.type is None:
+            raise XmlError("an EGD backend has no type", domain=ErrorDomain.DOMAIN)
     balloon = devices.memballoon
     if balloon is not None and balloon.model is None:
         raise XmlError("the memory balloon has no model", domain=ErrorDomain.XML)
@@ -58,6 +60,8 @@ def check_given_devices(dom: Domain) -> None:
     ids = [audio.id for audio in devices.audios]
     if len(set(ids)) < len(ids):
         raise XmlError("two audio backends have one id", domain=ErrorDomain.DOMAIN)
+    if any(watchdog.model is None for watchdog in devices.watchdogs):
+        raise InternalError("a watchdog has no model", domain=ErrorDomain.DOMAIN)
     if len(devices.watchdogs) > 1:
         raise InternalError("a guest has at most one watchdog", domain=ErrorDomain.DOMAIN)
     _usb_possible(dom)
@@ -92,6 +96,8 @@ def _usb_possible(dom: Domain) -> None:
     usb += devices.hubs
     usb += [d for d in devices.serials if d.target.type == "usb-serial"]
     usb += [d for d in devices.sounds if d.model == "usb"]
+    usb += [*devices.redirdevs, *(d for d in devices.hostdevs if d.type == "usb")]
+    usb += devices.smartcards
     if usb:
         raise ConfigUnsupported(
             f"{describe(dom, usb[0])} needs USB, which the document turns off",
@@ -132,6 +138,10 @@ def check_devices(dom: Domain) -> None:
                 f"two panic devices have model '{panic.model}'", domain=ErrorDomain.DOMAIN
             )
         models.add(panic.model)
+        if panic.model == "hyperv" and panic.address is not None:
+            raise ConfigUnsupported(
+                "a panic device of model 'hyperv' has no address", domain=ErrorDomain.QEMU
+            )
         if panic.model in ("pseries", "s390") and panic.model != board(dom).panic:
             raise ConfigUnsupported(
                 f"this machine has no panic device of model '{panic.model}'; it has isa and hyperv",

@@ -92,6 +92,8 @@ def _firmware(dom: Domain) -> None:
 def _boot_order(dom: Domain) -> None:
     boots = [disk.boot for disk in dom.devices.disks]
     boots += [interface.boot for interface in dom.devices.interfaces]
+    boots += [device.boot for device in dom.devices.hostdevs]
+    boots += [device.boot for device in dom.devices.redirdevs]
     orders: set[int] = set()
     for boot in boots:
         if boot is None or boot.order is None:

@@ -9,14 +9,24 @@ from virloom.model.domain.devices.chardev import Channel, Console, Parallel, Ser
 from virloom.model.domain.devices.controller import Controller
 from virloom.model.domain.devices.disk import Disk
 from virloom.model.domain.devices.graphics import Graphics
+from virloom.model.domain.devices.hostdev import Hostdev
 from virloom.model.domain.devices.hub import Hub
 from virloom.model.domain.devices.input import Input
 from virloom.model.domain.devices.interface import Interface
+from virloom.model.domain.devices.iommu import Iommu
+from virloom.model.domain.devices.lease import Lease
 from virloom.model.domain.devices.memballoon import Memballoon
+from virloom.model.domain.devices.memory import MemoryDevice
+from virloom.model.domain.devices.nvram import NvramDevice
 from virloom.model.domain.devices.panic import Panic
+from virloom.model.domain.devices.redirdev import Redirdev, Redirfilter
 from virloom.model.domain.devices.rng import Rng
+from virloom.model.domain.devices.shmem import Shmem
+from virloom.model.domain.devices.smartcard import Smartcard
 from virloom.model.domain.devices.sound import Audio, Sound
+from virloom.model.domain.devices.tpm import Tpm
 from virloom.model.domain.devices.video import Video
+from virloom.model.domain.devices.vsock import Vsock
 from virloom.model.domain.devices.watchdog import Watchdog
 from virloom.xml.element import Element
 from virloom.xml.fields import child, children, leaf, verbatim
@@ -31,33 +41,33 @@ class Devices(Element):
     emulator: str | None = leaf(STRING)
     disks: list[Disk] = children(Disk, "disk")
     controllers: list[Controller] = children(Controller, "controller")
-    leases: list[Node] = verbatim("lease")
+    leases: list[Lease] = children(Lease, "lease")
     filesystems: list[Node] = verbatim("filesystem")
     interfaces: list[Interface] = children(Interface, "interface")
-    smartcards: list[Node] = verbatim("smartcard")
+    smartcards: list[Smartcard] = children(Smartcard, "smartcard")
     serials: list[Serial] = children(Serial, "serial")
     parallels: list[Parallel] = children(Parallel, "parallel")
     consoles: list[Console] = children(Console, "console")
     channels: list[Channel] = children(Channel, "channel")
     inputs: list[Input] = children(Input, "input")
-    tpms: list[Node] = verbatim("tpm")
+    tpms: list[Tpm] = children(Tpm, "tpm")
     graphics: list[Graphics] = children(Graphics, "graphics")
     sounds: list[Sound] = children(Sound, "sound")
     audios: list[Audio] = children(Audio, "audio")
     videos: list[Video] = children(Video, "video")
-    hostdevs: list[Node] = verbatim("hostdev")
-    redirdevs: list[Node] = verbatim("redirdev")
-    redirfilters: list[Node] = verbatim("redirfilter")
+    hostdevs: list[Hostdev] = children(Hostdev, "hostdev")
+    redirdevs: list[Redirdev] = children(Redirdev, "redirdev")
+    redirfilters: list[Redirfilter] = children(Redirfilter, "redirfilter")
     hubs: list[Hub] = children(Hub, "hub")
     watchdogs: list[Watchdog] = children(Watchdog, "watchdog")
     memballoon: Memballoon | None = child(Memballoon)
     rngs: list[Rng] = children(Rng, "rng")
-    nvrams: list[Node] = verbatim("nvram")
+    nvrams: list[NvramDevice] = children(NvramDevice, "nvram")
     panics: list[Panic] = children(Panic, "panic")
-    shmems: list[Node] = verbatim("shmem")
-    memories: list[Node] = verbatim("memory")
-    iommus: list[Node] = verbatim("iommu")
-    vsocks: list[Node] = verbatim("vsock")
+    shmems: list[Shmem] = children(Shmem, "shmem")
+    memories: list[MemoryDevice] = children(MemoryDevice, "memory")
+    iommus: list[Iommu] = children(Iommu, "iommu")
+    vsocks: list[Vsock] = children(Vsock, "vsock")
 
     def adapted(self, flags: FormatFlags) -> Self:
         """For another host: without what every libvirt adds by itself."""

@@ -63,7 +63,7 @@ LUN = (
         ("<graphics type='spice'/>", "spice"),
         ("<interface type='bridge'><alias name='net0'/></interface>", "bridge"),
         ("<interface type='user'><mtu size='9000'/><alias name='net0'/></interface>", "MTU"),
-        ("<controller type='ccid' index='0'><alias name='ccid0'/></controller>", "ccid"),
+        ("<controller type='xenbus' index='0'><alias name='x'/></controller>", "xenbus"),
         ("<controller type='usb' index='0' model='x'><alias name='usb'/></controller>", "'x'"),
         (NETWORK_DISK, "network"),
         (

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from virloom.drivers.qemu.devices.props.address import (
     Buses,
     Props,
@@ -57,13 +59,14 @@ def controller_device(controller: Controller, buses: Buses) -> Props:
     Raises:
         ConfigUnsupported: A kind or model that is not supported.
     """
-    kind = controller.type
-    makers = {
+    kind = controller.type or ""
+    makers: dict[str, Callable[[Controller], Props]] = {
         "pci": _pci,
         "usb": _usb,
         "scsi": _scsi,
         "sata": lambda _: {"driver": "ahci"},
         "virtio-serial": _virtio_serial,
+        "ccid": lambda _: {"driver": "usb-ccid"},
     }
     if kind not in makers:
         raise ConfigUnsupported(

@@ -12,7 +12,7 @@ from virloom.drivers.qemu.devices.props.address import (
     virtio_options,
 )
 from virloom.errors import ConfigUnsupported
-from virloom.model.domain import Disk, Domain
+from virloom.model.domain import Address, Disk, Domain
 
 #: Whether the guest sees a write cache, by cache mode (QEMU's ``-drive cache=`` table).
 _WRITE_CACHE = {
@@ -84,24 +84,26 @@ def _virtio(disk: Disk, alias: str, buses: Buses) -> Props:
 
 
 def _scsi(disk: Disk, alias: str, buses: Buses) -> Props:
-    address = disk.address
+    return {
+        "driver": "scsi-cd" if disk.device == "cdrom" else "scsi-hd",
+        **scsi_place(disk.address, buses, alias),
+        # Without it QEMU would take the node's name, which guests see in VPD page 0x83.
+        "device_id": disk.serial or f"drive-{alias}",
+    }
+
+
+def scsi_place(address: Address | None, buses: Buses, alias: str) -> Props:
+    """Where on its SCSI bus the device *alias* sits."""
     index = (address.controller if address else 0) or 0
     controller = buses.controller("scsi", index, alias)
     unit = (address.unit if address else 0) or 0
     target = (address.target if address else 0) or 0
-    props: Props = {
-        "driver": "scsi-cd" if disk.device == "cdrom" else "scsi-hd",
-        "bus": f"{alias_of(controller, f'scsi controller {index}')}.0",
-    }
+    props: Props = {"bus": f"{alias_of(controller, f'scsi controller {index}')}.0"}
     if controller.model in NARROW_SCSI:
         # One LUN per target: what addresses call the unit is the SCSI id there.
-        props["scsi-id"] = unit
-    else:
-        props.update({"channel": (address.bus if address else 0) or 0, "scsi-id": target})
-        props["lun"] = unit
-    # Without it QEMU would take the node's name, which guests see in VPD page 0x83.
-    props["device_id"] = disk.serial or f"drive-{alias}"
-    return props
+        return {**props, "scsi-id": unit}
+    channel = (address.bus if address else 0) or 0
+    return {**props, "channel": channel, "scsi-id": target, "lun": unit}
 
 
 def _ata(disk: Disk, bus: str, alias: str, buses: Buses) -> Props:

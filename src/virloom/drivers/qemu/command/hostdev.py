@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices of the host."""
+
+from __future__ import annotations
+
+import os
+
+from virloom.drivers.qemu.command.assembly import Assembly
+from virloom.drivers.qemu.devices.props.address import alias_of
+from virloom.drivers.qemu.devices.props.hostdev import (
+    iscsi_backend,
+    mdev_hostdev,
+    pci_hostdev,
+    scsi_hostdev,
+    usb_hostdev,
+)
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, InternalError, system_failure
+from virloom.model.domain import Hostdev
+
+_VHOST_SCSI = "/dev/vhost-scsi"
+
+
+def add_hostdevs(assembly: Assembly) -> None:
+    """Every device that the guest is to see.
+
+    Raises:
+        ConfigUnsupported: The host lacks what passes such a device on.
+        SystemFailure: The host has no such SCSI device.
+    """
+    for hostdev in assembly.dom.devices.hostdevs:
+        alias = alias_of(hostdev, "host device")
+        address, boot = hostdev.address, assembly.boot.get(alias)
+        if address is not None and address.type == "unassigned":
+            # Taken from the host, but not shown to the guest.
+            continue
+        match hostdev.type:
+            case "pci":
+                assembly.args.device(pci_hostdev(hostdev, assembly.buses, boot=boot))
+            case "mdev":
+                assembly.args.device(mdev_hostdev(hostdev, assembly.buses, boot=boot))
+            case "usb":
+                assembly.args.device(usb_hostdev(hostdev, assembly.buses, boot=boot))
+            case "scsi":
+                _add_scsi(assembly, hostdev, boot)
+            case _:
+                raise ConfigUnsupported(
+                    f"vhost-scsi device file '{_VHOST_SCSI}' cannot be found, which host device "
+                    f"'{alias}' needs",
+                    domain=ErrorDomain.NONE,
+                )
+
+
+def _add_scsi(assembly: Assembly, hostdev: Hostdev, boot: int | None) -> None:
+    """A logical unit of the host's, or of an iSCSI target."""
+    if hostdev.source.protocol == "iscsi":
+        if hostdev.source.auth is not None:
+            raise ConfigUnsupported("a password for an iSCSI host device is not supported yet")
+        node = f"libvirt-{assembly.next_node}-backend"
+        assembly.next_node += 1
+        assembly.args.blockdev(iscsi_backend(hostdev, node))
+    else:
+        alias = alias_of(hostdev, "host device")
+        node = f"libvirt-{alias}-backend"
+        props = {"driver": "host_device", "filename": _generic(hostdev), "node-name": node}
+        assembly.args.blockdev({**props, "read-only": hostdev.readonly})
+    assembly.args.device(scsi_hostdev(hostdev, assembly.buses, node, boot=boot))
+
+
+def _generic(hostdev: Hostdev) -> str:
+    """The host's node for commands to a SCSI device, such as ``/dev/sg0``."""
+    adapter = hostdev.source.adapter
+    name = (adapter.name if adapter is not None else None) or ""
+    number = name.removeprefix("scsi_host")
+    if number == name or not number.isdigit():
+        raise InternalError(f"'{name}' is no SCSI adapter", domain=ErrorDomain.NONE)
+    address = hostdev.source.address
+    bus, target, unit = (
+        (address.bus or 0, address.target or 0, address.unit or 0) if address else (0, 0, 0)
+    )
+    directory = f"/sys/bus/scsi/devices/{number}:{bus}:{target}:{unit}/scsi_generic"
+    try:
+        return f"/dev/{sorted(os.listdir(directory))[0]}"
+    except OSError as error:
+        raise system_failure(
+            f"cannot open directory '{directory}'", error, domain=ErrorDomain.NONE
+        ) from error
