@@ -5,6 +5,7 @@ PYTHON_BIN := .venv/bin
 PYTEST := $(PYTHON_BIN)/python -m pytest
 WORKERS ?= 2
 BASE ?= origin/main
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
 .PHONY: setup packages venv compare demo test check system format generate golden parity fuzz bench docs check-series hooks help
@@ -50,8 +51,11 @@ golden: compare  ## record tests/golden anew, from libvirt 9 where it is the mod
 parity: compare  ## compare with the libvirt 9 of this host, document by document (PARITY=options)
 	@$(PYTHON_BIN)/python -m tools.parity $(PARITY)
 
-fuzz: venv  ## the property tests with many more examples
+fuzz: venv  ## property tests with many examples, then atheris, FUZZ_SECONDS (60) for each target
 	@HYPOTHESIS_PROFILE=fuzz $(PYTEST) -n $(WORKERS) --timeout=1800 tests/property
+	@$(PYTHON_BIN)/python -c "import atheris" 2>/dev/null || $(PYTHON_BIN)/python -m pip --disable-pip-version-check install -q -e '.[fuzz]'
+	@$(PYTHON_BIN)/python -m tools.fuzz --prove
+	@$(PYTHON_BIN)/python -m tools.fuzz --seconds $(FUZZ_SECONDS)
 
 bench: compare  ## measure against bare QEMU and against libvirt 9 (installs it)
 	@$(PYTHON_BIN)/python -m tools.bench
