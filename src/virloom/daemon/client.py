@@ -29,7 +29,7 @@ from virloom.endpoint.readonly import check_readonly, error_domain
 from virloom.endpoint.session import Session
 from virloom.endpoint.stream import StreamEnd
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InternalError, NoSupport, VirloomError
+from virloom.errors import InternalError, NoSupport, VirloomError, system_failure
 from virloom.host.fdpass import OwnedFds
 from virloom.procedures import find
 from virloom.procedures.connect import ConnectSupportsFeatureRet
@@ -137,11 +137,12 @@ class Client(PumpOwner):
     def _send(self, data: bytes, fds: Sequence[int] = ()) -> None:
         """Sends now, or together with the other answers to what is being read."""
         if self._output is not None:
-            self._output.append(data)
             if not fds:
+                self._output.append(data)
                 return
-            data = b"".join(self._output)  # descriptors follow their own message
-            self._output.clear()
+            earlier, self._output = self._output, None
+            self._send(b"".join(earlier))  # descriptors follow their own message
+            self._output = []
         if self._transport.closed or not data:
             return
         with contextlib.suppress(TransportClosed):  # gone meanwhile: nobody misses it
@@ -325,8 +326,12 @@ class Client(PumpOwner):
         except (XdrError, FramingError) as exc:
             error = InternalError(f"cannot send the result: {exc}", domain=ErrorDomain.RPC)
             self._send(self._connection.error(message, error))
-        else:
+            return
+        try:
             self._send(data, fds.numbers)
+        except OSError as exc:  # no descriptor is left for a copy
+            error = system_failure("cannot pass the file descriptors", exc)
+            self._send(self._connection.error(message, error))
 
     # -- calls that the frame answers ----------------------------------------------------------
 

@@ -41,7 +41,7 @@ from virloom.rpc.messages import (
 )
 from virloom.rpc.packet import FramingError
 from virloom.rpc.xdr import XdrError
-from virloom.transport.base import Transport
+from virloom.transport.base import Transport, TransportClosed
 
 logger = logging.getLogger(__name__)
 
@@ -243,13 +243,19 @@ class RemoteEndpoint(Endpoint):
             except (XdrError, FramingError) as exc:
                 doing = f"{procedure.name}: the arguments cannot be sent: {exc}"
                 raise Rpc(doing, domain=ErrorDomain.RPC) from exc
+            try:
+                self._transport.send(data, owned.numbers)
+            except TransportClosed:
+                raise
+            except OSError as exc:  # no descriptor is left for a copy
+                self._connection.abandon(serial)
+                raise system_failure("cannot pass the file descriptors", exc) from exc
             self._waiting[serial] = waiter
             stream = None
             if procedure.stream != "none":
                 # Here before the answer: data may follow it in the same read.
                 sparse = procedure.asks_for_holes(args)
                 stream = self._streams[serial] = RemoteStream(self, serial, sparse=sparse)
-            self._transport.send(data, owned.numbers)
         self.balance()
         return serial, stream
 

@@ -59,6 +59,7 @@ class Transport(ABC):
 
         Raises:
             TransportClosed: It is closed.
+            OSError: There can be no copy of a descriptor; nothing is sent.
             ValueError: This kind of transport carries no descriptors.
         """
 

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections import deque
 from collections.abc import Sequence
 
+from virloom.host.fdpass import OwnedFds
 from virloom.rpc.packet import close_fds
 from virloom.transport.base import (
     OnClosed,
@@ -55,9 +55,10 @@ class MemoryTransport(Transport):
             raise ValueError("this connection carries no descriptors")
         if other._closed:
             return  # as into a socket whose peer closes: we are about to be told
-        other._deliver(data, ())
-        for fd in fds:
-            other._deliver(b"\0", [os.dup(fd)])
+        with OwnedFds.copies(fds) as copies:
+            other._deliver(data, ())
+            for fd in copies.release():
+                other._deliver(b"\0", [fd])
         if not self._pressed and other._waiting > self.high_water:
             self._pressed = True
             if self._on_pressure is not None:

@@ -129,9 +129,9 @@ class SocketTransport(Transport):
 
     def _enqueue(self, data: bytes, fds: Sequence[int]) -> None:
         was_empty = not self._queue
-        if data:
-            self._queue.append((memoryview(data), []))
-        with OwnedFds.copies(fds) as copies:
+        with OwnedFds.copies(fds) as copies:  # first: a message must not go without them
+            if data:
+                self._queue.append((memoryview(data), []))
             # libvirt has a byte of its own for each, in a message of its own.
             self._queue.extend((memoryview(b"\0"), [fd]) for fd in copies.release())
         self._unsent += len(data) + len(fds)

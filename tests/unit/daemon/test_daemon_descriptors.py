@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+import resource
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -41,6 +43,7 @@ class Handlers:
         self.go = asyncio.Event()
         self.begun = asyncio.Event()
         self.give: list[int] = []
+        self.lend = False  # gives its own away rather than a copy
 
     @serves(connect.CONNECT_SUPPORTS_FEATURE)
     def feature(self, call: Call, args: Record) -> connect.ConnectSupportsFeatureRet:
@@ -59,7 +62,7 @@ class Handlers:
     @serves(p.DOMAIN_OPEN_GRAPHICS_FD)
     def gives(self, call: Call, args: Record) -> None:
         for fd in self.give:
-            call.give_fd(os.dup(fd))
+            call.give_fd(fd if self.lend else os.dup(fd))
 
     @serves(p.DOMAIN_CREATE_WITH_FILES)
     async def gives_late(self, call: Call, args: Record) -> p.DomainCreateWithFilesRet:
@@ -198,6 +201,38 @@ async def test_more_than_a_message_takes(endpoint: Endpoint, handlers: Handlers,
         with pytest.raises(Exception, match="33 descriptors are more than the 32"):
             await endpoint.call_with_fds(p.DOMAIN_OPEN_GRAPHICS_FD, OPEN_FD)
     assert await pipe.all_closed()
+
+
+@contextmanager
+def none_left() -> Iterator[None]:
+    """No further descriptor can be opened meanwhile."""
+    free = os.dup(0)
+    os.close(free)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_where_no_descriptor_is_left(handlers: Handlers, pipe: Any) -> None:
+    """The caller is told, and the connection goes on."""
+    endpoint = await _over_a_wire(handlers)
+    handlers.give = [pipe.writer]
+    handlers.lend = True
+    waiting = asyncio.ensure_future(endpoint.call_with_fds(p.DOMAIN_OPEN_GRAPHICS_FD, OPEN_FD))
+    with none_left():
+        with pytest.raises(SystemFailure, match="Too many open files"):
+            await waiting
+        with pytest.raises(SystemFailure, match="Too many open files"):
+            await endpoint.call_with_fds(p.DOMAIN_FD_ASSOCIATE, ASSOCIATE, [pipe.reader])
+    handlers.lend, handlers.give = False, [pipe.reader]
+    _, got = await endpoint.call_with_fds(p.DOMAIN_OPEN_GRAPHICS_FD, OPEN_FD)
+    with got:
+        assert len(got) == 1
+    await endpoint.close()
+    assert os.read(pipe.reader, 1) == b""  # the one that could not be sent is closed
 
 
 async def test_a_descriptor_that_is_not_open(endpoint: Endpoint) -> None:
