@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import tempfile
+from collections.abc import Iterator
 
 import virloom
 from tools.parity.outcome import Outcome, Refusal
@@ -17,11 +19,22 @@ _ROOT = "@ROOT@"
 
 def answers(documents: dict[str, str]) -> dict[str, Outcome]:
     """What Virloom makes of each document, by its name."""
-    logging.getLogger("virloom").setLevel(logging.ERROR)
-    with tempfile.TemporaryDirectory(prefix="parity-") as place:
+    with _quiet(), tempfile.TemporaryDirectory(prefix="parity-") as place:
         root = f"{place}/r"
         with virloom.open_sync(f"qemu:///embed?root={root}") as connection:
             return {name: _ask(connection, text, root) for name, text in documents.items()}
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the warnings that a corpus is full of."""
+    logger = logging.getLogger("virloom")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _ask(connection: Connection, text: str, root: str) -> Outcome:
