@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.interop.reference import Libvirtd, needs_libvirtd
 from virloom.drivers.qemu.capabilities.emulator import find_emulator
 from virloom.errors import VirloomError
 from virloom.testing import guest as tiny
@@ -22,6 +23,7 @@ from virloom.testing.documents import tiny_guest_xml
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SOURCES = (ROOT / "src", ROOT / "packaging" / "virloom-libvirt" / "src")
+PYTHONPATH = os.pathsep.join(map(str, SOURCES))
 SYSTEM_PYTHON = "/usr/bin/python3"
 
 #: What the session gives on Virloom and not on libvirt 9, and why. Empty: nothing.
@@ -60,8 +62,63 @@ def run_script(python: str, script: str, root: Path, *arguments: str, **env: str
 
 def ours(script: str, root: Path, *arguments: str) -> str:
     """The same with the drop-in."""
-    path = os.pathsep.join(map(str, SOURCES))
-    return run_script(sys.executable, script, root, *arguments, PYTHONPATH=path)
+    return run_script(sys.executable, script, root, *arguments, PYTHONPATH=PYTHONPATH)
+
+
+#: What differs by time, by step.
+VOLATILE = ("virDomain.info", "virDomain.vcpus")
+
+#: What a session on libvirtd gives with libvirt's binding and not with ours, and why.
+ON_LIBVIRTD = {
+    "virConnect.listSecrets": "one call, where the binding first asks for the number",
+    "virConnect.listNWFilters": "one call, where the binding first asks for the number",
+    "open none": "nothing here takes an unknown driver for one of libvirtd's",
+}
+
+
+@needs_libvirtd[1]
+@pytest.mark.parity
+def test_every_area_gives_what_the_binding_gives(libvirtd: Libvirtd) -> None:
+    """The same script by both modules, one after the other, on one libvirtd."""
+    test_uri = f"test+unix:///default?socket={libvirtd.socket}"
+    told = []
+    for python, env in ((SYSTEM_PYTHON, {}), (sys.executable, {"PYTHONPATH": PYTHONPATH})):
+        done = subprocess.run(
+            [python, str(HERE / "dropin_areas_session.py"), test_uri, libvirtd.uri,
+             str(libvirtd.directory)],
+            env=os.environ | env, capture_output=True, text=True, timeout=100, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        told.append(json.loads(done.stdout))
+    theirs, mine = told
+    different = [
+        (one, other)
+        for one, other in zip(theirs["rows"], mine["rows"], strict=True)
+        if one != other and one[0] not in (*VOLATILE, *ON_LIBVIRTD)
+    ]
+    assert not different
+    assert mine["events"] == theirs["events"]
+    assert len(theirs["rows"]) > 300
+
+
+@needs_libvirtd[1]
+@pytest.mark.parity
+def test_under_eventlet_s_monkey_patching(libvirtd: Libvirtd) -> None:
+    """As OpenStack Nova does it: green threads; calls and the event loop in native ones."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(HERE / "dropin_eventlet.py"),
+         f"test+unix:///default?socket={libvirtd.socket}"],
+        env=os.environ | {"PYTHONPATH": PYTHONPATH},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "events": [["green", 0], ["green", 2], ["green", 5], ["green", 1]],
+        "names": 40,
+        "failed": 42,
+        "ticked": True,
+        "native": True,
+    }
 
 
 def rows_of(output: str) -> tuple[dict[str, Any], dict[str, Any]]:

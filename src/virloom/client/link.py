@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from virloom.endpoint.endpoint import Endpoint
 from virloom.endpoint.stream import StreamEnd
+from virloom.enums.params import TypedParameterFlags
 from virloom.errors import InvalidConn, VirloomError
 from virloom.host.fdpass import OwnedFds
 from virloom.procedures.record import Procedure, Record
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
 
 A = TypeVar("A", bound=Record)
 R = TypeVar("R", bound=Record)
+
+
+#: Getters whose parameters may be texts, which the other side leaves out unless it is asked.
+_WITH_TEXTS = frozenset(
+    (
+        "DOMAIN_BLOCK_STATS_FLAGS", "DOMAIN_GET_BLKIO_PARAMETERS", "DOMAIN_GET_BLOCK_IO_TUNE",
+        "DOMAIN_GET_CPU_STATS", "DOMAIN_GET_INTERFACE_PARAMETERS", "DOMAIN_GET_MEMORY_PARAMETERS",
+        "DOMAIN_GET_NUMA_PARAMETERS", "NODE_GET_MEMORY_PARAMETERS",
+    )
+)  # fmt: skip
 
 
 class Link:
@@ -35,6 +46,8 @@ class Link:
             VirloomError: What the driver answered.
         """
         self._check(procedure)
+        if procedure.name in _WITH_TEXTS:
+            args.flags |= TypedParameterFlags.OKAY  # type: ignore[attr-defined]
         return await self.endpoint.call(procedure, args)
 
     async def call_with_fds(

@@ -26,6 +26,9 @@ class VirloomError(Exception):
     alone: ClassVar[str] = ""
     with_detail: ClassVar[str] = "{}"
 
+    #: What a peer sent as parts of a message that is not made of the code's own words.
+    strings: tuple[str | None, str | None, str | None] | None = None
+
     def __init__(
         self,
         detail: str = "",

@@ -92,6 +92,10 @@ def encode_error(error: VirloomError) -> bytes:
     wire.str1 = (error.with_detail if error.detail else error.alone).replace("{}", "%s")
     wire.str2 = _sendable(error.detail) if error.detail else None
     wire.str3 = wire.dom = wire.net = None
+    if error.strings is not None:
+        wire.str1, wire.str2, wire.str3 = (
+            None if text is None else _sendable(text) for text in error.strings
+        )
     wire.int1, wire.int2 = error.int1, error.int2
     return codec_for(ErrorStruct).encode(wire)
 
@@ -111,7 +115,9 @@ def decode_error(payload: bytes) -> VirloomError:
     if detail is not None:
         return _with_numbers(kind(detail, domain=domain), wire)
     # Another release's words for the code, or a translated message: ours must not be added.
-    return _with_numbers(kind.worded(message, domain=domain), wire)
+    error = kind.worded(message, domain=domain)
+    error.strings = (wire.str1, wire.str2, wire.str3)
+    return _with_numbers(error, wire)
 
 
 def _detail(kind: type[VirloomError], message: str, str2: str | None) -> str | None:

@@ -51,6 +51,8 @@ class Portal:
         except BaseException:
             future.cancel()  # does nothing to one that has failed by itself
             raise
+        finally:
+            del future  # an error's traceback has this frame, and would hold all in a cycle
 
     def stop(self) -> None:
         """Ends the thread; for the interpreter's exit."""

@@ -7,6 +7,7 @@ binding use Virloom instead of libvirt's C library.
 
 from __future__ import annotations
 
+from libvirt import _native as _native  # first: it loads the others
 from libvirt._classes import *  # noqa: F403 - the classes of the binding
 from libvirt._connection import getVersion as getVersion
 from libvirt._connection import open as open

@@ -211,11 +211,7 @@ class virConnect:
         return call(self, "virInterfaceLookupByName", name)
 
     isAlive = _connection.isAlive
-
-    def isEncrypted(self) -> int:
-        """``virConnectIsEncrypted``."""
-        result: int = call(self, "virConnectIsEncrypted")
-        return result
+    isEncrypted = _connection.isEncrypted
 
     def isSecure(self) -> int:
         """``virConnectIsSecure``."""
@@ -982,10 +978,7 @@ class virDomain:
     fsInfo = _domain.fsInfo
     getCPUStats = _vcpu.getCPUStats
     guestInfo = _domain.guestInfo
-
-    def guestVcpus(self, flags: int = 0) -> Any:
-        """``virDomainGetGuestVcpus``."""
-        return call(self, "virDomainGetGuestVcpus", flags)
+    guestVcpus = _domain.guestVcpus
 
     def hasCurrentSnapshot(self, flags: int = 0) -> int:
         """``virDomainHasCurrentSnapshot``."""

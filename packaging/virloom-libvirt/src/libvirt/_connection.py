@@ -24,7 +24,9 @@ from libvirt._invoke import (
 )  # fmt: skip
 from libvirt._stream import StreamState
 from libvirt._subscriptions import Subscriptions
-from virloom.errors import InvalidConn, VirloomError
+from virloom.client.address import transport_of
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InvalidArg, InvalidConn, VirloomError
 
 _READ_ONLY = 1
 _VERSION = 9_000_000
@@ -103,6 +105,13 @@ def isAlive(self: Any) -> int:
 def getURI(self: Any) -> str:
     """The URI that it was opened with."""
     return handle_of(self, "virConnectGetURI").connection.uri
+
+
+def isEncrypted(self: Any) -> int:
+    """Whether what is sent is encrypted on its way."""
+    secure = call(self, "virConnectIsEncrypted")
+    uri = self._handle.connection._uri
+    return int(bool(secure) and uri.is_remote and transport_of(uri) == "tls")
 
 
 def setKeepAlive(self: Any, interval: int, count: int) -> int:
@@ -227,7 +236,11 @@ def domainListGetStats(
     self: Any, doms: Sequence[Any], stats: int = 0, flags: int = 0
 ) -> list[tuple[Any, Any]]:
     """(domain, statistics) of some."""
-    return _statistics(self, doms, stats, flags) if doms else []
+    if not doms:
+        function = "virDomainListGetStats"
+        text = f"doms array in {function} must contain at least one domain"
+        fail(InvalidArg(text, domain=ErrorDomain.DOMAIN), function)
+    return _statistics(self, doms, stats, flags)
 
 
 def _statistics(self: Any, doms: Sequence[Any], stats: int, flags: int) -> list[tuple[Any, Any]]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from libvirt._errors import fail
+from libvirt._errors import fail, libvirtError
 from libvirt._invoke import (
     call,
     invoke,
@@ -302,18 +302,31 @@ def setSchedulerParametersFlags(self: Any, params: Mapping[str, Any], flags: int
 
 def setSchedulerParameters(self: Any, params: Mapping[str, Any]) -> int:
     """Sets scheduler parameters."""
-    tagged = typed_like(params, _scheduler(self, 0).params)
+    tagged = typed_like(params, _scheduler_without_flags(self).params)
     return int(call(self, "virDomainSetSchedulerParameters", tagged))
 
 
 def schedulerParameters(self: Any) -> dict[str, Any]:
     """The scheduler's parameters."""
-    return schedulerParametersFlags(self, 0)
+    return params_of(_scheduler_without_flags(self).params)
 
 
 def schedulerParametersFlags(self: Any, flags: int = 0) -> dict[str, Any]:
     """The same, with flags."""
     return params_of(_scheduler(self, flags).params)
+
+
+def _scheduler_without_flags(self: Any) -> Any:
+    number = invoke(self, "virDomainGetSchedulerType").nparams
+    return invoke(self, "virDomainGetSchedulerParameters", number)
+
+
+def guestVcpus(self: Any, flags: int = 0) -> Any:
+    """The processors as the guest's agent sees them; None where it fails, as in the binding."""
+    try:
+        return call(self, "virDomainGetGuestVcpus", flags)
+    except libvirtError:
+        return None
 
 
 def _scheduler(self: Any, flags: int) -> Any:

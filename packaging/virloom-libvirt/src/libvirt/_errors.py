@@ -112,14 +112,13 @@ def tuple_of(error: VirloomError) -> ErrorTuple:
     """The nine fields of an error."""
     form, detail = (error.with_detail.replace("{}", "%s"), error.detail)
     code = getattr(error, "wire_code", error.code)
+    strings = (form if detail else error.message, detail or None, None)
     return (
         int(code),
         int(error.domain),
         error.message,
         int(error.level),
-        form if detail else error.message,
-        detail or None,
-        None,
+        *(error.strings or strings),
         error.int1,
         error.int2,
     )

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from libvirt._calls import CALLS
 from libvirt._errors import fail, must_not_be_null, virResetLastError
+from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidConn, NoSupport, VirloomError
 from virloom.procedures.record import VOID, Procedure, Record, TypedParamValue, Void
 
@@ -71,7 +72,7 @@ def handle_of(owner: Any, function: str) -> Handle:
     """
     handle: Handle | None = owner._handle
     if handle is None:
-        fail(InvalidConn(function), function)
+        fail(InvalidConn(function, domain=domain_of(function)), function)
     return handle
 
 
@@ -118,7 +119,8 @@ def guarded(function: str, work: Callable[[], Any]) -> Any:
     try:
         return work()
     except VirloomError as exc:
-        fail(_named(exc, function), function)
+        # Without its traceback, whose frames would hold the objects of the call in a cycle.
+        fail(_named(exc.with_traceback(None), function), function)
 
 
 def unsupported(function: str) -> Any:
@@ -134,12 +136,18 @@ def record(procedure: Procedure[Any, Any], fields: Mapping[str, Any]) -> Any:
 
 def _named(error: VirloomError, function: str) -> VirloomError:
     """Has "not supported" name the C function, as libvirt does, and not the procedure."""
-    if error.code != NoSupport.code or not error.detail.replace("_", "").isalnum():
+    plain = error.detail.replace("_", "").isalnum() and not error.detail.startswith("vir")
+    if error.code != NoSupport.code or not plain:
         return error
-    domain = next((n for start, n in _DOMAINS.items() if function.startswith(start)), 20)
     named = NoSupport(function)
-    named.domain = domain  # type: ignore[assignment] # a number will do for a tuple
+    named.domain = domain_of(function)
     return named
+
+
+def domain_of(function: str) -> ErrorDomain:
+    """The message domain of a function's own errors."""
+    found = (n for start, n in _DOMAINS.items() if function.startswith(start))
+    return ErrorDomain(next(found, ErrorDomain.DOMAIN))
 
 
 def _asked(handle: Handle, procedure: Procedure[Any, Any], fields: dict[str, Any]) -> Any:
@@ -223,7 +231,9 @@ def _uuid(value: Any, function: str, name: str) -> bytes:
         try:
             return UUID(value).bytes
         except ValueError:
-            fail((8, 20, "Invalid UUID", 2, function, "uuidstr", None, 0, 0), function)
+            text = f"uuidstr in {function} must be a valid UUID"
+            domain = int(domain_of(function))
+            fail((8, domain, text, 2, function, "uuidstr", None, 0, 0), function)
     if len(value) != 16:
         must_not_be_null(function, name)
     return bytes(value)

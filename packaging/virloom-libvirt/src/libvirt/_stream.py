@@ -6,14 +6,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
-from libvirt._errors import fail, virResetLastError
+from libvirt._errors import fail, libvirtError, virResetLastError
 from libvirt._handle import Handle
 from libvirt._invoke import arguments, guarded, handle_of, procedure_of
 from libvirt._subscriptions import Bell
 from virloom.endpoint.stream import READ_SIZE, Hole, StreamEnd
-from virloom.errors import InternalError, NoSupport, VirloomError
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InternalError, NoSupport, OperationFailed, OperationInvalid, VirloomError
 from virloom.procedures.record import VOID
 
 _READABLE, _WRITABLE, _ERROR, _HANGUP = 1, 2, 4, 8
@@ -34,6 +35,7 @@ class StreamState:
         self.handle = handle
         self.blocking = not flags & _NONBLOCK
         self.end: StreamEnd | None = None
+        self.finished = False
         self.wanted = 0
         self.bell: Bell | None = None
         self._lock = threading.Lock()
@@ -46,7 +48,7 @@ class StreamState:
 
     def attach(self, end: StreamEnd) -> None:
         """The stream begins."""
-        self.end = end
+        self.end, self.finished = end, False
         self._ended, self._error, self._ahead, self._hole = False, None, b"", 0
 
     def attached(self, function: str) -> StreamEnd:
@@ -212,7 +214,11 @@ def finish(self: Any) -> int:
     """Ends the stream in an orderly way."""
     state: StreamState = self._o
     end = state.attached("virStreamFinish")
+    if state.finished:
+        error = OperationFailed("stream is closed", domain=ErrorDomain.RPC)
+        fail(error, "virStreamFinish")
     guarded("virStreamFinish", lambda: state.handle.run(end.finish()))
+    state.finished = True
     state.release()
     return 0
 
@@ -235,7 +241,7 @@ def recvAll(self: Any, handler: Callable[..., Any], opaque: Any) -> None:
     """Calls ``handler(stream, data, opaque)`` with all that comes; a negative result aborts."""
     while data := recv(self, READ_SIZE):
         if data == _LATER:
-            _must_block("virStreamRecvAll")
+            _must_block("recvAll")
         result = _called(self, handler, self, data, opaque)
         if isinstance(result, int) and result < 0:
             abort(self)
@@ -244,9 +250,9 @@ def recvAll(self: Any, handler: Callable[..., Any], opaque: Any) -> None:
 
 def sendAll(self: Any, handler: Callable[..., Any], opaque: Any) -> None:
     """Sends what ``handler(stream, nbytes, opaque)`` gives, until it gives nothing."""
-    if not self._o.blocking:
-        _must_block("virStreamSendAll")
     while data := _called(self, handler, self, READ_SIZE, opaque):
+        if not self._o.blocking:
+            _must_block("sendAll")
         send(self, data)
 
 
@@ -264,7 +270,8 @@ def recvHole(self: Any, flags: int = 0) -> int:
     state: StreamState = self._o
     end = state.attached("virStreamRecvHole")
     if not end.sparse:
-        fail(InternalError("Holes are not supported with this stream"), "virStreamRecvHole")
+        error = OperationInvalid("Holes are not supported with this stream", domain=ErrorDomain.RPC)
+        fail(error, "virStreamRecvHole")
     return int(guarded("virStreamRecvHole", state.receive_hole))
 
 
@@ -282,7 +289,7 @@ def sparseRecvAll(
     """As :func:`recvAll`, with ``holeHandler(stream, length, opaque)`` for holes."""
     while data := recvFlags(self, READ_SIZE, _STOP_AT_HOLE):
         if data == _LATER:
-            _must_block("virStreamSparseRecvAll")
+            _must_block("sparseRecvAll")
         if data == _AT_HOLE:
             result = _called(self, holeHandler, self, recvHole(self), opaque)
             name = "holeHandler"
@@ -306,8 +313,6 @@ def sparseSendAll(
     That gives whether there is data, and how much of either; ``skipHandler(stream, length,
     opaque)`` goes over a hole in the application's file.
     """
-    if not self._o.blocking:
-        _must_block("virStreamSparseSendAll")
     while True:
         in_data, length = _called(self, holeHandler, self, opaque)
         if not in_data and length > 0:
@@ -320,6 +325,8 @@ def sparseSendAll(
         data = _called(self, handler, self, min(READ_SIZE, length), opaque)
         if not data:
             return
+        if not self._o.blocking:
+            _must_block("sparseSendAll")
         send(self, data)
 
 
@@ -379,7 +386,6 @@ def _dispatchStreamEventCallback(self: Any, events: int, cbData: dict[str, Any])
     return 0
 
 
-def _must_block(function: str) -> Any:
-    detail = "data sources cannot be used for non-blocking streams"
-    fail((55, 38, f"Requested operation is not valid: {detail}", 2,
-          "Requested operation is not valid: %s", detail, None, -1, -1), function)  # fmt: skip
+def _must_block(method: str) -> NoReturn:
+    virResetLastError()
+    raise libvirtError(f"cannot use {method} with nonblocking stream")

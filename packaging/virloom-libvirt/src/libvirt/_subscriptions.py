@@ -133,7 +133,7 @@ class Subscriptions:
         with self._lock:
             known, shared = self._by_number.get(number, ("", None))
             if shared is None or known != family:
-                raise InvalidArg(f"could not find event callback {number} for deletion")
+                raise InvalidArg(f"event callback id {number} not registered")
             del self._by_number[number]
             del shared.takers[number]
             if not shared.takers:

@@ -9,6 +9,7 @@ from virloom.client.domain.migration import Migration
 from virloom.client.domain.ref import DomainRef
 from virloom.client.migration import Arrivals, MigrationParams, text_param
 from virloom.enums.domain import DomainMigrateFlags as Flags
+from virloom.enums.error import ErrorDomain
 from virloom.errors import ArgumentUnsupported, InternalError, InvalidArg, NoSupport, VirloomError
 
 logger = logging.getLogger(__name__)
@@ -46,13 +47,14 @@ async def peer_to_peer(
     check(flags)
     if not flags & Flags.PEER2PEER:
         raise ArgumentUnsupported(
-            "direct migration is not supported by the connection driver",
-            remedy="add PEER2PEER to the flags",
+            "direct migration is not supported by the source host", domain=ErrorDomain.DOMAIN
         )
     if not uri:
         raise InvalidArg("a peer to peer migration needs the URI of the other host's daemon")
     if not await source.supports(P2P):
-        raise NoSupport("peer to peer migration")
+        raise ArgumentUnsupported(
+            "p2p migration is not supported by the source host", domain=ErrorDomain.DOMAIN
+        )
     await source.perform(params, b"", flags, uri=uri)
 
 

@@ -228,6 +228,10 @@ def test_a_setter_sends_the_types_that_the_getter_shows(conn: Any, endpoint: Ans
     endpoint.answers["DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS"] = lambda args: (
         domain.DomainGetSchedulerParametersFlagsRet(shown)
     )
+    assert dom.schedulerParametersFlags() == {"shares": 9}
+    endpoint.answers["DOMAIN_GET_SCHEDULER_PARAMETERS"] = lambda args: (
+        domain.DomainGetSchedulerParametersRet(shown)
+    )
     assert dom.schedulerParameters() == {"shares": 9}
     assert dom.setSchedulerParametersFlags({"shares": 6}, 2) == 0
     assert endpoint.calls[-1][1].params[0].value == TypedParamValue(2, 6)
@@ -244,7 +248,7 @@ def test_wrong_values_are_refused_as_the_binding_does(libvirt: ModuleType, conn:
     with pytest.raises(libvirt.libvirtError, match="must not be NULL") as caught:
         conn.lookupByName(None)
     assert caught.value.get_error_code() == libvirt.VIR_ERR_INVALID_ARG
-    with pytest.raises(libvirt.libvirtError, match="Invalid UUID"):
+    with pytest.raises(libvirt.libvirtError, match="must be a valid UUID"):
         conn.lookupByUUIDString("x")
     with pytest.raises(OverflowError):
         dom.setAutostart(1 << 40)
