@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from virloom.errors import VirloomError
+from virloom.model.cpuset import LIMIT, NUMBERS, as_text
 from virloom.model.domain import Address, Domain
 from virloom.xml import Element, FormatFlags, format_document, parse_document
 from virloom.xml.fields import Field, Role
@@ -19,6 +20,7 @@ from virloom.xml.kinds import (
     STRING,
     UINT,
     UINT_ANY_BASE,
+    UINT_POSITIVE,
     ULONG,
     UUID,
     YES_NO,
@@ -49,8 +51,12 @@ def _values(kind: Kind[Any], *, text: bool) -> st.SearchStrategy[Any]:
         return st.lists(st.text(_HEX, min_size=2, max_size=2), min_size=6, max_size=6).map(":".join)
     if kind is ULONG:
         return st.integers(0, (1 << 64) - 1)
-    if kind is UINT:
+    if kind.parse is UINT.parse:
         return st.integers(0, (1 << 32) - 1)
+    if kind is UINT_POSITIVE:
+        return st.integers(1, (1 << 32) - 1)
+    if kind is NUMBERS:
+        return st.sets(st.integers(0, LIMIT - 1), min_size=1, max_size=9).map(as_text)
     if kind is INT or kind.parse is INT.parse:
         return st.integers(-(1 << 31) + 1, (1 << 31) - 1)
     if kind is UINT_ANY_BASE or kind.scaled is not None:
@@ -65,6 +71,7 @@ def _elements(draw: st.DrawFn, cls: type[Element], depth: int = 0) -> Element:
     made = cls()
     names = list(cls._fields)
     chosen = draw(st.lists(st.sampled_from(names), unique=True, max_size=8)) if names else []
+    chosen += [name for name in names if cls._fields[name].required and name not in chosen]
     for name in chosen:
         value = draw(_field_value(cls._fields[name], depth))
         if value is not None:

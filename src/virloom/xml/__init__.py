@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from virloom.xml.element import Element, Extra
+from virloom.xml.element import Element, Extra, holds
 from virloom.xml.format import FormatFlags, format_document, may_show_secrets
 from virloom.xml.limits import Limits
 from virloom.xml.node import Node
@@ -16,6 +16,7 @@ __all__ = [
     "Limits",
     "Node",
     "format_document",
+    "holds",
     "may_show_secrets",
     "parse_document",
     "parse_node",

@@ -72,6 +72,13 @@ class Element:
     """The element's own name, for classes that can be the root of a document."""
     schema_path: ClassVar[str] = ""
     """The path of the root in the schema: ``domain`` or ``domain/devices/disk``."""
+    closed: ClassVar[str] = ""
+    """What a child that is not declared is called in the error; empty where it is no error."""
+    empty: ClassVar[str] = ""
+    """How an element that holds nothing is closed: ``lines`` on a line of its own, ``text`` on
+    the same one; empty for ``<x/>``."""
+    namespaces: ClassVar[dict[str, str]] = {}
+    """Of a root: the prefix by which its fields are declared, by name space."""
 
     error_domain: ClassVar[ErrorDomain] = ErrorDomain.XML
     """Who speaks in errors about documents of this root."""
@@ -81,6 +88,7 @@ class Element:
     _children: ClassVar[dict[str, Field]] = {}
     _content: ClassVar[Field | None] = None
     _attribute_order: ClassVar[tuple[Field, ...]] = ()
+    _required: ClassVar[tuple[str, ...]] = ()
     _child_order: ClassVar[tuple[Field, ...]] = ()
     _adapts: ClassVar[bool] = False
     _takes: ClassVar[bool] = False
@@ -103,6 +111,7 @@ class Element:
             [f for f in ordered if f.role not in (Role.ATTRIBUTE, Role.CONTENT)]
         )
         cls._attributes = {f.name: f for f in cls._attribute_order}
+        cls._required = tuple([f.name for f in cls._attribute_order if f.required])
         cls._children = {f.name: f for f in cls._child_order}
         cls._content = next((f for f in ordered if f.role is Role.CONTENT), None)
         # Hooks are looked up once per class: a document has a hundred elements, few with a hook.
@@ -204,3 +213,12 @@ def _copied(value: Any) -> Any:
     if isinstance(value, (Element, Node, Extra)):
         return value.copy()
     return value
+
+
+def holds(value: object) -> bool:
+    """Whether the value of a field is anything to be written."""
+    if isinstance(value, Element):
+        return any(holds(inner) for inner in value.__dict__.values())
+    if isinstance(value, Extra):
+        return bool(value.attributes or value.children)
+    return value is not None and value != [] and value is not False

@@ -47,7 +47,8 @@ class Field:
 
     ``name`` is the name in the document, ``python`` the name of the model's attribute. ``order``
     sorts what is written (declaration order among equals); ``since`` is the libvirt version that
-    brought it, ``live`` marks what only a running guest shows, ``secret`` what needs SECURE.
+    brought it, ``live`` marks what only a running guest shows, ``secret`` what needs SECURE, and
+    ``required`` what no document may leave out.
     """
 
     __slots__ = (
@@ -60,6 +61,7 @@ class Field:
         "order",
         "parse",
         "python",
+        "required",
         "role",
         "secret",
         "since",
@@ -78,6 +80,7 @@ class Field:
         live: bool = False,
         secret: bool = False,
         beside: Mapping[str, tuple[str, Kind[Any]]] | None = None,
+        required: bool = False,
     ) -> None:
         self.role = role
         self.python = ""
@@ -91,6 +94,7 @@ class Field:
         self.live = live
         self.secret = secret
         self.beside = beside
+        self.required = required
 
 
 @overload
@@ -102,6 +106,7 @@ def attribute(
     secret: bool = ...,
     order: int = ...,
     since: str = ...,
+    required: bool = ...,
 ) -> T | None: ...
 @overload
 def attribute(
@@ -123,6 +128,7 @@ def attribute(
     secret: bool = False,
     order: int = 0,
     since: str = "",
+    required: bool = False,
 ) -> Any:
     """An attribute of the element: ``<x name='…'/>``; with a default it is always written."""
     return Field(
@@ -134,6 +140,7 @@ def attribute(
         secret=secret,
         order=order,
         since=since,
+        required=required,
     )
 
 

@@ -81,9 +81,15 @@ def _write(
     elif text:
         out[start] = f"{indent}<{tag}{head}>{text}</{tag}>\n"
     elif head or not optional:
-        out[start] = f"{indent}<{tag}{head}/>\n"
+        out[start] = _empty(element.empty, indent, tag, head)
     else:
         out.pop()
+
+
+def _empty(shape: str, indent: str, tag: str, head: str) -> str:
+    if shape == "lines":
+        return f"{indent}<{tag}{head}>\n{indent}</{tag}>\n"
+    return f"{indent}<{tag}{head}></{tag}>\n" if shape else f"{indent}<{tag}{head}/>\n"
 
 
 def _head(element: Element, values: dict[str, Any], flags: FormatFlags) -> str:

@@ -95,6 +95,24 @@ def _signed(text: str) -> int:
     return -value if negative else value
 
 
+def _signed_long(text: str) -> int:
+    negative = text.startswith("-")
+    try:
+        value = _digits(text[1:] if negative else text)
+    except ValueError:
+        raise ValueError("an integer") from None
+    if value >= 1 << 63:
+        raise ValueError("an integer of 64 bits")
+    return -value if negative else value
+
+
+def _positive(text: str) -> int:
+    value = _bounded(32)(text)
+    if value == 0:
+        raise ValueError("a positive integer")
+    return value
+
+
 def parse_base0(text: str) -> int:
     """A non-negative number as ``strtoul(…, 0)`` reads it: ``0x1f``, ``031`` (octal) or ``31``.
 
@@ -180,6 +198,20 @@ def option(*values: str) -> Kind[str]:
     return choice(*values, error=ConfigUnsupported)
 
 
+def lenient(kind: Kind[T]) -> Kind[T | None]:
+    """The same kind, but what does not convert counts as not given, as libvirt 9 has it."""
+    parse = kind.parse
+    assert parse is not None
+
+    def tried(text: str) -> T | None:
+        try:
+            return parse(text)
+        except ValueError:
+            return None
+
+    return Kind(tried, kind.show, plain=kind.plain)  # type: ignore[arg-type] # None is never shown
+
+
 def hexadecimal(width: int) -> Kind[int]:
     """A number that is written as ``0x`` and at least ``width`` digits."""
     return Kind(bounded_base0((1 << 31) - 1), f"0x{{:0{width}x}}".format)
@@ -190,6 +222,8 @@ UINT: Kind[int] = Kind(_bounded(32), str)
 UINT_ANY_BASE: Kind[int] = Kind(bounded_base0((1 << 31) - 1), str)
 ULONG: Kind[int] = Kind(_bounded(64), str)
 INT: Kind[int] = Kind(_signed, str)
+LONG: Kind[int] = Kind(_signed_long, str)
+UINT_POSITIVE: Kind[int] = Kind(_positive, str)
 YES_NO = _mapped({"yes": True, "no": False}, "'yes' or 'no'")
 ON_OFF = _mapped({"on": True, "off": False}, "'on' or 'off'")
 UUID: Kind[str] = Kind(_uuid, error=InternalError)

@@ -8,7 +8,7 @@ import pyexpat as expat
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from virloom.enums.error import ErrorDomain
-from virloom.errors import VirloomError, XmlDetail, XmlError, XmlInvalidSchema
+from virloom.errors import ConfigUnsupported, VirloomError, XmlDetail, XmlError, XmlInvalidSchema
 from virloom.xml.element import Element
 from virloom.xml.fields import Field, Role
 from virloom.xml.kinds import STRING
@@ -89,6 +89,10 @@ class _Reader:
         self.count = 0
         self.dropped: list[str] = []
         self.prefixes: dict[str, str] = {}
+        # Prefixes that the document has for name spaces whose fields are declared with another.
+        self.renamed: dict[str, str] = {}
+        # How deep we are inside elements whose name space is declared without a prefix.
+        self.unprefixed: list[tuple[int, str]] = []
         self.pieces: list[str] = []
         # (state, tag, element or node, field, unit)
         self.stack: list[tuple[int, str, Any, Any, str | None]] = [(_OUTSIDE, "", None, None, None)]
@@ -155,6 +159,8 @@ class _Reader:
             self._check_attributes(tag, attributes)
         state, _, element, _, _ = stack[-1]
         if state == _ELEMENT:
+            if self.unprefixed or ":" in tag or "xmlns" in attributes:
+                tag = self._declared_name(tag, attributes)
             field = element._children.get(tag)
             if field is not None:
                 self._open(element, field, tag, attributes)
@@ -236,6 +242,28 @@ class _Reader:
 
     # Opening
 
+    def _declared_name(self, tag: str, attributes: dict[str, str]) -> str:
+        """The tag by which an element of another name space is declared."""
+        spaces = self.cls.namespaces
+        while self.unprefixed and self.unprefixed[-1][0] >= len(self.stack):
+            self.unprefixed.pop()
+        prefix, colon, name = tag.partition(":")
+        if colon:
+            self._note_prefixes(attributes)
+            known = self.renamed.get(prefix)
+            return f"{known}:{name}" if known is not None else tag
+        space = attributes.get("xmlns")
+        if space is not None:
+            self.unprefixed.append((len(self.stack), spaces.get(space, "")))
+        outer = self.unprefixed[-1][1] if self.unprefixed else ""
+        return f"{outer}:{tag}" if outer else tag
+
+    def _note_prefixes(self, attributes: dict[str, str]) -> None:
+        spaces = self.cls.namespaces
+        for name, uri in attributes.items():
+            if name.startswith("xmlns:") and uri in spaces:
+                self.renamed[name[6:]] = spaces[uri]
+
     def _open_root(self, tag: str, attributes: dict[str, str]) -> None:
         if self.cls is _Anything:
             self.node = Node(tag, attributes)
@@ -248,6 +276,7 @@ class _Reader:
             )
         self.root = element = self.cls.__new__(self.cls)
         self.stack.append((_ELEMENT, tag, element, None, None))
+        self._note_prefixes(attributes)
         self._fill(element, attributes)
 
     def _open(self, parent: Element, field: Field, tag: str, attributes: dict[str, str]) -> None:
@@ -298,6 +327,9 @@ class _Reader:
         stack.append((_ELEMENT, tag, element, field, None))
         if element._content is not None:
             self.pieces.clear()
+        for required in element._required:
+            if required not in attributes:
+                raise XmlError(self._located("missing", required), domain=ErrorDomain.XML)
         if attributes:
             self._fill(element, attributes)
 
@@ -324,6 +356,8 @@ class _Reader:
                     values[field.python] = field.parse(text)
                 except ValueError as error:
                     raise self._mismatch(text, str(error), field.kind, name) from None
+                except VirloomError as error:
+                    raise self._placed(error, name) from None
 
     def _beside(self, parent: Element, field: Field, attributes: dict[str, str]) -> None:
         for name, text in attributes.items():
@@ -354,7 +388,7 @@ class _Reader:
         except ValueError as error:
             raise self._mismatch(text, str(error), kind, attribute) from None
         except VirloomError as error:
-            raise type(error)(self._located(error.detail, attribute)) from None
+            raise self._placed(error, attribute) from None
 
     def _flush(self, node: Node, *, closing: bool = False) -> None:
         """Appends the text read so far; without blanks that only lay elements out.
@@ -387,6 +421,9 @@ class _Reader:
     # Names that are not declared
 
     def _unknown_element(self, element: Element, tag: str, attributes: dict[str, str]) -> None:
+        if element.closed:
+            path = f"{self._path()}/{tag[:64]}"
+            raise ConfigUnsupported(f"{path}: {element.closed}", domain=self.cls.error_domain)
         schema = self.cls.schema()
         path = f"{self._schema_path()}/{tag}"
         if schema is not None and schema.knows_element(path):
@@ -457,6 +494,9 @@ class _Reader:
         domain = self.cls.error_domain if kind.owned else ErrorDomain.XML
         shown = text if len(text) <= 80 else f"{text[:80]}…"
         return kind.error(self._located(f"'{shown}' is not {expected}", attribute), domain=domain)
+
+    def _placed(self, error: VirloomError, attribute: str) -> VirloomError:
+        return type(error)(self._located(error.detail, attribute), domain=error.domain)
 
     def _excess(self, tag: str) -> VirloomError:
         limits = self.limits

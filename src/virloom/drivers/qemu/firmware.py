@@ -70,6 +70,8 @@ def nvram_path(dom: Domain, directories: Directories) -> str | None:
 
     Also for a guest whose firmware is only chosen at its start.
     """
+    if dom.os.nvram.type is not None:
+        return None
     if dom.os.nvram.value:
         return dom.os.nvram.value
     loader = dom.os.loader
@@ -85,6 +87,8 @@ def complete_loader(dom: Domain, directories: Directories | None) -> None:
         return
     if dom.os.loader.type is None:
         dom.os.loader.type = "rom"
+    if dom.os.nvram.type is None:
+        dom.os.nvram.source = None
     if directories is not None:
         dom.os.nvram.value = nvram_path(dom, directories)
 

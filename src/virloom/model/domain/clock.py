@@ -4,9 +4,16 @@
 from __future__ import annotations
 
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, children, verbatim
+from virloom.xml.fields import attribute, children, group
 from virloom.xml.kinds import STRING, ULONG, YES_NO, choice, option
-from virloom.xml.node import Node
+
+
+class Catchup(Element):
+    """``<catchup threshold='123' slew='120' limit='10000'/>``: how lost ticks are made up for."""
+
+    threshold: int | None = attribute(ULONG)
+    slew: int | None = attribute(ULONG)
+    limit: int | None = attribute(ULONG)
 
 
 class Timer(Element):
@@ -22,14 +29,15 @@ class Timer(Element):
             "kvmclock",
             "hypervclock",
             "armvtimer",
-        )
+        ),
+        required=True,
     )
     present: bool | None = attribute(YES_NO)
     tickpolicy: str | None = attribute(choice("delay", "catchup", "merge", "discard"))
     track: str | None = attribute(choice("boot", "guest", "wall", "realtime"))
     frequency: int | None = attribute(ULONG)
     mode: str | None = attribute(choice("auto", "native", "emulate", "paravirt", "smpsafe"))
-    catchup: list[Node] = verbatim("catchup")
+    catchup: Catchup = group(Catchup)
 
 
 class Clock(Element):

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+from virloom.model.domain.numa import Numa
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, children, content, group, leaf, verbatim
+from virloom.xml.fields import attribute, child, children, content, group, leaf
 from virloom.xml.kinds import ON_OFF, STRING, UINT, choice, option
-from virloom.xml.node import Node
 
 
 class CpuModel(Element):
@@ -20,24 +20,24 @@ class CpuModel(Element):
 class MaxPhysAddr(Element):
     """``<maxphysaddr mode='emulate' bits='42'/>``."""
 
-    mode: str | None = attribute(choice("emulate", "passthrough"))
+    mode: str | None = attribute(choice("emulate", "passthrough"), required=True)
     bits: int | None = attribute(UINT)
 
 
 class Topology(Element):
     """``<topology sockets='1' dies='1' cores='2' threads='1'/>``."""
 
-    sockets: int | None = attribute(UINT)
+    sockets: int | None = attribute(UINT, required=True)
     dies: int | None = attribute(UINT)
-    cores: int | None = attribute(UINT)
-    threads: int | None = attribute(UINT)
+    cores: int | None = attribute(UINT, required=True)
+    threads: int | None = attribute(UINT, required=True)
 
 
 class CpuCache(Element):
     """``<cache level='3' mode='emulate'/>``."""
 
     level: int | None = attribute(UINT)
-    mode: str | None = attribute(choice("emulate", "passthrough", "disable"))
+    mode: str | None = attribute(choice("emulate", "passthrough", "disable"), required=True)
 
 
 class CpuFeature(Element):
@@ -60,4 +60,4 @@ class Cpu(Element):
     cache: CpuCache = group(CpuCache)
     maxphysaddr: MaxPhysAddr = group(MaxPhysAddr)
     features: list[CpuFeature] = children(CpuFeature, "feature")
-    numa: list[Node] = verbatim("numa")
+    numa: Numa | None = child(Numa)

@@ -11,12 +11,27 @@ from virloom.model.domain.clock import Clock
 from virloom.model.domain.cpu import Cpu
 from virloom.model.domain.devices.container import Devices
 from virloom.model.domain.features import Features
+from virloom.model.domain.idmap import Idmap
+from virloom.model.domain.launch_security import Keywrap, LaunchSecurity
+from virloom.model.domain.memory import MaxMemory, MemoryBacking, Memtune
+from virloom.model.domain.numa import NumaCell
 from virloom.model.domain.os import Os
+from virloom.model.domain.perf import Perf
 from virloom.model.domain.pm import Pm
+from virloom.model.domain.qemu_namespace import (
+    QEMU_NAMESPACE,
+    QemuCapabilities,
+    QemuCommandline,
+    QemuDeprecation,
+    QemuOverride,
+)
 from virloom.model.domain.resource import Resource
 from virloom.model.domain.seclabel import Seclabel
+from virloom.model.domain.sysinfo import Sysinfo
+from virloom.model.domain.tuning import Blkiotune, Cputune, Numatune
+from virloom.model.domain.vcpu import DefaultIoThread, IoThreadIds, Vcpu, Vcpus
 from virloom.model.units import KIBIBYTES
-from virloom.xml.element import Element
+from virloom.xml.element import Element, holds
 from virloom.xml.fields import (
     attribute,
     child,
@@ -28,7 +43,7 @@ from virloom.xml.fields import (
     verbatim,
 )
 from virloom.xml.format import FormatFlags
-from virloom.xml.kinds import INT, ON_OFF, STRING, UINT, UUID, choice, option
+from virloom.xml.kinds import INT, ON_OFF, STRING, UINT, UUID, option
 from virloom.xml.node import Node
 
 TYPES = (
@@ -49,23 +64,16 @@ TYPES = (
     "vz",
     "hvf",
 )
-QEMU_NAMESPACE = "http://libvirt.org/schemas/domain/qemu/1.0"
 
 
-class MaxMemory(Element):
-    """``<maxMemory slots='16' unit='KiB'>4194304</maxMemory>``, in KiB."""
-
-    slots: int | None = attribute(UINT)
-    value: int | None = content(KIBIBYTES)
-
-
-class Vcpu(Element):
-    """``<vcpu placement='static' cpuset='0-3' current='1'>2</vcpu>``."""
-
-    placement: str | None = attribute(choice("static", "auto"))
-    cpuset: str | None = attribute(STRING)
-    current: int | None = attribute(UINT)
-    value: int | None = content(UINT)
+#: Prefix by name space.
+NAMESPACES = {
+    QEMU_NAMESPACE: "qemu",
+    "http://libvirt.org/schemas/domain/lxc/1.0": "lxc",
+    "http://libvirt.org/schemas/domain/xen/1.0": "xen",
+    "http://libvirt.org/schemas/domain/bhyve/1.0": "bhyve",
+    "http://libvirt.org/schemas/domain/vmware/1.0": "vmware",
+}
 
 
 class Genid(Element):
@@ -82,10 +90,15 @@ class Domain(DomainElement):
 
     tag = "domain"
     schema_path = "domain"
+    namespaces = NAMESPACES
 
     type: str | None = attribute(option(*TYPES))
     id: int | None = attribute(INT, live=True)
     xmlns_qemu: str | None = attribute(STRING, "xmlns:qemu")
+    xmlns_lxc: str | None = attribute(STRING, "xmlns:lxc")
+    xmlns_xen: str | None = attribute(STRING, "xmlns:xen")
+    xmlns_bhyve: str | None = attribute(STRING, "xmlns:bhyve")
+    xmlns_vmware: str | None = attribute(STRING, "xmlns:vmware")
     name: str = leaf(STRING, default="")
     uuid: str | None = leaf(UUID)
     genid: Genid | None = child(Genid)
@@ -96,22 +109,22 @@ class Domain(DomainElement):
     memory: int = leaf(KIBIBYTES, default=0, beside={"dumpCore": ("memory_dump_core", ON_OFF)})
     memory_dump_core: bool | None = None
     current_memory: int | None = leaf(KIBIBYTES, "currentMemory")
-    blkiotune: list[Node] = verbatim("blkiotune")
-    memtune: list[Node] = verbatim("memtune")
-    memory_backing: list[Node] = verbatim("memoryBacking")
+    blkiotune: Blkiotune = group(Blkiotune)
+    memtune: Memtune = group(Memtune)
+    memory_backing: MemoryBacking = group(MemoryBacking, "memoryBacking")
     vcpu: Vcpu = group(Vcpu)
-    vcpus: list[Node] = verbatim("vcpus")
-    iothreads: list[Node] = verbatim("iothreads")
-    iothreadids: list[Node] = verbatim("iothreadids")
-    defaultiothread: list[Node] = verbatim("defaultiothread")
-    cputune: list[Node] = verbatim("cputune")
-    numatune: list[Node] = verbatim("numatune")
-    resource: Resource = group(Resource)
-    sysinfo: list[Node] = verbatim("sysinfo")
-    bootloader: list[Node] = verbatim("bootloader")
-    bootloader_args: list[Node] = verbatim("bootloader_args")
+    vcpus: Vcpus | None = child(Vcpus)
+    iothreads: int | None = leaf(UINT)
+    iothreadids: IoThreadIds = group(IoThreadIds)
+    defaultiothread: DefaultIoThread = group(DefaultIoThread)
+    cputune: Cputune = group(Cputune)
+    numatune: Numatune = group(Numatune)
+    resource: Resource | None = child(Resource)
+    sysinfos: list[Sysinfo] = children(Sysinfo, "sysinfo")
+    bootloader: str | None = leaf(STRING)
+    bootloader_args: str | None = leaf(STRING)
     os: Os = group(Os)
-    idmap: list[Node] = verbatim("idmap")
+    idmap: Idmap = group(Idmap)
     features: Features = group(Features)
     cpu: Cpu | None = child(Cpu)
     clock: Clock = group(Clock)
@@ -129,15 +142,25 @@ class Domain(DomainElement):
     )
     on_lockfailure: str | None = leaf(option("poweroff", "restart", "pause", "ignore"))
     pm: Pm = group(Pm)
-    perf: list[Node] = verbatim("perf")
+    perf: Perf = group(Perf)
     devices: Devices = group(Devices)
     seclabels: list[Seclabel] = children(Seclabel, "seclabel")
-    qemu_commandline: list[Node] = verbatim("qemu:commandline")
-    qemu_capabilities: list[Node] = verbatim("qemu:capabilities")
-    qemu_override: list[Node] = verbatim("qemu:override")
-    qemu_deprecation: list[Node] = verbatim("qemu:deprecation")
-    keywrap: list[Node] = verbatim("keywrap")
-    launch_security: list[Node] = verbatim("launchSecurity")
+    qemu_commandline: QemuCommandline = group(QemuCommandline, "qemu:commandline")
+    qemu_capabilities: QemuCapabilities = group(QemuCapabilities, "qemu:capabilities")
+    qemu_override: QemuOverride = group(QemuOverride, "qemu:override")
+    qemu_deprecation: QemuDeprecation = group(QemuDeprecation, "qemu:deprecation")
+    lxc_namespace: list[Node] = verbatim("lxc:namespace")
+    xen_commandline: list[Node] = verbatim("xen:commandline")
+    bhyve_commandline: list[Node] = verbatim("bhyve:commandline")
+    vmware_datacenterpath: list[Node] = verbatim("vmware:datacenterpath")
+    keywrap: Keywrap = group(Keywrap)
+    launch_security: LaunchSecurity | None = child(LaunchSecurity, "launchSecurity")
+
+    @property
+    def numa_cells(self) -> list[NumaCell]:
+        """The guest's own nodes; none for a guest without."""
+        numa = self.cpu.numa if self.cpu is not None else None
+        return numa.cells if numa is not None else []
 
     def complete(self) -> None:
         """A guest has a name and a type.
@@ -157,18 +180,19 @@ class Domain(DomainElement):
         return flags if running else flags | FormatFlags.INACTIVE
 
     def adapted(self, flags: FormatFlags) -> Self:
-        """The name space only where it is used; for another host, no label that this one gave."""
+        """The name spaces that are used; for another host, no label that this one gave."""
         changes: dict[str, object] = {}
-        if self.xmlns_qemu is not None and not self._uses_qemu_namespace():
-            changes["xmlns_qemu"] = None
+        for space, prefix in NAMESPACES.items():
+            name, wanted = f"xmlns_{prefix}", space if self._uses(prefix) else None
+            if self.__dict__.get(name) != wanted:
+                changes[name] = wanted
         if flags & FormatFlags.MIGRATABLE and self.seclabels:
             changes["seclabels"] = [label for label in self.seclabels if not label.given_here]
         return self.beside(**changes) if changes else self
 
-    def _uses_qemu_namespace(self) -> bool:
-        return bool(
-            self.qemu_commandline
-            or self.qemu_capabilities
-            or self.qemu_override
-            or self.qemu_deprecation
+    def _uses(self, prefix: str) -> bool:
+        return any(
+            holds(self.__dict__.get(field.python))
+            for field in self._child_order
+            if field.name.startswith(f"{prefix}:")
         )

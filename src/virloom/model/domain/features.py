@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from virloom.model.domain.container_capabilities import Capabilities
+from virloom.model.domain.hyperv import Hyperv, Kvm
 from virloom.model.units import KIBIBYTES, PRETTY_BYTES
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, child, flag, group, leaf, verbatim
+from virloom.xml.fields import attribute, child, flag, group, leaf
 from virloom.xml.kinds import ON_OFF, choice
-from virloom.xml.node import Node
 
 
 class Switch(Element):
@@ -16,10 +17,22 @@ class Switch(Element):
     state: bool | None = attribute(ON_OFF)
 
 
+class RequiredSwitch(Element):
+    """``<htm state='on'/>``."""
+
+    state: bool | None = attribute(ON_OFF, required=True)
+
+
 class Apic(Element):
     """``<apic eoi='on'/>``."""
 
     eoi: bool | None = attribute(ON_OFF)
+
+
+class Gic(Element):
+    """``<gic version='3'/>``: the interrupt controller of ARM."""
+
+    version: str | None = attribute(choice("host", "2", "3"))
 
 
 class Smm(Element):
@@ -35,10 +48,46 @@ class Ioapic(Element):
     driver: str | None = attribute(choice("kvm", "qemu"))
 
 
+class Hpt(Element):
+    """``<hpt resizing='required'><maxpagesize>…``: the page table of pSeries; KiB."""
+
+    resizing: str | None = attribute(choice("enabled", "disabled", "required"))
+    maxpagesize: int | None = leaf(KIBIBYTES)
+
+
 class Msrs(Element):
     """``<msrs unknown='ignore'/>``."""
 
-    unknown: str | None = attribute(choice("ignore", "fault"))
+    unknown: str | None = attribute(choice("ignore", "fault"), required=True)
+
+
+class Mitigation(Element):
+    """``<cfpc value='workaround'/>`` of pSeries."""
+
+    value: str | None = attribute(choice("broken", "workaround", "fixed"), required=True)
+
+
+class BranchMitigation(Element):
+    """``<ibs value='fixed-na'/>`` of pSeries."""
+
+    value: str | None = attribute(
+        choice("broken", "workaround", "fixed-ibs", "fixed-ccd", "fixed-na"), required=True
+    )
+
+
+class XenPassthrough(Switch):
+    """``<passthrough state='on' mode='sync_pt'/>``."""
+
+    mode: str | None = attribute(choice("default", "sync_pt", "share_pt"))
+
+
+class Xen(Element):
+    """``<xen>``."""
+
+    closed = "no feature of Xen that we know"
+    empty = "lines"
+    e820_host: Switch | None = child(Switch)
+    passthrough: XenPassthrough | None = child(XenPassthrough)
 
 
 class Tcg(Element):
@@ -50,29 +99,30 @@ class Tcg(Element):
 class Features(Element):
     """``<features>``."""
 
+    closed = "no feature that we know"
     acpi: bool = flag()
     apic: Apic | None = child(Apic)
     pae: bool = flag()
     hap: Switch | None = child(Switch)
-    viridian: list[Node] = verbatim("viridian")
+    viridian: bool = flag()
     privnet: bool = flag()
-    hyperv: list[Node] = verbatim("hyperv")
-    kvm: list[Node] = verbatim("kvm")
+    hyperv: Hyperv | None = child(Hyperv)
+    kvm: Kvm | None = child(Kvm)
     pvspinlock: Switch | None = child(Switch)
-    capabilities: list[Node] = verbatim("capabilities")
+    capabilities: Capabilities = group(Capabilities)
     pmu: Switch | None = child(Switch)
     vmport: Switch | None = child(Switch)
-    gic: list[Node] = verbatim("gic")
+    gic: Gic | None = child(Gic)
     smm: Smm | None = child(Smm)
     ioapic: Ioapic | None = child(Ioapic)
-    hpt: list[Node] = verbatim("hpt")
+    hpt: Hpt | None = child(Hpt)
     vmcoreinfo: Switch | None = child(Switch)
-    htm: list[Node] = verbatim("htm")
-    nested_hv: list[Node] = verbatim("nested-hv")
+    htm: RequiredSwitch | None = child(RequiredSwitch)
+    nested_hv: RequiredSwitch | None = child(RequiredSwitch, "nested-hv")
     msrs: Msrs | None = child(Msrs)
-    ccf_assist: list[Node] = verbatim("ccf-assist")
-    xen: list[Node] = verbatim("xen")
-    cfpc: list[Node] = verbatim("cfpc")
-    sbbc: list[Node] = verbatim("sbbc")
-    ibs: list[Node] = verbatim("ibs")
+    ccf_assist: RequiredSwitch | None = child(RequiredSwitch, "ccf-assist")
+    xen: Xen | None = child(Xen)
+    cfpc: Mitigation | None = child(Mitigation)
+    sbbc: Mitigation | None = child(Mitigation)
+    ibs: BranchMitigation | None = child(BranchMitigation)
     tcg: Tcg = group(Tcg)

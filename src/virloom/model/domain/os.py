@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+from virloom.model.domain.devices.disk import DiskSource
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, children, content, group, leaf, leaves, verbatim
+from virloom.xml.fields import attribute, child, children, content, group, leaf, leaves
 from virloom.xml.kinds import INT, STRING, UINT, YES_NO, choice, option
-from virloom.xml.node import Node
 
 
 class OsType(Element):
@@ -44,9 +44,31 @@ class Nvram(Element):
     """``<nvram template='PATH'>PATH</nvram>``: the variables of the firmware."""
 
     template: str | None = attribute(STRING)
+    type: str | None = attribute(
+        choice("block", "file", "dir", "network", "volume", "nvme", "vhostuser")
+    )
+    value: str | None = content(STRING)
+    source: DiskSource | None = child(DiskSource)
+
+
+class InitEnvironment(Element):
+    """``<initenv name='X'>y</initenv>`` of a container."""
+
+    name: str | None = attribute(STRING)
+    value: str | None = content(STRING)
+
+
+class AcpiTable(Element):
+    """``<table type='slic'>PATH</table>``."""
+
     type: str | None = attribute(STRING)
     value: str | None = content(STRING)
-    sources: list[Node] = verbatim("source")
+
+
+class OsAcpi(Element):
+    """``<acpi>``: tables that the guest finds besides the machine's own."""
+
+    tables: list[AcpiTable] = children(AcpiTable, "table")
 
 
 class BootDevice(Element):
@@ -83,7 +105,7 @@ class Os(Element):
     firmware_features: Firmware = group(Firmware, "firmware")
     init: str | None = leaf(STRING)
     initargs: list[str] = leaves(STRING, "initarg")
-    initenvs: list[Node] = verbatim("initenv")
+    initenvs: list[InitEnvironment] = children(InitEnvironment, "initenv")
     initdir: str | None = leaf(STRING)
     inituser: str | None = leaf(STRING)
     initgroup: str | None = leaf(STRING)
@@ -94,7 +116,7 @@ class Os(Element):
     cmdline: str | None = leaf(STRING)
     dtb: str | None = leaf(STRING)
     root: str | None = leaf(STRING)
-    acpi: list[Node] = verbatim("acpi")
+    acpi: OsAcpi = group(OsAcpi)
     boots: list[BootDevice] = children(BootDevice, "boot")
     bootmenu: BootMenu = group(BootMenu)
     bios: Bios = group(Bios)

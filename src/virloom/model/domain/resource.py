@@ -4,13 +4,18 @@
 from __future__ import annotations
 
 from virloom.xml.element import Element
-from virloom.xml.fields import leaf, verbatim
+from virloom.xml.fields import attribute, group, leaf
 from virloom.xml.kinds import STRING
-from virloom.xml.node import Node
+
+
+class FibreChannel(Element):
+    """``<fibrechannel appid='userProvidedID'/>``."""
+
+    appid: str | None = attribute(STRING)
 
 
 class Resource(Element):
     """``<resource><partition>/machine</partition></resource>``."""
 
     partition: str | None = leaf(STRING)
-    fibrechannel: list[Node] = verbatim("fibrechannel")
+    fibrechannel: FibreChannel = group(FibreChannel)

@@ -29,7 +29,7 @@ def nvram_path(dom: Domain) -> str | None:
         ConfigUnsupported: They are not in a local file.
     """
     nvram = dom.os.nvram
-    if nvram.type is not None or nvram.sources:
+    if nvram.type is not None:
         raise ConfigUnsupported(f"NVRAM of type '{nvram.type}' is not supported yet; known: file")
     return nvram.value or None
 

@@ -18,8 +18,13 @@ from virloom.drivers.qemu.defaults.controllers import (
 from virloom.drivers.qemu.defaults.cpu import fill_cpu
 from virloom.drivers.qemu.defaults.devices import add_basic_devices, fill_devices
 from virloom.drivers.qemu.defaults.disks import fill_disks, sort_disks
+from virloom.drivers.qemu.defaults.features import fill_features
 from virloom.drivers.qemu.defaults.guest import fill_boot, fill_guest, fill_machine
+from virloom.drivers.qemu.defaults.identity import fill_identity
 from virloom.drivers.qemu.defaults.interfaces import fill_interfaces
+from virloom.drivers.qemu.defaults.numa import fill_numa
+from virloom.drivers.qemu.defaults.threads import fill_iothreads, fill_vcpus
+from virloom.drivers.qemu.defaults.tuning import fill_tuning
 from virloom.model.domain import Domain
 
 __all__ = ["fill_defaults"]
@@ -37,7 +42,13 @@ def fill_defaults(dom: Domain, caps: BinaryCaps) -> None:
         XmlError: The document contradicts itself.
     """
     fill_machine(dom, caps)
+    fill_numa(dom)
     fill_guest(dom)
+    fill_vcpus(dom)
+    fill_iothreads(dom)
+    fill_tuning(dom)
+    fill_features(dom.features)
+    fill_identity(dom)
     sort_disks(dom)
     fill_boot(dom)
     if any(hostdev.type == "scsi" for hostdev in dom.devices.hostdevs):

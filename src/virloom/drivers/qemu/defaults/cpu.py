@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
-from virloom.model.domain import Cpu, Domain
+from virloom.model.domain import Cpu, CpuModel, Domain
 
 #: How QEMU's types of CPU end, where not with the name of the architecture.
 _CPU_SUFFIXES = {"aarch64": "arm", "ppc64": "powerpc64", "riscv64": "riscv", "riscv32": "riscv"}
@@ -26,6 +26,10 @@ def fill_cpu(dom: Domain, caps: BinaryCaps) -> None:
             cpu.match = "exact"
         if cpu.model.fallback is None:
             cpu.model.fallback = "allow"
+    elif cpu.mode == "host-passthrough" or cpu.model.value is None:
+        cpu.model = CpuModel()
+    elif cpu.model.fallback is None:
+        cpu.model.fallback = "allow"
     for feature in cpu.features:
         if feature.policy is None:
             feature.policy = "require"

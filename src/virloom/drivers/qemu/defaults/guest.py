@@ -8,7 +8,7 @@ import os
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
-from virloom.model.domain import BootDevice, Domain
+from virloom.model.domain import BootDevice, Clock, Domain
 
 #: libvirt's name of an architecture that QEMU calls otherwise.
 _LIBVIRT_ARCHITECTURES = {"i386": "i686"}
@@ -58,14 +58,34 @@ def fill_guest(dom: Domain) -> None:
         vcpu.placement = "static"
     if vcpu.current == vcpu.value:
         vcpu.current = None
-    if dom.clock.offset is None:
-        dom.clock.offset = "utc"
-    if dom.clock.offset == "variable":
-        dom.clock.adjustment = dom.clock.adjustment or "0"
-        dom.clock.basis = dom.clock.basis or "utc"
+    _fill_clock(dom.clock)
     dom.on_poweroff = dom.on_poweroff or "destroy"
     dom.on_reboot = dom.on_reboot or "restart"
     dom.on_crash = dom.on_crash or "destroy"
+
+
+def _fill_clock(clock: Clock) -> None:
+    clock.offset = clock.offset or "utc"
+    if clock.offset in ("utc", "localtime") and clock.adjustment not in (None, "reset"):
+        clock.basis, clock.offset = clock.offset, "variable"
+    elif clock.offset == "variable":
+        clock.adjustment = _number(clock.adjustment)
+        clock.basis = clock.basis or "utc"
+    elif clock.offset not in ("utc", "localtime"):
+        clock.adjustment = None
+    for timer in clock.timers:
+        timer.frequency = timer.frequency or None
+        catchup = timer.catchup
+        for name in ("threshold", "slew", "limit"):
+            setattr(catchup, name, getattr(catchup, name) or None)
+
+
+def _number(text: str | None) -> str:
+    """What is no number counts as 0."""
+    try:
+        return str(int(text or "0"))
+    except ValueError:
+        return "0"
 
 
 def fill_boot(dom: Domain) -> None:

@@ -25,19 +25,27 @@ from virloom.drivers.qemu.validate.devices import (
     names_a_card,
 )
 from virloom.drivers.qemu.validate.disks import check_disks, check_given_disks
+from virloom.drivers.qemu.validate.features import check_features, check_given_features
 from virloom.drivers.qemu.validate.graphics import check_graphics, check_graphics_start
 from virloom.drivers.qemu.validate.guest import check_given_guest, check_guest
 from virloom.drivers.qemu.validate.hostdevs import check_given_hostdevs, check_hostdevs
+from virloom.drivers.qemu.validate.identity import check_given_identity, check_identity
+from virloom.drivers.qemu.validate.memory import check_given_memory, check_memory
 from virloom.drivers.qemu.validate.memory_devices import (
     check_given_memory_devices,
     check_memory_devices,
 )
+from virloom.drivers.qemu.validate.numa import check_given_numa
 from virloom.drivers.qemu.validate.processor import (
     check_cpu,
     check_cpu_start,
     check_given_cpu,
     names_a_model,
 )
+from virloom.drivers.qemu.validate.qemu_namespace import check_given_qemu_namespace
+from virloom.drivers.qemu.validate.resctrl import check_given_resctrl, check_resctrl
+from virloom.drivers.qemu.validate.threads import check_given_threads, check_threads
+from virloom.drivers.qemu.validate.tuning import check_given_tuning
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
 from virloom.model.domain import Domain, unmodelled
@@ -52,7 +60,15 @@ def validate_document(dom: Domain) -> None:
         VirloomError: With libvirt's code for the mistake.
     """
     check_given_guest(dom)
+    check_given_memory(dom)
+    check_given_threads(dom)
+    check_given_tuning(dom)
+    check_given_resctrl(dom)
+    check_given_features(dom)
     check_given_cpu(dom)
+    check_given_numa(dom)
+    check_given_identity(dom)
+    check_given_qemu_namespace(dom)
     check_given_disks(dom)
     check_given_controllers(dom)
     check_given_chardevs(dom)
@@ -70,7 +86,12 @@ def validate(dom: Domain, caps: BinaryCaps) -> None:
     """
     check_guest(dom, caps)
     check_board(dom, caps)
+    check_memory(dom)
+    check_threads(dom)
+    check_resctrl(dom)
+    check_features(dom)
     check_cpu(dom, caps)
+    check_identity(dom)
     check_disks(dom)
     check_controllers(dom)
     check_chardevs(dom)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from virloom.drivers.qemu.devices.targets import disk_index
+from virloom.drivers.qemu.iothreads import iothread_ids
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, NoSource, NoTarget, XmlError
 from virloom.model.domain import Disk, Domain
@@ -68,7 +69,7 @@ def check_disks(dom: Domain) -> None:
         _bus(disk)
         _serial(disk)
         iothread = disk.driver.iothread
-        if iothread is not None and not dom.iothreads and not dom.iothreadids:
+        if iothread is not None and iothread not in iothread_ids(dom):
             raise ConfigUnsupported(
                 f"disk '{disk.target.dev}' wants iothread {iothread}, and the domain has none",
                 domain=ErrorDomain.QEMU,

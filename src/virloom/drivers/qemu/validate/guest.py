@@ -7,17 +7,16 @@ from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.drivers.qemu.capabilities.document import SERVED
 from virloom.drivers.qemu.devices.address_chipset import is_q35
 from virloom.drivers.qemu.devices.boards import is_x86
+from virloom.drivers.qemu.validate.timers import check_given_clock, check_timers
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, XmlDetail, XmlError
 from virloom.model.domain import Domain
 
 _TYPES = ("qemu", "kvm")
-_TICK_POLICIES = {
-    "rtc": (None, "delay", "catchup"),
-    "pit": (None, "delay", "discard", "catchup"),
-}
 # Where vCPUs are numbered in eight bits unless an IOMMU remaps interrupts.
 _MOST_VCPUS = 255
+_LONGEST_TIMEOUT = 65535
+_VARIABLES = (None, "file", "block", "network")
 
 
 def check_given_guest(dom: Domain) -> None:
@@ -33,20 +32,24 @@ def check_given_guest(dom: Domain) -> None:
             domain=ErrorDomain.QEMU,
             remedy="qemu emulates, kvm uses the processor",
         )
+    if not dom.os.type.value:
+        raise XmlError("<os> has no type", domain=ErrorDomain.DOMAIN, remedy="<type>hvm</type>")
     if dom.os.type.arch is not None and dom.os.type.arch not in SERVED:
         raise ConfigUnsupported(
             f"architecture '{dom.os.type.arch}' is not supported",
             domain=ErrorDomain.DOMAIN,
             remedy=f"there are {', '.join(SERVED)}",
         )
-    if not dom.memory:
+    if not dom.memory and not dom.numa_cells:
         raise XmlError(
             f"domain '{dom.name}' has no memory",
             domain=ErrorDomain.DOMAIN,
             remedy="<memory unit='MiB'>512</memory>",
         )
     _given_vcpus(dom)
+    check_given_clock(dom.clock)
     _firmware(dom)
+    _os_parts(dom)
     _boot_order(dom)
 
 
@@ -81,12 +84,37 @@ def _firmware(dom: Domain) -> None:
             wrong = "a firmware that is chosen by itself cannot have a template of variables"
     elif features:
         wrong = "features of firmware are for one that is chosen by itself"
-    elif not loader.value and (loader.type or loader.readonly is not None or nvram.value):
+    elif not loader.value and (
+        loader.type or loader.readonly is not None or nvram.value or nvram.source
+    ):
         wrong = "the loader has no path, and firmware='efi' is not asked for"
     elif loader.stateless and nvram.value:
         wrong = "a stateless loader has no variables"
     if wrong:
         raise XmlDetail(f"<os> of domain '{dom.name}': {wrong}", domain=ErrorDomain.DOMAIN)
+
+
+def _os_parts(dom: Domain) -> None:
+    """ACPI tables, times of the boot, and where variables are kept."""
+    os = dom.os
+    if len(os.acpi.tables) > 1:
+        raise XmlError("there can be one ACPI table only", domain=ErrorDomain.DOMAIN)
+    for table in os.acpi.tables:
+        if table.type != "slic":
+            raise XmlError(
+                f"ACPI table of type '{table.type}'; there is slic", domain=ErrorDomain.DOMAIN
+            )
+    for name, value, least in (
+        ("timeout of <bootmenu>", os.bootmenu.timeout, 0),
+        ("rebootTimeout of <bios>", os.bios.reboot_timeout, -1),
+    ):
+        if value is not None and not least <= value <= _LONGEST_TIMEOUT:
+            raise ConfigUnsupported(
+                f"{name} is {value}, not from {least} to {_LONGEST_TIMEOUT}",
+                domain=ErrorDomain.DOMAIN,
+            )
+    if os.nvram.type is not None and os.nvram.source is None:
+        raise InternalError(f"<nvram> of type '{os.nvram.type}' has no source")
 
 
 def _boot_order(dom: Domain) -> None:
@@ -132,9 +160,13 @@ def check_guest(dom: Domain, caps: BinaryCaps) -> None:
             f"{_MOST_VCPUS} are the most",
             domain=ErrorDomain.QEMU,
         )
+    if dom.os.nvram.type not in _VARIABLES:
+        raise ConfigUnsupported(
+            f"firmware variables cannot be of type '{dom.os.nvram.type}'", domain=ErrorDomain.QEMU
+        )
     _secure_boot(dom)
     check_actions(dom)
-    _timers(dom)
+    check_timers(dom)
     if dom.os.bios.useserial and not dom.devices.serials:
         raise XmlError("the BIOS cannot use a serial port: there is none", domain=ErrorDomain.QEMU)
 
@@ -167,14 +199,3 @@ def check_actions(dom: Domain) -> None:
         wrong = "on_poweroff 'restart' does not go with on_reboot 'destroy'"
     if wrong:
         raise ConfigUnsupported(wrong, domain=ErrorDomain.QEMU)
-
-
-def _timers(dom: Domain) -> None:
-    for timer in dom.clock.timers:
-        allowed = _TICK_POLICIES.get(timer.name or "")
-        if allowed is not None and timer.tickpolicy not in allowed:
-            raise ConfigUnsupported(
-                f"timer '{timer.name}' has no tick policy '{timer.tickpolicy}'; it has "
-                f"{', '.join(filter(None, allowed))}",
-                domain=ErrorDomain.QEMU,
-            )

@@ -6,9 +6,12 @@ from __future__ import annotations
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps, Parts
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, XmlError
-from virloom.model.domain import Domain
+from virloom.model.domain import Cpu, Domain
 
 # Every QEMU for x86 has these, so a start need not ask for the list of all models.
+_VENDOR_LENGTH = 12
+_EMULATED_CACHE = 3
+_LIKE_THE_HOST = ("host-passthrough", "maximum")
 _ALWAYS_THERE = frozenset({"qemu64", "qemu32", "kvm64", "kvm32", "max", "base"})
 
 
@@ -21,6 +24,7 @@ def check_given_cpu(dom: Domain) -> None:
     for name in ("sockets", "dies", "cores", "threads"):
         if getattr(topology, name) == 0:
             raise XmlError(f"CPU topology: {name} cannot be 0", domain=ErrorDomain.XML)
+    _given_model(cpu)
     seen: set[str] = set()
     for feature in cpu.features:
         if not feature.name:
@@ -30,11 +34,35 @@ def check_given_cpu(dom: Domain) -> None:
         seen.add(feature.name)
 
 
+def _given_model(cpu: Cpu) -> None:
+    vendor = cpu.model.vendor_id
+    wrong = ""
+    if vendor is not None and len(vendor) != _VENDOR_LENGTH:
+        wrong = f"vendor_id '{vendor[:80]}' has not {_VENDOR_LENGTH} characters"
+    elif vendor is not None and "," in vendor:
+        wrong = f"vendor_id '{vendor}' has a comma"
+    elif cpu.mode in (None, "custom") and cpu.model.value is None:
+        if cpu.vendor is not None:
+            wrong = "a vendor without a model"
+        elif cpu.features:
+            wrong = "features without a model"
+    if wrong:
+        raise XmlError(f"<cpu>: {wrong}", domain=ErrorDomain.CPU)
+    if cpu.migratable is not None and cpu.mode not in _LIKE_THE_HOST:
+        raise ConfigUnsupported(
+            f"'migratable' is not for CPU mode '{cpu.mode or 'custom'}', but for "
+            f"{' and '.join(_LIKE_THE_HOST)}",
+            domain=ErrorDomain.CPU,
+        )
+
+
 def check_cpu(dom: Domain, caps: BinaryCaps) -> None:
     """That the topology has as many processors as the guest."""
     cpu = dom.cpu
     if cpu is None:
         return
+    _check_cache(cpu)
+    _check_width(cpu)
     shape = cpu.topology
     if shape.sockets is None and shape.cores is None and shape.threads is None:
         return
@@ -43,6 +71,32 @@ def check_cpu(dom: Domain, caps: BinaryCaps) -> None:
         raise ConfigUnsupported(
             f"the CPU topology has {count} processors, and the guest {dom.vcpu.value} vCPUs",
             domain=ErrorDomain.QEMU,
+        )
+
+
+def _check_cache(cpu: Cpu) -> None:
+    cache = cpu.cache
+    wrong = ""
+    if cache.mode == "emulate" and cache.level != _EMULATED_CACHE:
+        wrong = f"is for level {_EMULATED_CACHE}"
+    elif cache.mode == "passthrough" and cpu.mode not in _LIKE_THE_HOST:
+        wrong = f"is for CPU modes {' and '.join(_LIKE_THE_HOST)}"
+    elif cache.mode in ("passthrough", "disable") and cache.level is not None:
+        wrong = "has no level"
+    if wrong:
+        raise ConfigUnsupported(f"CPU cache mode '{cache.mode}' {wrong}", domain=ErrorDomain.QEMU)
+
+
+def _check_width(cpu: Cpu) -> None:
+    width = cpu.maxphysaddr
+    wrong = ""
+    if width.mode == "emulate" and width.bits is None:
+        wrong = "needs bits"
+    elif width.mode == "passthrough" and width.bits is not None:
+        wrong = "has no bits"
+    if wrong:
+        raise ConfigUnsupported(
+            f"<maxphysaddr mode='{width.mode}'> {wrong}", domain=ErrorDomain.QEMU
         )
 
 
