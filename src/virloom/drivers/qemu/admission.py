@@ -15,6 +15,12 @@ from virloom.drivers.qemu.definition import prepare_definition
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.firmware import nvram_path
 from virloom.drivers.qemu.persistent import Definition, write_definition
+from virloom.drivers.qemu.process.tpm import (
+    emulated_tpm,
+    keeps_state,
+    remove_state,
+    state_directory,
+)
 from virloom.drivers.runtime.store import check_name
 from virloom.enums.domain import (
     DomainEventDefinedDetailType,
@@ -149,6 +155,7 @@ def remove_definition(driver: QemuDriver, guest: Guest, flags: int) -> None:
     if guest.definition is None:
         raise OperationInvalid("cannot undefine transient domain", domain=ErrorDomain.QEMU)
     _settle_nvram(driver, guest.definition, flags)
+    _settle_tpm(driver, guest, guest.definition, flags)
     driver.store.delete(guest.name)
     guest.definition = None
     if guest.running is not None:
@@ -169,6 +176,18 @@ def _variables(driver: QemuDriver, model: Domain) -> str | None:
     if path is None and model.os.firmware == "efi":
         path = nvram_path(model, driver.directories)
     return path
+
+
+def _settle_tpm(driver: QemuDriver, guest: Guest, definition: Definition, flags: int) -> None:
+    """The state of the TPM goes with the definition, or with the run that still uses it."""
+    path = state_directory(driver, guest.uuid_text)
+    if not path.exists() or keeps_state(emulated_tpm(definition.model), flags):
+        return
+    if guest.running is not None:
+        resource = {"kind": "directory", "path": str(path), "root": str(path.parent)}
+        guest.running.record.resources.append(resource)
+        return
+    remove_state(path)
 
 
 def _settle_nvram(driver: QemuDriver, definition: Definition, flags: int) -> None:

@@ -33,6 +33,12 @@ from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.qemu.process.running import START_FAILED, RunningGuest
 from virloom.drivers.qemu.process.steps import reached
 from virloom.drivers.qemu.process.supervise import Supervisor
+from virloom.drivers.qemu.process.tpm import (
+    emulated_tpm,
+    outlives,
+    start_tpm,
+    state_directory,
+)
 from virloom.drivers.qemu.validate import validate_start
 from virloom.endpoint.identity import Identity
 from virloom.enums.domain import (
@@ -117,7 +123,7 @@ class Launch:
             assign_aliases(self._model)
             live.prepare(self._model, str(self._directory), self._driver.config)
             with ExitStack() as opened:
-                command = self._prepare(opened, caps)
+                command = await self._prepare(opened, caps)
                 await self._spawn(command, opened)
             return await self._bring_up(await self._connect(command))
         except BaseException as exc:
@@ -154,7 +160,7 @@ class Launch:
 
     # -- before there is a process -------------------------------------------------------------
 
-    def _prepare(self, opened: ExitStack, caps: BinaryCaps) -> CommandLine:
+    async def _prepare(self, opened: ExitStack, caps: BinaryCaps) -> CommandLine:
         """Makes what QEMU will find; *opened* holds our copies of its descriptors."""
         record = self._record
         lock = live_path(str(record.path))
@@ -181,6 +187,7 @@ class Launch:
         directory = opened.enter_context(Directory(self._directory))
         listener = opened.enter_context(directory.listen_unix(record.monitor))
         reached("monitor-listening")
+        tpm_socket = await start_tpm(self._driver, self._model, opened)
         self._choose_ports()
         context = BuildContext(
             guest_name=self._guest.name,
@@ -192,6 +199,7 @@ class Launch:
             chains=chains,
             seccomp=self._driver.config.seccomp_sandbox != 0,
             now=time.time(),
+            tpm_socket=tpm_socket,
         )
         self._pass_fds = [
             live_fd,
@@ -199,6 +207,7 @@ class Launch:
             listener.fileno(),
             *files.values(),
             *context.sockets.values(),
+            *([tpm_socket] if tpm_socket is not None else []),
         ]
         command = build(self._model, caps, context)
         live.show_disks(self._model, command.nodes, chains)
@@ -220,7 +229,16 @@ class Launch:
                 for path in map(resources.listening_path, resources.chardevs(self._model))
                 if path is not None
             ),
+            *self._tpm_resources(),
         ]
+
+    def _tpm_resources(self) -> list[dict[str, str]]:
+        """The state of a TPM that nobody wants to keep: that of a guest for one run."""
+        tpm = emulated_tpm(self._model)
+        if tpm is None or self._guest.persistent or outlives(tpm):
+            return []
+        path = state_directory(self._driver, self._guest.uuid_text)
+        return [{"kind": "directory", "path": str(path), "root": str(path.parent)}]
 
     def _take_liveness(self, path: str, opened: ExitStack) -> int:
         try:
