@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import logging
 
+import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports asyncio
+
+# isort: split
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
 from virloom.daemon.service import Service

@@ -12,7 +12,7 @@ the current boot, which do not outlive the loss of power that a sync would prote
 from __future__ import annotations
 
 import json
-import secrets
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,7 +51,7 @@ class GuestRecord:
         self.name = name
         self.uuid = uuid
         self.id = id
-        self.marker = secrets.token_hex(16)
+        self.marker = os.urandom(16).hex()
         self.boot_id = boot_id()
         self.stage: Stage = "intent"
         self.process: ProcessIdentity | None = None
