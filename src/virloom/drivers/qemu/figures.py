@@ -13,6 +13,7 @@ from virloom.drivers.qemu.process.resources import alias_of, image_path
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.enums.domain import DomainMemoryStatTags, DomainStatsTypes
 from virloom.errors import VirloomError
+from virloom.model.domain import Domain
 
 #: A figure: name, libvirt's type of it, value.
 Figure = tuple[str, str, int | str]
@@ -97,17 +98,8 @@ async def ask(running: RunningGuest, wanted: int) -> dict[str, Any]:
 
 def bulk(guest: Guest, wanted: int, answers: dict[str, Any]) -> list[Figure]:
     """The figures of ``virConnectGetAllDomainStats`` for one domain."""
-    groups = (
-        (DomainStatsTypes.STATE, _state),
-        (DomainStatsTypes.CPU_TOTAL, _cpu),
-        (DomainStatsTypes.BALLOON, _balloon),
-        (DomainStatsTypes.VCPU, _vcpu),
-        (DomainStatsTypes.INTERFACE, _interfaces),
-        (DomainStatsTypes.BLOCK, _block),
-        (DomainStatsTypes.DIRTYRATE, _dirty_rate),
-    )
     figures: list[Figure] = []
-    for group, tell in groups:
+    for group, tell in _GROUPS:
         if wanted & group:
             figures += tell(guest, answers)
     return figures
@@ -215,7 +207,9 @@ def _interfaces(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
 
 
 def _block(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
-    disks = guest.model.devices.disks
+    if guest.running is None:
+        return _images_at_rest(guest)
+    disks = guest.running.model.devices.disks
     if not disks:
         return []
     figures: list[Figure] = [("block.count", "uint", len(disks))]
@@ -226,9 +220,6 @@ def _block(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
         path = image_path(disk)
         if path:
             figures.append((f"{prefix}.path", "string", path))
-        if guest.running is None:
-            figures += _image_at_rest(prefix, path, disk.driver.type)
-            continue
         if disk.source.index is not None:
             figures.append((f"{prefix}.backingIndex", "uint", disk.source.index))
         alias = alias_of(disk)
@@ -238,6 +229,30 @@ def _block(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
         for name, value in block_sizes(answers, alias).items():
             figures.append((f"{prefix}.{name}", "ullong", value))
     return figures
+
+
+def _images_at_rest(guest: Guest) -> list[Figure]:
+    """Of a domain that is shut off: its disks are looked for once, their images each time."""
+    if guest.definition is None:
+        return []
+    disks = guest.definition.fact("disks", _named_images)
+    if not disks:
+        return []
+    figures: list[Figure] = [("block.count", "uint", len(disks))]
+    for number, (name, path, image_format) in enumerate(disks):
+        prefix = f"block.{number}"
+        figures.append((f"{prefix}.name", "string", name))
+        if path:
+            figures.append((f"{prefix}.path", "string", path))
+        figures += _image_at_rest(prefix, path, image_format)
+    return figures
+
+
+def _named_images(model: Domain) -> list[tuple[str, str | None, str | None]]:
+    """Target, path and format of each disk."""
+    return [
+        (disk.target.dev or "", image_path(disk), disk.driver.type) for disk in model.devices.disks
+    ]
 
 
 def _image_at_rest(prefix: str, path: str | None, image_format: str | None) -> list[Figure]:
@@ -312,3 +327,15 @@ def block_total(answers: dict[str, Any], wanted: list[str]) -> dict[str, int]:
             for key in total:
                 total[key] += int(stats[key])
     return total
+
+
+#: Plain numbers: a thousand guests are asked for each group, and a member of an enum is slow.
+_GROUPS = (
+    (int(DomainStatsTypes.STATE), _state),
+    (int(DomainStatsTypes.CPU_TOTAL), _cpu),
+    (int(DomainStatsTypes.BALLOON), _balloon),
+    (int(DomainStatsTypes.VCPU), _vcpu),
+    (int(DomainStatsTypes.INTERFACE), _interfaces),
+    (int(DomainStatsTypes.BLOCK), _block),
+    (int(DomainStatsTypes.DIRTYRATE), _dirty_rate),
+)
