@@ -115,7 +115,7 @@ def networks(s: Session, conn: Any) -> None:
     )
     s.step("net port", lambda: net.portLookupByUUIDString(UUID))
     s.step("net create", lambda: conn.networkCreateXML(NETWORK).destroy())
-    s.settle(6)
+    s.settle(7)
     s.step("net deregister", lambda: conn.networkEventDeregisterAny(number))
     s.step("net deregister again", lambda: conn.networkEventDeregisterAny(number))
 
@@ -149,7 +149,7 @@ def pools(s: Session, conn: Any) -> None:
     s.each(vol, "delete XMLDesc")
     s.each(pool, "destroy destroy delete undefine undefine info")
     s.step("pool find", lambda: conn.findStoragePoolSources("logical", None))
-    s.settle(13)
+    s.settle(14)
     s.step("pool deregister", lambda: [conn.storagePoolEventDeregisterAny(n) for n in numbers])
 
 
@@ -227,7 +227,7 @@ def domains(s: Session, conn: Any) -> None:
     s.each(dom, "listAllCheckpoints backupGetXMLDesc abortJob managedSave reboot shutdown state")
     s.each(dom, "destroy undefine undefine XMLDesc")
     s.step("dom undefine", lambda: dom.undefineFlags(1))
-    s.settle(20)
+    s.settle(21)
     s.step("dom deregister", lambda: [conn.domainEventDeregisterAny(n) for n in numbers])
     s.step("dom deregister again", lambda: conn.domainEventDeregisterAny(numbers[0]))
     others(s, conn)
@@ -264,7 +264,7 @@ def real(s: Session, conn: Any, directory: str) -> None:
     s.step("secret usage", lambda: conn.secretLookupByUsage(3, "areas").UUIDString())
     s.each(conn, "listSecrets numOfSecrets listAllSecrets")
     s.each(secret, "undefine undefine value")
-    s.settle(23)
+    s.settle(24)
     s.step("secret deregister", lambda: [conn.secretEventDeregisterAny(n) for n in numbers])
     flt = s.step("filter", lambda: conn.nwfilterDefineXML(FILTER))
     s.each(flt, "name UUIDString XMLDesc")
