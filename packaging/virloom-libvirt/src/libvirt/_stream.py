@@ -144,10 +144,11 @@ class StreamState:
             if self._writing is not None and self._writing.exception() is not None:
                 raise self._writing.exception()
             assert self.end is not None
-            self._writing = asyncio.run_coroutine_threadsafe(
+            writing = self._writing = asyncio.run_coroutine_threadsafe(
                 self.end.write(data), self.handle.portal._loop
             )
-            self._writing.add_done_callback(lambda _: self.tell())
+        # Without the lock: where all is sent already, this calls at once.
+        writing.add_done_callback(lambda _: self.tell())
         return len(data)
 
     def ready(self) -> int:
