@@ -272,7 +272,7 @@ class _Reader:
         if tag != self.cls.tag:
             raise XmlError(
                 f"expecting root element of '{self.cls.tag}', not '{tag[:64]}'",
-                domain=self.cls.error_domain,
+                domain=ErrorDomain.XML,
             )
         self.root = element = self.cls.__new__(self.cls)
         self.stack.append((_ELEMENT, tag, element, None, None))

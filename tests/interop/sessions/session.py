@@ -28,7 +28,7 @@ threading.Thread(target=loop, daemon=True).start()
 def plain(value):
     """What JSON can hold."""
     if isinstance(value, (libvirt.virDomain,)):
-        return f"domain {value.name()} {value.ID()}"
+        return f"domain {value.name()} {'with' if value.ID() > 0 else 'without'} an id"
     if isinstance(value, dict):
         return {str(key): plain(each) for key, each in sorted(value.items())}
     if isinstance(value, (list, tuple)):
@@ -201,8 +201,9 @@ def running(conn, dom, told):
     step("state", dom.state)
     step("go on", dom.resume)
     step("told of going on", lambda: told.await_("lifecycle", "one", [4]))
+    step("running: has an ID", lambda: dom.ID() > 0)
     for name in (
-        "ID", "state", "isActive", "isPersistent", "isUpdated", "maxMemory", "maxVcpus", "jobInfo",
+        "state", "isActive", "isPersistent", "isUpdated", "maxMemory", "maxVcpus", "jobInfo",
         "jobStats", "controlInfo", "diskErrors", "securityLabel", "securityLabelList",
     ):  # fmt: skip
         step(f"running: {name}", getattr(dom, name))

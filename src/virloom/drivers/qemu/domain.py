@@ -97,12 +97,12 @@ class Guest:
             return self.running.model
         raise OperationInvalid(f"domain '{self.name}' has gone", domain=ErrorDomain.QEMU)
 
-    def require_running(self) -> RunningGuest:
+    def require_running(self, domain: ErrorDomain = ErrorDomain.DOMAIN) -> RunningGuest:
         """The process of an active domain.
 
         Raises:
             OperationInvalid: It is shut off.
         """
         if self.running is None:
-            raise OperationInvalid("domain is not running", domain=ErrorDomain.DOMAIN)
+            raise OperationInvalid("domain is not running", domain=domain)
         return self.running

@@ -12,7 +12,7 @@ from virloom.drivers.qemu.monitor.protocol import Event
 from virloom.endpoint.session import Session
 from virloom.enums.error import ErrorDomain
 from virloom.enums.qemu import ConnectDomainQemuMonitorEventRegisterFlags as Flags
-from virloom.errors import InvalidArg
+from virloom.errors import InternalError, InvalidArg
 from virloom.procedures import qemu as p
 from virloom.procedures.types import NonnullDomain
 
@@ -53,13 +53,13 @@ class MonitorEvents:
         """Ends a registration of *session*.
 
         Raises:
-            InvalidArg: The session has no such callback.
+            InternalError: The session has no such callback.
         """
         listener = self._listeners.get(callback_id)
         if listener is None or listener.session is not session:
-            raise InvalidArg(
-                f"no monitor event callback {callback_id} on this connection",
-                domain=ErrorDomain.QEMU,
+            raise InternalError(
+                f"qemu monitor event callback {callback_id} not registered",
+                domain=ErrorDomain.RPC,
             )
         listener.undo()
         del self._listeners[callback_id]

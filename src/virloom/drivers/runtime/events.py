@@ -15,7 +15,7 @@ from typing import Any
 from virloom.endpoint.session import Session
 from virloom.enums.domain import DomainEventID
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InvalidArg, OperationInvalid
+from virloom.errors import InternalError, OperationInvalid
 from virloom.procedures import domain as p
 from virloom.procedures.record import Procedure, Record, Void
 from virloom.procedures.types import NonnullDomain
@@ -105,14 +105,11 @@ class DomainEvents:
         """Registers *session* for an event id, of *dom* only if given; returns the callback id.
 
         Raises:
-            InvalidArg: There is no such event.
+            InternalError: There is no such event.
             OperationInvalid: A legacy client registers for the same event twice.
         """
         if event_id not in _MESSAGES or (legacy and _MESSAGES[event_id][1] is None):
-            raise InvalidArg(
-                f"event id {event_id} is not one of 0 to {max(_MESSAGES)}",
-                domain=ErrorDomain.DOMAIN,
-            )
+            raise _unknown(event_id)
         if legacy and self._legacy(session, event_id) is not None:
             raise OperationInvalid(
                 f"event {event_id} is registered on this connection already",
@@ -131,19 +128,20 @@ class DomainEvents:
         """Ends a registration of *session*.
 
         Raises:
-            InvalidArg: The session has no such callback.
+            InternalError: The session has no such callback.
         """
         registration = self._registrations.get(callback_id)
         if registration is None or registration.session is not session or registration.legacy:
-            raise InvalidArg(
-                f"no domain event callback {callback_id} on this connection",
-                domain=ErrorDomain.DOMAIN,
+            raise InternalError(
+                f"domain event callback {callback_id} not registered", domain=ErrorDomain.RPC
             )
         registration.undo()
         self._drop(callback_id)
 
     def deregister_legacy(self, session: Session, event_id: int) -> None:
         """Ends the registration that an old client made for an event id."""
+        if event_id not in _MESSAGES:
+            raise _unknown(event_id)
         registration = self._legacy(session, event_id)
         if registration is None:
             raise OperationInvalid(
@@ -187,6 +185,10 @@ class DomainEvents:
 
     def _drop(self, callback_id: int) -> None:
         self._registrations.pop(callback_id, None)
+
+
+def _unknown(event_id: int) -> InternalError:
+    return InternalError(f"unsupported event ID {event_id}", domain=ErrorDomain.RPC)
 
 
 def _send(registration: _Registration, dom: NonnullDomain, rest: tuple[Any, ...]) -> None:

@@ -12,7 +12,7 @@ from virloom.drivers.runtime.events import DomainEvents
 from virloom.endpoint.identity import Identity
 from virloom.endpoint.session import Session
 from virloom.enums.domain import DomainEventID
-from virloom.errors import InvalidArg, OperationInvalid
+from virloom.errors import InternalError, OperationInvalid
 from virloom.procedures.types import NonnullDomain
 
 WEB = NonnullDomain("web", b"w" * 16, 1)
@@ -105,14 +105,14 @@ def test_a_callback_belongs_to_its_session() -> None:
     mine, _ = _session()
     other, _ = _session()
     number = events.register(mine, DomainEventID.LIFECYCLE, None)
-    with pytest.raises(InvalidArg):
+    with pytest.raises(InternalError):
         events.deregister(other, number)
     events.deregister(mine, number)
-    with pytest.raises(InvalidArg):
+    with pytest.raises(InternalError):
         events.deregister(mine, number)
 
 
 def test_unknown_events_are_refused() -> None:
     session, _ = _session()
-    with pytest.raises(InvalidArg):
+    with pytest.raises(InternalError):
         DomainEvents().register(session, 99, None)

@@ -163,7 +163,7 @@ def identity(binary: str) -> Identity:
     try:
         status = os.stat(binary)
     except OSError as exc:
-        raise system_failure(f"Cannot use emulator '{binary}'", exc) from exc
+        raise system_failure(f"Cannot check QEMU binary {binary}", exc) from exc
     parts = [_identity(status)]
     for directory in _module_directories():
         try:

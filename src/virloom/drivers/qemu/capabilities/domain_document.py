@@ -105,9 +105,14 @@ def choose(
         InvalidArg, ConfigUnsupported: As :func:`domain_capabilities_xml`.
     """
     own = _ARCH_OF_QEMU.get(caps.arch, caps.arch)
-    if arch is not None and arch != own:
+    wanted = arch or os.uname().machine
+    if wanted == "x86_64" and own == "i686":
         raise InvalidArg(
-            f"architecture from emulator '{own}' doesn't match given architecture '{arch}'",
+            f"Emulator '{caps.path}' does not support arch '{wanted}'", domain=ErrorDomain.QEMU
+        )
+    if wanted != own:
+        raise InvalidArg(
+            f"architecture from emulator '{own}' doesn't match given architecture '{wanted}'",
             domain=ErrorDomain.QEMU,
         )
     if own not in SERVED:

@@ -7,7 +7,7 @@ import os
 
 from virloom.drivers.qemu.capabilities.emulator import find_emulator
 from virloom.drivers.qemu.driver import QemuDriver
-from virloom.drivers.qemu.handlers.lifecycle import check_flags
+from virloom.drivers.qemu.handlers.arguments import check_flags
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidArg

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from virloom.drivers.qemu.driver import QemuDriver
-from virloom.drivers.qemu.handlers.lifecycle import check_flags
+from virloom.drivers.qemu.handlers.arguments import check_flags
 from virloom.drivers.qemu.monitor.client import QmpError
 from virloom.drivers.qemu.monitor.commands.display import screenshot
 from virloom.drivers.qemu.monitor.commands.input import send_key

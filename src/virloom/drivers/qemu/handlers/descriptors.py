@@ -10,7 +10,7 @@ from typing import Literal
 
 from virloom.drivers.qemu.associated import FdGroup
 from virloom.drivers.qemu.driver import QemuDriver
-from virloom.drivers.qemu.handlers.lifecycle import check_flags
+from virloom.drivers.qemu.handlers.arguments import check_flags, senseless
 from virloom.drivers.qemu.monitor.commands.display import add_client
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.runtime.jobs import Job
@@ -31,10 +31,10 @@ class Descriptors:
 
     @serves(p.DOMAIN_OPEN_GRAPHICS)
     async def open_graphics(self, call: Call, args: p.DomainOpenGraphicsArgs) -> None:
-        check_flags(call, args.flags, DomainOpenGraphicsFlags.SKIPAUTH)
         with OwnedFds(call.take_fds()) as fds:
             if not fds.numbers:
                 raise InternalError("No FD available at slot 0", domain=ErrorDomain.RPC)
+            check_flags(call, args.flags, DomainOpenGraphicsFlags.SKIPAUTH)
             client = fds.numbers[0]
             if not stat.S_ISSOCK(os.fstat(client).st_mode):
                 raise InvalidArg.worded(f"fd {client} must be a socket", domain=ErrorDomain.DOMAIN)
@@ -66,13 +66,11 @@ class Descriptors:
         about security labels, of which an open descriptor needs none here.
         """
         known = DomainFDAssociateFlags
-        check_flags(call, args.flags, known.RESTORE | known.WRITABLE)
-        guest = self._driver.find(args.dom)
         with OwnedFds(call.take_fds()) as fds:
             if not fds.numbers:
-                raise InvalidArg.worded(
-                    "nfds in virDomainFDAssociate must not be zero", domain=ErrorDomain.DOMAIN
-                )
+                raise senseless("nfds in virDomainFDAssociate must not be zero")
+            check_flags(call, args.flags, known.RESTORE | known.WRITABLE)
+            guest = self._driver.find(args.dom)
             group = FdGroup(args.name, fds.release())
         guest.fd_groups.put(group, call.session.on_close)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from virloom.drivers.qemu.admission import rewrite
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
-from virloom.drivers.qemu.handlers.lifecycle import check_flags
+from virloom.drivers.qemu.handlers.arguments import check_exclusive, check_flags, senseless
 from virloom.drivers.runtime.jobs import Job
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import (
@@ -74,6 +74,8 @@ class Documents:
 
     @serves(p.DOMAIN_GET_METADATA)
     def get_metadata(self, call: Call, args: p.DomainGetMetadataArgs) -> p.DomainGetMetadataRet:
+        check_exclusive(args.flags)
+        _check_uri("virDomainGetMetadata", args.type, args.uri)
         check_flags(call, args.flags, _LIVE | _CONFIG)
         guest = self._driver.find(args.dom)
         if args.flags & _LIVE:
@@ -88,6 +90,7 @@ class Documents:
 
     @serves(p.DOMAIN_SET_METADATA)
     async def set_metadata(self, call: Call, args: p.DomainSetMetadataArgs) -> None:
+        _check_uri("virDomainSetMetadata", args.type, args.uri)
         check_flags(call, args.flags, _LIVE | _CONFIG)
         _check_metadata(args)
         guest = self._driver.find(args.dom)
@@ -130,6 +133,13 @@ def affected(guest: Guest, flags: int) -> tuple[bool, bool]:
             "transient domains do not have any persistent config", domain=ErrorDomain.DOMAIN
         )
     return live, config
+
+
+def _check_uri(function: str, kind: int, uri: str | None) -> None:
+    """Only elements have a namespace."""
+    words = (DomainMetadataType.DESCRIPTION, DomainMetadataType.TITLE)
+    if kind in words and uri is not None:
+        raise senseless(f"uri in {function} must be NULL")
 
 
 def _check_metadata(args: p.DomainSetMetadataArgs) -> None:

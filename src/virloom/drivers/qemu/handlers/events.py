@@ -4,10 +4,16 @@
 from __future__ import annotations
 
 from virloom.drivers.qemu.driver import QemuDriver
+from virloom.drivers.qemu.handlers.arguments import check_host_flags
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import DomainEventID
+from virloom.enums.qemu import ConnectDomainQemuMonitorEventRegisterFlags
 from virloom.procedures import connect, domain, qemu
 from virloom.procedures.record import Void
+
+_MONITOR_FLAGS = sum(ConnectDomainQemuMonitorEventRegisterFlags)
+#: Who refuses its flags.
+_REFUSER = "virDomainQemuMonitorEventStateRegisterID"
 
 
 class Events:
@@ -20,8 +26,6 @@ class Events:
     def register(
         self, call: Call, args: domain.ConnectDomainEventCallbackRegisterAnyArgs
     ) -> domain.ConnectDomainEventCallbackRegisterAnyRet:
-        if args.dom is not None:
-            self._driver.find(args.dom)
         number = self._driver.events.register(call.session, args.event_id, args.dom)
         return domain.ConnectDomainEventCallbackRegisterAnyRet(number)
 
@@ -44,7 +48,7 @@ class Events:
     @serves(domain.CONNECT_DOMAIN_EVENT_REGISTER)
     def register_oldest(self, call: Call, args: Void) -> domain.ConnectDomainEventRegisterRet:
         self._driver.events.register(call.session, DomainEventID.LIFECYCLE, None, legacy=True)
-        return domain.ConnectDomainEventRegisterRet(1)
+        return domain.ConnectDomainEventRegisterRet(0)
 
     @serves(domain.CONNECT_DOMAIN_EVENT_DEREGISTER)
     def deregister_oldest(self, call: Call, args: Void) -> domain.ConnectDomainEventDeregisterRet:
@@ -63,8 +67,7 @@ class Events:
     def register_monitor(
         self, call: Call, args: qemu.QemuConnectDomainMonitorEventRegisterArgs
     ) -> qemu.QemuConnectDomainMonitorEventRegisterRet:
-        if args.dom is not None:
-            self._driver.find(args.dom)
+        check_host_flags(call, args.flags, _MONITOR_FLAGS, _REFUSER)
         number = self._driver.monitor_events.register(
             call.session, args.dom, args.event, args.flags
         )

@@ -15,7 +15,16 @@ from virloom.drivers.qemu.capabilities.document import (
 from virloom.drivers.qemu.capabilities.domain_document import domain_capabilities_xml
 from virloom.drivers.qemu.capabilities.host_cpu import plain_models, read_processor
 from virloom.drivers.qemu.driver import QemuDriver
-from virloom.drivers.qemu.handlers.lifecycle import check_flags
+from virloom.drivers.qemu.handlers.arguments import (
+    CELLS_MAX,
+    HOST_FIGURES_MAX,
+    HOST_PARAMETERS_MAX,
+    check_flags,
+    check_host_flags,
+    check_parameters,
+    check_room,
+    senseless,
+)
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
 from virloom.errors import (
@@ -35,9 +44,6 @@ from virloom.procedures import domain as d
 from virloom.procedures.record import Void, typed_value
 from virloom.procedures.types import TypedParam
 from virloom.xml.escape import escape
-
-#: As many cells, or pages of cells, go into one answer.
-_MOST_CELLS = 1024
 
 _STRING_OKAY = 4  # VIR_TYPED_PARAM_STRING_OKAY
 
@@ -112,10 +118,7 @@ class Host:
 
     @serves(p.NODE_GET_SEV_INFO)
     def sev_info(self, call: Call, args: p.NodeGetSevInfoArgs) -> p.NodeGetSevInfoRet:
-        check_flags(call, args.flags, _STRING_OKAY)
-        raise OperationUnsupported(
-            "guests with encrypted memory (SEV) are not supported", domain=ErrorDomain.QEMU
-        )
+        raise OperationUnsupported("QEMU does not support SEV guest", domain=ErrorDomain.QEMU)
 
     @serves(p.NODE_GET_SECURITY_MODEL)
     def security_model(self, call: Call, args: Void) -> p.NodeGetSecurityModelRet:
@@ -139,7 +142,7 @@ class Host:
 
     @serves(p.NODE_GET_CPU_MAP)
     def cpu_map(self, call: Call, args: p.NodeGetCPUMapArgs) -> p.NodeGetCPUMapRet:
-        check_flags(call, args.flags, 0)
+        check_host_flags(call, args.flags, 0, "virHostCPUGetMap")
         online = online_cpus()
         size = max([*present_cpus(), *online], default=0) + 1
         bits = bytearray((size + 7) // 8)
@@ -151,22 +154,19 @@ class Host:
 
     @serves(p.NODE_GET_CPU_STATS)
     def cpu_stats(self, call: Call, args: p.NodeGetCPUStatsArgs) -> p.NodeGetCPUStatsRet:
-        check_flags(call, args.flags, 0)
+        check_parameters(args.nparams, HOST_FIGURES_MAX)
         if args.cpu_num < -1:
-            raise InvalidArg(
-                f"CPU {args.cpu_num}: only -1, for all, is below 0", domain=ErrorDomain.DOMAIN
-            )
+            raise senseless("cpuNum in virNodeGetCPUStats only accepts -1 as a negative value")
+        check_host_flags(call, args.flags, 0, "virHostCPUGetStats")
+        if args.nparams == 0:
+            return p.NodeGetCPUStatsRet([], len(CpuTimes._fields))
+        _check_number("virHostCPUGetStatsLinux", args.nparams, len(CpuTimes._fields), "equal to ")
         try:
             times = cpu_times(None if args.cpu_num == -1 else args.cpu_num)
         except OSError as exc:
             raise system_failure("cannot read '/proc/stat'", exc) from exc
-        if args.nparams == 0:
-            return p.NodeGetCPUStatsRet([], len(CpuTimes._fields))
         if times is None:
-            raise InvalidArg(
-                f"CPU {args.cpu_num} is not online; there are {online_cpus()}",
-            )
-        _check_number(args.nparams, len(times))
+            raise senseless("Invalid cpuNum in virHostCPUGetStatsLinux", ErrorDomain.NONE)
         stats = [p.NodeGetCPUStats(name, value) for name, value in times._asdict().items()]
         return p.NodeGetCPUStatsRet(stats, len(stats))
 
@@ -180,8 +180,11 @@ class Host:
     def cells_free_memory(
         self, call: Call, args: p.NodeGetCellsFreeMemoryArgs
     ) -> p.NodeGetCellsFreeMemoryRet:
-        if not 0 < args.maxcells <= _MOST_CELLS or args.start_cell < 0:
-            raise InvalidArg(f"{args.maxcells} cells from cell {args.start_cell}")
+        check_room("maxcells", args.maxcells, CELLS_MAX, "REMOTE_NODE_MAX_CELLS")
+        if args.maxcells == 0:
+            raise senseless("maxCells in virNodeGetCellsFreeMemory must be greater than zero")
+        if args.start_cell < 0:
+            raise senseless("startCell in virNodeGetCellsFreeMemory must be zero or greater")
         cells = range(args.start_cell, _last_cell(args.start_cell, args.maxcells) + 1)
         return p.NodeGetCellsFreeMemoryRet([_free_bytes(node) for node in cells])
 
@@ -189,21 +192,26 @@ class Host:
     def free_pages(self, call: Call, args: p.NodeGetFreePagesArgs) -> p.NodeGetFreePagesRet:
         """Free pages by cell and size; cell -1 is the whole host."""
         check_flags(call, args.flags, 0)
-        if not args.pages or not args.cell_count or args.start_cell < -1:
-            raise InvalidArg(f"{args.cell_count} cells from cell {args.start_cell}")
+        if len(args.pages) * args.cell_count > CELLS_MAX:
+            raise InternalError(
+                "the result won't fit into REMOTE_NODE_MAX_CELLS", domain=ErrorDomain.RPC
+            )
+        if not args.pages:
+            raise senseless("npages in virNodeGetFreePages must not be zero")
+        if not args.cell_count:
+            raise senseless("cellCount in virNodeGetFreePages must not be zero")
+        if args.start_cell < -1:
+            raise OperationFailed(f"NUMA node {args.start_cell} is not available")
         last = _last_cell(args.start_cell, args.cell_count)
         cells = range(args.start_cell, last + 1)
-        if len(args.pages) * len(cells) > _MOST_CELLS:
-            raise InvalidArg(f"{len(args.pages)} page sizes of {len(cells)} cells are too many")
         return p.NodeGetFreePagesRet([_pages(cell, size) for cell in cells for size in args.pages])
 
     @serves(p.NODE_GET_MEMORY_STATS)
     def memory_stats(self, call: Call, args: p.NodeGetMemoryStatsArgs) -> p.NodeGetMemoryStatsRet:
-        check_flags(call, args.flags, 0)
+        check_parameters(args.nparams, HOST_FIGURES_MAX)
         if args.cell_num < -1:
-            raise InvalidArg(
-                f"cell {args.cell_num}: only -1, for all, is below 0", domain=ErrorDomain.DOMAIN
-            )
+            raise senseless("cellNum in virNodeGetMemoryStats only accepts -1 as a negative value")
+        check_host_flags(call, args.flags, 0, "virHostMemGetStats")
         try:
             if args.cell_num == -1:
                 found = memory.host_statistics()
@@ -212,10 +220,13 @@ class Host:
         except OSError as exc:
             raise system_failure("cannot read the host's 'meminfo'", exc) from exc
         if not found:
-            raise InvalidArg(f"there is no cell {args.cell_num}, only {memory.nodes()}")
+            raise senseless(
+                f"cellNum in virHostMemGetStats must be less than or equal to {memory.nodes()[-1]}",
+                ErrorDomain.NONE,
+            )
         if args.nparams == 0:
             return p.NodeGetMemoryStatsRet([], len(found))
-        _check_number(args.nparams, len(found))
+        _check_number("virHostMemGetStatsLinux", args.nparams, len(found), "")
         stats = [p.NodeGetMemoryStats(name, value) for name, value in found.items()]
         return p.NodeGetMemoryStatsRet(stats, len(stats))
 
@@ -224,7 +235,8 @@ class Host:
         self, call: Call, args: p.NodeGetMemoryParametersArgs
     ) -> p.NodeGetMemoryParametersRet:
         """How the kernel shares equal pages of guests (KSM)."""
-        check_flags(call, args.flags, _STRING_OKAY)
+        check_parameters(args.nparams, HOST_PARAMETERS_MAX)
+        check_host_flags(call, args.flags, _STRING_OKAY, "virHostMemGetParameters")
         if args.nparams == 0:
             return p.NodeGetMemoryParametersRet([], len(memory.SHARING))
         try:
@@ -235,13 +247,14 @@ class Host:
             TypedParam(figure.name, typed_value("ullong" if figure.wide else "uint", value))
             for figure, value in found
         ]
-        return p.NodeGetMemoryParametersRet(params[: args.nparams], min(args.nparams, len(params)))
+        # libvirt sends their number only where it was asked for that.
+        return p.NodeGetMemoryParametersRet(params[: args.nparams], 0)
 
 
-def _check_number(given: int, needed: int) -> None:
+def _check_number(function: str, given: int, needed: int, words: str) -> None:
     """Both kinds of host statistics are asked for whole, as libvirt has it."""
     if given != needed:
-        raise InvalidArg(f"room for {given} figures, and there are {needed}")
+        raise senseless(f"nparams in {function} must be {words}{needed}", ErrorDomain.NONE)
 
 
 def _last_cell(first: int, count: int) -> int:
@@ -281,5 +294,6 @@ def _pages(cell: int, size_kib: int) -> int:
     except OSError as exc:
         raise system_failure(f"cannot read the free pages of cell {cell}", exc) from exc
     if count is None:
-        raise OperationFailed(f"page size {size_kib} is not available on node {cell}")
+        place = "" if cell == -1 else f" on node {cell}"
+        raise OperationFailed(f"page size {size_kib} is not available{place}")
     return count

@@ -15,6 +15,7 @@ from virloom.drivers.qemu.admission import (
 )
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
+from virloom.drivers.qemu.handlers.arguments import check_flags
 from virloom.drivers.qemu.process.launch import Launch
 from virloom.drivers.qemu.process.running import DESTROYED, RunningGuest
 from virloom.drivers.qemu.process.stop import stop
@@ -31,7 +32,7 @@ from virloom.enums.domain import (
     DomainUndefineFlagsValues,
 )
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ArgumentUnsupported, ConfigUnsupported, InvalidArg, OperationInvalid
+from virloom.errors import ArgumentUnsupported, ConfigUnsupported, OperationInvalid
 from virloom.model.domain import Domain
 from virloom.procedures import domain as p
 from virloom.procedures.types import NonnullDomain
@@ -48,6 +49,15 @@ _START_FLAGS = (
 _AGENT_CHANNEL = "org.qemu.guest_agent.0"
 
 
+#: A document that comes along has no saved state to be forced past.
+_CREATE_FLAGS = (
+    DomainCreateFlags.START_PAUSED
+    | DomainCreateFlags.START_AUTODESTROY
+    | DomainCreateFlags.START_VALIDATE
+    | DomainCreateFlags.START_RESET_NVRAM
+)
+
+
 class Lifecycle:
     """Handlers of the life cycle."""
 
@@ -58,7 +68,7 @@ class Lifecycle:
 
     @serves(p.DOMAIN_CREATE_XML)
     async def create_xml(self, call: Call, args: p.DomainCreateXMLArgs) -> p.DomainCreateXMLRet:
-        check_flags(call, args.flags, _START_FLAGS | DomainCreateFlags.START_VALIDATE)
+        check_flags(call, args.flags, _CREATE_FLAGS)
         document = parse(args.xml_desc, bool(args.flags & DomainCreateFlags.START_VALIDATE))
         model = await complete(self._driver, document)
         guest = admit(self._driver, model, to_run=True)
@@ -210,7 +220,9 @@ class Lifecycle:
         check_flags(call, flags, known.ACPI_POWER_BTN | known.GUEST_AGENT)
         guest = self._driver.find(ref)
         async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
-            running = guest.require_running()
+            # libvirt's domain of this error: the driver's where it asks the agent first.
+            by_driver = not reboot or flags == known.GUEST_AGENT
+            running = guest.require_running(ErrorDomain.QEMU if by_driver else ErrorDomain.DOMAIN)
             if flags and not flags & known.ACPI_POWER_BTN:
                 refuse_agent(running.model)
             running.fake_reboot = reboot
@@ -265,19 +277,3 @@ def refuse_agent(model: Domain) -> NoReturn:
     if not any(channel.target.name == _AGENT_CHANNEL for channel in model.devices.channels):
         raise ArgumentUnsupported("QEMU guest agent is not configured", domain=ErrorDomain.QEMU)
     raise ConfigUnsupported("the guest agent is not supported yet", domain=ErrorDomain.QEMU)
-
-
-def check_flags(call: Call, flags: int, known: int) -> None:
-    """Refuses flags that a handler does not know, as libvirt does.
-
-    Raises:
-        InvalidArg: With the unknown ones.
-    """
-    unknown = flags & ~int(known)  # an IntFlag's complement has only the bits of its members
-    if unknown:
-        function = "qemu" + call.procedure.api_name.removeprefix("vir")
-        error = InvalidArg.worded(
-            f"unsupported flags ({unknown:#x}) in function {function}", domain=ErrorDomain.QEMU
-        )
-        error.int1 = 0  # as libvirt sends it, here alone
-        raise error

@@ -8,7 +8,14 @@ from collections.abc import Callable
 
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
-from virloom.drivers.qemu.handlers.lifecycle import check_flags, refuse_agent
+from virloom.drivers.qemu.handlers.arguments import (
+    LIST_MAX,
+    check_exclusive,
+    check_flags,
+    check_room,
+    senseless,
+)
+from virloom.drivers.qemu.handlers.lifecycle import refuse_agent
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import (
     ConnectListAllDomainsFlags,
@@ -17,7 +24,7 @@ from virloom.enums.domain import (
     DomainState,
 )
 from virloom.enums.error import ErrorDomain
-from virloom.errors import NoDomain
+from virloom.errors import InvalidArg, NoDomain
 from virloom.procedures import domain as p
 from virloom.procedures.record import Void
 
@@ -97,6 +104,7 @@ class Listing:
 
     @serves(p.CONNECT_LIST_DOMAINS)
     def list_ids(self, call: Call, args: p.ConnectListDomainsArgs) -> p.ConnectListDomainsRet:
+        check_room("maxids", args.maxids, LIST_MAX, "REMOTE_DOMAIN_LIST_MAX")
         ids = [guest.id for guest in selected(self._driver, _Flags.ACTIVE)]
         return p.ConnectListDomainsRet(ids[: args.maxids])
 
@@ -108,11 +116,14 @@ class Listing:
     def list_defined(
         self, call: Call, args: p.ConnectListDefinedDomainsArgs
     ) -> p.ConnectListDefinedDomainsRet:
+        check_room("maxnames", args.maxnames, LIST_MAX, "REMOTE_DOMAIN_LIST_MAX")
         names = [guest.name for guest in selected(self._driver, _Flags.INACTIVE)]
         return p.ConnectListDefinedDomainsRet(names[: args.maxnames])
 
     @serves(p.DOMAIN_LOOKUP_BY_ID)
     def by_id(self, call: Call, args: p.DomainLookupByIdArgs) -> p.DomainLookupByIdRet:
+        if args.id < 0:
+            raise senseless("id in virDomainLookupByID must be zero or greater")
         for guest in self._driver.guests:
             if guest.active and guest.id == args.id:
                 return p.DomainLookupByIdRet(guest.ref())
@@ -199,8 +210,14 @@ class Listing:
         self, call: Call, args: p.DomainGetVcpusFlagsArgs
     ) -> p.DomainGetVcpusFlagsRet:
         # VIR_DOMAIN_AFFECT_LIVE 1, CONFIG 2, VCPU_MAXIMUM 4, VCPU_GUEST 8
+        check_exclusive(args.flags)
         check_flags(call, args.flags, 1 | 2 | 4 | 8)
         guest = self._driver.find(args.dom)
+        if args.flags & 8 and not guest.active:
+            raise InvalidArg(
+                "vCPU count provided by the guest agent can only be requested for live domains",
+                domain=ErrorDomain.QEMU,
+            )
         if args.flags & 8:
             refuse_agent(guest.require_running().model)
         if args.flags & 1:

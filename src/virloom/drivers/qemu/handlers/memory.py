@@ -6,8 +6,8 @@ from __future__ import annotations
 from virloom.drivers.qemu.admission import rewrite
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
+from virloom.drivers.qemu.handlers.arguments import check_flags
 from virloom.drivers.qemu.handlers.documents import affected
-from virloom.drivers.qemu.handlers.lifecycle import check_flags
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.runtime.jobs import Job

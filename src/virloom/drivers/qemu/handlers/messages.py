@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from virloom.drivers.qemu.driver import QemuDriver
-from virloom.drivers.qemu.handlers.lifecycle import check_flags
+from virloom.drivers.qemu.handlers.arguments import check_flags
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.endpoint.dispatch import Call, serves
 from virloom.procedures import domain as p

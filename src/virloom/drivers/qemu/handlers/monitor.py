@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 
 from virloom.drivers.qemu.driver import QemuDriver
-from virloom.drivers.qemu.handlers.lifecycle import check_flags
+from virloom.drivers.qemu.handlers.arguments import check_flags
 from virloom.drivers.qemu.handlers.messages import CUSTOM_MONITOR, taint
 from virloom.drivers.qemu.monitor.commands.raw import human, qmp
 from virloom.drivers.runtime.jobs import Job
@@ -20,6 +20,9 @@ from virloom.procedures import qemu as p
 
 logger = logging.getLogger(__name__)
 
+#: Who refuses flags: both calls are one.
+_FUNCTION = "qemuDomainQemuMonitorCommandWithFiles"
+
 
 class RawMonitor:
     """Handlers that pass commands through."""
@@ -31,7 +34,7 @@ class RawMonitor:
     async def command(
         self, call: Call, args: p.QemuDomainMonitorCommandArgs
     ) -> p.QemuDomainMonitorCommandRet:
-        check_flags(call, args.flags, DomainQemuMonitorCommandFlags.HMP)
+        check_flags(call, args.flags, DomainQemuMonitorCommandFlags.HMP, function=_FUNCTION)
         return p.QemuDomainMonitorCommandRet(await self._run(call, args, ()))
 
     @serves(p.DOMAIN_MONITOR_COMMAND_WITH_FILES)

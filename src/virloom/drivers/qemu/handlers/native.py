@@ -18,7 +18,7 @@ from virloom.drivers.qemu.devices.address import assign_addresses
 from virloom.drivers.qemu.devices.alias import assign_aliases
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.firmware import choose_firmware
-from virloom.drivers.qemu.handlers.lifecycle import check_flags
+from virloom.drivers.qemu.handlers.arguments import check_flags
 from virloom.drivers.qemu.process import live
 from virloom.drivers.qemu.validate import validate_start
 from virloom.endpoint.dispatch import Call, serves

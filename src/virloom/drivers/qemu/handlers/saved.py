@@ -7,7 +7,7 @@ Nothing here can make one, so there are none: clients ask before they undefine o
 from __future__ import annotations
 
 from virloom.drivers.qemu.driver import QemuDriver
-from virloom.drivers.qemu.handlers.lifecycle import check_flags
+from virloom.drivers.qemu.handlers.arguments import check_flags
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.checkpoint import DomainCheckpointListFlags
 from virloom.enums.error import ErrorDomain

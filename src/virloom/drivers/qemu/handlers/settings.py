@@ -10,8 +10,8 @@ from virloom.drivers.qemu.admission import rewrite
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.firmware import nvram_path
+from virloom.drivers.qemu.handlers.arguments import check_flags, senseless
 from virloom.drivers.qemu.handlers.documents import affected
-from virloom.drivers.qemu.handlers.lifecycle import check_flags
 from virloom.drivers.qemu.monitor.commands.answer import reading
 from virloom.drivers.qemu.persistent import write_definition
 from virloom.drivers.qemu.process.resources import alias_of
@@ -70,11 +70,13 @@ class Settings:
         name = args.new_name
         if not name:
             raise InvalidArg("a domain needs a name", domain=ErrorDomain.DOMAIN)
-        if "/" in name:
-            raise XmlError(f"name {name} cannot contain '/'", domain=ErrorDomain.QEMU)
-        check_name(name)
         guest = self._driver.find(args.dom)
         async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
+            if guest.active:
+                raise OperationInvalid("cannot rename active domain", domain=ErrorDomain.QEMU)
+            if "/" in name:
+                raise XmlError(f"name {name} cannot contain '/'", domain=ErrorDomain.QEMU)
+            check_name(name)
             self._check_rename(guest, name)
             before = guest.ref()
             _rename(self._driver, guest, name)
@@ -85,8 +87,6 @@ class Settings:
         return p.DomainRenameRet(0)
 
     def _check_rename(self, guest: Guest, name: str) -> None:
-        if guest.active:
-            raise OperationInvalid("cannot rename active domain", domain=ErrorDomain.QEMU)
         if guest.definition is None or guest not in self._driver.guests:
             raise OperationInvalid(
                 f"domain '{guest.name}' has no definition any more", domain=ErrorDomain.QEMU
@@ -163,10 +163,9 @@ class Settings:
         known = DomainGetJobStatsFlags
         check_flags(call, args.flags, known.COMPLETED | known.KEEP_COMPLETED)
         if args.flags == known.KEEP_COMPLETED:
-            raise InvalidArg(
+            raise senseless(
                 "Flag 'VIR_DOMAIN_JOB_STATS_COMPLETED' is required by flag "
-                "'VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED'",
-                domain=ErrorDomain.DOMAIN,
+                "'VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED'"
             )
         guest = self._driver.find(args.dom)
         if args.flags & known.COMPLETED:  # nothing that ends is kept: there are no such jobs

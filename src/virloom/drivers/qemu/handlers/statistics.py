@@ -12,7 +12,7 @@ from virloom.drivers.qemu import figures
 from virloom.drivers.qemu.block.sizes import capacity_of, image_size
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
-from virloom.drivers.qemu.handlers.lifecycle import check_flags
+from virloom.drivers.qemu.handlers.arguments import check_flags
 from virloom.drivers.qemu.handlers.listing import selected
 from virloom.drivers.qemu.monitor.commands.answer import reading
 from virloom.drivers.qemu.process import usage
@@ -26,6 +26,7 @@ from virloom.errors import (
     ArgumentUnsupported,
     InvalidArg,
     OperationInvalid,
+    OperationUnsupported,
     VirloomError,
     system_failure,
 )
@@ -84,7 +85,9 @@ class Statistics:
                 domain=ErrorDomain.QEMU,
             )
         if args.doms:
-            guests = [self._driver.find(ref) for ref in args.doms]
+            # One that has gone meanwhile is left out.
+            found = (self._driver.guests.by_uuid(ref.uuid) for ref in args.doms)
+            guests = [guest for guest in found if guest is not None]
         else:
             guests = selected(self._driver, args.flags & _SELECTION)
         wanted = int(args.stats or _SUPPORTED)  # a member of an enum is slow to compare
@@ -164,10 +167,10 @@ class Statistics:
         guest = self._driver.find(args.dom)
         running = guest.require_running()
         if args.start_cpu != -1:
-            raise ArgumentUnsupported(
+            raise OperationUnsupported(
                 f"figures of host CPU {args.start_cpu} need a cgroup of the guest's own, "
                 f"which it has not (host CPUs: {cpu_count()})",
-                domain=ErrorDomain.QEMU,
+                domain=ErrorDomain.CGROUP,
                 remedy="ask for the total: start_cpu -1",
             )
         names = usage.cpu_total(running)
@@ -220,7 +223,9 @@ class Statistics:
         check_flags(call, args.flags, 0)
         guest = self._driver.find(args.dom)
         model = guest.model
-        disk = _named_disk(model.devices.disks, args.path)
+        disk = _named_disk(
+            model.devices.disks, args.path, f"invalid path {args.path} not assigned to domain"
+        )
         path = image_path(disk)
         if path is None:
             raise InvalidArg(f"disk '{args.path}' is empty", domain=ErrorDomain.QEMU)
@@ -257,7 +262,7 @@ class Statistics:
                     domain=ErrorDomain.QEMU,
                 )
             return p.DomainInterfaceStatsRet(*usage.interface(target))
-        raise InvalidArg(f"'{args.device}' is not a known interface", domain=ErrorDomain.QEMU)
+        raise InvalidArg(f"'{args.device}' is not a known interface", domain=ErrorDomain.DOMAIN)
 
 
 def find_disk(running: RunningGuest, path: str) -> Disk:
@@ -266,16 +271,16 @@ def find_disk(running: RunningGuest, path: str) -> Disk:
     Raises:
         InvalidArg: There is none.
     """
-    return _named_disk(running.model.devices.disks, path)
+    return _named_disk(running.model.devices.disks, path, f"invalid path: {path}")
 
 
-def _named_disk(disks: list[Disk], path: str) -> Disk:
+def _named_disk(disks: list[Disk], path: str, refusal: str) -> Disk:
     for disk in disks:
         target = disk.target.dev
         if path in (target, image_path(disk)):
             return disk
     raise InvalidArg(
-        f"invalid path: {path}",
+        refusal,
         domain=ErrorDomain.QEMU,
         remedy="disks: " + ", ".join(d.target.dev or "?" for d in disks),
     )

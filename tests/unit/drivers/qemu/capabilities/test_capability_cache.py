@@ -169,7 +169,7 @@ async def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(
 
 
 async def test_no_such_binary(cache: CapabilityCache) -> None:
-    with pytest.raises(SystemFailure, match="Cannot use emulator '/nowhere/qemu'"):
+    with pytest.raises(SystemFailure, match="Cannot check QEMU binary /nowhere/qemu"):
         await cache.get("/nowhere/qemu")
 
 

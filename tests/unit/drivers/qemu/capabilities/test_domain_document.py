@@ -146,7 +146,7 @@ def test_what_does_not_go_together(
 
 def test_an_architecture_that_is_not_served() -> None:
     with pytest.raises(ConfigUnsupported, match="sparc64"):
-        choose(caps("sparc64"), NO_KVM, None, None, None)
+        choose(caps("sparc64"), NO_KVM, "sparc64", None, None)
 
 
 async def test_names_that_exist_nowhere(tmp_path: Path) -> None:

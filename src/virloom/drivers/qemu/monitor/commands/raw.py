@@ -10,7 +10,7 @@ from typing import Any
 from virloom.drivers.qemu.monitor.client import Monitor, QmpError
 from virloom.drivers.qemu.monitor.commands.answer import reading
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InvalidArg
+from virloom.errors import InternalError, InvalidArg
 
 #: Characters of a command.
 _TEXT_LIMIT = 1 << 20
@@ -34,7 +34,8 @@ async def qmp(monitor: Monitor, text: str, fds: Sequence[int] = ()) -> str:
     The answer has the command's id, if that has one. *fds* go with the command.
 
     Raises:
-        InvalidArg: *text* is no command.
+        InternalError: *text* is no JSON.
+        InvalidArg: It is no command.
     """
     name, arguments, given_id = _parse(text)
     future = monitor.submit(name, arguments, fds=fds)
@@ -53,7 +54,7 @@ def _parse(text: str) -> tuple[str, dict[str, Any], Any]:
     try:
         command = json.loads(text)
     except (ValueError, RecursionError) as exc:
-        raise _refusal(f"it is not JSON ({exc})") from exc
+        raise InternalError(f"cannot parse json {text[:1000]}: {exc}") from exc
     if not isinstance(command, dict):
         raise _refusal("it is no JSON object")
     name, arguments = command.get("execute"), command.get("arguments", {})
