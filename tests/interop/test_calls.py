@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.interop.reference import Libvirtd, needs_libvirtd
-from tests.interop.test_sessions import UUID, Side, check
+from tests.interop.test_same_sessions import UUID, Side, check
 from tools.readonly_table import filled, procedures, takes_flags
 from virloom.errors import VirloomError
 from virloom.procedures import connect, find

@@ -35,11 +35,12 @@ class Messages:
 
     def _taints(self, running: RunningGuest) -> list[str]:
         model, recorded = running.model, running.record.runtime.get("taints", ())
+        own = model.qemu_commandline
         owner = self._driver.dac.ids.uid if self._driver.dac.privileged else None
         return [
             taint
             for taint, has in (
-                (CUSTOM_ARGUMENTS, bool(model.qemu_commandline)),
+                (CUSTOM_ARGUMENTS, bool(own.args or own.env)),
                 (CUSTOM_MONITOR, CUSTOM_MONITOR in recorded),
                 (PRIVILEGED, owner == 0),
                 (HOST_CPU, model.cpu is not None and model.cpu.mode == "host-passthrough"),
