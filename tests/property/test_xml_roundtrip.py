@@ -65,7 +65,7 @@ def _values(kind: Kind[Any], *, text: bool) -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def _elements(draw: st.DrawFn, cls: type[Element], depth: int = 0) -> Element:
+def elements(draw: st.DrawFn, cls: type[Element], depth: int = 0) -> Element:
     if cls is Address:
         return draw(_addresses())
     made = cls()
@@ -91,8 +91,8 @@ def _field_value(draw: st.DrawFn, field: Field, depth: int) -> Any:
     if role in (Role.VERBATIM, Role.RAW) or field.cls is None or depth > 4:
         return None
     if role is Role.CHILDREN:
-        return draw(st.lists(_elements(field.cls, depth + 1), max_size=2))
-    return draw(_elements(field.cls, depth + 1))
+        return draw(st.lists(elements(field.cls, depth + 1), max_size=2))
+    return draw(elements(field.cls, depth + 1))
 
 
 def _addresses() -> st.SearchStrategy[Address]:
@@ -115,7 +115,7 @@ def _addresses() -> st.SearchStrategy[Address]:
     )
 
 
-@given(_elements(Domain))
+@given(elements(Domain))
 def test_what_is_written_is_read_alike(element: Element) -> None:
     element.__dict__.update(name="a", type="qemu")
     element.__dict__.pop("xmlns_qemu", None)

@@ -39,6 +39,7 @@ MODULES = (
     "evdev",
     "pvpanic-mmio",
     "pvpanic-pci",
+    "qemu_fw_cfg",
 )
 """What every tiny guest carries; what it loads is said on its command line."""
 

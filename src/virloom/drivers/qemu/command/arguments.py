@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from virloom.errors import InternalError
+from virloom.model.domain import QemuProperty
 
 #: A JSON object as QEMU's options take it.
 Props = dict[str, Any]
@@ -32,6 +33,22 @@ def keyval(pairs: Iterable[tuple[str, object]]) -> str:
     return ",".join(f"{key}={escape(value)}" for key, value in pairs if value is not None)
 
 
+def overridden(props: Props, changes: list[QemuProperty]) -> Props:
+    """A device's properties with the changes of the document."""
+    made = dict(props)
+    for change in changes:
+        name, value = change.name or "", change.value or ""
+        if change.type == "remove":
+            made.pop(name, None)
+        elif change.type == "string":
+            made[name] = value
+        elif change.type == "bool":
+            made[name] = value == "true"
+        else:
+            made[name] = int(value)
+    return made
+
+
 class Arguments:
     """What the configurators write into.
 
@@ -42,8 +59,14 @@ class Arguments:
         next_fdset: The first free number.
     """
 
-    def __init__(self, program: str, files: Mapping[str, int | str]) -> None:
+    def __init__(
+        self,
+        program: str,
+        files: Mapping[str, int | str],
+        overrides: Mapping[str, list[QemuProperty]] | None = None,
+    ) -> None:
         self.argv = [program]
+        self._overrides = overrides or {}
         self.fdsets: dict[str, int] = {}
         self._files = files
         self.next_fdset = 0
@@ -55,7 +78,10 @@ class Arguments:
             self.argv.append(value)
 
     def device(self, props: Props) -> None:
-        """Appends ``-device`` with JSON properties."""
+        """Appends ``-device`` with JSON properties, changed where the document says so."""
+        changes = self._overrides.get(props.get("id", ""))
+        if changes:
+            props = overridden(props, changes)
         self.argv += ("-device", _encode(props))
 
     def object(self, props: Props) -> None:

@@ -7,6 +7,7 @@ from virloom.drivers.qemu.capabilities import BinaryCaps, Machine
 from virloom.drivers.qemu.command.arguments import Arguments
 from virloom.drivers.qemu.command.boot import boot_indexes
 from virloom.drivers.qemu.command.context import BuildContext, DiskNodes
+from virloom.drivers.qemu.command.passthrough import overrides
 from virloom.drivers.qemu.devices.props.address import Buses
 from virloom.errors import ConfigUnsupported
 from virloom.model.domain import Domain
@@ -33,7 +34,7 @@ class Assembly:
         self.dom = dom
         self.caps = caps
         self.context = context
-        self.args = Arguments(dom.devices.emulator or caps.path, context.files)
+        self.args = Arguments(dom.devices.emulator or caps.path, context.files, overrides(dom))
         self.buses = Buses(dom)
         self.boot = boot_indexes(dom)
         self._machine = self._find_machine()

@@ -42,11 +42,14 @@ from virloom.drivers.qemu.command.graphics import add_graphics
 from virloom.drivers.qemu.command.hostdev import add_hostdevs
 from virloom.drivers.qemu.command.hub import add_hubs
 from virloom.drivers.qemu.command.input import add_inputs
+from virloom.drivers.qemu.command.iothreads import add_iothreads
 from virloom.drivers.qemu.command.machine import add_board_globals, add_machine
 from virloom.drivers.qemu.command.memory import add_memory
 from virloom.drivers.qemu.command.memory_devices import add_memory_devices
 from virloom.drivers.qemu.command.net import add_interfaces
+from virloom.drivers.qemu.command.numa import add_numa
 from virloom.drivers.qemu.command.panic import add_panics
+from virloom.drivers.qemu.command.passthrough import add_deprecation, add_passthrough
 from virloom.drivers.qemu.command.ports import (
     add_channels,
     add_consoles,
@@ -56,6 +59,7 @@ from virloom.drivers.qemu.command.ports import (
 from virloom.drivers.qemu.command.rng import add_rngs
 from virloom.drivers.qemu.command.smp import add_processors
 from virloom.drivers.qemu.command.sound import add_sounds
+from virloom.drivers.qemu.command.sysinfo import add_firmware_entries, add_smbios
 from virloom.drivers.qemu.command.unsupported import refuse_unsupported
 from virloom.drivers.qemu.command.video import add_videos
 from virloom.drivers.qemu.command.watchdog import add_watchdogs
@@ -65,12 +69,17 @@ from virloom.model.domain import Domain
 
 STEPS: tuple[Callable[[Assembly], None], ...] = (
     add_identity,
+    add_deprecation,
     add_firmware,
     add_machine,
     add_cpu,
     add_memory,
     add_processors,
+    add_iothreads,
+    add_numa,
+    add_smbios,
     add_identifiers,
+    add_firmware_entries,
     add_bare_machine,
     add_monitor,
     add_clock,
@@ -105,6 +114,7 @@ STEPS: tuple[Callable[[Assembly], None], ...] = (
     add_shmems,
     add_vsocks,
     add_confinement,
+    add_passthrough,
 )
 
 

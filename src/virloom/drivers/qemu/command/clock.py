@@ -31,8 +31,8 @@ def add_clock(assembly: Assembly) -> None:
                 pairs.append(("driftfix", "slew"))
     assembly.args.option("rtc", keyval(pairs))
     for timer in clock.timers:
-        if timer.name == "pit" and timer.tickpolicy in _PIT_POLICIES:
-            policy = _PIT_POLICIES[timer.tickpolicy]
+        if timer.name == "pit" and (timer.tickpolicy or "delay") in _PIT_POLICIES:
+            policy = _PIT_POLICIES[timer.tickpolicy or "delay"]
             assembly.args.option("global", f"kvm-pit.lost_tick_policy={policy}")
 
 

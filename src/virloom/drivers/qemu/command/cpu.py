@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from virloom.drivers.qemu.command.arguments import keyval
 from virloom.drivers.qemu.command.assembly import Assembly
+from virloom.drivers.qemu.command.hyperv import hypervisor_pairs
 from virloom.errors import ConfigUnsupported
 from virloom.model.domain import Cpu, Domain
 
@@ -25,7 +26,7 @@ def add_cpu(assembly: Assembly) -> None:
         pairs += _cpu_pairs(dom.cpu)
     pairs += _timer_pairs(dom)
     pairs += _feature_pairs(dom)
-    pairs += _hyperv_pairs(dom)
+    pairs += hypervisor_pairs(dom)
     if model is None and not pairs:
         return
     text = model or _DEFAULT_MODEL
@@ -70,11 +71,13 @@ def _cpu_pairs(cpu: Cpu) -> list[tuple[str, object]]:
     ]
     cache, width = cpu.cache, cpu.maxphysaddr
     if cache.mode == "passthrough":
-        pairs.append(("host-cache-info", True))
+        pairs += [("host-cache-info", True), ("l3-cache", False)]
     elif cache.mode == "emulate" and cache.level == 3:
         pairs.append(("l3-cache", True))
     elif cache.mode == "disable":
-        pairs += [("host-cache-info", False), ("l3-cache", False)]
+        pairs.append(("l3-cache", False))
+        if cpu.mode in ("host-passthrough", "maximum"):
+            pairs.append(("host-cache-info", False))
     if width.mode == "emulate":
         pairs.append(("phys-bits", width.bits))
     elif width.mode == "passthrough":
@@ -103,11 +106,4 @@ def _feature_pairs(dom: Domain) -> list[tuple[str, object]]:
         pairs.append(("kvm-pv-unhalt", features.pvspinlock.state is not False))
     if features.pmu is not None:
         pairs.append(("pmu", features.pmu.state is not False))
-    return pairs
-
-
-def _hyperv_pairs(dom: Domain) -> list[tuple[str, object]]:
-    pairs: list[tuple[str, object]] = []
-    if any(panic.model == "hyperv" for panic in dom.devices.panics):
-        pairs.append(("hv-crash", True))
     return pairs

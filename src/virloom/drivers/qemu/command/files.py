@@ -14,6 +14,7 @@ from virloom.drivers.qemu.command.firmware import firmware_files
 from virloom.drivers.qemu.command.memory_devices import memory_files
 from virloom.drivers.qemu.command.ports import port_files
 from virloom.drivers.qemu.command.rng import rng_files
+from virloom.drivers.qemu.command.sysinfo import sysinfo_files
 from virloom.model.domain import Domain
 
 
@@ -33,6 +34,7 @@ def plan_files(
     requests += disk_files(dom, chains or {})
     requests += port_files(dom)
     requests += rng_files(dom)
+    requests += sysinfo_files(dom)
     requests += memory_files(dom)
     requests += attached_files(dom)
     return requests

@@ -29,8 +29,15 @@ def nvram_path(dom: Domain) -> str | None:
         ConfigUnsupported: They are not in a local file.
     """
     nvram = dom.os.nvram
+    source = nvram.source
+    if nvram.type == "file" and source is not None:
+        return source.file
+    if nvram.type == "block" and source is not None:
+        return source.dev
     if nvram.type is not None:
-        raise ConfigUnsupported(f"NVRAM of type '{nvram.type}' is not supported yet; known: file")
+        raise ConfigUnsupported(
+            f"NVRAM of type '{nvram.type}' is not supported yet; known: file, block"
+        )
     return nvram.value or None
 
 
@@ -60,13 +67,16 @@ def add_firmware(assembly: Assembly) -> None:
         args.option("global", "driver=cfi.pflash01,property=secure,value=on")
     _flash(assembly, "libvirt-pflash0", _CODE_KEY, read_only=bool(loader.readonly))
     if nvram_path(assembly.dom) is not None:
-        _flash(assembly, "libvirt-pflash1", _VARS_KEY, read_only=False)
+        block = assembly.dom.os.nvram.type == "block"
+        _flash(assembly, "libvirt-pflash1", _VARS_KEY, read_only=False, block=block)
 
 
-def _flash(assembly: Assembly, name: str, key: str, *, read_only: bool) -> None:
+def _flash(
+    assembly: Assembly, name: str, key: str, *, read_only: bool, block: bool = False
+) -> None:
     args = assembly.args
     storage: Props = {
-        "driver": "file",
+        "driver": "host_device" if block else "file",
         "filename": args.fdset(key),
         "node-name": f"{name}-storage",
     }

@@ -7,6 +7,7 @@ from virloom.drivers.qemu.command.arguments import keyval
 from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.drivers.qemu.command.firmware import CODE_NODE, VARS_NODE, nvram_path, uses_flash
 from virloom.drivers.qemu.command.general import has_acpi, has_acpi_option
+from virloom.drivers.qemu.command.numa import uses_hmat
 from virloom.errors import ConfigUnsupported
 
 _KIB_PER_MIB = 1024
@@ -19,11 +20,16 @@ def add_machine(assembly: Assembly) -> None:
     dom = assembly.dom
     pairs: list[tuple[str, object]] = [("usb", False), *_features(assembly)]
     pairs.append(("dump-guest-core", bool(dom.memory_dump_core)))
-    pairs.append(("memory-backend", assembly.ram_id))
+    if dom.memory_backing.nosharepages:
+        pairs.append(("mem-merge", False))
+    if not dom.numa_cells:
+        pairs.append(("memory-backend", assembly.ram_id))
     if uses_flash(dom):
         pairs.append(("pflash0", CODE_NODE))
         if nvram_path(dom) is not None:
             pairs.append(("pflash1", VARS_NODE))
+    if uses_hmat(dom):
+        pairs.append(("hmat", True))
     assembly.args.option("machine", f"{assembly.machine_type},{keyval(pairs)}")
     kind = dom.type or "qemu"
     if kind not in _ACCELERATORS:
@@ -32,7 +38,12 @@ def add_machine(assembly: Assembly) -> None:
     cache = dom.features.tcg.tb_cache
     if kind == "qemu" and cache:
         accelerator += f",tb-size={max(1, cache // _KIB_PER_MIB)}"
+    ring = dom.features.kvm.dirty_ring if dom.features.kvm is not None else None
+    if kind == "kvm" and ring is not None and ring.state:
+        accelerator += f",dirty-ring-size={ring.size}"
     assembly.args.option("accel", accelerator)
+    if _without_hpet(assembly) and has_acpi_option(assembly):
+        assembly.args.option("no-hpet")
 
 
 def _features(assembly: Assembly) -> list[tuple[str, object]]:
@@ -48,13 +59,20 @@ def _features(assembly: Assembly) -> list[tuple[str, object]]:
     if features.ioapic is not None and features.ioapic.driver is not None:
         split = {"qemu": "split", "kvm": "on"}[features.ioapic.driver]
         pairs.append(("kernel_irqchip", split))
-    for timer in assembly.dom.clock.timers:
-        if timer.name == "hpet" and timer.present is False and not assembly.microvm:
-            pairs.append(("hpet", False))
+    if features.gic is not None and features.gic.version is not None:
+        pairs.append(("gic-version", features.gic.version))
+    if _without_hpet(assembly) and not has_acpi_option(assembly):
+        pairs.append(("hpet", False))
     if assembly.dom.os.bios.useserial:
         # The BIOS writes to the first serial port when there is no display.
         pairs.append(("graphics", False))
     return pairs
+
+
+def _without_hpet(assembly: Assembly) -> bool:
+    return not assembly.microvm and any(
+        timer.name == "hpet" and timer.present is False for timer in assembly.dom.clock.timers
+    )
 
 
 def add_board_globals(assembly: Assembly) -> None:

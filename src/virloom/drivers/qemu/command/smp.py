@@ -12,6 +12,9 @@ def add_processors(assembly: Assembly) -> None:
     dom = assembly.dom
     maximum = dom.vcpu.value or 1
     current = dom.vcpu.current or maximum
+    if dom.vcpus is not None:
+        # What can be unplugged is a device of its own.
+        current = sum(bool(v.enabled and not v.hotpluggable) for v in dom.vcpus.vcpus)
     pairs: list[tuple[str, object]] = []
     if current != maximum:
         pairs.append(("maxcpus", maximum))

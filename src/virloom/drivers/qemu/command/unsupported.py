@@ -24,41 +24,9 @@ def refuse_unsupported(dom: Domain) -> None:
         raise ConfigUnsupported(f"{what} is not supported yet")
 
 
-#: Groups that no option and no part of the host gives effect to.
-_BLOCKS = (
-    "blkiotune",
-    "memtune",
-    "memory_backing",
-    "vcpus",
-    "iothreads",
-    "defaultiothread",
-    "cputune",
-    "numatune",
-    "sysinfos",
-    "perf",
-    "qemu_commandline",
-    "qemu_capabilities",
-    "qemu_override",
-    "qemu_deprecation",
-    "keywrap",
-    "launch_security",
-)
-_FEATURES = ("hyperv", "kvm", "msrs", "gic")
-
-
 def _found(dom: Domain) -> Iterator[str]:
-    for name in _BLOCKS:
-        if holds(getattr(dom, name)):
-            yield f"domain/{name}"
-    for name in _FEATURES:
-        if getattr(dom.features, name) is not None:
-            yield f"domain/features/{name}"
-    if dom.numa_cells:
-        yield "domain/cpu/numa"
-    if dom.os.acpi.tables:
-        yield "domain/os/acpi/table"
-    if dom.max_memory.value:
-        yield "<maxMemory>: memory hotplug"
+    if holds(dom.keywrap):
+        yield "domain/keywrap: key wrapping"
     if dom.os.smbios.mode == "host":
         yield "<smbios mode='host'>"
     for disk in dom.devices.disks:

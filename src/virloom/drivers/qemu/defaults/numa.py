@@ -31,7 +31,9 @@ def fill_numa(dom: Domain) -> None:
     for link in dom.cpu.numa.interconnects.bandwidths:
         amount = scaled(str(link.value or 0), link.unit, default=1024, limit=(1 << 64) - 1)
         link.value, link.unit = -(-amount // 1024), "KiB"
-    dom.memory = sum(cell.memory or 0 for cell in cells) or dom.memory
+    nodes = sum(cell.memory or 0 for cell in cells)
+    modules = sum(memory.target.size or 0 for memory in dom.devices.memories)
+    dom.memory = nodes + modules if nodes else dom.memory
 
 
 def _spread_vcpus(cells: list[NumaCell], vcpus: int) -> None:

@@ -39,6 +39,7 @@ from virloom.drivers.qemu.process.tpm import (
     start_tpm,
     state_directory,
 )
+from virloom.drivers.qemu.process.tuning import apply_tuning, refuse_unserved, wants_iothreads
 from virloom.drivers.qemu.validate import validate_start
 from virloom.endpoint.identity import Identity
 from virloom.enums.domain import (
@@ -119,6 +120,7 @@ class Launch:
                 await require_usable(self._driver.directories.cache, self._model.name)
             await self._reach_areas()
             choose_firmware(self._model, self._driver.directories)
+            refuse_unserved(self._model)
             caps = await self._driver.capabilities.apply(self._emulator(), self._checked)
             assign_aliases(self._model)
             live.prepare(self._model, str(self._directory), self._driver.config)
@@ -332,6 +334,7 @@ class Launch:
         answers = await live.answers_to(questions, self._monitor, self._model)
         live.fill_in(self._model, self._id, answers)
         record.runtime["vcpu_threads"] = answers.vcpu_threads
+        await self._tune(answers.vcpu_threads)
         reached("configured")
         running = RunningGuest(guest, record, self._model, self._monitor, self._process, self._log)
         self._running = running
@@ -349,6 +352,16 @@ class Launch:
         running.save()
         reached("running-recorded")
         return running
+
+    async def _tune(self, vcpus: list[int]) -> None:
+        """Puts the threads where the document has them, before the guest runs."""
+        assert self._process is not None
+        assert self._monitor is not None
+        iothreads: dict[int, int] = {}
+        if wants_iothreads(self._model):
+            for item in await self._monitor.execute("query-iothreads"):
+                iothreads[int(item["id"].removeprefix("iothread"))] = item["thread-id"]
+        apply_tuning(self._model, self._process.identity.pid, vcpus, iothreads)
 
     def _announce(self) -> None:
         guest, events = self._guest, self._driver.events

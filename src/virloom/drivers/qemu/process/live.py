@@ -11,7 +11,7 @@ from virloom.drivers.qemu.block.chain import ImageLayer
 from virloom.drivers.qemu.command.chardev import channel_path
 from virloom.drivers.qemu.command.context import CommandLine, DiskNodes
 from virloom.drivers.qemu.command.graphics import vnc_socket_path
-from virloom.drivers.qemu.command.memory import started_with
+from virloom.drivers.qemu.command.memory import initial_memory, plugged, started_with
 from virloom.drivers.qemu.config import QemuConfig
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process.resources import alias_of, chardevs, source_of
@@ -136,7 +136,10 @@ def prepare(model: Domain, directory: str, config: QemuConfig) -> None:
         if graphics.type == "vnc":
             _prepare_vnc(graphics, config)
     asked = model.memory
-    model.memory = started_with(asked)
+    modules = plugged(model)
+    for cell in model.numa_cells:
+        cell.memory = started_with(cell.memory or 0)
+    model.memory = initial_memory(model) + modules
     if model.current_memory in (None, asked):
         model.current_memory = model.memory
     for channel in model.devices.channels:

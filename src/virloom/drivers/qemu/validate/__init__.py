@@ -28,6 +28,7 @@ from virloom.drivers.qemu.validate.disks import check_disks, check_given_disks
 from virloom.drivers.qemu.validate.features import check_features, check_given_features
 from virloom.drivers.qemu.validate.graphics import check_graphics, check_graphics_start
 from virloom.drivers.qemu.validate.guest import check_given_guest, check_guest
+from virloom.drivers.qemu.validate.host import check_host_nodes
 from virloom.drivers.qemu.validate.hostdevs import check_given_hostdevs, check_hostdevs
 from virloom.drivers.qemu.validate.identity import check_given_identity, check_identity
 from virloom.drivers.qemu.validate.memory import check_given_memory, check_memory
@@ -129,6 +130,7 @@ def validate_start(dom: Domain, caps: BinaryCaps) -> None:
             f"domain '{dom.name}' cannot start: nothing here serves {', '.join(paths)}",
             domain=ErrorDomain.QEMU,
         )
+    check_host_nodes(dom)
     caps.machine(dom.os.type.machine or "")
     check_cpu_start(dom, caps)
     check_cards_start(dom, caps)

@@ -99,7 +99,6 @@ def test_what_is_not_supported_is_named(devices: str, words: str) -> None:
 @pytest.mark.parametrize(
     ("before", "words"),
     [
-        ("<maxMemory slots='2'>4096</maxMemory>", "maxMemory"),
         ("<cpu mode='host-passthrough'/>", "maximum"),
         ("<cpu mode='host-model'/>", "host-model"),
         ("<cpu><model>qemu64,x=on</model></cpu>", "x=on"),
