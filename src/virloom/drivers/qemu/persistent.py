@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -22,10 +22,36 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-@lru_cache(maxsize=256)
-def _parsed(text: str) -> Domain:
-    """Parsed trees are a bounded cache: a defined domain costs its text."""
-    return parse_document(Domain, text)
+class _Trees:
+    """The trees of the documents that were asked for last, within bounds of number and size.
+
+    A defined domain that nobody asks about costs its text; one of megabytes, whose every version
+    is another text, must not cost all that other domains have.
+    """
+
+    def __init__(self, most: int, most_text: int) -> None:
+        self._most = most
+        self._most_text = most_text
+        self._kept: OrderedDict[str, Domain] = OrderedDict()
+        self._text = 0
+
+    def of(self, text: str) -> Domain:
+        """The tree of a document; parsed if it is not kept."""
+        found = self._kept.get(text)
+        if found is not None:
+            self._kept.move_to_end(text)
+            return found
+        tree = parse_document(Domain, text)
+        if len(text) <= self._most_text:
+            self._kept[text] = tree
+            self._text += len(text)
+            while len(self._kept) > self._most or self._text > self._most_text:
+                dropped, _ = self._kept.popitem(last=False)
+                self._text -= len(dropped)
+        return tree
+
+
+_TREES = _Trees(most=256, most_text=4 << 20)
 
 
 class Definition:
@@ -48,7 +74,7 @@ class Definition:
     @property
     def model(self) -> Domain:
         """The tree; shared, so whoever wants to change it takes a ``copy()``."""
-        return _parsed(self.text)
+        return _TREES.of(self.text)
 
     @property
     def shown(self) -> str:
