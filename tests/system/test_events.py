@@ -219,7 +219,7 @@ async def test_raw_monitor_commands_and_events(conn: Connection) -> None:
     async with conn.monitor_events("RES.*", regex=True) as events:
         assert '"status":"prelaunch"' in await dom.monitor_command('{"execute":"query-status"}')
         assert "CommandNotFound" in await dom.monitor_command('{"execute":"nonsense"}')
-        with pytest.raises(virloom.VirloomError, match="JSON"):
+        with pytest.raises(virloom.VirloomError, match="cannot parse json"):
             await dom.monitor_command("nonsense")
         await dom.resume()
         async with asyncio.timeout(5):
