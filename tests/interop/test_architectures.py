@@ -14,7 +14,7 @@ from virloom.sync.portal import portal
 
 #: One subject each; the rest of the corpus is for ``make parity``.
 SUBJECTS = ("bare", "console", "consoles", "disk", "graphics", "mixed", "net", "scsi", "usb-none")
-ARCHITECTURES = ("ppc64", "riscv64", "s390x")
+ARCHITECTURES = ("aarch64", "ppc64", "riscv64", "s390x")
 NAMES = [f"arch-{arch}/{subject}" for arch in ARCHITECTURES for subject in SUBJECTS]
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 from virloom.drivers.qemu.command.arguments import keyval
 from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.drivers.qemu.command.hyperv import hypervisor_pairs
-from virloom.errors import ConfigUnsupported
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, NoSupport
 from virloom.model.domain import Cpu, Domain
 
 #: Feature policies and what they switch.
@@ -27,6 +28,10 @@ def add_cpu(assembly: Assembly) -> None:
     pairs += _timer_pairs(dom)
     pairs += _feature_pairs(dom)
     pairs += hypervisor_pairs(dom)
+    if model is not None and dom.os.type.arch in ("riscv32", "riscv64"):
+        raise NoSupport(
+            f"no list of CPU models is known for '{dom.os.type.arch}'", domain=ErrorDomain.CPU
+        )
     if model is None and not pairs:
         return
     text = model or _DEFAULT_MODEL

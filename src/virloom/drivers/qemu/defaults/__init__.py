@@ -18,7 +18,7 @@ from virloom.drivers.qemu.defaults.controllers import (
 from virloom.drivers.qemu.defaults.cpu import fill_cpu
 from virloom.drivers.qemu.defaults.devices import add_basic_devices, fill_devices
 from virloom.drivers.qemu.defaults.disks import fill_disks, sort_disks
-from virloom.drivers.qemu.defaults.features import fill_features
+from virloom.drivers.qemu.defaults.features import fill_features, fill_interrupts
 from virloom.drivers.qemu.defaults.guest import fill_boot, fill_guest, fill_machine
 from virloom.drivers.qemu.defaults.identity import fill_identity
 from virloom.drivers.qemu.defaults.interfaces import fill_interfaces
@@ -48,6 +48,7 @@ def fill_defaults(dom: Domain, caps: BinaryCaps) -> None:
     fill_iothreads(dom)
     fill_tuning(dom)
     fill_features(dom.features)
+    fill_interrupts(dom)
     fill_identity(dom)
     sort_disks(dom)
     fill_boot(dom)

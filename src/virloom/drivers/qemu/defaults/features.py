@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from virloom.model.domain import Capabilities, Features, Hyperv, Kvm
+from virloom.drivers.qemu.devices.boards import is_arm, is_virt
+from virloom.model.domain import Capabilities, Domain, Features, Gic, Hyperv, Kvm
 
 
 def fill_features(features: Features) -> None:
@@ -35,6 +36,14 @@ def fill_features(features: Features) -> None:
         passthrough = features.xen.passthrough
         passthrough.mode = passthrough.mode if passthrough.state else None
     _fill_capabilities(features)
+
+
+def fill_interrupts(dom: Domain) -> None:
+    """ARM's interrupt controller: the one that QEMU emulates best, where none is named."""
+    if not (is_arm(dom) and is_virt(dom)):
+        return
+    gic = dom.features.gic = dom.features.gic or Gic()
+    gic.version = gic.version or "2"
 
 
 def _fill_hyperv(hyperv: Hyperv) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from virloom.drivers.qemu.devices.address_chipset import is_q35
+from virloom.drivers.qemu.devices.boards import is_pseries
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, VirloomError, XmlError
 from virloom.model.domain import Domain, Shmem, Smartcard, Tpm
@@ -143,7 +144,7 @@ def check_attached(dom: Domain) -> None:
         _tpm(tpm)
     if len(devices.tpms) > 1:
         raise ConfigUnsupported("a guest has one TPM at most", domain=ErrorDomain.QEMU)
-    if devices.nvrams:
+    if devices.nvrams and not is_pseries(dom):
         raise ConfigUnsupported("only pSeries guests have <nvram>", domain=ErrorDomain.QEMU)
     for shmem in devices.shmems:
         _shmem(shmem)
