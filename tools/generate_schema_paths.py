@@ -15,7 +15,7 @@ TABLE = ROOT / "data" / "protocol" / "rng-stats.json"
 TARGET = ROOT / "src" / "virloom" / "model" / "schema_paths.py"
 ROOTS = (
     "domain", "network", "networkport", "pool", "volume", "storagepoolCapabilities", "secret",
-    "interface", "filterbinding",
+    "interface", "filterbinding", "domainsnapshot", "domaincheckpoint", "domainbackup",
 )  # fmt: skip
 
 _HEAD = '''# SPDX-License-Identifier: Apache-2.0
