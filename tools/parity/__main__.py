@@ -26,6 +26,10 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--only", action="append", metavar="NAME", help="compare over documents so named (part)"
     )
+    parser.add_argument(
+        "--generated", type=int, default=0, metavar="N", help="and over N that Hypothesis makes"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="which ones it makes")
     parser.add_argument("--renew", action="store_true", help="ask libvirt anew")
     parser.add_argument("--all", action="store_true", help="show every cause and path")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the whole report there")
@@ -39,6 +43,10 @@ def corpus(arguments: argparse.Namespace) -> dict[str, str]:
         documents = written(arguments.documents)
     else:
         documents = written() | golden()
+    if arguments.generated:
+        from tools.parity.generated import generated
+
+        documents |= generated(arguments.generated, arguments.seed)
     if arguments.only:
         documents = {
             name: text

@@ -6,6 +6,7 @@ from __future__ import annotations
 from tools.parity import report
 from tools.parity.coverage import FOREIGN, foreign_paths, schema_paths, touched
 from tools.parity.documents import written
+from tools.parity.generated import generated
 
 PATHS = {name: touched(text) for name, text in written().items()}
 
@@ -22,6 +23,14 @@ def test_no_two_touch_the_same_paths() -> None:
 def test_together_they_touch_every_path_that_qemu_has() -> None:
     wanted = schema_paths() - foreign_paths()
     assert sorted(wanted - frozenset().union(*PATHS.values())) == []
+
+
+def test_generated_documents_come_out_the_same_again() -> None:
+    first = generated(5)
+    assert first == generated(5)
+    assert len(first) == 5
+    assert all(touched(text) for text in first.values())
+    assert "domain/devices" in touched(first["generated/0"])
 
 
 def test_paths_of_other_hypervisors_are_paths() -> None:
