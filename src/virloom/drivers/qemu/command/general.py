@@ -76,7 +76,7 @@ def add_lifecycle(assembly: Assembly) -> None:
     """
     args, dom = assembly.args, assembly.dom
     args.option("no-shutdown")
-    if dom.on_reboot == "destroy":
+    if dom.on_reboot == "destroy" and not assembly.context.standalone:
         args.option("action", "reboot=shutdown")
     if not dom.features.acpi and has_acpi_option(assembly):
         args.option("no-acpi")

@@ -6,7 +6,8 @@ from __future__ import annotations
 import socket
 
 from virloom.drivers.qemu.devices.props.address import Buses, Props, alias_of
-from virloom.errors import ConfigUnsupported
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, InternalError
 from virloom.model.domain import Channel, Console, Parallel, Serial
 
 _SERIAL_MODELS = (
@@ -58,6 +59,7 @@ def console_device(console: Console, buses: Buses) -> Props:
 
     Raises:
         ConfigUnsupported: Another kind of console.
+        InternalError: An address that is no virtio port.
     """
     alias = alias_of(console, "console")
     if console.target.type in ("sclp", "sclplm"):
@@ -65,7 +67,13 @@ def console_device(console: Console, buses: Buses) -> Props:
         return {"driver": driver, "chardev": chardev_id(alias), "id": alias}
     if console.target.type != "virtio":
         raise ConfigUnsupported(f"console target type '{console.target.type}' is not supported")
-    place = buses.place(console.address, alias)
+    address = console.address
+    if address is not None and address.type not in (None, "none", "virtio-serial"):
+        raise InternalError(
+            f"'{alias}' has an address of type '{address.type}', which no virtio console can have",
+            domain=ErrorDomain.QEMU,
+        )
+    place = buses.place(address, alias)
     return {"driver": "virtconsole", **place, "chardev": chardev_id(alias), "id": alias}
 
 
