@@ -43,7 +43,7 @@ from virloom.xml.fields import (
     verbatim,
 )
 from virloom.xml.format import FormatFlags
-from virloom.xml.kinds import INT, ON_OFF, STRING, UINT, UUID, option
+from virloom.xml.kinds import INT, ON_OFF, STRING, UINT_OWNED, UUID, option
 from virloom.xml.node import Node
 
 TYPES = (
@@ -114,7 +114,7 @@ class Domain(DomainElement):
     memory_backing: MemoryBacking = group(MemoryBacking, "memoryBacking")
     vcpu: Vcpu = group(Vcpu)
     vcpus: Vcpus | None = child(Vcpus)
-    iothreads: int | None = leaf(UINT)
+    iothreads: int | None = leaf(UINT_OWNED)
     iothreadids: IoThreadIds = group(IoThreadIds)
     defaultiothread: DefaultIoThread = group(DefaultIoThread)
     cputune: Cputune = group(Cputune)

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, children
-from virloom.xml.kinds import UINT
+from virloom.xml.kinds import UINT_OWNED
 
 
 class IdRange(Element):
     """``<uid start='0' target='1000' count='10'/>``."""
 
-    start: int | None = attribute(UINT, required=True)
-    target: int | None = attribute(UINT, required=True)
-    count: int | None = attribute(UINT, required=True)
+    start: int | None = attribute(UINT_OWNED, required=True)
+    target: int | None = attribute(UINT_OWNED, required=True)
+    count: int | None = attribute(UINT_OWNED, required=True)
 
 
 class Idmap(Element):

@@ -10,7 +10,7 @@ from virloom.model.units import KIBIBYTES, unit_factor
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, content, flag, group, leaf
 from virloom.xml.format import FormatFlags
-from virloom.xml.kinds import UINT, ULONG, Kind, option
+from virloom.xml.kinds import UINT, UINT_OWNED, ULONG, Kind, option
 
 #: What stands for "no limit", in KiB (``VIR_DOMAIN_MEMORY_PARAM_UNLIMITED``).
 UNLIMITED = 9007199254740991
@@ -82,7 +82,7 @@ class MemoryAllocation(Element):
     """``<allocation mode='immediate' threads='4'/>``."""
 
     mode: str | None = attribute(option("immediate", "ondemand"))
-    threads: int | None = attribute(UINT)
+    threads: int | None = attribute(UINT_OWNED)
 
 
 class MemoryBacking(Element):

@@ -9,6 +9,7 @@ from virloom.drivers.qemu.command.firmware import CODE_NODE, VARS_NODE, nvram_pa
 from virloom.drivers.qemu.command.general import has_acpi, has_acpi_option
 from virloom.drivers.qemu.command.numa import uses_hmat
 from virloom.errors import ConfigUnsupported
+from virloom.model.domain import Features
 
 _KIB_PER_MIB = 1024
 _BYTES_PER_MIB = 1024 * 1024
@@ -30,6 +31,9 @@ def add_machine(assembly: Assembly) -> None:
             pairs.append(("pflash1", VARS_NODE))
     if uses_hmat(dom):
         pairs.append(("hmat", True))
+    if dom.os.bios.useserial:
+        # The BIOS writes to the first serial port when there is no display.
+        pairs.append(("graphics", False))
     assembly.args.option("machine", f"{assembly.machine_type},{keyval(pairs)}")
     kind = dom.type or "qemu"
     if kind not in _ACCELERATORS:
@@ -59,13 +63,36 @@ def _features(assembly: Assembly) -> list[tuple[str, object]]:
     if features.ioapic is not None and features.ioapic.driver is not None:
         split = {"qemu": "split", "kvm": "on"}[features.ioapic.driver]
         pairs.append(("kernel_irqchip", split))
-    if features.gic is not None and features.gic.version is not None:
+    if features.gic is not None and assembly.dom.os.type.arch == "aarch64":
         pairs.append(("gic-version", features.gic.version))
+    pairs += _pseries(features)
     if _without_hpet(assembly) and not has_acpi_option(assembly):
         pairs.append(("hpet", False))
-    if assembly.dom.os.bios.useserial:
-        # The BIOS writes to the first serial port when there is no display.
-        pairs.append(("graphics", False))
+    return pairs
+
+
+def _pseries(features: Features) -> list[tuple[str, object]]:
+    """Abilities of POWER's pseries machines."""
+    pairs: list[tuple[str, object]] = []
+    hpt = features.hpt
+    if hpt is not None:
+        pairs.append(("resize-hpt", hpt.resizing))
+        if hpt.maxpagesize:
+            pairs.append(("cap-hpt-max-page-size", f"{hpt.maxpagesize}k"))
+    for name, switch in (
+        ("htm", features.htm),
+        ("nested-hv", features.nested_hv),
+        ("ccf-assist", features.ccf_assist),
+    ):
+        if switch is not None:
+            pairs.append((f"cap-{name}", bool(switch.state)))
+    for name, chosen in (
+        ("cfpc", features.cfpc),
+        ("sbbc", features.sbbc),
+        ("ibs", features.ibs),
+    ):
+        if chosen is not None:
+            pairs.append((f"cap-{name}", chosen.value))
     return pairs
 
 

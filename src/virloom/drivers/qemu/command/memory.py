@@ -94,7 +94,8 @@ def backend(assembly: Assembly, name: str, size: int, cell: NumaCell | None) -> 
         props["mem-path"] = os.path.join(_directory(assembly), name)
         if cell.discard if cell is not None and cell.discard is not None else backing.discard:
             props["discard-data"] = True
-        props["share"] = (access or backing.access.mode) == "shared"
+        if access or backing.access.mode:
+            props["share"] = (access or backing.access.mode) == "shared"
     if cell is None and props["qom-type"] != "memory-backend-ram":
         props["x-use-canonical-path-for-ramblock-id"] = False
     if backing.allocation.mode == "immediate" or huge is not None:
