@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from virloom.drivers.qemu.devices.controllers import ensure_controller
 from virloom.drivers.qemu.devices.describe import all_devices
 from virloom.enums.error import ErrorDomain
-from virloom.errors import XmlError
+from virloom.errors import ConfigUnsupported, XmlError
 from virloom.model.domain import Address, Controller, Device, Domain, Hub
 
 _DEFAULT_SERIAL_PORTS = 31
@@ -169,7 +169,17 @@ class _UsbPorts:
         ports.sort(key=lambda path: [path.count("."), *map(int, path.split("."))])
 
     def make_room(self, waiting: list[Device]) -> None:
-        """Adds hubs, ahead of the others, until everything finds a port."""
+        """Adds hubs, ahead of the others, until everything finds a port.
+
+        Raises:
+            ConfigUnsupported: The machine has no USB, and the document adds none.
+        """
+        if not self._free:
+            raise ConfigUnsupported(
+                "this guest has USB devices and no USB controller",
+                domain=ErrorDomain.QEMU,
+                remedy="<controller type='usb' model='qemu-xhci'/>",
+            )
         hubs = sum(isinstance(device, Hub) for device in waiting)
         room = sum(map(len, self._free.values())) + hubs * _HUB_PORTS
         while self._free and room < len(waiting):
