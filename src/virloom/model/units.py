@@ -72,6 +72,8 @@ def _amount(step: int, unit: str, *, default: int = 1024, limit: int = (1 << 64)
 # libvirt bounds memory so that the bytes fit a signed 64-bit number (virDomainParseMemoryLimit).
 KIBIBYTES = _amount(1024, "KiB", limit=(1 << 63) - 1)
 """Held and written in KiB, read in any unit, KiB where none is given."""
+BYTES = _amount(1, "bytes", default=1)
+"""Held and written in bytes, read in any unit, bytes where none is given."""
 PRETTY_BYTES: Kind[int] = Kind(
     None,
     scaled=lambda text, unit: scaled(text, unit, default=1024 * 1024, limit=(1 << 64) - 1),

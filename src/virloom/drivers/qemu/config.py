@@ -23,6 +23,9 @@ class QemuConfig:
         group: QEMU's group, likewise.
         dynamic_ownership: Whether files are given to that user for the time of a run.
         vnc_listen: Where VNC listens when the document does not say.
+        spice_listen: Where SPICE listens when the document does not say.
+        spice_password: Its password, as for VNC.
+        spice_tls: Whether SPICE may have a TLS port.
         vnc_password: The password when the document has none; empty for none.
         vnc_auto_unix_socket: Whether VNC without an address listens on a UNIX socket.
         remote_display_port_min: First port that is tried for displays.
@@ -40,6 +43,9 @@ class QemuConfig:
         self.group: str | None = None
         self.dynamic_ownership = True
         self.vnc_listen = "127.0.0.1"
+        self.spice_listen = "127.0.0.1"
+        self.spice_password = ""
+        self.spice_tls = False
         self.vnc_password = ""
         self.vnc_auto_unix_socket = False
         self.remote_display_port_min = 5900

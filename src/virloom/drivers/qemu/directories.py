@@ -20,10 +20,19 @@ class Directories:
         nvram: Firmware variables, which outlive runs.
         log: QEMU's output, ``NAME.log``.
         cache: What can be found out again.
+        certificates: QEMU's own certificates, for what it encrypts.
     """
 
     def __init__(
-        self, *, config: Path, settings: Path, run: Path, lib: Path, log: Path, cache: Path
+        self,
+        *,
+        config: Path,
+        settings: Path,
+        run: Path,
+        lib: Path,
+        log: Path,
+        cache: Path,
+        certificates: Path = Path("/etc/pki/qemu"),
     ) -> None:
         self.config = config
         self.autostart = config / "autostart"
@@ -33,6 +42,7 @@ class Directories:
         self.nvram = lib / "nvram"
         self.log = log
         self.cache = cache
+        self.certificates = certificates
 
     @classmethod
     def embedded(cls, root: Path) -> Directories:
@@ -44,6 +54,7 @@ class Directories:
             lib=root / "lib" / "qemu",
             log=root / "log" / "qemu",
             cache=root / "cache" / "qemu",
+            certificates=root / "etc" / "pki" / "qemu",
         )
 
     @classmethod
@@ -56,6 +67,7 @@ class Directories:
             lib=prefix / "var" / "lib" / "libvirt" / "qemu",
             log=prefix / "var" / "log" / "libvirt" / "qemu",
             cache=prefix / "var" / "cache" / "libvirt" / "qemu",
+            certificates=prefix / "etc" / "pki" / "qemu",
         )
 
     @classmethod
@@ -90,6 +102,10 @@ class Directories:
     def channels(self, id: int, name: str) -> Path:
         """Where libvirt 9 has the sockets of a guest's channels that no document names."""
         return self.lib / "channel" / "target" / self.guest(id, name).name
+
+    def bus(self, id: int, name: str) -> Path:
+        """Where libvirt 9 has the socket of a guest's own D-Bus."""
+        return self.run / "dbus" / f"{id}-{name[:20]}-dbus.sock"
 
     def guest_log(self, name: str) -> Path:
         """The log file of guest *name*."""

@@ -38,10 +38,14 @@ from virloom.model.domain.devices.disk import (
     BlockIo,
     Disk,
     DiskDriver,
-    DiskSource,
     DiskTarget,
     Geometry,
+    IoTune,
+    Mirror,
+    Transient,
 )
+from virloom.model.domain.devices.disk_source import DiskSource, Host
+from virloom.model.domain.devices.filesystem import Filesystem, FilesystemBinary
 from virloom.model.domain.devices.graphics import Graphics, GraphicsAudio, Listen
 from virloom.model.domain.devices.hostdev import (
     Hostdev,
@@ -56,13 +60,18 @@ from virloom.model.domain.devices.interface import (
     Interface,
     InterfaceBackend,
     InterfaceDriver,
-    InterfaceIp,
     InterfaceModel,
     InterfaceSource,
     InterfaceTarget,
     Link,
     Mac,
     Mtu,
+)
+from virloom.model.domain.devices.interface_parts import (
+    InterfaceIp,
+    PortForward,
+    Route,
+    VirtualPort,
 )
 from virloom.model.domain.devices.iommu import Iommu, IommuDriver
 from virloom.model.domain.devices.lease import Lease, LeaseTarget
@@ -74,7 +83,14 @@ from virloom.model.domain.devices.redirdev import Redirdev, Redirfilter, RedirUs
 from virloom.model.domain.devices.rng import Rate, Rng, RngBackend
 from virloom.model.domain.devices.shmem import Shmem, ShmemModel, ShmemMsi, ShmemServer
 from virloom.model.domain.devices.smartcard import Smartcard
-from virloom.model.domain.devices.sound import Audio, AudioReference, Codec, Sound
+from virloom.model.domain.devices.sound import Audio, AudioDirection, AudioReference, Codec, Sound
+from virloom.model.domain.devices.storage import (
+    Auth,
+    Encryption,
+    Reconnect,
+    Reservations,
+    StorageSecret,
+)
 from virloom.model.domain.devices.tpm import PcrBanks, Tpm, TpmBackend, TpmDevice, TpmSource
 from virloom.model.domain.devices.video import (
     Acceleration,
@@ -214,7 +230,9 @@ __all__ = [
     "Amount",
     "Apic",
     "Audio",
+    "AudioDirection",
     "AudioReference",
+    "Auth",
     "BackingFormat",
     "BackingSource",
     "BackingStore",
@@ -266,9 +284,12 @@ __all__ = [
     "DomainElement",
     "EmulatorPin",
     "EmulatorScheduling",
+    "Encryption",
     "Enlightenment",
     "Features",
     "FibreChannel",
+    "Filesystem",
+    "FilesystemBinary",
     "Firmware",
     "FirmwareFeature",
     "FwcfgEntry",
@@ -277,6 +298,7 @@ __all__ = [
     "Gic",
     "Graphics",
     "GraphicsAudio",
+    "Host",
     "Hostdev",
     "HostdevHost",
     "HostdevSource",
@@ -302,6 +324,7 @@ __all__ = [
     "IoThreadIds",
     "IoThreadPin",
     "IoThreadScheduling",
+    "IoTune",
     "Ioapic",
     "Iommu",
     "IommuDriver",
@@ -330,6 +353,7 @@ __all__ = [
     "MemoryTarget",
     "Memorytune",
     "Memtune",
+    "Mirror",
     "Mitigation",
     "Msrs",
     "Mtu",
@@ -353,6 +377,7 @@ __all__ = [
     "Perf",
     "PerfEvent",
     "Pm",
+    "PortForward",
     "Protocol",
     "QemuArgument",
     "QemuCapabilities",
@@ -365,15 +390,18 @@ __all__ = [
     "QemuOverride",
     "QemuProperty",
     "Rate",
+    "Reconnect",
     "RedirUsbdev",
     "Redirdev",
     "Redirfilter",
     "RequiredSwitch",
+    "Reservations",
     "Resolution",
     "Resource",
     "Rng",
     "RngBackend",
     "Rom",
+    "Route",
     "Scheduling",
     "Seclabel",
     "Serial",
@@ -395,6 +423,7 @@ __all__ = [
     "SourceSeclabel",
     "Spinlocks",
     "Stimer",
+    "StorageSecret",
     "Switch",
     "Sysinfo",
     "TargetModel",
@@ -406,6 +435,7 @@ __all__ = [
     "TpmBackend",
     "TpmDevice",
     "TpmSource",
+    "Transient",
     "Vcpu",
     "VcpuPin",
     "VcpuScheduling",
@@ -415,6 +445,7 @@ __all__ = [
     "VideoDriver",
     "VideoModel",
     "VirtioOptions",
+    "VirtualPort",
     "Vsock",
     "Watchdog",
     "Xen",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from virloom.model.domain.devices.disk import DiskSource
+from virloom.model.domain.devices.disk_source import DiskSource
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, content, group, leaf, leaves
 from virloom.xml.kinds import INT, STRING, UINT, YES_NO, choice, option

@@ -8,6 +8,8 @@ import pytest
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps, CpuModel, Machine, Parts
 from virloom.drivers.qemu.definition import prepare_definition
 from virloom.drivers.qemu.validate import needed_facts, validate_start
+from virloom.drivers.qemu.validate.devices import check_cards_start
+from virloom.drivers.qemu.validate.served import check_served
 from virloom.errors import ConfigUnsupported, VirloomError, XmlError
 from virloom.model.domain import Domain
 from virloom.xml import parse_document
@@ -43,10 +45,34 @@ def test_a_plain_guest_starts_and_needs_no_list() -> None:
     validate_start(dom, caps(models=False))
 
 
-def test_what_is_not_modelled_is_named_by_its_path() -> None:
-    dom = prepared("<filesystem><source dir='/x'/><target dir='y'/></filesystem>")
-    with pytest.raises(ConfigUnsupported, match=r"domain/devices/filesystem\[1\]"):
-        validate_start(dom, caps())
+@pytest.mark.parametrize(
+    ("devices", "path"),
+    [
+        (
+            "<interface type='bridge'><source bridge='b'/></interface>",
+            "interface[1]/@type='bridge'",
+        ),
+        (
+            "<disk><source file='/a'/><target dev='vda'/><transient/></disk>",
+            "disk[1]/transient",
+        ),
+        (
+            "<serial type='nmdm'><source master='/a' slave='/b'/></serial>",
+            "serial[1]/@type='nmdm'",
+        ),
+        (
+            "<interface type='user'><bandwidth><inbound average='1'/></bandwidth></interface>",
+            "interface[1]/bandwidth",
+        ),
+        ("<graphics type='dbus'/>", "graphics[1] of type 'dbus'"),
+    ],
+)
+def test_what_nobody_here_serves_is_named_by_its_path(devices: str, path: str) -> None:
+    dom = prepared(devices)
+    validate_start(dom, caps())
+    with pytest.raises(ConfigUnsupported) as caught:
+        check_served(dom)
+    assert f"domain/devices/{path}" in caught.value.detail
 
 
 def test_host_passthrough_needs_kvm() -> None:
@@ -68,7 +94,7 @@ def test_an_unknown_network_card_is_refused_with_those_there_are() -> None:
     dom = prepared("<interface type='user'><model type='tulip9'/></interface>")
     assert Parts.DEVICES in needed_facts(dom)
     with pytest.raises(ConfigUnsupported, match=r"'tulip9'.*e1000, pcnet"):
-        validate_start(dom, caps(devices=["e1000", "pcnet"]))
+        check_cards_start(dom, caps(devices=["e1000", "pcnet"]))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +102,7 @@ def test_an_unknown_network_card_is_refused_with_those_there_are() -> None:
     [
         ("<graphics type='vnc'/><graphics type='vnc'/>", "at most one"),
         ("<graphics type='vnc' port='80'/>", "5900 to 65535"),
-        ("<graphics type='spice'/>", "'spice'"),
+        ("<graphics type='vnc'><listen type='none'/><listen type='none'/></graphics>", "one"),
         ("<graphics type='vnc'><listen type='network' network='n'/></graphics>", "network"),
     ],
 )

@@ -21,23 +21,42 @@ from virloom.drivers.qemu.block.image import (
     read_head,
 )
 from virloom.errors import ConfigUnsupported, OperationInvalid, StorageProbeFailed, SystemFailure
-from virloom.model.domain import BackingStore, Disk
+from virloom.model.domain import BackingStore, Disk, DiskSource
 
 #: libvirt's bound on the length of a chain.
 MAX_DEPTH = 200
 
-#: Formats of layers; others are refused.
+#: Formats of layers whose references we read; others stand for themselves.
 FORMATS = ("raw", "qcow2")
+#: Formats of images that have nothing behind them, or whose references QEMU does not follow.
+SINGLE_FORMATS = ("vmdk", "vdi", "vpc", "vhd", "qed", "qcow", "bochs", "cloop", "dmg", "ploop")
+#: Types of sources that are opened here.
+LOCAL_KINDS = ("file", "block")
 
 Reader = Callable[[str], ImageHead]
 
 
 class ImageLayer(NamedTuple):
-    """One image of a chain; the first layer is what the guest writes to."""
+    """One image of a chain; the first layer is what the guest writes to.
+
+    Attributes:
+        path: Of a local file or block device; empty for other storage.
+        format: Of the image.
+        block: Whether it is a block device.
+        kind: The type of the source: ``file``, ``block``, ``network``, ``nvme``, ``dir``.
+        source: What the document says of it, if it does.
+    """
 
     path: str
     format: str
     block: bool = False
+    kind: str = "file"
+    source: DiskSource | None = None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the launcher opens it."""
+        return self.kind in LOCAL_KINDS
 
 
 def chain_of(path: str, image_format: str, read: Reader = read_head) -> tuple[ImageLayer, ...]:
@@ -65,7 +84,7 @@ def chain_of(path: str, image_format: str, read: Reader = read_head) -> tuple[Im
             )
         seen.add(head.identity)
         layers.append(ImageLayer(path, image_format, head.block))
-        if image_format == "raw":
+        if image_format == "raw" or image_format in SINGLE_FORMATS:
             return tuple(layers)
         if image_format not in FORMATS:
             raise ConfigUnsupported(
@@ -83,41 +102,52 @@ def disk_chain(disk: Disk, read: Reader = read_head) -> tuple[ImageLayer, ...]:
     """The images behind *disk*, top first; empty for a drive without a medium.
 
     A chain that the document spells out (``<backingStore>``) is taken as it stands; where it ends
-    without the empty element that says so, the rest is looked up as in :func:`chain_of`.
+    without the empty element that says so, the rest is looked up as in :func:`chain_of`. Images
+    that are not local end a chain: nothing is looked up in them.
 
     Raises:
-        VirloomError: As :func:`chain_of`; also for a ``<backingStore>`` that is no local image.
+        VirloomError: As :func:`chain_of`.
     """
-    path = _local(disk.type, disk.source.file, disk.source.dev)
-    if path is None:
+    top = told_layer(disk.type, disk.source, disk.driver.type)
+    if top is None:
         return ()
-    image_format = disk.driver.type or "raw"
-    if image_format == "raw" or disk.backing_store is None:
-        return chain_of(path, image_format, read)
-    layers = [ImageLayer(path, image_format, read(path).block)]
     store: BackingStore | None = disk.backing_store
+    if top.format == "raw" or (store is None and not top.is_local):
+        store = None
+    layers = [*_looked_up(top, read, last=store is None)]
     while store is not None:
-        path = _local(store.type, store.source.file, store.source.dev)
-        if path is None:
+        layer = told_layer(store.type, store.source, store.format.type)
+        if layer is None:
             return tuple(layers)
-        image_format = store.format.type or "raw"
         store = store.backing_store
-        if store is None and image_format != "raw":
-            layers += chain_of(path, image_format, read)
-        else:
-            layers.append(ImageLayer(path, image_format, read(path).block))
+        layers += _looked_up(layer, read, last=store is None)
         if len(layers) > MAX_DEPTH:
             raise OperationInvalid(f"backing chain has more than {MAX_DEPTH} images")
     return tuple(layers)
 
 
-def _local(kind: str | None, file: str | None, device: str | None) -> str | None:
-    """The path of a local image; None where the element is empty."""
-    if kind == "block":
-        return device or None
-    if kind in (None, "file"):
-        return file or None
-    raise ConfigUnsupported(f"images of type '{kind}' are not supported yet; known: block, file")
+def told_layer(kind: str | None, source: DiskSource, form: str | None) -> ImageLayer | None:
+    """The image that a document names; None where the element is empty. Nothing is opened."""
+    kind = kind or "file"
+    image_format = form or "raw"
+    if kind == "dir":
+        image_format = "raw"
+    if kind in LOCAL_KINDS:
+        path = source.dev if kind == "block" else source.file
+        if not path:
+            return None
+        return ImageLayer(path, image_format, kind == "block", kind, source)
+    return ImageLayer("", image_format, False, kind, source)
+
+
+def _looked_up(layer: ImageLayer, read: Reader, *, last: bool) -> tuple[ImageLayer, ...]:
+    """A layer as the host has it, and what is behind it where the document does not tell."""
+    if not layer.is_local:
+        return (layer,)
+    if not last:
+        return (layer._replace(block=read(layer.path).block),)
+    first, *others = chain_of(layer.path, layer.format, read)
+    return (first._replace(kind=layer.kind, source=layer.source), *others)
 
 
 def _head(path: str, parent: str, read: Reader) -> ImageHead:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os.path
+
 from virloom.drivers.qemu.capabilities import BinaryCaps, Machine
 from virloom.drivers.qemu.command.arguments import Arguments
 from virloom.drivers.qemu.command.boot import boot_indexes
@@ -28,6 +30,8 @@ class Assembly:
         next_node: The first free number for an image.
         environment: Variables that QEMU needs.
         passwords: Display passwords by protocol.
+        secrets: Contents of files below the guest's directory that QEMU reads secrets from.
+        helpers: Names of objects that several devices share.
     """
 
     def __init__(self, dom: Domain, caps: BinaryCaps, context: BuildContext) -> None:
@@ -43,6 +47,14 @@ class Assembly:
         self.next_node = 1
         self.environment: dict[str, str] = {}
         self.passwords: dict[str, str] = {}
+        self.secrets: dict[str, bytes] = {}
+        self.helpers: set[str] = set()
+
+    def add_secret(self, name: str, value: bytes) -> None:
+        """A secret that QEMU reads from a file of its own, and nobody from its command line."""
+        self.secrets[name] = value
+        path = os.path.join(self.context.lib_dir, name)
+        self.args.object({"qom-type": "secret", "id": name, "file": path})
 
     @property
     def q35(self) -> bool:

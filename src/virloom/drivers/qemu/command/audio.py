@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where sound goes: nowhere, so far."""
+"""Where sound goes."""
 
 from __future__ import annotations
 
 from virloom.drivers.qemu.command.assembly import Assembly
+from virloom.drivers.qemu.devices.props.audio import audio_backend
 from virloom.errors import ConfigUnsupported
 from virloom.model.domain import Domain
 
@@ -25,8 +26,6 @@ def audio_id(dom: Domain, chosen: int | None = None) -> str | None:
 def add_audios(assembly: Assembly) -> None:
     """Every audio back end."""
     for audio in assembly.dom.devices.audios:
-        if audio.type != "none":
-            raise ConfigUnsupported(
-                f"audio back end type '{audio.type}' is not supported yet; known: none"
-            )
-        assembly.args.audiodev({"id": f"audio{audio.id}", "driver": "none"})
+        assembly.args.audiodev(audio_backend(audio))
+        if audio.type == "sdl" and audio.driver is not None:
+            assembly.environment["SDL_AUDIODRIVER"] = audio.driver

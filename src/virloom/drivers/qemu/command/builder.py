@@ -28,6 +28,7 @@ from virloom.drivers.qemu.command.context import BuildContext, CommandLine
 from virloom.drivers.qemu.command.controllers import add_card_readers, add_controllers
 from virloom.drivers.qemu.command.cpu import add_cpu
 from virloom.drivers.qemu.command.disk import add_disks
+from virloom.drivers.qemu.command.filesystem import add_filesystems
 from virloom.drivers.qemu.command.firmware import add_firmware
 from virloom.drivers.qemu.command.general import (
     add_bare_machine,
@@ -93,6 +94,7 @@ STEPS: tuple[Callable[[Assembly], None], ...] = (
     add_hubs,
     add_card_readers,
     add_disks,
+    add_filesystems,
     add_interfaces,
     add_smartcards,
     add_serials,
@@ -149,4 +151,5 @@ def build(dom: Domain, caps: BinaryCaps, context: BuildContext) -> CommandLine:
         environment=assembly.environment,
         passwords=assembly.passwords,
         commands=monitor_commands(dom),
+        secrets=assembly.secrets,
     )

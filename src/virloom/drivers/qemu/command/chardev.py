@@ -8,10 +8,16 @@ from collections.abc import Callable
 
 from virloom.drivers.qemu.command.arguments import Arguments, keyval
 from virloom.drivers.qemu.command.context import BuildContext, FileRequest
+from virloom.drivers.qemu.command.credentials import tls_credentials
+from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, OperationInvalid
-from virloom.model.domain import Channel, Chardev, ChardevSource
+from virloom.model.domain import Channel, Chardev, ChardevSource, Parallel
 
 Pairs = list[tuple[str, object]]
+Backend = Callable[[Arguments, BuildContext, Chardev, str], tuple[str, Pairs]]
+
+#: The port that SPICE's agent in the guest opens.
+_AGENT_PORT = "com.redhat.spice.0"
 
 
 def chardev_files(device: Chardev, alias: str) -> list[FileRequest]:
@@ -75,7 +81,7 @@ def _source(device: Chardev, mode: str | None = None) -> ChardevSource:
     return ChardevSource()
 
 
-def _plain(backend: str) -> Callable[[Arguments, BuildContext, Chardev, str], tuple[str, Pairs]]:
+def _plain(backend: str) -> Backend:
     """A back end that needs nothing more."""
     return lambda _args, _context, _device, _alias: (backend, [])
 
@@ -103,7 +109,8 @@ def _file(args: Arguments, context: BuildContext, device: Chardev, alias: str) -
 
 def _dev(args: Arguments, _context: BuildContext, device: Chardev, alias: str) -> tuple[str, Pairs]:
     _need_path(device, alias)
-    return "serial", [("path", args.fdset(f"{alias}.dev"))]
+    backend = "parallel" if isinstance(device, Parallel) else "serial"
+    return backend, [("path", args.fdset(f"{alias}.dev"))]
 
 
 def _pipe(
@@ -117,28 +124,25 @@ def _udp(
 ) -> tuple[str, Pairs]:
     connect, bind = _source(device, "connect"), _source(device, "bind")
     return "udp", [
-        ("host", connect.host or "127.0.0.1"),
+        ("host", connect.host or ""),
         ("port", connect.service),
-        ("localaddr", bind.host if bind.service or bind.host else None),
-        ("localport", bind.service),
+        ("localaddr", bind.host or ""),
+        ("localport", bind.service or 0),
     ]
 
 
-def _tcp(
-    _args: Arguments, _context: BuildContext, device: Chardev, alias: str
-) -> tuple[str, Pairs]:
+def _tcp(args: Arguments, context: BuildContext, device: Chardev, alias: str) -> tuple[str, Pairs]:
     source = _source(device)
-    if source.tls:
-        raise ConfigUnsupported(f"TLS of character device '{alias}' is not supported yet")
     pairs: Pairs = [("host", source.host), ("port", source.service)]
     if device.protocol.type == "telnet":
         pairs.append(("telnet", True))
-    elif device.protocol.type not in (None, "raw"):
-        raise ConfigUnsupported(
-            f"protocol '{device.protocol.type}' of character device '{alias}' is not supported; "
-            "known: raw, telnet"
-        )
-    return "socket", pairs + _listening(source)
+    pairs += _listening(source)
+    if source.tls:
+        name = f"objchar{alias}_tls0"
+        endpoint = "client" if source.mode == "connect" else "server"
+        args.object(tls_credentials(context, name, endpoint=endpoint))
+        pairs.append(("tls-creds", name))
+    return "socket", pairs
 
 
 def _unix(args: Arguments, context: BuildContext, device: Chardev, alias: str) -> tuple[str, Pairs]:
@@ -156,7 +160,45 @@ def _unix(args: Arguments, context: BuildContext, device: Chardev, alias: str) -
 
 def _listening(source: ChardevSource) -> Pairs:
     """Listens without making the guest wait for a client, or connects."""
-    return [] if source.mode == "connect" else [("server", True), ("wait", False)]
+    if source.mode != "connect":
+        return [("server", True), ("wait", False)]
+    reconnect = source.reconnect
+    if reconnect is None:
+        return []
+    return [("reconnect", (reconnect.timeout or 0) if reconnect.enabled else 0)]
+
+
+def _spicevmc(
+    _args: Arguments, _context: BuildContext, device: Chardev, _alias: str
+) -> tuple[str, Pairs]:
+    """SPICE's own channel of that use: the agent's for a channel of the guest."""
+    name = "vdagent" if isinstance(device, Channel) else "usbredir"
+    if isinstance(device, Channel) and device.target.name not in (None, _AGENT_PORT):
+        raise ConfigUnsupported(
+            f"channel '{device.target.name}' is not SPICE's agent, which is '{_AGENT_PORT}'",
+            domain=ErrorDomain.QEMU,
+        )
+    return "spicevmc", [("name", name)]
+
+
+def _named(backend: str) -> Backend:
+    """A channel of a display, by the name that clients ask for."""
+    return lambda _args, _context, device, _alias: (
+        backend,
+        [("name", _source(device).channel)],
+    )
+
+
+def _vdagent(
+    _args: Arguments, _context: BuildContext, device: Chardev, _alias: str
+) -> tuple[str, Pairs]:
+    source = _source(device)
+    mouse = source.mouse.mode
+    return "qemu-vdagent", [
+        ("name", "vdagent"),
+        ("clipboard", source.clipboard.copypaste),
+        ("mouse", None if mouse is None else mouse == "client"),
+    ]
 
 
 def _need_path(device: Chardev, alias: str) -> str:
@@ -166,7 +208,7 @@ def _need_path(device: Chardev, alias: str) -> str:
     return str(path)
 
 
-_BACKENDS: dict[str, Callable[[Arguments, BuildContext, Chardev, str], tuple[str, Pairs]]] = {
+_BACKENDS: dict[str, Backend] = {
     "null": _plain("null"),
     "vc": _plain("vc"),
     "pty": _plain("pty"),
@@ -177,4 +219,8 @@ _BACKENDS: dict[str, Callable[[Arguments, BuildContext, Chardev, str], tuple[str
     "udp": _udp,
     "tcp": _tcp,
     "unix": _unix,
+    "spicevmc": _spicevmc,
+    "spiceport": _named("spiceport"),
+    "dbus": _named("dbus"),
+    "qemu-vdagent": _vdagent,
 }

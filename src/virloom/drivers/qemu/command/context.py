@@ -63,6 +63,10 @@ class BuildContext(NamedTuple):
         stdio: Whether a character device may use QEMU's own standard input and output.
         now: Seconds since the epoch, for clocks with an adjustment.
         tpm_socket: The connection to the emulator of the TPM, if there is one.
+        taps: Descriptors of the host's network device, one for each queue, by alias.
+        secrets: Values of the secrets that images need, by their uuid or usage.
+        bus_address: Of the D-Bus that a display without an address of its own is on.
+        tls_dir: Where QEMU's certificates are.
         standalone: The command line is to be read or run by a person, as libvirt 9 shows it
             (``qemu-argv``): without our descriptors, with sockets by their paths.
     """
@@ -78,6 +82,10 @@ class BuildContext(NamedTuple):
     now: float = 0.0
     tpm_socket: int | None = None
     standalone: bool = False
+    taps: Mapping[str, tuple[int, ...]] = {}
+    secrets: Mapping[str, bytes] = {}
+    bus_address: str | None = None
+    tls_dir: str = "/etc/pki/qemu"
 
 
 class DiskNodes(NamedTuple):
@@ -108,6 +116,8 @@ class CommandLine(NamedTuple):
         environment: Variables that QEMU needs beside those of every guest.
         passwords: Documents' display passwords to be set by the monitor before the guest runs:
             protocol (``vnc``) to password. Never on the command line, where everybody reads it.
+        secrets: Contents of files in the guest's own directory, by name, that have to be there
+            when QEMU starts.
         commands: Name and arguments of further commands for the monitor before the guest runs.
     """
 
@@ -119,3 +129,4 @@ class CommandLine(NamedTuple):
     environment: dict[str, str]
     passwords: dict[str, str]
     commands: list[tuple[str, dict[str, Any]]]
+    secrets: dict[str, bytes]

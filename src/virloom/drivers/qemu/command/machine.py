@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from virloom.drivers.qemu.command.arguments import keyval
 from virloom.drivers.qemu.command.assembly import Assembly
+from virloom.drivers.qemu.command.audio import audio_id
 from virloom.drivers.qemu.command.firmware import CODE_NODE, VARS_NODE, nvram_path, uses_flash
 from virloom.drivers.qemu.command.general import has_acpi, has_acpi_option
 from virloom.drivers.qemu.command.numa import uses_hmat
@@ -20,6 +21,11 @@ def add_machine(assembly: Assembly) -> None:
     """``-machine`` with all that is switched there, and the accelerator."""
     dom = assembly.dom
     pairs: list[tuple[str, object]] = [("usb", False), *_features(assembly)]
+    if (
+        any(sound.model == "pcspk" for sound in dom.devices.sounds)
+        and not assembly.context.standalone
+    ):
+        pairs.append(("pcspk-audiodev", audio_id(dom)))
     pairs.append(("dump-guest-core", bool(dom.memory_dump_core)))
     if dom.memory_backing.nosharepages:
         pairs.append(("mem-merge", False))

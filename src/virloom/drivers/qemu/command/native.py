@@ -10,15 +10,14 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from virloom.drivers.qemu.block.chain import ImageLayer
+from virloom.drivers.qemu.block.chain import ImageLayer, told_layer
 from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.command.builder import build
 from virloom.drivers.qemu.command.chardev import channel_path
 from virloom.drivers.qemu.command.context import BuildContext
-from virloom.drivers.qemu.command.disk import disk_alias, disk_source
+from virloom.drivers.qemu.command.disk import disk_alias
 from virloom.drivers.qemu.command.files import plan_files
 from virloom.drivers.qemu.command.graphics import FIRST_PORT
-from virloom.errors import ConfigUnsupported
 from virloom.model.domain import ChardevSource, Disk, Domain, Interface, InterfaceModel, Mac
 
 #: What makes a shell read a word otherwise than it stands there.
@@ -42,13 +41,18 @@ def simplify_interfaces(dom: Domain) -> None:
 
 
 def settle_ports(dom: Domain) -> None:
-    """Gives displays whose port is chosen at the start the first of those."""
+    """Gives displays whose ports are chosen at the start the ones that libvirt 9 shows."""
     for graphics in dom.devices.graphics:
         listen = graphics.listens[0] if graphics.listens else None
         if listen is not None and listen.type in ("socket", "none"):
             continue
         if graphics.type == "vnc" and (graphics.autoport or graphics.port in (None, -1)):
             graphics.port = FIRST_PORT
+        elif graphics.type == "spice":
+            if graphics.autoport or graphics.port == -1:
+                graphics.port = FIRST_PORT + 1
+            if graphics.tls_port == -1:
+                graphics.tls_port = FIRST_PORT + 2
 
 
 def name_channels(dom: Domain, directory: Path) -> None:
@@ -64,7 +68,14 @@ def name_channels(dom: Domain, directory: Path) -> None:
 
 
 def native_command(
-    dom: Domain, caps: BinaryCaps, directory: Path, environment: dict[str, str], *, seccomp: bool
+    dom: Domain,
+    caps: BinaryCaps,
+    directory: Path,
+    environment: dict[str, str],
+    *,
+    certificates: Path,
+    bus_socket: Path,
+    seccomp: bool,
 ) -> str:
     """Variables and arguments as one line for a shell.
 
@@ -73,6 +84,8 @@ def native_command(
         caps: Of its emulator.
         directory: Where the guest's own sockets would be.
         environment: Variables of every guest.
+        certificates: Where QEMU's certificates would be.
+        bus_socket: Where the guest's own D-Bus would listen.
         seccomp: Whether QEMU confines itself.
 
     Raises:
@@ -89,6 +102,8 @@ def native_command(
         stdio=True,
         now=time.time(),
         standalone=True,
+        tls_dir=str(certificates),
+        bus_address=f"unix:path={bus_socket}",
     )
     line = build(dom, caps, context)
     variables = environment | line.environment
@@ -97,23 +112,17 @@ def native_command(
 
 
 def told_chain(disk: Disk) -> tuple[ImageLayer, ...]:
-    """The images that the document itself names for a disk; none of them is looked at.
-
-    Raises:
-        ConfigUnsupported: An image behind the first is of a kind that we cannot tell.
-    """
-    path = disk_source(disk)
-    if path is None:
+    """The images that the document itself names for a disk; none of them is looked at."""
+    top = told_layer(disk.type, disk.source, disk.driver.type)
+    if top is None:
         return ()
-    layers = [ImageLayer(path, disk.driver.type or "raw", disk.type == "block")]
+    layers = [top]
     store = disk.backing_store
     while store is not None:
-        if store.type not in (None, "file", "block"):
-            raise ConfigUnsupported(f"images of type '{store.type}' are not supported yet")
-        image = store.source.dev if store.type == "block" else store.source.file
-        if image:
-            block = store.type == "block"
-            layers.append(ImageLayer(image, store.format.type or "raw", block))
+        if store.type is not None:
+            layer = told_layer(store.type, store.source, store.format.type)
+            if layer is not None:
+                layers.append(layer)
         store = store.backing_store
     return tuple(layers)
 

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from virloom.drivers.qemu.command.arguments import Props, keyval
 from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.drivers.qemu.devices.props.address import alias_of
 from virloom.drivers.qemu.devices.props.net import net_backend, net_device, netdev_id
+from virloom.model.domain import Interface
 
 #: The descriptor of the first tap in a command line that nobody runs.
 _FIRST_TAP = 4
@@ -14,11 +16,33 @@ _FIRST_TAP = 4
 def add_interfaces(assembly: Assembly) -> None:
     """Back end and card of every interface."""
     for number, interface in enumerate(assembly.dom.devices.interfaces):
+        alias = alias_of(interface, "network interface")
+        queues: int | None = None
         if assembly.context.standalone:
             # libvirt shows a tap of its own making for every kind of connection.
             tap = {"type": "tap", "fd": str(_FIRST_TAP + number), "id": netdev_id(interface)}
             assembly.args.netdev(tap)
         else:
-            assembly.args.netdev(net_backend(interface))
-        boot = assembly.boot.get(alias_of(interface, "network interface"))
-        assembly.args.device(net_device(interface, assembly.buses, boot=boot))
+            assembly.args.netdev(_backend(assembly, interface, alias))
+            if interface.type in ("ethernet", "vhostuser"):
+                queues = interface.driver.queues
+        boot = assembly.boot.get(alias)
+        device = net_device(interface, assembly.buses, boot=boot, queues=queues)
+        assembly.args.device(device)
+
+
+def _backend(assembly: Assembly, interface: Interface, alias: str) -> Props:
+    if interface.type == "vhostuser":
+        source = interface.source
+        pairs: list[tuple[str, object]] = [("id", f"char{alias}"), ("path", source.path)]
+        if source.mode == "server":
+            pairs.append(("server", True))
+        elif "reconnect" in source.__dict__:
+            pairs.append(("reconnect", _seconds(interface)))
+        assembly.args.option("chardev", f"socket,{keyval(pairs)}")
+    return net_backend(interface, assembly.context.taps.get(alias, ()))
+
+
+def _seconds(interface: Interface) -> int:
+    reconnect = interface.source.reconnect
+    return (reconnect.timeout or 0) if reconnect.enabled else 0

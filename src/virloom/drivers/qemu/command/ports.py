@@ -56,7 +56,7 @@ def add_parallels(assembly: Assembly) -> None:
     """Parallel ports."""
     for parallel in assembly.dom.devices.parallels:
         _add_backend(assembly, parallel)
-        assembly.args.device(parallel_device(parallel, assembly.buses))
+        assembly.args.device(parallel_device(parallel))
 
 
 def add_channels(assembly: Assembly) -> None:

@@ -29,17 +29,6 @@ def _found(dom: Domain) -> Iterator[str]:
         yield "domain/keywrap: key wrapping"
     if dom.os.smbios.mode == "host":
         yield "<smbios mode='host'>"
-    for disk in dom.devices.disks:
-        if disk.device == "lun" or disk.rawio or disk.sgio not in (None, "default"):
-            yield f"SCSI pass-through of disk '{disk.target.dev}'"
-    for interface in dom.devices.interfaces:
-        if interface.backend.type == "passt":
-            yield "<backend type='passt'> of a network interface"
-        if interface.mtu.size:
-            yield "setting MTU on interface type user"
-    for graphics in dom.devices.graphics:
-        if any(listen.type == "network" for listen in graphics.listens):
-            yield "<listen type='network'> of graphics"
     for video in dom.devices.videos:
         if video.driver.name == "vhostuser":
             yield f"video device '{video.model.type}' in another process"

@@ -19,6 +19,7 @@ from virloom.drivers.qemu.defaults.cpu import fill_cpu
 from virloom.drivers.qemu.defaults.devices import add_basic_devices, fill_devices
 from virloom.drivers.qemu.defaults.disks import fill_disks, sort_disks
 from virloom.drivers.qemu.defaults.features import fill_features, fill_interrupts
+from virloom.drivers.qemu.defaults.filesystems import fill_filesystems
 from virloom.drivers.qemu.defaults.guest import fill_boot, fill_guest, fill_machine
 from virloom.drivers.qemu.defaults.identity import fill_identity
 from virloom.drivers.qemu.defaults.interfaces import fill_interfaces
@@ -60,6 +61,7 @@ def fill_defaults(dom: Domain, caps: BinaryCaps) -> None:
     fill_cpu(dom, caps)
     fill_disks(dom)
     fill_controllers(dom, caps)
+    fill_filesystems(dom)
     fill_interfaces(dom, caps)
     number_ports(dom)
     pair_console(dom)

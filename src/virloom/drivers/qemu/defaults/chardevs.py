@@ -7,10 +7,13 @@ from collections.abc import Sequence
 
 from virloom.drivers.qemu.devices.boards import board
 from virloom.model.domain import (
+    Channel,
     Chardev,
     Console,
     ConsoleTarget,
     Domain,
+    Log,
+    Parallel,
     ParallelTarget,
     RngBackend,
     Serial,
@@ -25,6 +28,7 @@ _MODEL_OF_TARGET = {
     "pci-serial": "pci-serial",
     "spapr-vio-serial": "spapr-vty",
     "sclp-serial": "sclpconsole",
+    "isa-debug": "isa-debugcon",
 }
 
 
@@ -108,6 +112,9 @@ def fill_chardevs(dom: Domain) -> None:
     )
     for serial in devices.serials:
         _fill_serial(serial, *own)
+    for parallel in devices.parallels:
+        # The ports of a PC are of one kind, whatever the document calls it.
+        parallel.target.type = None
     for console in devices.consoles:
         console.target.type = console.target.type or "serial"
     for group in groups:
@@ -126,8 +133,18 @@ def _fill_serial(serial: Serial, kind: str, model: str) -> None:
 
 
 def _fill_source(device: Chardev | RngBackend) -> None:
+    if isinstance(device, (Serial, Parallel, Console, Channel)):
+        device.type = device.type or "pty"
     for source in device.sources:
         if device.type in ("unix", "tcp", "udp") and source.mode is None:
-            source.mode = "bind" if device.type == "unix" else "connect"
+            source.mode = "connect"
+        if source.reconnect is not None and source.reconnect.enabled is None:
+            source.reconnect = None
+        # Nobody but SELinux knows how to skip a label, and it is not here.
+        source.seclabels[:] = [label for label in source.seclabels if not label.labelskip]
+    # Where a UDP device listens comes first.
+    device.sources.sort(key=lambda source: device.type == "udp" and source.mode != "bind")
     if device.type == "tcp" and device.protocol.type is None:
         device.protocol.type = "raw"
+    if not device.log.file:
+        device.log = Log()

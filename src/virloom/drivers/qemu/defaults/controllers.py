@@ -47,6 +47,9 @@ def add_basic_controllers(dom: Domain, caps: BinaryCaps) -> None:
 def _sort(dom: Domain) -> None:
     """The order in which libvirt keeps controllers: types as they come, sorted by index."""
     given = dom.devices.controllers[:]
+    for controller in given:
+        # libvirt takes a controller that names no type for an IDE one.
+        controller.type = controller.type or "ide"
     dom.devices.controllers.clear()
     for controller in given:
         insert_controller(dom, controller)
@@ -112,6 +115,9 @@ def add_implied_controllers(dom: Domain) -> None:
 def fill_controllers(dom: Domain, caps: BinaryCaps) -> None:
     """The models of USB and SCSI controllers, and the companions of a USB 2 controller."""
     for controller in dom.devices.controllers[:]:
+        _fill_pci(controller)
+        if controller.model == "auto" and controller.type == "scsi":
+            controller.model = None
         if controller.model is None:
             if controller.type == "usb" and is_pseries(dom):
                 controller.model = "qemu-xhci"
@@ -119,6 +125,16 @@ def fill_controllers(dom: Domain, caps: BinaryCaps) -> None:
                 controller.model = "piix3-uhci"
             elif controller.type == "scsi":
                 controller.model = _scsi_model(dom, caps)
+
+
+def _fill_pci(controller: Controller) -> None:
+    """Drops what only other kinds of controllers have."""
+    if controller.type != "pci":
+        controller.target = None
+    if controller.model not in ("pci-root", "pcie-root"):
+        controller.pcihole64 = None
+    elif controller.model_element.name == "none":
+        controller.model_element.name = None
 
 
 def _scsi_model(dom: Domain, caps: BinaryCaps) -> str:

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
+from virloom.drivers.qemu.defaults.graphics import fill_graphics
 from virloom.drivers.qemu.devices.address import is_microvm
 from virloom.drivers.qemu.devices.boards import board, is_pseries, is_x86
 from virloom.model.domain import (
     Audio,
     Domain,
-    Graphics,
     Input,
-    Listen,
     Memballoon,
     Panic,
     Rate,
@@ -19,6 +18,8 @@ from virloom.model.domain import (
     VideoModel,
 )
 
+_WITH_CODECS = ("ich6", "ich7", "ich9")
+_AUDIO_OF_DISPLAY = {"vnc": "none", "spice": "spice", "sdl": None}
 # KiB, where the document does not say (libvirt's defaults).
 _VIDEO_MEMORY = {"vga": 16384, "cirrus": 16384, "vmvga": 16384, "bochs": 16384, "qxl": 65536}
 
@@ -49,18 +50,21 @@ def _add_usb_inputs(dom: Domain) -> None:
 
 
 def _add_audio(dom: Domain) -> None:
-    kinds = [graphics.type for graphics in dom.devices.graphics]
-    if "spice" in kinds:
-        dom.devices.audios.append(Audio(id=1, type="spice"))
-    elif "sdl" not in kinds:
-        dom.devices.audios.append(Audio(id=1, type="none"))
+    """The back end that the last of the displays with an opinion of it wants."""
+    kind: str | None = None if dom.devices.graphics else "none"
+    for graphics in dom.devices.graphics:
+        kind = _AUDIO_OF_DISPLAY.get(graphics.type or "", kind)
+    if kind is not None:
+        dom.devices.audios.append(Audio(id=1, type=kind))
 
 
 def fill_devices(dom: Domain, caps: BinaryCaps) -> None:
     """Models, buses and places of what has no file of its own."""
     devices = dom.devices
     for device in devices.inputs:
-        if device.bus is None:
+        if device.type == "evdev" or device.bus == "none":
+            device.bus = None
+        elif device.bus is None:
             ps2 = device.type in ("mouse", "keyboard") and is_x86(dom)
             device.bus = "ps2" if ps2 else "usb"
     for rng in devices.rngs:
@@ -68,6 +72,9 @@ def fill_devices(dom: Domain, caps: BinaryCaps) -> None:
             rng.rate = Rate()
         if rng.backend.model == "random" and not rng.backend.value:
             rng.backend.value = "/dev/random"
+    for sound in devices.sounds:
+        if sound.model not in _WITH_CODECS:
+            sound.codecs.clear()
     for panic in devices.panics:
         panic.model = panic.model or board(dom).panic or "isa"
     for watchdog in devices.watchdogs:
@@ -75,36 +82,13 @@ def fill_devices(dom: Domain, caps: BinaryCaps) -> None:
     if devices.graphics and not devices.videos:
         devices.videos.append(Video())
     for graphics in devices.graphics:
-        _fill_graphics(graphics)
+        fill_graphics(graphics)
+    # The card that firmware uses is the first.
+    devices.videos.sort(key=lambda video: not video.model.primary)
     for number, video in enumerate(devices.videos):
         if video.model.type is None:
             video.model.type = board(dom).video
         _fill_video(video, caps, primary=number == 0)
-
-
-def _fill_graphics(graphics: Graphics) -> None:
-    listens = graphics.listens
-    if graphics.type != "vnc":
-        ports = (graphics.port, graphics.tls_port, graphics.autoport)
-        if graphics.type == "spice" and not listens and ports == (None, None, None):
-            listens.append(Listen(type="none"))
-        return
-    if graphics.socket is not None and not listens:
-        listens.append(Listen(type="socket", socket=graphics.socket))
-    if not listens:
-        listens.append(Listen(type="address", address=graphics.listen))
-    first = listens[0]
-    if first.type in ("socket", "none"):
-        # There is no port; what the first listener says is repeated in the attribute.
-        graphics.socket = first.socket
-        graphics.port = graphics.autoport = None
-        return
-    if graphics.port is None or graphics.port == -1:
-        graphics.port, graphics.autoport = -1, True
-    elif graphics.autoport is None:
-        graphics.autoport = False
-    if first.type == "address" and graphics.listen is None:
-        graphics.listen = first.address
 
 
 def _fill_video(video: Video, caps: BinaryCaps, *, primary: bool) -> None:
@@ -120,7 +104,15 @@ def _fill_video(video: Video, caps: BinaryCaps, *, primary: bool) -> None:
     if model.type == "qxl":
         model.ram = model.ram or _VIDEO_MEMORY["qxl"]
         model.vgamem = model.vgamem or _VIDEO_MEMORY["vga"]
+    for name in ("ram", "vram", "vram64"):
+        size = getattr(model, name)
+        if size:
+            setattr(model, name, 1 << (size - 1).bit_length())
     if model.heads is None:
         model.heads = 1
+    elif model.heads == 0:
+        model.heads = None
+    # How VGA is decoded is bhyve's.
+    video.driver.vgaconf = None
     if primary:
         model.primary = True

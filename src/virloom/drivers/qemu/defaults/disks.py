@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from virloom.drivers.qemu.defaults.disk_sources import fill_source
 from virloom.drivers.qemu.devices.targets import BUS_OF_PREFIX, disk_index
 from virloom.enums.error import ErrorDomain
 from virloom.errors import XmlError
-from virloom.model.domain import Address, Disk, Domain
+from virloom.model.domain import Address, Disk, Domain, Geometry
 
 
 def sort_disks(dom: Domain) -> None:
@@ -55,12 +56,36 @@ def fill_disks(dom: Domain) -> None:
     """
     for disk in dom.devices.disks:
         disk.type = disk.type or "file"
+        if disk.device in ("cdrom", "floppy") and disk.type == "block" and not disk.source.dev:
+            # An empty drive has no kind of its own.
+            disk.type = "file"
         driver = disk.driver
         driver.name = driver.name or "qemu"
-        driver.type = driver.type or "raw"
+        if disk.type != "volume":
+            driver.type = driver.type or "raw"
         if disk.device == "cdrom":
             disk.readonly = True
+        if disk.type == "vhostuser":
+            disk.snapshot = "no"
+        # A copy in the making belongs to a running guest.
+        disk.mirror = None
+        _fill_geometry(disk)
+        _fill_iotune(disk)
+        fill_source(disk)
         _fill_address(disk)
+
+
+def _fill_geometry(disk: Disk) -> None:
+    shape = disk.geometry
+    if not (shape.cyls and shape.heads and shape.secs):
+        disk.geometry = Geometry()
+
+
+def _fill_iotune(disk: Disk) -> None:
+    """A limit of 0 is none, and without any there is no throttling."""
+    values = disk.iotune.__dict__
+    for name in [name for name, value in values.items() if value == 0]:
+        del values[name]
 
 
 def _fill_address(disk: Disk) -> None:

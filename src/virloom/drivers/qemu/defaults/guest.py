@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
+from virloom.drivers.qemu.devices.describe import boots
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
 from virloom.model.domain import BootDevice, Clock, Domain
@@ -92,9 +93,5 @@ def fill_boot(dom: Domain) -> None:
     """From the hard disk, where neither ``<os>`` nor a device says otherwise."""
     if dom.os.boots:
         return
-    boots = [disk.boot for disk in dom.devices.disks]
-    boots += [interface.boot for interface in dom.devices.interfaces]
-    boots += [device.boot for device in dom.devices.hostdevs]
-    boots += [device.boot for device in dom.devices.redirdevs]
-    if not any(boot is not None and boot.order for boot in boots):
+    if not boots(dom):
         dom.os.boots.append(BootDevice(dev="hd"))

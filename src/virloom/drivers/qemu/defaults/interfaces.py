@@ -4,22 +4,62 @@
 from __future__ import annotations
 
 import os
+import uuid
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.drivers.qemu.devices.address import is_microvm
 from virloom.drivers.qemu.devices.boards import is_ccw, is_virt
-from virloom.model.domain import Domain
+from virloom.model.domain import Domain, Interface, InterfaceDriver, VirtualPort
+
+_FILTERED = ("network", "bridge", "ethernet")
 
 
 def fill_interfaces(dom: Domain, caps: BinaryCaps) -> None:
     """MAC address and model of each interface."""
     for interface in dom.devices.interfaces:
+        interface.type = interface.type or "user"
         if interface.mac.address is None:
             interface.mac.address = _generated_mac()
         else:
             interface.mac.address = interface.mac.address.lower()
         if interface.model.type is None:
             interface.model.type = _model(dom, caps)
+        _fill(interface)
+
+
+def _fill(interface: Interface) -> None:
+    """What belongs to other types goes, and what a type implies is said."""
+    kind, source = interface.type, interface.source
+    for ip in (*interface.ips, *source.ips):
+        if ip.family is None and ip.address is not None:
+            ip.family = "ipv6" if ":" in ip.address else "ipv4"
+    if kind == "direct" and source.mode is None:
+        source.mode = "vepa"
+    if kind == "user" and interface.backend.type != "passt":
+        source.dev = None
+    if kind not in _FILTERED or (
+        interface.filterref is not None and not interface.filterref.filter
+    ):
+        interface.filterref = None
+    if not (interface.model.type or "").startswith("virtio"):
+        interface.driver = InterfaceDriver(
+            name=interface.driver.name if kind == "hostdev" else None
+        )
+    vlan = interface.vlan
+    if vlan is not None and len(vlan.tags) > 1:
+        vlan.trunk = True
+    if interface.virtualport is not None:
+        _identify(interface.virtualport)
+
+
+def _identify(port: VirtualPort) -> None:
+    """A port that the switch has to know by a name gets one."""
+    parameters = port.parameters
+    if port.type == "openvswitch" and parameters.interfaceid is None:
+        parameters.interfaceid = str(uuid.uuid4())
+    elif port.type is None:
+        parameters.interfaceid = parameters.interfaceid or str(uuid.uuid4())
+        parameters.instanceid = parameters.instanceid or str(uuid.uuid4())
 
 
 def _generated_mac() -> str:

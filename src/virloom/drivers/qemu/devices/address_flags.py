@@ -15,6 +15,7 @@ from virloom.model.domain import (
     Device,
     Disk,
     Domain,
+    Filesystem,
     Hostdev,
     Input,
     Interface,
@@ -34,8 +35,12 @@ _PCI = PCI_DEVICE | HOTPLUG
 _PCIE = PCIE_DEVICE | HOTPLUG
 
 # Network cards that libvirt knows to be conventional PCI; a model that it does not know is PCIe.
-_PCI_NICS = frozenset({"rtl8139", "e1000", "vmxnet3", "virtio-transitional"})
-_OTHER_NICS = frozenset({"usb-net", "spapr-vlan", "lan9118", "smc91c111", "netfront"})
+_PCI_NICS = frozenset(
+    {"rtl8139", "e1000", "vmxnet3", "virtio-transitional", "lan9118", "smc91c111", "netfront"}
+)
+_OTHER_NICS = frozenset({"usb-net", "spapr-vlan"})
+#: Kinds of <filesystem> that QEMU serves; None is libvirt's "default".
+_QEMU_FILESYSTEMS = (None, "path", "handle", "virtiofs")
 
 _XHCI = frozenset({"nec-xhci", "qemu-xhci"})
 _SCSI_EXPRESS = frozenset({"virtio-scsi", "virtio-non-transitional"})
@@ -69,9 +74,11 @@ class Connector:
             case Video():
                 return self._video(device)
             case Sound():
-                return 0 if device.model in ("sb16", "pcspk", "usb") else _PCI
+                return 0 if device.model in ("sb16", "pcspk", "usb", "ich7") else _PCI
             case Watchdog():
                 return _PCI if device.model == "i6300esb" else 0
+            case Filesystem():
+                return self._filesystem(device)
             case Serial():
                 return _PCI if device.target.type == "pci-serial" else 0
             case Hostdev():
@@ -95,6 +102,24 @@ class Connector:
 
     def _virtio(self, model: str | None) -> int:
         return _PCI if model == "virtio-transitional" else self._express
+
+    def has_no_place(self, device: Device) -> bool:
+        """Whether libvirt looks for a PCI slot that no bus of this machine has."""
+        match device:
+            case Interface():
+                return device.model.type == "usb-net"
+            case Sound():
+                return device.model == "ich7"
+            case Controller():
+                return device.type in ("xenbus", "isa")
+            case Filesystem():
+                return not self._filesystem(device)
+        return False
+
+    def _filesystem(self, device: Filesystem) -> int:
+        if device.driver.type not in _QEMU_FILESYSTEMS:
+            return 0
+        return self._virtio(device.model)
 
     def _controller(self, device: Controller) -> int:
         model = device.model

@@ -100,11 +100,13 @@ class _Assignment:
         found: dict[int, PciAddress] = {}
         for device in pci_devices(self._dom):
             flags = self._connector.flags(device)
-            if not flags or not wants_pci(device):
+            if not wants_pci(device) or not (flags or self._connector.has_no_place(device)):
                 continue
             if not self.buses.buses and not is_x86(self._dom):
                 continue  # as libvirt 9 leaves it; such a guest does not start
             with self._naming(device):
+                if not flags:
+                    raise InternalError("no bus takes it", domain=ErrorDomain.DOMAIN)
                 if isinstance(device, Controller) and device.model in _COMPANION_FUNCTIONS:
                     self._companion(device, flags, found)
                     continue
@@ -185,6 +187,7 @@ def pci_devices(dom: Domain) -> Iterator[Device]:
     devices = dom.devices
     controllers = devices.controllers
     yield from (c for c in controllers if c.type == "pci" and c.model not in _ROOTS)
+    yield from devices.filesystems
     yield from devices.interfaces
     yield from devices.sounds
     yield from (c for c in controllers if c.type != "pci")
@@ -212,6 +215,7 @@ def _in_document_order(dom: Domain) -> Iterator[Device]:
     yield from devices.hostdevs
     yield from devices.videos
     yield from devices.controllers
+    yield from devices.filesystems
     yield from devices.serials
     yield from devices.inputs
     yield from devices.watchdogs

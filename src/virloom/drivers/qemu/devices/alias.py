@@ -28,6 +28,7 @@ def assign_aliases(dom: Domain) -> None:
     devices = dom.devices
     for disk in devices.disks:
         _name(disk, disk_alias(dom, disk))
+    _number(devices.filesystems, "fs")
     _number(devices.interfaces, "net")
     _number(devices.sounds, "sound")
     for video_number, video in enumerate(devices.videos):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from virloom.model.domain import Controller, Device, Disk, Domain, Interface, Video
+from virloom.model.domain import Boot, Controller, Device, Disk, Domain, Interface, Video
 
 
 def describe(dom: Domain, device: Device) -> str:
@@ -34,3 +34,9 @@ def all_devices(dom: Domain) -> Iterator[Device]:
         for item in value if isinstance(value, list) else (value,):
             if isinstance(item, Device) and item is not mirror:
                 yield item
+
+
+def boots(dom: Domain) -> list[Boot]:
+    """What devices say of the order in which the firmware tries them."""
+    found = (getattr(device, "boot", None) for device in all_devices(dom))
+    return [boot for boot in found if isinstance(boot, Boot) and boot.order is not None]

@@ -71,6 +71,8 @@ class Native:
             caps,
             directory,
             guest_environment(directory, os.environ.get("PATH", os.defpath)),
+            bus_socket=driver.directories.bus(_NO_ID, model.name),
+            certificates=driver.directories.certificates,
             seccomp=driver.config.seccomp_sandbox != 0,
         )
         return p.ConnectDomainXMLToNativeRet(text)

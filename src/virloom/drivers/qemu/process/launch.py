@@ -41,6 +41,8 @@ from virloom.drivers.qemu.process.tpm import (
 )
 from virloom.drivers.qemu.process.tuning import apply_tuning, refuse_unserved, wants_iothreads
 from virloom.drivers.qemu.validate import validate_start
+from virloom.drivers.qemu.validate.devices import check_cards_start
+from virloom.drivers.qemu.validate.served import check_served
 from virloom.endpoint.identity import Identity
 from virloom.enums.domain import (
     DomainEventID,
@@ -58,13 +60,16 @@ from virloom.host.guardian import MARKER
 from virloom.host.liveness import live_path, take_liveness
 from virloom.host.process import Process, SpawnRequest, start
 from virloom.host.release import release
-from virloom.model.domain import Domain
+from virloom.model.domain import Domain, Graphics
 from virloom.procedures.record import Area
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
 
 logger = logging.getLogger(__name__)
+
+#: Kinds of displays that listen on ports.
+_DISPLAYS = ("vnc", "spice")
 
 #: Seconds between the end of QEMU's monitor and its own, at most.
 _EXIT_LIMIT = 2.0
@@ -152,6 +157,8 @@ class Launch:
 
     def _checked(self, caps: BinaryCaps) -> BinaryCaps:
         validate_start(self._model, caps)
+        check_served(self._model)
+        check_cards_start(self._model, caps)
         return caps
 
     def _emulator(self) -> str:
@@ -202,6 +209,7 @@ class Launch:
             seccomp=self._driver.config.seccomp_sandbox != 0,
             now=time.time(),
             tpm_socket=tpm_socket,
+            tls_dir=str(self._driver.directories.certificates),
         )
         self._pass_fds = [
             live_fd,
@@ -212,6 +220,7 @@ class Launch:
             *([tpm_socket] if tpm_socket is not None else []),
         ]
         command = build(self._model, caps, context)
+        resources.write_secrets(self._directory, command.secrets, owner)
         live.show_disks(self._model, command.nodes, chains)
         live.show_displays(self._model, str(self._directory))
         live.show_owner(self._model, owner)
@@ -254,20 +263,31 @@ class Launch:
         return fd
 
     def _choose_ports(self) -> None:
-        """Gives VNC displays the address and the port that the document leaves to us."""
+        """Gives displays the addresses and the ports that the document leaves to us."""
         for graphics in self._model.devices.graphics:
             listen = graphics.listens[0] if graphics.listens else None
-            if graphics.type != "vnc" or (listen is not None and listen.type != "address"):
+            if graphics.type not in _DISPLAYS or (listen is not None and listen.type != "address"):
                 continue
-            address = (listen.address if listen is not None else None) or graphics.listen
-            address = address or self._driver.config.vnc_listen
+            config = self._driver.config
+            usual = config.vnc_listen if graphics.type == "vnc" else config.spice_listen
+            address = (listen.address if listen is not None else None) or graphics.listen or usual
             graphics.listen = address
             if listen is not None:
                 listen.address = address
-            if graphics.autoport or graphics.port in (None, -1):
-                graphics.autoport = True
-                graphics.port = self._driver.display_ports.reserve(address)
-                self._ports.append(graphics.port)
+            self._choose_port(graphics, address)
+
+    def _choose_port(self, graphics: Graphics, address: str) -> None:
+        unsaid = graphics.port is None and graphics.type == "vnc"
+        if graphics.autoport or graphics.port == -1 or unsaid:
+            graphics.autoport = True if graphics.type == "vnc" else graphics.autoport
+            graphics.port = self._reserve(address)
+        if graphics.tls_port == -1:
+            graphics.tls_port = self._reserve(address)
+
+    def _reserve(self, address: str) -> int:
+        port = self._driver.display_ports.reserve(address)
+        self._ports.append(port)
+        return port
 
     # -- the process ---------------------------------------------------------------------------
 

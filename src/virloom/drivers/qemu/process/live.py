@@ -12,6 +12,7 @@ from virloom.drivers.qemu.command.chardev import channel_path
 from virloom.drivers.qemu.command.context import CommandLine, DiskNodes
 from virloom.drivers.qemu.command.graphics import vnc_socket_path
 from virloom.drivers.qemu.command.memory import initial_memory, plugged, started_with
+from virloom.drivers.qemu.command.spice import spice_socket_path
 from virloom.drivers.qemu.config import QemuConfig
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process.resources import alias_of, chardevs, source_of
@@ -135,6 +136,8 @@ def prepare(model: Domain, directory: str, config: QemuConfig) -> None:
     for graphics in model.devices.graphics:
         if graphics.type == "vnc":
             _prepare_vnc(graphics, config)
+        elif graphics.type == "spice" and graphics.passwd is None and config.spice_password:
+            graphics.passwd = config.spice_password
     asked = model.memory
     modules = plugged(model)
     for cell in model.numa_cells:
@@ -182,9 +185,11 @@ def _backing(layers: Sequence[ImageLayer], indexes: Sequence[int]) -> BackingSto
     """The chain as nested elements; an empty one ends it."""
     store = BackingStore()
     for layer, index in zip(reversed(layers), reversed(indexes), strict=True):
-        outer = BackingStore(type="block" if layer.block else "file", index=index)
+        outer = BackingStore(type="block" if layer.block else layer.kind, index=index)
         outer.format = BackingFormat(type=layer.format)
         outer.source = DiskSource(dev=layer.path) if layer.block else DiskSource(file=layer.path)
+        if not layer.is_local and layer.source is not None:
+            outer.source = layer.source.copy()
         outer.backing_store = store
         store = outer
     return store
@@ -195,8 +200,10 @@ def show_displays(model: Domain, directory: str) -> None:
     for graphics in model.devices.graphics:
         listen = graphics.listens[0] if graphics.listens else None
         if listen is not None and listen.type == "socket":
-            listen.socket = vnc_socket_path(graphics, directory)
-            graphics.socket = listen.socket
+            of_kind = vnc_socket_path if graphics.type == "vnc" else spice_socket_path
+            listen.socket = of_kind(graphics, directory)
+            if graphics.type == "vnc":
+                graphics.socket = listen.socket
 
 
 def show_owner(model: Domain, owner: tuple[int, int] | None) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 from virloom.drivers.qemu.associated import FdGroup, FdGroups, groups_of
 from virloom.drivers.qemu.block.chain import ImageLayer, Reader, disk_chain
 from virloom.drivers.qemu.block.image import ImageHead, head_of, read_head
+from virloom.drivers.qemu.command.blocknodes import image_key
 from virloom.drivers.qemu.command.context import FileRequest
-from virloom.drivers.qemu.command.disk import image_key
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, OperationFailed, system_failure
 from virloom.host.files import Directory, ensure_directory, write_atomic
@@ -189,6 +189,26 @@ def make_guest_directory(path: Path, owner: tuple[int, int] | None) -> None:
             os.chown(path, *owner)
     except OSError as exc:
         raise system_failure(f"cannot make the directory '{path}'", exc) from exc
+
+
+def write_secrets(
+    directory: Path, secrets: Mapping[str, bytes], owner: tuple[int, int] | None
+) -> None:
+    """Writes what QEMU alone may read into the guest's own directory.
+
+    Raises:
+        SystemFailure: One cannot be written.
+    """
+    for name, value in secrets.items():
+        path = directory / name
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with open(fd, "wb") as file:
+                file.write(value)
+                if owner is not None:
+                    os.fchown(fd, *owner)
+        except OSError as exc:
+            raise system_failure(f"cannot write the secret '{path}'", exc) from exc
 
 
 def listening_sockets(model: Domain, stack: ExitStack) -> dict[str, socket.socket]:

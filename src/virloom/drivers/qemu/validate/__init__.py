@@ -17,20 +17,32 @@ from virloom.drivers.qemu.validate.attached import (
 )
 from virloom.drivers.qemu.validate.boards import check_board
 from virloom.drivers.qemu.validate.chardevs import check_chardevs, check_given_chardevs
-from virloom.drivers.qemu.validate.controllers import check_controllers, check_given_controllers
+from virloom.drivers.qemu.validate.controllers import (
+    check_controllers,
+    check_given_controllers,
+    check_usb_start,
+)
 from virloom.drivers.qemu.validate.devices import (
-    check_cards_start,
     check_devices,
     check_given_devices,
     names_a_card,
 )
 from virloom.drivers.qemu.validate.disks import check_disks, check_given_disks
 from virloom.drivers.qemu.validate.features import check_features, check_given_features
-from virloom.drivers.qemu.validate.graphics import check_graphics, check_graphics_start
+from virloom.drivers.qemu.validate.filesystems import (
+    check_filesystems,
+    check_given_filesystems,
+)
+from virloom.drivers.qemu.validate.graphics import (
+    check_given_graphics,
+    check_graphics,
+    check_graphics_start,
+)
 from virloom.drivers.qemu.validate.guest import check_given_guest, check_guest
 from virloom.drivers.qemu.validate.host import check_host_nodes
 from virloom.drivers.qemu.validate.hostdevs import check_given_hostdevs, check_hostdevs
 from virloom.drivers.qemu.validate.identity import check_given_identity, check_identity
+from virloom.drivers.qemu.validate.inputs import check_given_inputs, check_inputs
 from virloom.drivers.qemu.validate.memory import check_given_memory, check_memory
 from virloom.drivers.qemu.validate.memory_devices import (
     check_given_memory_devices,
@@ -45,6 +57,7 @@ from virloom.drivers.qemu.validate.processor import (
 )
 from virloom.drivers.qemu.validate.qemu_namespace import check_given_qemu_namespace
 from virloom.drivers.qemu.validate.resctrl import check_given_resctrl, check_resctrl
+from virloom.drivers.qemu.validate.sound import check_given_sound, check_sound
 from virloom.drivers.qemu.validate.threads import check_given_threads, check_threads
 from virloom.drivers.qemu.validate.tuning import check_given_tuning
 from virloom.enums.error import ErrorDomain
@@ -77,6 +90,10 @@ def validate_document(dom: Domain) -> None:
     check_given_attached(dom)
     check_given_memory_devices(dom)
     check_given_devices(dom)
+    check_given_graphics(dom)
+    check_given_sound(dom)
+    check_given_inputs(dom)
+    check_given_filesystems(dom)
 
 
 def validate(dom: Domain, caps: BinaryCaps) -> None:
@@ -102,6 +119,9 @@ def validate(dom: Domain, caps: BinaryCaps) -> None:
     check_attached(dom)
     check_memory_devices(dom)
     check_graphics(dom)
+    check_sound(dom)
+    check_inputs(dom)
+    check_filesystems(dom)
 
 
 def needed_facts(dom: Domain) -> Parts:
@@ -133,6 +153,6 @@ def validate_start(dom: Domain, caps: BinaryCaps) -> None:
     check_host_nodes(dom)
     caps.machine(dom.os.type.machine or "")
     check_cpu_start(dom, caps)
-    check_cards_start(dom, caps)
+    check_usb_start(dom)
     check_graphics_start(dom)
     check_attached_start(dom)

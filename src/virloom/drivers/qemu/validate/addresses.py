@@ -38,7 +38,7 @@ def check_addresses(dom: Domain) -> None:
 
 
 def _has_acpi_index(device: Device) -> bool:
-    return bool(device.acpi) and device.acpi[0].attributes.get("index", "0") != "0"
+    return bool(device.acpi.index)
 
 
 def _check_kind(dom: Domain, device: Device, kind: str, *, ccw: bool) -> None:

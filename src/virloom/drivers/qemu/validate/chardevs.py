@@ -3,13 +3,20 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
+from collections.abc import Iterator
+from itertools import chain
+
 from virloom.drivers.qemu.devices.boards import board, is_ccw
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, InternalError, XmlError
-from virloom.model.domain import Channel, Chardev, Domain, Serial
+from virloom.errors import ConfigUnsupported, InternalError, InvalidArg, XmlError
+from virloom.model.domain import Channel, ChannelTarget, Chardev, Domain, Serial
 
 _NEEDS_PATH = ("file", "dev", "pipe")
-_NEEDS_HOST = ("tcp", "udp")
+_NEEDS_CHANNEL = ("spiceport", "dbus")
+_NEEDS_SPICE = ("spicevmc", "spiceport")
+_CHANNEL_NAME = re.compile(r"[A-Za-z0-9._-]+")
 _SERIAL_TARGETS = (
     "isa-serial",
     "usb-serial",
@@ -28,6 +35,7 @@ _SERIAL_MODELS = {
 _CONSOLE_TARGETS = ("serial", "xen", "uml", "virtio", "lxc", "openvz", "sclp", "sclplm")
 _CHANNEL_TARGETS = ("guestfwd", "virtio", "xen")
 _ISA_PORTS = 4
+_FORWARDED_VERSION = 4
 
 
 def check_given_chardevs(dom: Domain) -> None:
@@ -77,31 +85,99 @@ def _serial_targets(dom: Domain) -> None:
 def _channel(channel: Channel) -> None:
     if channel.target.type is None:
         raise XmlError("a channel has no target type", domain=ErrorDomain.DOMAIN)
-    _target(channel.target.type, _CHANNEL_TARGETS, "channel")
+    target = channel.target
+    _target(target.type, _CHANNEL_TARGETS, "channel")
+    if target.type == "guestfwd":
+        _forwarding(target)
+
+
+def _forwarding(target: ChannelTarget) -> None:
+    if target.port is None or target.address is None:
+        raise XmlError(
+            "a guestfwd channel has both an address and a port", domain=ErrorDomain.DOMAIN
+        )
+    try:
+        version = ipaddress.ip_address(target.address).version
+    except ValueError as error:
+        raise XmlError(
+            f"'{target.address}' of a guestfwd channel is no address", domain=ErrorDomain.DOMAIN
+        ) from error
+    if version != _FORWARDED_VERSION:
+        raise ConfigUnsupported(
+            f"a guestfwd channel has an IPv4 address, not '{target.address}'",
+            domain=ErrorDomain.DOMAIN,
+        )
 
 
 def _source(device: Chardev) -> None:
-    kind, sources = device.type, device.sources
-    if kind in _NEEDS_PATH and not any(source.path for source in sources):
+    kind = device.type
+    for message in chain(_incomplete(device), _reconnecting(device)):
         raise InternalError(
-            f"a character device of type '{kind}' has no source path", domain=ErrorDomain.DOMAIN
+            f"a character device of type '{kind}' {message}", domain=ErrorDomain.DOMAIN
         )
-    if kind in _NEEDS_HOST:
-        listening = all(source.mode == "bind" for source in sources) and sources
-        if not listening and not any(s.host for s in sources if s.mode != "bind"):
-            raise InternalError(
-                f"a character device of type '{kind}' has no source host",
-                domain=ErrorDomain.DOMAIN,
-            )
+    if kind != "udp" and len(device.sources) > 1:
+        raise XmlError(
+            f"a character device of type '{kind}' has one source", domain=ErrorDomain.DOMAIN
+        )
+    for source in device.sources:
+        reconnect = source.reconnect
+        if reconnect is not None and reconnect.enabled and reconnect.timeout is None:
+            raise XmlError("<reconnect> that is enabled has no timeout", domain=ErrorDomain.DOMAIN)
+    if kind in _NEEDS_CHANNEL:
+        _named(device)
+    if kind == "spicevmc" and not isinstance(device, Channel):
+        raise ConfigUnsupported(
+            "a character device of type 'spicevmc' is a virtio channel", domain=ErrorDomain.DOMAIN
+        )
+
+
+def _incomplete(device: Chardev) -> Iterator[str]:
+    kind, sources = device.type, device.sources
+    named = kind in _NEEDS_PATH or (kind == "unix" and not isinstance(device, Channel))
+    if named and not any(source.path for source in sources):
+        yield "has no source path"
+    if kind == "nmdm" and not any(source.master and source.slave for source in sources):
+        yield "has no source master or no source slave"
+    if kind == "tcp":
+        if not any(source.host for source in sources):
+            yield "has no source host"
         if not any(source.service for source in sources):
-            raise InternalError(
-                f"a character device of type '{kind}' has no source service",
-                domain=ErrorDomain.DOMAIN,
-            )
+            yield "has no source service"
+    if kind == "udp" and not any(s.service for s in sources if s.mode in ("connect", None)):
+        yield "has no source service to send to"
+
+
+def _reconnecting(device: Chardev) -> Iterator[str]:
+    for source in device.sources:
+        if source.reconnect is not None and source.reconnect.enabled and source.mode == "bind":
+            yield "connects again only where it connects"
+
+
+def _named(device: Chardev) -> None:
+    name = next((source.channel for source in device.sources if source.channel), None)
+    if name is None:
+        raise ConfigUnsupported(
+            f"a character device of type '{device.type}' has no source channel",
+            domain=ErrorDomain.DOMAIN,
+        )
+    if not _CHANNEL_NAME.fullmatch(name):
+        raise InvalidArg(
+            f"source channel '{name}' has characters other than letters, digits and .-_",
+            domain=ErrorDomain.DOMAIN,
+        )
 
 
 def check_chardevs(dom: Domain) -> None:
-    """What x86 machines do not have."""
+    """What x86 machines do not have, and what needs a display that is not there."""
+    devices = dom.devices
+    kinds = {graphics.type for graphics in devices.graphics}
+    for group in (devices.serials, devices.parallels, devices.consoles, devices.channels):
+        for device in group:
+            if device.type in _NEEDS_SPICE and "spice" not in kinds:
+                raise ConfigUnsupported(
+                    f"a character device of type '{device.type}' needs a display of type 'spice'",
+                    domain=ErrorDomain.QEMU,
+                )
     for serial in dom.devices.serials:
         _serial_model(dom, serial)
     for console in dom.devices.consoles:

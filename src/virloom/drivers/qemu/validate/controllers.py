@@ -5,6 +5,10 @@ from __future__ import annotations
 
 from virloom.drivers.qemu.devices.address_chipset import is_i440fx, is_q35
 from virloom.drivers.qemu.devices.boards import is_pseries
+from virloom.drivers.qemu.validate.controller_options import (
+    check_controller_options,
+    check_given_options,
+)
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, XmlDetail, XmlError
 from virloom.model.domain import Controller, Domain
@@ -54,9 +58,11 @@ _MODELS = {
         "pcie-expander-bus",
     ),
     "ide": ("piix3", "piix4", "ich6"),
+    "isa": (),
     "virtio-serial": ("virtio", "virtio-transitional", "virtio-non-transitional"),
 }
 _XHCI_PORTS = 15
+_OF_ANOTHER_BOARD = "vt82c686b-uhci"
 _SINGLE = {"ide": "hda to hdd", "fdc": "fda and fdb"}
 
 
@@ -76,6 +82,7 @@ def check_given_controllers(dom: Domain) -> None:
         raise ConfigUnsupported("a guest has one IDE controller", domain=ErrorDomain.QEMU)
     for controller in dom.devices.controllers:
         _model(controller)
+        check_given_options(controller)
         _expander(dom, controller)
         index = controller.index
         if controller.type == "pci" and controller.model in ("pci-root", "pcie-root") and index:
@@ -139,6 +146,7 @@ def check_controllers(dom: Domain) -> None:
                 f"machine '{machine}' has no IDE controller; it has sata, scsi, virtio, usb",
                 domain=ErrorDomain.QEMU,
             )
+        check_controller_options(dom, controller)
         if controller.type == "pci" and model != "pcie-to-pci-bridge":
             _below(controller)
         if model in ("nec-xhci", "qemu-xhci") and (controller.ports or 0) > _XHCI_PORTS:
@@ -176,5 +184,26 @@ def _narrow_scsi(dom: Domain) -> None:
         if (address.controller or 0) in lsi and address.target:
             raise ConfigUnsupported(
                 f"disk '{disk.target.dev}': controllers of model 'lsilogic' have only target 0",
+                domain=ErrorDomain.QEMU,
+            )
+
+
+def check_usb_start(dom: Domain) -> None:
+    """USB controllers that a definition may have, and QEMU does not.
+
+    Raises:
+        ConfigUnsupported: There is one.
+    """
+    for controller in dom.devices.controllers:
+        if controller.type != "usb":
+            continue
+        if controller.model == _OF_ANOTHER_BOARD:
+            raise ConfigUnsupported(
+                f"QEMU has no USB controller of model '{controller.model}' here",
+                domain=ErrorDomain.QEMU,
+            )
+        if controller.ports is not None and not (controller.model or "").endswith("-xhci"):
+            raise ConfigUnsupported(
+                f"USB controller '{controller.model}' has a fixed number of ports",
                 domain=ErrorDomain.QEMU,
             )

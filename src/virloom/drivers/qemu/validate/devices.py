@@ -8,6 +8,7 @@ import re
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.drivers.qemu.devices.boards import board, is_ccw
 from virloom.drivers.qemu.devices.describe import all_devices, describe
+from virloom.drivers.qemu.validate.interfaces import check_given_interface, check_interface
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, InvalidArg, XmlError
 from virloom.model.domain import Device, Domain, Input, Interface
@@ -34,17 +35,7 @@ def check_given_devices(dom: Domain) -> None:
     devices = dom.devices
     for interface in devices.interfaces:
         _given_interface(interface)
-    for device in devices.inputs:
-        if device.bus == "ps2" and device.type not in _PS2_INPUTS:
-            raise InternalError(
-                f"bus 'ps2' has no {device.type}; it has {', '.join(_PS2_INPUTS)}",
-                domain=ErrorDomain.DOMAIN,
-            )
-        if device.bus in ("xen", "parallels"):
-            raise InternalError(
-                f"QEMU has no input bus '{device.bus}'; it has ps2, usb and virtio",
-                domain=ErrorDomain.DOMAIN,
-            )
+        check_given_interface(interface)
     for rng in devices.rngs:
         if rng.model is None:
             raise XmlError("a random number device has no model", domain=ErrorDomain.DOMAIN)
@@ -57,9 +48,6 @@ def check_given_devices(dom: Domain) -> None:
         raise XmlError("the memory balloon has no model", domain=ErrorDomain.XML)
     if balloon is not None and balloon.model == "xen":
         raise InternalError("QEMU has no memory balloon of model 'xen'", domain=ErrorDomain.DOMAIN)
-    ids = [audio.id for audio in devices.audios]
-    if len(set(ids)) < len(ids):
-        raise XmlError("two audio backends have one id", domain=ErrorDomain.DOMAIN)
     if any(watchdog.model is None for watchdog in devices.watchdogs):
         raise InternalError("a watchdog has no model", domain=ErrorDomain.DOMAIN)
     if len(devices.watchdogs) > 1:
@@ -126,6 +114,7 @@ def check_devices(dom: Domain) -> None:
     """What x86 machines do not have."""
     devices = dom.devices
     for interface in devices.interfaces:
+        check_interface(interface)
         if interface.mtu.size and interface.type not in _MTU_TYPES:
             raise ConfigUnsupported(
                 f"an interface of type '{interface.type}' has no MTU of its own",

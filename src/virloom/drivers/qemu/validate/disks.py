@@ -4,7 +4,12 @@
 from __future__ import annotations
 
 from virloom.drivers.qemu.devices.targets import disk_index
-from virloom.drivers.qemu.iothreads import iothread_ids
+from virloom.drivers.qemu.validate.disk_options import (
+    check_given_options,
+    check_options,
+    check_throttle_groups,
+)
+from virloom.drivers.qemu.validate.disk_sources import check_given_source, check_source
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, NoSource, NoTarget, XmlError
 from virloom.model.domain import Disk, Domain
@@ -33,6 +38,8 @@ def check_given_disks(dom: Domain) -> None:
                 domain=ErrorDomain.DOMAIN,
             )
         _given_kind(disk, name)
+        check_given_source(disk)
+        check_given_options(disk)
         if name in targets:
             raise XmlError(
                 f"two disks have the target '{name}': '{targets[name]}' and '{source_of(disk)}'",
@@ -50,7 +57,7 @@ def check_given_disks(dom: Domain) -> None:
 
 def _given_kind(disk: Disk, name: str) -> None:
     ejectable = disk.device in ("cdrom", "floppy")
-    if disk.type in (None, "file", "block") and not source_of(disk) and not ejectable:
+    if disk.type in (None, "file", "block", "dir") and not source_of(disk) and not ejectable:
         raise NoSource(f"disk '{name}' has no source", domain=ErrorDomain.DOMAIN)
     floppy = disk.device == "floppy"
     bus = disk.target.bus
@@ -68,13 +75,11 @@ def check_disks(dom: Domain) -> None:
         _driver(disk)
         _bus(disk)
         _serial(disk)
-        iothread = disk.driver.iothread
-        if iothread is not None and iothread not in iothread_ids(dom):
-            raise ConfigUnsupported(
-                f"disk '{disk.target.dev}' wants iothread {iothread}, and the domain has none",
-                domain=ErrorDomain.QEMU,
-            )
+        check_options(dom, disk)
+        for message in check_source(disk):
+            raise ConfigUnsupported(f"disk '{disk.target.dev}': {message}", domain=ErrorDomain.QEMU)
         _place(disk, places)
+    check_throttle_groups(dom)
 
 
 def _driver(disk: Disk) -> None:

@@ -7,6 +7,7 @@ from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.drivers.qemu.capabilities.document import SERVED
 from virloom.drivers.qemu.devices.address_chipset import is_q35
 from virloom.drivers.qemu.devices.boards import is_x86
+from virloom.drivers.qemu.devices.describe import boots
 from virloom.drivers.qemu.validate.timers import check_given_clock, check_timers
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, XmlDetail, XmlError
@@ -118,21 +119,15 @@ def _os_parts(dom: Domain) -> None:
 
 
 def _boot_order(dom: Domain) -> None:
-    boots = [disk.boot for disk in dom.devices.disks]
-    boots += [interface.boot for interface in dom.devices.interfaces]
-    boots += [device.boot for device in dom.devices.hostdevs]
-    boots += [device.boot for device in dom.devices.redirdevs]
     orders: set[int] = set()
-    for boot in boots:
-        if boot is None or boot.order is None:
-            continue
+    for boot in boots(dom):
         if boot.order == 0:
             raise XmlError("boot order counts from 1", domain=ErrorDomain.DOMAIN)
         if boot.order in orders:
             raise ConfigUnsupported(
                 f"boot order {boot.order} is given to two devices", domain=ErrorDomain.DOMAIN
             )
-        orders.add(boot.order)
+        orders.add(boot.order or 0)
     if orders and dom.os.boots:
         raise ConfigUnsupported(
             "boot devices are given both in <os> and at devices; only one of them can count",

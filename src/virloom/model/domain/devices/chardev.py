@@ -6,12 +6,12 @@ from __future__ import annotations
 from typing import Self
 
 from virloom.model.domain.devices.device import Device
+from virloom.model.domain.devices.storage import Reconnect
 from virloom.model.domain.seclabel import SourceSeclabel
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, children, group, verbatim
+from virloom.xml.fields import attribute, child, children, group
 from virloom.xml.format import FormatFlags
 from virloom.xml.kinds import INT, ON_OFF, STRING, YES_NO, choice, option
-from virloom.xml.node import Node
 
 TYPE = option(
     "null",
@@ -32,6 +32,18 @@ TYPE = option(
 )
 
 
+class Copypaste(Element):
+    """``<clipboard copypaste='yes'/>``: whether the guest shares its clipboard."""
+
+    copypaste: bool | None = attribute(YES_NO)
+
+
+class MouseMode(Element):
+    """``<mouse mode='client'/>``: who draws the pointer."""
+
+    mode: str | None = attribute(choice("server", "client"))
+
+
 class ChardevSource(Element):
     """``<source path='…'/>``: a file, socket or address; UDP has two of them, by ``mode``."""
 
@@ -45,9 +57,9 @@ class ChardevSource(Element):
     master: str | None = attribute(STRING)
     slave: str | None = attribute(STRING)
     seclabels: list[SourceSeclabel] = children(SourceSeclabel, "seclabel")
-    reconnect: list[Node] = verbatim("reconnect")
-    clipboard: list[Node] = verbatim("clipboard")
-    mouse: list[Node] = verbatim("mouse")
+    reconnect: Reconnect | None = child(Reconnect)
+    clipboard: Copypaste = group(Copypaste)
+    mouse: MouseMode = group(MouseMode)
 
 
 class Protocol(Element):

@@ -8,6 +8,7 @@ from typing import Self
 from virloom.model.domain.devices.chardev import Channel, Console, Parallel, Serial
 from virloom.model.domain.devices.controller import Controller
 from virloom.model.domain.devices.disk import Disk
+from virloom.model.domain.devices.filesystem import Filesystem
 from virloom.model.domain.devices.graphics import Graphics
 from virloom.model.domain.devices.hostdev import Hostdev
 from virloom.model.domain.devices.hub import Hub
@@ -29,10 +30,9 @@ from virloom.model.domain.devices.video import Video
 from virloom.model.domain.devices.vsock import Vsock
 from virloom.model.domain.devices.watchdog import Watchdog
 from virloom.xml.element import Element
-from virloom.xml.fields import child, children, leaf, verbatim
+from virloom.xml.fields import child, children, leaf
 from virloom.xml.format import FormatFlags
 from virloom.xml.kinds import STRING
-from virloom.xml.node import Node
 
 
 class Devices(Element):
@@ -42,7 +42,7 @@ class Devices(Element):
     disks: list[Disk] = children(Disk, "disk")
     controllers: list[Controller] = children(Controller, "controller")
     leases: list[Lease] = children(Lease, "lease")
-    filesystems: list[Node] = verbatim("filesystem")
+    filesystems: list[Filesystem] = children(Filesystem, "filesystem")
     interfaces: list[Interface] = children(Interface, "interface")
     smartcards: list[Smartcard] = children(Smartcard, "smartcard")
     serials: list[Serial] = children(Serial, "serial")

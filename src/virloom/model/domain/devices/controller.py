@@ -20,10 +20,25 @@ class ControllerDriver(VirtioOptions):
     iothread: int | None = attribute(UINT)
 
 
+MODEL_NAMES = (
+    "none",
+    "pci-bridge",
+    "i82801b11-bridge",
+    "ioh3420",
+    "x3130-upstream",
+    "xio3130-downstream",
+    "pxb",
+    "pxb-pcie",
+    "pcie-root-port",
+    "spapr-pci-host-bridge",
+    "pcie-pci-bridge",
+)
+
+
 class ControllerModel(Element):
     """``<model name='pcie-root-port'/>``: which device of QEMU plays the PCI controller."""
 
-    name: str | None = attribute(STRING)
+    name: str | None = attribute(choice(*MODEL_NAMES))
 
 
 class ControllerTarget(Element):
@@ -55,8 +70,8 @@ class Controller(Device):
     )
     index: int | None = attribute(UINT)
     model: str | None = attribute(STRING)
-    ports: int | None = attribute(INT)
-    vectors: int | None = attribute(INT)
+    ports: int | None = attribute(UINT)
+    vectors: int | None = attribute(UINT)
     max_grant_frames: int | None = attribute(INT, "maxGrantFrames")
     max_event_channels: int | None = attribute(INT, "maxEventChannels")
     model_element: ControllerModel = group(ControllerModel, "model")

@@ -8,10 +8,9 @@ from typing import Self
 from virloom.model.domain.base import DomainElement
 from virloom.model.domain.devices.address import Address
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, child, verbatim
+from virloom.xml.fields import attribute, child, group
 from virloom.xml.format import FormatFlags
 from virloom.xml.kinds import ON_OFF, STRING, UINT, YES_NO
-from virloom.xml.node import Node
 
 # libvirt writes these after everything else of the device.
 BOOT, ALIAS, MASTER, ROM, ACPI, ADDRESS = range(100, 106)
@@ -38,11 +37,17 @@ class Rom(Element):
     file: str | None = attribute(STRING)
 
 
+class Acpi(Element):
+    """``<acpi index='1'/>``: the number that a guest's firmware tells of the device."""
+
+    index: int | None = attribute(UINT)
+
+
 class Device(DomainElement):
     """Base of all devices with an address in the guest."""
 
     alias: Alias | None = child(Alias, order=ALIAS)
-    acpi: list[Node] = verbatim("acpi", order=ACPI)
+    acpi: Acpi = group(Acpi, order=ACPI)
     address: Address | None = child(Address, order=ADDRESS)
 
     def adapted(self, flags: FormatFlags) -> Self:

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+from virloom.errors import InternalError
 from virloom.model.domain.devices.device import BOOT, Boot, Device, VirtioOptions
-from virloom.model.domain.seclabel import SourceSeclabel
+from virloom.model.domain.devices.disk_source import DiskSource, Named
+from virloom.model.domain.devices.storage import Auth, Encryption, MetadataCache
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, child, children, flag, group, itself, leaf, verbatim
-from virloom.xml.kinds import ON_OFF, STRING, UINT, YES_NO, choice, option
-from virloom.xml.node import Node
+from virloom.xml.fields import attribute, child, flag, group, itself, leaf
+from virloom.xml.kinds import ON_OFF, STRING, UINT, ULONG, YES_NO, Kind, choice, option
 
 _FORMATS = (
     "raw",
@@ -30,7 +31,16 @@ _FORMATS = (
 )
 FORMAT = option(*_FORMATS, "aio")
 BACKING_FORMAT = choice(*_FORMATS)
-TYPE = choice("block", "file", "dir", "network", "volume", "nvme", "vhostuser")
+TYPE = choice("block", "file", "dir", "network", "volume", "nvme", "vhostuser", "vhostvdpa")
+
+
+def _wwn(text: str) -> str:
+    if len(text) != 16 or not all(c in "0123456789abcdefABCDEF" for c in text):
+        raise ValueError("16 hexadecimal digits")
+    return text
+
+
+_WWN: Kind[str] = Kind(_wwn, error=InternalError)
 
 
 class DiskDriver(VirtioOptions):
@@ -42,7 +52,7 @@ class DiskDriver(VirtioOptions):
         choice("default", "none", "writethrough", "writeback", "directsync", "unsafe")
     )
     error_policy: str | None = attribute(choice("stop", "report", "ignore", "enospace"))
-    rerror_policy: str | None = attribute(choice("stop", "report", "ignore"))
+    rerror_policy: str | None = attribute(choice("stop", "report", "ignore", "enospace"))
     io: str | None = attribute(choice("native", "threads", "io_uring"))
     ioeventfd: bool | None = attribute(ON_OFF)
     event_idx: bool | None = attribute(ON_OFF)
@@ -52,37 +62,14 @@ class DiskDriver(VirtioOptions):
     detect_zeroes: str | None = attribute(choice("off", "on", "unmap"))
     queues: int | None = attribute(UINT)
     queue_size: int | None = attribute(UINT)
-    metadata_cache: list[Node] = verbatim("metadata_cache")
-
-
-class DiskSource(Element):
-    """``<source file='…'/>``: what backs the disk; the fields that count follow ``disk.type``."""
-
-    protocol: str | None = attribute(STRING)
-    name: str | None = attribute(STRING)
-    query: str | None = attribute(STRING)
-    tls: bool | None = attribute(YES_NO)
-    tls_hostname: str | None = attribute(STRING, "tlsHostname")
-    pool: str | None = attribute(STRING)
-    volume: str | None = attribute(STRING)
-    mode: str | None = attribute(STRING)
-    file: str | None = attribute(STRING)
-    fdgroup: str | None = attribute(STRING)
-    dev: str | None = attribute(STRING)
-    dir: str | None = attribute(STRING)
-    startup_policy: str | None = attribute(
-        choice("mandatory", "requisite", "optional"), "startupPolicy"
-    )
-    index: int | None = attribute(UINT, live=True)
-    hosts: list[Node] = verbatim("host")
-    seclabels: list[SourceSeclabel] = children(SourceSeclabel, "seclabel")
+    metadata_cache: MetadataCache = group(MetadataCache)
 
 
 class BackingFormat(Element):
     """``<format type='raw'/>`` of a backing image."""
 
     type: str | None = attribute(BACKING_FORMAT)
-    metadata_cache: list[Node] = verbatim("metadata_cache")
+    metadata_cache: MetadataCache = group(MetadataCache)
 
 
 class BackingStore(Element):
@@ -121,6 +108,51 @@ class BlockIo(Element):
 
     logical_block_size: int | None = attribute(UINT)
     physical_block_size: int | None = attribute(UINT)
+    discard_granularity: int | None = attribute(UINT, since="9.8.0")
+
+
+class IoTune(Element):
+    """``<iotune>``: at most so many bytes and operations in a second."""
+
+    total_bytes_sec: int | None = leaf(ULONG)
+    read_bytes_sec: int | None = leaf(ULONG)
+    write_bytes_sec: int | None = leaf(ULONG)
+    total_iops_sec: int | None = leaf(ULONG)
+    read_iops_sec: int | None = leaf(ULONG)
+    write_iops_sec: int | None = leaf(ULONG)
+    total_bytes_sec_max: int | None = leaf(ULONG)
+    read_bytes_sec_max: int | None = leaf(ULONG)
+    write_bytes_sec_max: int | None = leaf(ULONG)
+    total_iops_sec_max: int | None = leaf(ULONG)
+    read_iops_sec_max: int | None = leaf(ULONG)
+    write_iops_sec_max: int | None = leaf(ULONG)
+    size_iops_sec: int | None = leaf(ULONG)
+    group_name: str | None = leaf(STRING)
+    total_bytes_sec_max_length: int | None = leaf(ULONG)
+    read_bytes_sec_max_length: int | None = leaf(ULONG)
+    write_bytes_sec_max_length: int | None = leaf(ULONG)
+    total_iops_sec_max_length: int | None = leaf(ULONG)
+    read_iops_sec_max_length: int | None = leaf(ULONG)
+    write_iops_sec_max_length: int | None = leaf(ULONG)
+
+
+class Transient(Element):
+    """``<transient shareBacking='yes'/>``: what the guest writes is gone when it stops."""
+
+    share_backing: bool | None = attribute(YES_NO, "shareBacking")
+
+
+class Mirror(Element):
+    """``<mirror type='file' job='copy' ready='yes'>``: the copy that a running job writes."""
+
+    type: str | None = attribute(TYPE)
+    file: str | None = attribute(STRING)
+    format_name: str | None = attribute(STRING, "format")
+    job: str | None = attribute(STRING)
+    ready: str | None = attribute(STRING)
+    format: BackingFormat = group(BackingFormat)
+    source: DiskSource = group(DiskSource)
+    backing_store: BackingStore | None = child(BackingStore, "backingStore")
 
 
 class Disk(Device):
@@ -138,21 +170,21 @@ class Disk(Device):
     sgio: str | None = attribute(choice("filtered", "unfiltered"))
     snapshot: str | None = attribute(choice("no", "internal", "external", "manual"))
     driver: DiskDriver = group(DiskDriver)
-    auth: list[Node] = verbatim("auth")
+    auth: Auth | None = child(Auth)
     source: DiskSource = group(DiskSource)
     backing_store: BackingStore | None = child(BackingStore, "backingStore")
-    backenddomain: list[Node] = verbatim("backenddomain")
+    backenddomain: Named = group(Named)
     geometry: Geometry = group(Geometry)
     blockio: BlockIo = group(BlockIo)
-    mirror: list[Node] = verbatim("mirror")
+    mirror: Mirror | None = child(Mirror, live=True)
     target: DiskTarget = group(DiskTarget)
-    iotune: list[Node] = verbatim("iotune")
+    iotune: IoTune = group(IoTune)
     readonly: bool = flag()
     shareable: bool = flag()
-    transient: list[Node] = verbatim("transient")
+    transient: Transient | None = child(Transient)
     serial: str | None = leaf(STRING)
-    wwn: str | None = leaf(STRING)
+    wwn: str | None = leaf(_WWN)
     vendor: str | None = leaf(STRING)
     product: str | None = leaf(STRING)
-    encryption: list[Node] = verbatim("encryption")
+    encryption: Encryption | None = child(Encryption)
     boot: Boot | None = child(Boot, order=BOOT)

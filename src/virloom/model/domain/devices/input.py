@@ -15,7 +15,10 @@ class InputSource(Element):
     evdev: str | None = attribute(STRING)
     dev: str | None = attribute(STRING)
     grab: str | None = attribute(choice("all"))
-    grab_toggle: str | None = attribute(STRING, "grabToggle")
+    grab_toggle: str | None = attribute(
+        choice("ctrl-ctrl", "alt-alt", "shift-shift", "meta-meta", "scrolllock", "ctrl-scrolllock"),
+        "grabToggle",
+    )
     repeat: bool | None = attribute(ON_OFF)
 
 

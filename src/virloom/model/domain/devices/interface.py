@@ -5,12 +5,27 @@ from __future__ import annotations
 
 from typing import Self
 
+from virloom.model.domain.devices.address import Address
 from virloom.model.domain.devices.device import BOOT, ROM, Boot, Device, Rom, VirtioOptions
+from virloom.model.domain.devices.interface_parts import (
+    Bandwidth,
+    Coalesce,
+    FilterRef,
+    GuestOffloads,
+    HostOffloads,
+    InterfaceIp,
+    PortForward,
+    PortOptions,
+    Route,
+    Teaming,
+    VirtualPort,
+    Vlan,
+)
+from virloom.model.domain.devices.storage import Reconnect
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, child, children, group, verbatim
+from virloom.xml.fields import attribute, child, children, group, leaf
 from virloom.xml.format import FormatFlags
-from virloom.xml.kinds import MAC, ON_OFF, STRING, UINT, YES_NO, choice, option
-from virloom.xml.node import Node
+from virloom.xml.kinds import MAC, ON_OFF, STRING, UINT, ULONG, YES_NO, choice, option
 
 # Names that libvirt gives by itself; a document that asks for one does not keep it.
 _GENERATED = ("vnet",)
@@ -25,10 +40,18 @@ class Mac(Element):
     check: bool | None = attribute(YES_NO)
 
 
+class LocalEnd(Element):
+    """``<local address='127.0.0.1' port='1235'/>``: where a UDP interface listens."""
+
+    address: str | None = attribute(STRING)
+    port: int | None = attribute(UINT)
+
+
 class InterfaceSource(Element):
     """``<source network='default'/>``: the other end, by the interface's type."""
 
     network: str | None = attribute(STRING)
+    switchid: str | None = attribute(STRING)
     portid: str | None = attribute(STRING)
     portgroup: str | None = attribute(STRING)
     bridge: str | None = attribute(STRING)
@@ -37,8 +60,17 @@ class InterfaceSource(Element):
     port: int | None = attribute(UINT)
     path: str | None = attribute(STRING)
     name: str | None = attribute(STRING)
+    portgroupid: str | None = attribute(STRING)
+    connectionid: str | None = attribute(STRING)
     dev: str | None = attribute(STRING)
-    mode: str | None = attribute(STRING)
+    mode: str | None = attribute(
+        choice("server", "client", "vepa", "private", "bridge", "passthrough")
+    )
+    reconnect: Reconnect = group(Reconnect)
+    local: LocalEnd | None = child(LocalEnd)
+    ips: list[InterfaceIp] = children(InterfaceIp, "ip")
+    routes: list[Route] = children(Route, "route")
+    host_address: Address | None = child(Address, "address")
 
 
 class InterfaceTarget(Element):
@@ -57,7 +89,7 @@ class InterfaceModel(Element):
 class InterfaceDriver(VirtioOptions):
     """``<driver name='vhost' queues='4'/>``."""
 
-    name: str | None = attribute(choice("qemu", "vhost"))
+    name: str | None = attribute(choice("qemu", "vhost", "kvm", "vfio", "xen"))
     txmode: str | None = attribute(choice("iothread", "timer"))
     ioeventfd: bool | None = attribute(ON_OFF)
     event_idx: bool | None = attribute(ON_OFF)
@@ -66,26 +98,42 @@ class InterfaceDriver(VirtioOptions):
     tx_queue_size: int | None = attribute(UINT)
     rss: bool | None = attribute(ON_OFF)
     rss_hash_report: bool | None = attribute(ON_OFF)
-    host: list[Node] = verbatim("host")
-    guest: list[Node] = verbatim("guest")
-
-
-class InterfaceIp(Element):
-    """``<ip address='10.0.2.15' family='ipv4' prefix='24'/>``."""
-
-    address: str | None = attribute(STRING)
-    family: str | None = attribute(STRING)
-    prefix: int | None = attribute(UINT)
-    peer: str | None = attribute(STRING)
+    host: HostOffloads = group(HostOffloads)
+    guest: GuestOffloads = group(GuestOffloads)
 
 
 class InterfaceBackend(Element):
     """``<backend type='passt' logFile='…'/>``; ``tap`` and ``vhost`` are device paths."""
 
-    type: str | None = attribute(choice("passt"))
+    type: str | None = attribute(choice("default", "passt"))
     tap: str | None = attribute(STRING)
     vhost: str | None = attribute(STRING)
     log_file: str | None = attribute(STRING, "logFile")
+
+
+class Script(Element):
+    """``<script path='/etc/qemu-ifup'/>``: run by the host for the device."""
+
+    path: str | None = attribute(STRING)
+
+
+class GuestDevice(Element):
+    """``<guest dev='eth0'/>``: the device's name within a container."""
+
+    dev: str | None = attribute(STRING)
+    actual: str | None = attribute(STRING, live=True)
+
+
+class Tune(Element):
+    """``<tune><sndbuf>…``: bytes that may wait to be sent."""
+
+    sndbuf: int | None = leaf(ULONG)
+
+
+class BackendDomain(Element):
+    """``<backenddomain name='…'/>`` of Xen."""
+
+    name: str | None = attribute(STRING)
 
 
 class Link(Element):
@@ -129,27 +177,27 @@ class Interface(Device):
     trust_guest_rx_filters: bool | None = attribute(YES_NO, "trustGuestRxFilters")
     mac: Mac = group(Mac)
     source: InterfaceSource = group(InterfaceSource)
-    vlan: list[Node] = verbatim("vlan")
-    virtualport: list[Node] = verbatim("virtualport")
-    bandwidth: list[Node] = verbatim("bandwidth")
-    port: list[Node] = verbatim("port")
+    vlan: Vlan | None = child(Vlan)
+    virtualport: VirtualPort | None = child(VirtualPort)
+    bandwidth: Bandwidth | None = child(Bandwidth)
+    port: PortOptions = group(PortOptions)
     ips: list[InterfaceIp] = children(InterfaceIp, "ip")
-    routes: list[Node] = verbatim("route")
-    port_forwards: list[Node] = verbatim("portForward")
-    script: list[Node] = verbatim("script")
-    downscript: list[Node] = verbatim("downscript")
-    backenddomain: list[Node] = verbatim("backenddomain")
+    routes: list[Route] = children(Route, "route")
+    port_forwards: list[PortForward] = children(PortForward, "portForward")
+    script: Script = group(Script)
+    downscript: Script = group(Script)
+    backenddomain: BackendDomain = group(BackendDomain)
     target: InterfaceTarget = group(InterfaceTarget)
-    guest: list[Node] = verbatim("guest")
+    guest: GuestDevice = group(GuestDevice)
     model: InterfaceModel = group(InterfaceModel)
     driver: InterfaceDriver = group(InterfaceDriver)
     backend: InterfaceBackend = group(InterfaceBackend)
-    filterref: list[Node] = verbatim("filterref")
-    tune: list[Node] = verbatim("tune")
-    teaming: list[Node] = verbatim("teaming")
+    filterref: FilterRef | None = child(FilterRef)
+    tune: Tune = group(Tune)
+    teaming: Teaming | None = child(Teaming)
     link: Link = group(Link)
     mtu: Mtu = group(Mtu)
-    coalesce: list[Node] = verbatim("coalesce")
+    coalesce: Coalesce | None = child(Coalesce)
     boot: Boot | None = child(Boot, order=BOOT)
     rom: Rom = group(Rom, order=ROM)
 

@@ -17,7 +17,7 @@ class VideoDriver(VirtioOptions):
     """``<driver name='qemu' vgaconf='io'/>``."""
 
     name: str | None = attribute(choice("qemu", "vhostuser"), order=60)
-    vgaconf: str | None = attribute(choice("io", "on", "off"), order=61)
+    vgaconf: str | None = attribute(STRING, order=61)
 
 
 class Acceleration(Element):
@@ -40,6 +40,7 @@ class VideoModel(Element):
 
     type: str | None = attribute(
         option(
+            "default",
             "vga",
             "cirrus",
             "vmvga",

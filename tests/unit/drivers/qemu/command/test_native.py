@@ -52,7 +52,17 @@ def words(caps: BinaryCaps, devices: str) -> list[str]:
     name_channels(dom, directories.channels(-1, "t"))
     settle_ports(dom)
     environment = guest_environment(HOME, "/bin:/usr/bin")
-    return shlex.split(native_command(dom, caps, HOME, environment, seccomp=True))
+    return shlex.split(
+        native_command(
+            dom,
+            caps,
+            HOME,
+            environment,
+            certificates=directories.certificates,
+            bus_socket=directories.bus(-1, "t"),
+            seccomp=True,
+        )
+    )
 
 
 def test_variables_come_first(caps: BinaryCaps) -> None:

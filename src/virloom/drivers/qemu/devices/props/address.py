@@ -82,6 +82,11 @@ class Buses:
         return place
 
 
+def acpi_index(device: Device) -> Props:
+    """The number of the device that firmware tells, where the document gives one."""
+    return {"acpi-index": device.acpi.index} if device.acpi.index else {}
+
+
 def alias_of(device: Device, what: str) -> str:
     """The alias of *device*, which QEMU knows it by.
 

@@ -46,12 +46,11 @@ def serial_device(serial: Serial, buses: Buses) -> Props:
     return props
 
 
-def parallel_device(parallel: Parallel, buses: Buses) -> Props:
+def parallel_device(parallel: Parallel) -> Props:
     """Properties of a parallel port."""
     alias = alias_of(parallel, "parallel port")
-    props: Props = {"driver": "isa-parallel", "chardev": chardev_id(alias), "id": alias}
-    props.update(buses.place(parallel.address, alias))
-    return props
+    # QEMU puts it where the board has its parallel ports, as libvirt leaves it.
+    return {"driver": "isa-parallel", "chardev": chardev_id(alias), "id": alias}
 
 
 def console_device(console: Console, buses: Buses) -> Props:
@@ -91,6 +90,8 @@ def channel_device(channel: Channel, buses: Buses) -> Props:
     props.update({"chardev": chardev_id(alias), "id": alias})
     if target.name is not None:
         props["name"] = target.name
+    elif channel.type == "spicevmc":
+        props["name"] = "com.redhat.spice.0"
     return props
 
 

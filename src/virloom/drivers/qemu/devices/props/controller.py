@@ -8,6 +8,7 @@ from collections.abc import Callable
 from virloom.drivers.qemu.devices.props.address import (
     Buses,
     Props,
+    acpi_index,
     alias_of,
     virtio_driver,
     virtio_options,
@@ -66,7 +67,7 @@ def controller_device(controller: Controller, buses: Buses) -> Props:
         "scsi": _scsi,
         "sata": lambda _: {"driver": "ahci"},
         "virtio-serial": _virtio_serial,
-        "ccid": lambda _: {"driver": "usb-ccid"},
+        "ccid": _ccid,
     }
     if kind not in makers:
         raise ConfigUnsupported(
@@ -79,6 +80,7 @@ def controller_device(controller: Controller, buses: Buses) -> Props:
         # A companion shares its master's index and so its alias: it goes without an id.
         props["id"] = alias
     props.update(buses.place(controller.address, alias))
+    props.update(acpi_index(controller))
     if controller.master is not None:
         props["masterbus"] = f"{buses.alias('usb', controller.index or 0, what)}.0"
         props["firstport"] = controller.master.startport
@@ -113,6 +115,10 @@ def _pci(controller: Controller) -> Props:
     return {key: value for key, value in props.items() if value is not None}
 
 
+def _ccid(_controller: Controller) -> Props:
+    return {"driver": "usb-ccid"}
+
+
 def _usb(controller: Controller) -> Props:
     model = controller.model or ""
     if model not in _USB:
@@ -136,7 +142,8 @@ def _scsi(controller: Controller) -> Props:
     else:
         raise ConfigUnsupported(f"SCSI controller model '{model}' is not supported")
     driver = controller.driver
-    props.update(virtio_options(driver))
+    if model not in _SCSI:
+        props.update(virtio_options(driver))
     if driver.iothread:
         props["iothread"] = f"iothread{driver.iothread}"
     pairs = (

@@ -7,6 +7,7 @@ from virloom.drivers.qemu.devices.alias import NARROW_SCSI
 from virloom.drivers.qemu.devices.props.address import (
     Buses,
     Props,
+    acpi_index,
     alias_of,
     virtio_driver,
     virtio_options,
@@ -22,6 +23,9 @@ _WRITE_CACHE = {
     "directsync": "off",
     "unsafe": "on",
 }
+
+
+_SCSI_DRIVERS = {"cdrom": "scsi-cd", "lun": "scsi-block"}
 
 
 def disk_device(
@@ -51,6 +55,24 @@ def disk_device(
     return props
 
 
+def vhost_user_disk(disk: Disk, buses: Buses, *, boot: int | None) -> Props:
+    """Properties of a disk that another process serves."""
+    alias = alias_of(disk, f"disk '{disk.target.dev}'")
+    props: Props = {"driver": virtio_driver("vhost-user-blk", disk.model, disk.address)}
+    props.update(virtio_options(disk.driver))
+    if disk.driver.queues is not None:
+        props["num-queues"] = disk.driver.queues
+    if disk.driver.queue_size is not None:
+        props["queue-size"] = disk.driver.queue_size
+    props.update(buses.place(disk.address, alias))
+    props.update(acpi_index(disk))
+    props["chardev"] = f"chr-vu-{alias}"
+    props["id"] = alias
+    if boot is not None:
+        props["bootindex"] = boot
+    return props
+
+
 def _on_bus(disk: Disk, bus: str | None, alias: str, dom: Domain, buses: Buses) -> Props:
     if bus == "virtio":
         return _virtio(disk, alias, buses)
@@ -70,6 +92,8 @@ def _virtio(disk: Disk, alias: str, buses: Buses) -> Props:
     props: Props = {"driver": virtio_driver("virtio-blk", disk.model, disk.address)}
     driver = disk.driver
     props.update(virtio_options(driver))
+    if disk.device == "lun":
+        props["scsi"] = True
     if driver.iothread:
         props["iothread"] = f"iothread{driver.iothread}"
     pairs = (
@@ -80,16 +104,19 @@ def _virtio(disk: Disk, alias: str, buses: Buses) -> Props:
     )
     props.update({key: value for key, value in pairs if value is not None})
     props.update(buses.place(disk.address, alias))
+    props.update(acpi_index(disk))
     return props
 
 
 def _scsi(disk: Disk, alias: str, buses: Buses) -> Props:
-    return {
-        "driver": "scsi-cd" if disk.device == "cdrom" else "scsi-hd",
+    props: Props = {
+        "driver": _SCSI_DRIVERS.get(disk.device or "disk", "scsi-hd"),
         **scsi_place(disk.address, buses, alias),
-        # Without it QEMU would take the node's name, which guests see in VPD page 0x83.
-        "device_id": disk.serial or f"drive-{alias}",
     }
+    if disk.device == "lun":
+        return props
+    # Without it QEMU would take the node's name, which guests see in VPD page 0x83.
+    return {**props, "device_id": disk.serial or f"drive-{alias}"}
 
 
 def scsi_place(address: Address | None, buses: Buses, alias: str) -> Props:

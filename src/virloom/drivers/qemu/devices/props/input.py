@@ -10,7 +10,8 @@ from virloom.drivers.qemu.devices.props.address import (
     virtio_driver,
     virtio_options,
 )
-from virloom.errors import ConfigUnsupported
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, InternalError
 from virloom.model.domain import Input
 
 _USB = {"tablet": "usb-tablet", "mouse": "usb-mouse", "keyboard": "usb-kbd"}
@@ -18,12 +19,12 @@ _VIRTIO = {"tablet": "virtio-tablet", "mouse": "virtio-mouse", "keyboard": "virt
 
 
 def input_device(device: Input, buses: Buses) -> Props | None:
-    """Properties of the device; None for PS/2, which is part of the machine.
+    """Properties of the device; None for what is part of the machine or no device of it.
 
     Raises:
         ConfigUnsupported: A bus or type that is not supported.
     """
-    if device.bus == "ps2":
+    if device.type is not None and device.bus in (None, "ps2", "parallels"):
         return None
     alias = alias_of(device, f"input device '{device.type}'")
     kind = device.type or ""
@@ -33,4 +34,30 @@ def input_device(device: Input, buses: Buses) -> Props | None:
         props: Props = {"driver": virtio_driver(_VIRTIO[kind], device.model, device.address)}
         props.update(virtio_options(device.driver))
         return {**props, "id": alias, **buses.place(device.address, alias)}
+    if device.bus == "virtio" and kind == "passthrough":
+        driver = virtio_driver("virtio-input-host", device.model, device.address)
+        props = {"driver": driver, **virtio_options(device.driver), "id": alias}
+        if device.source.evdev is not None:
+            props["evdev"] = device.source.evdev
+        return {**props, **buses.place(device.address, alias)}
     raise ConfigUnsupported(f"input device '{kind}' on bus '{device.bus}' is not supported")
+
+
+def evdev_object(device: Input) -> Props:
+    """Properties of the object that reads a host's input device for the whole guest.
+
+    Raises:
+        InternalError: The document names no device (libvirt's code for it).
+    """
+    alias = alias_of(device, "input device 'evdev'")
+    source = device.source
+    if source.dev is None:
+        raise InternalError(f"input device '{alias}' names no device", domain=ErrorDomain.QEMU)
+    props: Props = {"qom-type": "input-linux", "id": alias, "evdev": source.dev}
+    if source.repeat is not None:
+        props["repeat"] = source.repeat
+    if source.grab == "all":
+        props["grab_all"] = True
+    if source.grab_toggle is not None:
+        props["grab-toggle"] = source.grab_toggle
+    return props

@@ -3,15 +3,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from virloom.drivers.qemu.devices.props.address import (
     Buses,
     Props,
+    acpi_index,
     alias_of,
     virtio_driver,
     virtio_options,
 )
+from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
 from virloom.model.domain import Interface
+
+#: QEMU's name of what a socket of each type does.
+_SOCKETS = {"server": "listen", "client": "connect", "mcast": "mcast", "udp": "udp"}
 
 
 def netdev_id(interface: Interface) -> str:
@@ -19,16 +26,38 @@ def netdev_id(interface: Interface) -> str:
     return f"host{alias_of(interface, 'network interface')}"
 
 
-def net_backend(interface: Interface) -> Props:
+def net_backend(interface: Interface, taps: Sequence[int] = ()) -> Props:
     """Properties of the back end.
 
+    Args:
+        interface: The interface.
+        taps: Descriptors of the host's device, one for each queue, where there is one.
+
     Raises:
-        ConfigUnsupported: Any kind of connection but QEMU's own user-mode network.
+        ConfigUnsupported: A connection that nothing here makes.
     """
-    if interface.type != "user":
+    kind = interface.type or ""
+    if kind == "ethernet":
+        props: Props = {"type": "tap"}
+        numbers = ":".join(map(str, taps))
+        props["fds" if len(taps) > 1 else "fd"] = numbers
+    elif kind == "user":
+        props = _slirp(interface)
+    elif kind == "vhostuser":
+        props = {"type": "vhost-user", "chardev": f"char{alias_of(interface, 'interface')}"}
+        if (interface.driver.queues or 0) > 1:
+            props["queues"] = interface.driver.queues
+    elif kind in _SOCKETS:
+        props = {"type": "socket", **_socket(interface, kind)}
+    else:
         raise ConfigUnsupported(
-            f"network interface type '{interface.type}' is not supported yet; known: user"
+            f"network interface of type '{kind}' cannot be started here", domain=ErrorDomain.QEMU
         )
+    props["id"] = netdev_id(interface)
+    return props
+
+
+def _slirp(interface: Interface) -> Props:
     props: Props = {"type": "user"}
     for ip in interface.ips:
         if ip.family == "ipv6":
@@ -37,31 +66,44 @@ def net_backend(interface: Interface) -> Props:
                 props["ipv6-prefixlen"] = ip.prefix
         else:
             props["net"] = f"{ip.address}/{ip.prefix}" if ip.prefix else ip.address
-    props["id"] = netdev_id(interface)
     return props
 
 
-def net_device(interface: Interface, buses: Buses, *, boot: int | None) -> Props:
-    """Properties of the network card of *interface*."""
+def _socket(interface: Interface, kind: str) -> Props:
+    source = interface.source
+    props: Props = {_SOCKETS[kind]: f"{source.address or ''}:{source.port}"}
+    if kind == "udp" and source.local is not None:
+        props["localaddr"] = f"{source.local.address}:{source.local.port}"
+    return props
+
+
+def net_device(
+    interface: Interface, buses: Buses, *, boot: int | None, queues: int | None = None
+) -> Props:
+    """Properties of the network card of *interface*, which has *queues* in each direction."""
     alias = alias_of(interface, "network interface")
     model = interface.model.type or "rtl8139"
     props: Props = {"driver": model}
     if model.startswith("virtio"):
         props["driver"] = virtio_driver("virtio-net", model, interface.address)
         props.update(_virtio(interface))
+        if queues is not None and queues > 1:
+            # For each queue a vector in each direction, and two for configuration and control.
+            props.update({"mq": True, "vectors": 2 * queues + 2})
     props["netdev"] = netdev_id(interface)
     props["id"] = alias
     props["mac"] = interface.mac.address
     if boot is not None:
         props["bootindex"] = boot
     props.update(buses.place(interface.address, alias))
+    props.update(acpi_index(interface))
     rom = interface.rom
-    if rom.file:
-        raise ConfigUnsupported(f"option ROM file of '{alias}' is not supported yet")
     if rom.enabled is False:
-        props["romfile"] = ""
-    elif rom.bar is not None:
+        return {**props, "romfile": ""}
+    if rom.bar is not None:
         props["rombar"] = int(rom.bar)
+    if rom.file:
+        props["romfile"] = rom.file
     return props
 
 
@@ -74,4 +116,30 @@ def _virtio(interface: Interface) -> Props:
     props.update({key: value for key, value in pairs if value is not None})
     sizes = (("rx_queue_size", driver.rx_queue_size), ("tx_queue_size", driver.tx_queue_size))
     props.update({key: value for key, value in sizes if value})
+    others = (("rss", driver.rss), ("hash", driver.rss_hash_report))
+    props.update({key: value for key, value in others if value is not None})
+    props.update(_offloads(interface))
+    if interface.mtu.size:
+        props["host_mtu"] = interface.mtu.size
+    if interface.teaming is not None and interface.teaming.type == "persistent":
+        props["failover"] = True
     return props
+
+
+def _offloads(interface: Interface) -> Props:
+    host, guest = interface.driver.host, interface.driver.guest
+    pairs = (
+        ("csum", host.csum),
+        ("gso", host.gso),
+        ("host_tso4", host.tso4),
+        ("host_tso6", host.tso6),
+        ("host_ecn", host.ecn),
+        ("host_ufo", host.ufo),
+        ("mrg_rxbuf", host.mrg_rxbuf),
+        ("guest_csum", guest.csum),
+        ("guest_tso4", guest.tso4),
+        ("guest_tso6", guest.tso6),
+        ("guest_ecn", guest.ecn),
+        ("guest_ufo", guest.ufo),
+    )
+    return {key: value for key, value in pairs if value is not None}

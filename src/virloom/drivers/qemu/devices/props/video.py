@@ -76,8 +76,8 @@ def _virtio_name(video: Video, *, primary: bool, vga: bool) -> str:
 def _memory(kind: str, model: VideoModel) -> Props:
     """Memory sizes and heads; the document's are in KiB."""
     props: Props = {}
-    if kind in ("qxl", "virtio") and model.heads:
-        props["max_outputs"] = model.heads
+    if kind == "virtio" or (kind == "qxl" and model.heads):
+        props["max_outputs"] = model.heads or 1
     if kind == "qxl":
         sizes = {
             "ram_size": model.ram and model.ram * _BYTES_PER_KIB,

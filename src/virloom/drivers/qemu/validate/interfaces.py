@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of network interfaces: the other end by type, addresses, port options."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, InternalError, XmlDetail, XmlError
+from virloom.model.domain import Interface, InterfaceIp, Route
+
+#: What the source of each type has to name, in the order of libvirt's complaints.
+_NEEDS = {
+    "network": ("network",),
+    "bridge": ("bridge",),
+    "direct": ("dev",),
+    "internal": ("name",),
+    "vdpa": ("dev",),
+    "vhostuser": ("type", "path", "mode"),
+    "udp": ("address", "port"),
+    "client": ("address", "port"),
+    "mcast": ("address", "port"),
+    "server": ("port",),
+}
+_MODES = {
+    "direct": ("vepa", "private", "bridge", "passthrough"),
+    "vhostuser": ("server", "client"),
+}
+_TYPES_WITH_VIRTUALPORT = ("network", "bridge", "direct", "hostdev")
+_COALESCING = ("network", "bridge", "ethernet")
+_VIRTIO_MODELS = ("virtio", "virtio-transitional", "virtio-non-transitional")
+_LARGEST_PREFIX = {4: 32, 6: 128}
+_SLIRP_PREFIXES = range(4, 28)
+
+
+def check_given_interface(interface: Interface) -> None:
+    """An interface as the document has it.
+
+    Raises:
+        XmlError: It lacks what its type needs, or a value is none.
+        ConfigUnsupported: It asks for what its type does not have.
+        InternalError: A vhost-user interface is not a virtio one (libvirt's code for it).
+    """
+    for message in _missing(interface):
+        raise XmlError(
+            f"interface of type '{interface.type}': {message}", domain=ErrorDomain.DOMAIN
+        )
+    for message in _contradictions(interface):
+        raise XmlError(
+            f"interface of type '{interface.type}': {message}", domain=ErrorDomain.DOMAIN
+        )
+    for message in _unsupported(interface):
+        raise ConfigUnsupported(
+            f"interface of type '{interface.type}': {message}", domain=ErrorDomain.DOMAIN
+        )
+    _bandwidth(interface)
+    model = interface.model.type
+    if interface.type == "vhostuser" and model not in _VIRTIO_MODELS:
+        raise InternalError(
+            f"a vhost-user interface has a virtio model, not '{model}'", domain=ErrorDomain.DOMAIN
+        )
+
+
+def _missing(interface: Interface) -> Iterator[str]:
+    source, kind = interface.source, interface.type or ""
+    for name in _NEEDS.get(kind, ()):
+        if getattr(source, name) is None:
+            yield f"<source> has no {name}"
+    if kind == "hostdev" and source.host_address is None:
+        yield "<source> has no address of a host device"
+    modes = _MODES.get(kind)
+    if modes is not None and source.mode is not None and source.mode not in modes:
+        yield f"mode '{source.mode}' is not one of {', '.join(modes)}"
+    if kind == "udp":
+        local = source.local
+        if local is None or local.address is None or local.port is None:
+            yield "<source> has no <local> with address and port"
+    if kind == "vhostuser" and source.reconnect.enabled and source.reconnect.timeout is None:
+        yield "<reconnect> that is enabled has no timeout"
+
+
+def _contradictions(interface: Interface) -> Iterator[str]:
+    for owner in (interface, interface.source):
+        for ip in owner.ips:
+            yield from _wrong_ip(ip)
+        for route in owner.routes:
+            yield from _wrong_route(route)
+    vlan = interface.vlan
+    if vlan is not None:
+        if not vlan.tags:
+            yield "<vlan> has no tag"
+        elif any(tag.id is None or tag.id > 4095 for tag in vlan.tags):
+            yield "a VLAN's id is 0 to 4095"
+        elif vlan.trunk is False and len(vlan.tags) > 1:
+            yield "several VLANs are a trunk, and trunk='no' is asked for"
+    for forward in interface.port_forwards:
+        if forward.proto is None:
+            yield "<portForward> has no proto"
+        if forward.address is not None and _ip(forward.address) is None:
+            yield f"address '{forward.address}' of <portForward> is none"
+        for span in forward.ranges:
+            if span.start is None:
+                yield "a <range> has no start"
+            elif span.exclude and span.to is not None:
+                yield "a <range> that is left out leads nowhere"
+
+
+def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+def _wrong_ip(ip: InterfaceIp) -> Iterator[str]:
+    if ip.address is None:
+        yield "<ip> has no address"
+        return
+    address = _ip(ip.address)
+    if address is None:
+        yield f"address '{ip.address}' of <ip> is none"
+        return
+    if ip.family is not None and ip.family != f"ipv{address.version}":
+        yield f"address '{ip.address}' is not of family '{ip.family}'"
+    if ip.prefix is not None and ip.prefix > _LARGEST_PREFIX[address.version]:
+        yield f"prefix {ip.prefix} of <ip>: at most {_LARGEST_PREFIX[address.version]}"
+    if ip.peer is not None and _ip(ip.peer) is None:
+        yield f"peer '{ip.peer}' of <ip> is no address"
+
+
+def _wrong_route(route: Route) -> Iterator[str]:
+    for what, text in (("address", route.address), ("gateway", route.gateway)):
+        if text is None:
+            yield f"<route> has no {what}"
+        elif _ip(text) is None:
+            yield f"{what} '{text}' of <route> is none"
+    if route.metric == 0:
+        yield "the metric of a <route> counts from 1"
+
+
+def _unsupported(interface: Interface) -> Iterator[str]:
+    source, kind = interface.source, interface.type
+    if kind == "vhostuser":
+        if source.type != "unix":
+            yield f"source type '{source.type}'; there is unix"
+        if source.mode == "server" and source.reconnect.enabled:
+            yield "one that serves does not connect again"
+    rom = interface.rom
+    if rom.enabled is False and (rom.bar is not None or rom.file):
+        yield "a ROM that is not enabled is not tuned"
+    teaming = interface.teaming
+    if teaming is not None:
+        yield from _teaming(interface)
+    port = interface.virtualport
+    if port is not None and kind not in _TYPES_WITH_VIRTUALPORT:
+        yield "it has no <virtualport>"
+    if interface.target.managed is not None and kind != "ethernet":
+        yield "managed is said of the device of type 'ethernet' only"
+    if interface.backend.type == "passt" and kind != "user":
+        yield "passt is a back end of type 'user'"
+
+
+def _teaming(interface: Interface) -> Iterator[str]:
+    teaming = interface.teaming
+    assert teaming is not None
+    if teaming.type == "transient" and not teaming.persistent:
+        yield "a transient card of a team names the persistent one"
+    if teaming.type == "persistent" and teaming.persistent:
+        yield "a persistent card of a team names no other"
+
+
+def _bandwidth(interface: Interface) -> None:
+    limits = interface.bandwidth
+    if limits is None:
+        return
+    if limits.outbound is not None and limits.outbound.floor is not None:
+        raise ConfigUnsupported("floor is for inbound traffic", domain=ErrorDomain.NONE)
+    for rate in (limits.inbound, limits.outbound):
+        if rate is not None and rate.average is None and rate.floor is None:
+            raise XmlDetail("a bandwidth has an average or a floor", domain=ErrorDomain.NONE)
+
+
+def check_interface(interface: Interface) -> None:
+    """What QEMU does not do of a completed interface.
+
+    Raises:
+        ConfigUnsupported: It asks for it.
+        XmlError: The network of a user interface is too large or too small.
+    """
+    for message in _by_qemu(interface):
+        raise ConfigUnsupported(
+            f"interface of type '{interface.type}': {message}", domain=ErrorDomain.QEMU
+        )
+    if interface.type == "user":
+        for ip in interface.ips:
+            address = _ip(ip.address or "")
+            four = address is not None and address.version == 4
+            if four and ip.prefix and ip.prefix not in _SLIRP_PREFIXES:
+                raise XmlError(
+                    f"the network of a user interface has a prefix of 4 to 27, not {ip.prefix}",
+                    domain=ErrorDomain.QEMU,
+                )
+
+
+def _by_qemu(interface: Interface) -> Iterator[str]:
+    kind, model, driver = interface.type, interface.model.type, interface.driver
+    if kind == "user":
+        yield from _user(interface)
+    elif interface.ips or interface.routes:
+        yield "QEMU sets no address within the guest"
+    if kind == "vdpa" and model not in _VIRTIO_MODELS:
+        yield f"model '{model}' is no virtio one"
+    if interface.coalesce is not None and kind not in _COALESCING:
+        yield "its interrupts cannot be coalesced"
+    if model in _VIRTIO_MODELS:
+        for name in ("rx_queue_size", "tx_queue_size"):
+            size = getattr(driver, name)
+            if size and size & (size - 1):
+                yield f"{name} {size} is not a power of two"
+    teaming = interface.teaming
+    if teaming is not None and teaming.type == "persistent" and model not in _VIRTIO_MODELS:
+        yield f"a persistent card of a team is a virtio one, not '{model}'"
+
+
+def _user(interface: Interface) -> Iterator[str]:
+    if interface.routes:
+        yield "QEMU sets no route within the guest"
+    seen: set[int] = set()
+    for ip in interface.ips:
+        address = _ip(ip.address or "")
+        if address is None:
+            continue
+        if ip.peer is not None:
+            yield "QEMU's own network has no peer"
+        if address.version in seen:
+            yield f"QEMU's own network has one IPv{address.version} address"
+        seen.add(address.version)
