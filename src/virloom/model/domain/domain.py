@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Self
 
 from virloom.errors import InternalError, NoName
@@ -191,8 +192,13 @@ class Domain(DomainElement):
         return self.beside(**changes) if changes else self
 
     def _uses(self, prefix: str) -> bool:
-        return any(
-            holds(self.__dict__.get(field.python))
-            for field in self._child_order
-            if field.name.startswith(f"{prefix}:")
-        )
+        values = self.__dict__
+        return any(name in values and holds(values[name]) for name in _fields_of(prefix))
+
+
+@cache
+def _fields_of(prefix: str) -> tuple[str, ...]:
+    """Fields of a name space."""
+    return tuple(
+        field.python for field in Domain._child_order if field.name.startswith(f"{prefix}:")
+    )
