@@ -17,10 +17,7 @@ _WHAT = {"bps": "total_bytes", "bps_rd": "read_bytes", "bps_wr": "write_bytes"}
 _WHAT |= {"iops": "total_iops", "iops_rd": "read_iops", "iops_wr": "write_iops"}
 #: QEMU's names of limits to the model's.
 _LIMITS = {name: f"{field}_sec" for name, field in _WHAT.items()}
-_LIMITS |= {
-    f"{name.split('_')[0]}_max{name[len(name.split('_')[0]) :]}": f"{field}_sec_max"
-    for name, field in _WHAT.items()
-}
+_LIMITS |= {f"{name}_max": f"{field}_sec_max" for name, field in _WHAT.items()}
 _LENGTHS = {f"{name}_length": f"{field}_length" for name, field in _LIMITS.items() if "max" in name}
 
 

@@ -270,3 +270,18 @@ def test_every_refusal_is_an_error_of_ours() -> None:
     for devices in ("<disk/>", "<interface/>", "<serial/>", "<channel/>", "<input/>", "<hub/>"):
         with pytest.raises(VirloomError):
             line(domain(devices))
+
+
+def test_limits_of_a_disk_are_set_through_the_monitor() -> None:
+    dom = domain(
+        "<disk type='file' device='disk'><source file='/a'/><target dev='vda' bus='virtio'/>"
+        "<iotune><read_bytes_sec>5</read_bytes_sec><read_bytes_sec_max>9</read_bytes_sec_max>"
+        "<read_bytes_sec_max_length>2</read_bytes_sec_max_length>"
+        "<size_iops_sec>512</size_iops_sec></iotune><alias name='virtio-disk0'/></disk>"
+    )
+    ((name, arguments),) = line(dom).commands
+    assert name == "block_set_io_throttle"
+    assert arguments["id"] == "/machine/peripheral/virtio-disk0/virtio-backend"
+    wanted = {"bps_rd": 5, "bps_rd_max": 9, "bps_rd_max_length": 2, "iops_size": 512, "bps": 0}
+    assert {key: arguments[key] for key in wanted} == wanted
+    assert arguments["group"] == "drive-virtio-disk0"
