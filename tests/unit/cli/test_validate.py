@@ -48,9 +48,12 @@ def test_errors_have_a_path(
     assert where in errors
 
 
+BRIDGED = "<interface type='bridge'><source bridge='br0'/></interface>"
+
+
 def test_what_would_not_start_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "guest.xml"
-    text = paused_guest_xml("g", extra_devices="<tpm><backend type='emulator'/></tpm>")
+    text = paused_guest_xml("g", extra_devices=BRIDGED)
     code, output, errors = check(path, text, capsys)
     assert (code, errors) == (0, "")
-    assert "devices/tpm" in output
+    assert "devices/interface[1]/@type='bridge'" in output

@@ -7,6 +7,7 @@ import argparse
 import sys
 
 from virloom.cli.documents import read_domain
+from virloom.drivers.qemu.validate.served import not_served
 from virloom.errors import SystemFailure, VirloomError
 from virloom.model.domain import unmodelled
 
@@ -31,6 +32,6 @@ def execute(options: argparse.Namespace) -> int:
         print(f"virloom validate: {error.message}", file=sys.stderr)
         return 1
     print(f"{options.document}: valid")
-    for path in unmodelled(domain):
+    for path in [*unmodelled(domain), *not_served(domain)]:
         print(f"{options.document}: '{path}' is known to libvirt, but no guest with it starts yet")
     return 0

@@ -35,12 +35,17 @@ def check_served(dom: Domain) -> None:
     Raises:
         ConfigUnsupported: With the paths of all of it.
     """
-    paths = list(_found(dom))
+    paths = not_served(dom)
     if paths:
         raise ConfigUnsupported(
             f"domain '{dom.name}' cannot start: nothing here serves {', '.join(paths)}",
             domain=ErrorDomain.QEMU,
         )
+
+
+def not_served(dom: Domain) -> list[str]:
+    """The paths of what no start can give yet."""
+    return list(_found(dom))
 
 
 def _found(dom: Domain) -> Iterator[str]:
