@@ -19,7 +19,12 @@ _SUN_PATH = 107
 
 
 def write_atomic(
-    path: str | os.PathLike[str], data: bytes, mode: int = 0o600, *, durable: bool = True
+    path: str | os.PathLike[str],
+    data: bytes,
+    mode: int = 0o600,
+    *,
+    durable: bool = True,
+    sync_parent: bool = True,
 ) -> None:
     """Replace *path* by a file with *data*: readers and crashes see the old one or the new one.
 
@@ -28,6 +33,8 @@ def write_atomic(
         durable: Also survive loss of power (fsync of file and directory, milliseconds on a real
             disk). Without it the file still survives the death of this process, which is all
             that state of the current boot needs.
+        sync_parent: False where the caller synchronizes the directory afterwards, for several
+            files at once (:func:`sync_directory`).
 
     Raises:
         SystemFailure: It failed (a full disk, say); the old file is as it was, and nothing is
@@ -40,8 +47,8 @@ def write_atomic(
     try:
         _write_new(temporary, data, mode, durable)
         os.rename(temporary, target)
-        if durable:
-            _sync_directory(directory or ".")
+        if durable and sync_parent:
+            sync_directory(directory or ".")
     except BaseException as error:
         with contextlib.suppress(OSError):  # it may not even have come to be; the cause counts
             os.unlink(temporary)
@@ -63,7 +70,8 @@ def _write_new(path: str, data: bytes, mode: int, durable: bool) -> None:
         os.close(fd)
 
 
-def _sync_directory(path: str) -> None:
+def sync_directory(path: str) -> None:
+    """Makes what was made, renamed and removed in the directory *path* survive loss of power."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

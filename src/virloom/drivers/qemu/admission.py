@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -92,7 +93,7 @@ def admit(driver: QemuDriver, model: Domain, *, to_run: bool) -> Guest:
     name = model.name
     guest = driver.guests.by_uuid(uuid)
     if guest is None:
-        namesake = driver.guests.by_name(name)
+        namesake = driver.guests.owner(name)
         if namesake is not None:
             raise OperationFailed(
                 f"domain '{name}' already exists with uuid {namesake.uuid_text}",
@@ -114,37 +115,68 @@ def admit(driver: QemuDriver, model: Domain, *, to_run: bool) -> Guest:
 
 
 def withdraw(driver: QemuDriver, guest: Guest) -> None:
-    """Forgets a domain that came to nothing."""
-    if not guest.persistent and not guest.active:
+    """Forgets a domain that came to nothing, unless somebody else is about to make it."""
+    if not guest.known and guest.jobs.owner is None and not guest.writing.locked():
         driver.guests.remove(guest)
 
 
-def persist(driver: QemuDriver, guest: Guest, model: Domain) -> None:
-    """Makes *model* the persistent document of a domain, on disk first.
+async def define(driver: QemuDriver, model: Domain) -> Guest:
+    """Makes *model* the persistent document of the domain that it names, which may be new.
+
+    Its name and UUID are taken from now on; others see it when it is durable.
 
     Raises:
+        OperationFailed: The name or the UUID belongs to another domain.
         SystemFailure: It cannot be written; the former one stays.
     """
+    while True:
+        guest = admit(driver, model, to_run=False)
+        try:
+            async with guest.writing:
+                # Whoever wrote before us may have removed or renamed it.
+                if guest in driver.guests and guest.name == model.name:
+                    await _persist(driver, guest, model)
+                    return guest
+        finally:
+            withdraw(driver, guest)
+
+
+async def _persist(driver: QemuDriver, guest: Guest, model: Domain) -> None:
     known = guest.persistent
-    rewrite(driver, guest, model)
-    if guest.running is not None and not known:
-        guest.running.save()
-    detail = DomainEventDefinedDetailType.UPDATED if known else DomainEventDefinedDetailType.ADDED
-    driver.events.emit(
-        DomainEventID.LIFECYCLE, guest.ref(), int(DomainEventType.DEFINED), int(detail)
-    )
+
+    def tell() -> None:
+        if guest.running is not None and not known:
+            guest.running.save()
+        kind = DomainEventDefinedDetailType
+        detail = kind.UPDATED if known else kind.ADDED
+        driver.events.emit(
+            DomainEventID.LIFECYCLE, guest.ref(), int(DomainEventType.DEFINED), int(detail)
+        )
+
+    await write_definition(driver, guest, model, tell)
 
 
-def rewrite(driver: QemuDriver, guest: Guest, model: Domain) -> None:
-    """Writes the persistent document of a domain anew, without telling anybody.
+async def rewrite(driver: QemuDriver, guest: Guest, change: Callable[[Domain], None]) -> None:
+    """Changes the persistent document of a domain, without telling anybody.
+
+    Args:
+        change: Changes the tree that it is given, or raises.
 
     Raises:
+        OperationInvalid: It has none any more.
         SystemFailure: It cannot be written; the former one stays.
     """
-    guest.definition = write_definition(driver, guest.name, model)
+    async with guest.writing:
+        if guest.definition is None:
+            raise OperationInvalid(
+                f"domain '{guest.name}' has no definition any more", domain=ErrorDomain.QEMU
+            )
+        model = guest.definition.model.copy()
+        change(model)
+        await write_definition(driver, guest, model)
 
 
-def remove_definition(driver: QemuDriver, guest: Guest, flags: int) -> None:
+async def remove_definition(driver: QemuDriver, guest: Guest, flags: int) -> None:
     """Undefines a domain; one that runs becomes transient.
 
     Raises:
@@ -152,22 +184,27 @@ def remove_definition(driver: QemuDriver, guest: Guest, flags: int) -> None:
             become of them.
         SystemFailure: A file cannot be removed.
     """
-    if guest.definition is None:
-        raise OperationInvalid("cannot undefine transient domain", domain=ErrorDomain.QEMU)
-    _settle_nvram(driver, guest.definition, flags)
-    _settle_tpm(driver, guest, guest.definition, flags)
-    driver.store.delete(guest.name)
+    async with guest.writing:
+        if guest.definition is None:
+            raise OperationInvalid("cannot undefine transient domain", domain=ErrorDomain.QEMU)
+        _settle_nvram(driver, guest.definition, flags)
+        _settle_tpm(driver, guest, guest.definition, flags)
+        await driver.store.delete(guest.name, lambda: _undefined(driver, guest))
+
+
+def _undefined(driver: QemuDriver, guest: Guest) -> None:
+    """The document has gone."""
     guest.definition = None
-    if guest.running is not None:
-        guest.running.save()
+    if not guest.active:
+        driver.guests.remove(guest)
     driver.events.emit(
         DomainEventID.LIFECYCLE,
         guest.ref(),
         int(DomainEventType.UNDEFINED),
         int(DomainEventUndefinedDetailType.REMOVED),
     )
-    if not guest.active:
-        driver.guests.remove(guest)
+    if guest.running is not None:
+        guest.running.save()
 
 
 def _variables(driver: QemuDriver, model: Domain) -> str | None:

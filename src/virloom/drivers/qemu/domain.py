@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid as uuids
 from typing import TYPE_CHECKING
@@ -39,6 +40,8 @@ class Guest:
         patience: How long its callers wait.
         jobs: Who works on it.
         fd_groups: Descriptors that clients opened for its images.
+        writing: Held from reading the persistent document until its change is durable. Not a
+            job: a definition does not wait for a monitor that hangs.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Guest:
         self.patience = patience
         self.jobs = DomainJobs(name, wait_limit=patience.job, max_queued=max_queued)
         self.fd_groups = FdGroups()
+        self.writing = asyncio.Lock()
 
     @property
     def uuid_text(self) -> str:
@@ -66,6 +70,11 @@ class Guest:
     def persistent(self) -> bool:
         """Whether the domain stays when its process ends."""
         return self.definition is not None
+
+    @property
+    def known(self) -> bool:
+        """Whether it exists for others; until it runs or its document is durable it does not."""
+        return self.persistent or self.active
 
     @property
     def active(self) -> bool:

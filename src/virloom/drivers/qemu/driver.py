@@ -77,8 +77,8 @@ class QemuDriver:
         self.guests: ObjectIndex[Guest] = ObjectIndex()
         self.events = DomainEvents()
         self.monitor_events = MonitorEvents()
-        self.store = DocumentStore(directories.config, directories.autostart)
         self.index = DocumentIndex(directories.cache / "documents.index")
+        self.store = DocumentStore(directories.config, directories.autostart, self.index)
         self.display_ports = DisplayPorts(
             self.config.remote_display_port_min, self.config.remote_display_port_max
         )
@@ -136,6 +136,7 @@ class QemuDriver:
         """Lets go of everything; guests that are not AUTODESTROY go on without us."""
         for task in list(self._tasks):
             await asyncio.wait([task])
+        await self.store.settled()
         if self._guardian is not None:
             await self._guardian.close()
         for guest in self.guests:
@@ -171,7 +172,7 @@ class QemuDriver:
             NoDomain: There is none with its UUID.
         """
         guest = self.guests.by_uuid(ref.uuid)
-        if guest is None:
+        if guest is None or not guest.known:
             text = UUID(bytes=ref.uuid)
             raise NoDomain(
                 f"no domain with matching uuid '{text}' ({ref.name})", domain=ErrorDomain.QEMU

@@ -14,6 +14,7 @@ from virloom.model.domain import Domain
 from virloom.xml import FormatFlags, format_document, may_show_secrets, parse_document
 
 if TYPE_CHECKING:
+    from virloom.drivers.qemu.domain import Guest
     from virloom.drivers.qemu.driver import QemuDriver
     from virloom.drivers.runtime.store import Document
 
@@ -100,16 +101,25 @@ class Definition:
         return found
 
 
-def write_definition(driver: QemuDriver, name: str, model: Domain) -> Definition:
-    """Writes *model* to disk as the persistent document of the domain *name*.
+async def write_definition(
+    driver: QemuDriver, guest: Guest, model: Domain, then: Callable[[], None] | None = None
+) -> None:
+    """Makes *model* the persistent document of *guest*, on disk first; ``writing`` is held.
+
+    Args:
+        then: Called as soon as it is.
 
     Raises:
         SystemFailure: It cannot be written; the former one stays.
     """
     definition = Definition.of(model)
-    stamp = driver.store.save(name, definition.text)
-    driver.index.note(name, UUID(model.uuid).bytes, stamp)
-    return definition
+
+    def durable() -> None:
+        guest.definition = definition
+        if then is not None:
+            then()
+
+    await driver.store.save(guest.name, guest.uuid, definition.text, durable)
 
 
 def load_definitions(driver: QemuDriver) -> None:

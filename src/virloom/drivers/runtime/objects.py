@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
 
@@ -30,6 +31,7 @@ class ObjectIndex(Generic[T]):
     def __init__(self) -> None:
         self._by_uuid: dict[bytes, T] = {}
         self._by_name: dict[str, T] = {}
+        self._reserved: dict[str, T] = {}
 
     def add(self, item: T) -> None:
         """Adds *item*.
@@ -55,6 +57,25 @@ class ObjectIndex(Generic[T]):
     def by_name(self, name: str) -> T | None:
         """The object with this name."""
         return self._by_name.get(name)
+
+    def owner(self, name: str) -> T | None:
+        """The object that has this name, or is about to have it."""
+        return self._by_name.get(name) or self._reserved.get(name)
+
+    @contextmanager
+    def reserved(self, name: str, item: T) -> Iterator[None]:
+        """Keeps *name* for *item*, which is being renamed.
+
+        Raises:
+            ValueError: It is taken; callers check first and say so better.
+        """
+        if self.owner(name) is not None:
+            raise ValueError(f"{name!r} is in the index already")
+        self._reserved[name] = item
+        try:
+            yield
+        finally:
+            del self._reserved[name]
 
     def __contains__(self, item: T) -> bool:
         return self._by_uuid.get(item.uuid) is item

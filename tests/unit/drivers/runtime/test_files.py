@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from virloom.drivers.qemu.config import QemuConfig
+from virloom.drivers.runtime.index import DocumentIndex
 from virloom.drivers.runtime.settings import parse_settings
 from virloom.drivers.runtime.store import DocumentStore, check_name
 from virloom.errors import (
@@ -19,15 +21,18 @@ from virloom.errors import (
     XmlError,
 )
 
+UUID = bytes(range(16))
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> DocumentStore:
     (tmp_path / "qemu").mkdir()
-    return DocumentStore(tmp_path / "qemu", tmp_path / "qemu" / "autostart")
+    index = DocumentIndex(tmp_path / "index")
+    return DocumentStore(tmp_path / "qemu", tmp_path / "qemu" / "autostart", index)
 
 
 def test_a_document_comes_back_with_its_name(store: DocumentStore) -> None:
-    store.save("web--1", "<domain/>\n")
+    asyncio.run(store.save("web--1", UUID, "<domain/>\n"))
     [document] = store.load()
     assert document.name == "web--1"
     assert document.text == "<domain/>\n"
@@ -36,26 +41,27 @@ def test_a_document_comes_back_with_its_name(store: DocumentStore) -> None:
 
 
 def test_autostart_is_a_link_that_goes_with_the_document(store: DocumentStore) -> None:
-    store.save("web", "<domain/>")
-    store.set_autostart("web", True)
-    store.set_autostart("web", True)
+    asyncio.run(store.save("web", UUID, "<domain/>"))
+    asyncio.run(store.set_autostart("web", True))
+    asyncio.run(store.set_autostart("web", True))
     assert store.autostarts("web")
     assert (store.directory / "autostart" / "web.xml").readlink() == store.directory / "web.xml"
-    store.delete("web")
+    asyncio.run(store.delete("web"))
     assert not store.autostarts("web")
     assert list(store.load()) == []
-    store.delete("web")
+    asyncio.run(store.delete("web"))
 
 
 def test_a_document_that_is_no_text_is_left_out(store: DocumentStore) -> None:
     (store.directory / "bad.xml").write_bytes(b"\xff\xfe")
-    store.save("web", "<domain/>")
+    asyncio.run(store.save("web", UUID, "<domain/>"))
     assert [document.name for document in store.load()] == ["web"]
 
 
 def test_a_missing_directory_is_said(tmp_path: Path) -> None:
+    store = DocumentStore(tmp_path / "gone", tmp_path, DocumentIndex(tmp_path / "index"))
     with pytest.raises(SystemFailure, match="gone"):
-        DocumentStore(tmp_path / "gone", tmp_path).save("web", "<domain/>")
+        asyncio.run(store.save("web", UUID, "<domain/>"))
 
 
 @pytest.mark.parametrize(

@@ -64,13 +64,14 @@ class Documents:
         return p.DomainGetAutostartRet(int(on))
 
     @serves(p.DOMAIN_SET_AUTOSTART)
-    def set_autostart(self, call: Call, args: p.DomainSetAutostartArgs) -> None:
+    async def set_autostart(self, call: Call, args: p.DomainSetAutostartArgs) -> None:
         guest = self._driver.find(args.dom)
-        if not guest.persistent:
-            raise OperationInvalid(
-                "cannot set autostart for transient domain", domain=ErrorDomain.QEMU
-            )
-        self._driver.store.set_autostart(guest.name, bool(args.autostart))
+        async with guest.writing:
+            if not guest.persistent:
+                raise OperationInvalid(
+                    "cannot set autostart for transient domain", domain=ErrorDomain.QEMU
+                )
+            await self._driver.store.set_autostart(guest.name, bool(args.autostart))
 
     @serves(p.DOMAIN_GET_METADATA)
     def get_metadata(self, call: Call, args: p.DomainGetMetadataArgs) -> p.DomainGetMetadataRet:
@@ -96,17 +97,15 @@ class Documents:
         guest = self._driver.find(args.dom)
         async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
             live, config = affected(guest, args.flags)
-            self._change(guest, live, config, lambda model: _write(model, args))
+            await self._change(guest, live, config, lambda model: _write(model, args))
         self._driver.events.emit(DomainEventID.METADATA_CHANGE, guest.ref(), args.type, args.uri)
 
-    def _change(
+    async def _change(
         self, guest: Guest, live: bool, config: bool, change: Callable[[Domain], None]
     ) -> None:
         """Changes the persistent document first: the disk may be full."""
         if config:
-            model = guest.persistent_model().copy()
-            change(model)
-            rewrite(self._driver, guest, model)
+            await rewrite(self._driver, guest, change)
         if live:
             running = guest.require_running()
             change(running.model)

@@ -8,8 +8,8 @@ from typing import NoReturn
 from virloom.drivers.qemu.admission import (
     admit,
     complete,
+    define,
     parse,
-    persist,
     remove_definition,
     withdraw,
 )
@@ -94,13 +94,7 @@ class Lifecycle:
 
     async def _define(self, text: str, *, validate: bool) -> NonnullDomain:
         model = await complete(self._driver, parse(text, validate))
-        guest = admit(self._driver, model, to_run=False)
-        try:
-            persist(self._driver, guest, model)
-        except BaseException:
-            withdraw(self._driver, guest)
-            raise
-        return guest.ref()
+        return (await define(self._driver, model)).ref()
 
     @serves(p.DOMAIN_UNDEFINE)
     async def undefine(self, call: Call, args: p.DomainUndefineArgs) -> None:
@@ -125,7 +119,7 @@ class Lifecycle:
     async def _undefine(self, call: Call, ref: NonnullDomain, flags: int) -> None:
         guest = self._driver.find(ref)
         async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
-            remove_definition(self._driver, guest, flags)
+            await remove_definition(self._driver, guest, flags)
 
     # -- start ---------------------------------------------------------------------------------
 

@@ -75,12 +75,12 @@ def selected(driver: QemuDriver, flags: int) -> list[Guest]:
     A transient domain that is still being started is nobody's yet.
     """
     if not flags:
-        return [guest for guest in driver.guests if guest.active or guest.persistent]
+        return [guest for guest in driver.guests if guest.known]
     wanted = [[test for flag, test in group.items() if flags & flag] for group in _FILTERS]
     return [
         guest
         for guest in driver.guests
-        if (guest.active or guest.persistent)
+        if guest.known
         and all(any(test(driver, guest) for test in tests) for tests in wanted if tests)
     ]
 
@@ -132,14 +132,14 @@ class Listing:
     @serves(p.DOMAIN_LOOKUP_BY_NAME)
     def by_name(self, call: Call, args: p.DomainLookupByNameArgs) -> p.DomainLookupByNameRet:
         guest = self._driver.guests.by_name(args.name)
-        if guest is None:
+        if guest is None or not guest.known:
             raise NoDomain(f"no domain with matching name '{args.name}'", domain=ErrorDomain.QEMU)
         return p.DomainLookupByNameRet(guest.ref())
 
     @serves(p.DOMAIN_LOOKUP_BY_UUID)
     def by_uuid(self, call: Call, args: p.DomainLookupByUUIDArgs) -> p.DomainLookupByUUIDRet:
         guest = self._driver.guests.by_uuid(args.uuid)
-        if guest is None:
+        if guest is None or not guest.known:
             text = uuid.UUID(bytes=args.uuid)
             raise NoDomain(f"no domain with matching uuid '{text}'", domain=ErrorDomain.QEMU)
         return p.DomainLookupByUUIDRet(guest.ref())

@@ -15,7 +15,7 @@ from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import DomainModificationImpact
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidArg, OperationInvalid
-from virloom.model.domain import BalloonStats
+from virloom.model.domain import BalloonStats, Domain
 from virloom.procedures import domain as p
 from virloom.procedures.types import NonnullDomain
 
@@ -50,25 +50,20 @@ class Memory:
         async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
             live, config = affected(guest, flags & (_LIVE | _CONFIG))
             if flags & _MAXIMUM:
-                self._set_maximum(guest, kib, live=live)
+                await self._set_maximum(guest, kib, live=live)
                 return
             self._check(guest, kib, live=live, config=config)
             if live:
                 await _balloon(guest.require_running(), kib)
             if config:
-                model = guest.persistent_model().copy()
-                model.current_memory = kib
-                rewrite(self._driver, guest, model)
+                await rewrite(self._driver, guest, lambda model: _set_current(model, kib))
 
-    def _set_maximum(self, guest: Guest, kib: int, *, live: bool) -> None:
+    async def _set_maximum(self, guest: Guest, kib: int, *, live: bool) -> None:
         if live:
             raise OperationInvalid(
                 "cannot resize the maximum memory on an active domain", domain=ErrorDomain.QEMU
             )
-        model = guest.persistent_model().copy()
-        model.memory = kib
-        model.current_memory = min(model.current_memory or kib, kib)
-        rewrite(self._driver, guest, model)
+        await rewrite(self._driver, guest, lambda model: _limit(model, kib))
 
     @staticmethod
     def _check(guest: Guest, kib: int, *, live: bool, config: bool) -> None:
@@ -94,12 +89,23 @@ class Memory:
                 await _poll(running, args.period)
                 _note_period(running, args.period)
             if config:
-                model = guest.persistent_model().copy()
-                balloon = model.devices.memballoon
-                if balloon is None or balloon.model == "none":
-                    raise _without_balloon()
-                balloon.stats = BalloonStats(period=args.period or None)
-                rewrite(self._driver, guest, model)
+                await rewrite(self._driver, guest, lambda model: _set_period(model, args.period))
+
+
+def _set_current(model: Domain, kib: int) -> None:
+    model.current_memory = kib
+
+
+def _limit(model: Domain, kib: int) -> None:
+    model.memory = kib
+    model.current_memory = min(model.current_memory or kib, kib)
+
+
+def _set_period(model: Domain, seconds: int) -> None:
+    balloon = model.devices.memballoon
+    if balloon is None or balloon.model == "none":
+        raise _without_balloon()
+    balloon.stats = BalloonStats(period=seconds or None)
 
 
 async def _balloon(running: RunningGuest, kib: int) -> None:

@@ -13,7 +13,7 @@ from virloom.drivers.qemu.firmware import nvram_path
 from virloom.drivers.qemu.handlers.arguments import check_flags, senseless
 from virloom.drivers.qemu.handlers.documents import affected
 from virloom.drivers.qemu.monitor.commands.answer import reading
-from virloom.drivers.qemu.persistent import write_definition
+from virloom.drivers.qemu.persistent import Definition
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.validate.guest import check_actions
@@ -77,14 +77,18 @@ class Settings:
             if "/" in name:
                 raise XmlError(f"name {name} cannot contain '/'", domain=ErrorDomain.QEMU)
             check_name(name)
-            self._check_rename(guest, name)
             before = guest.ref()
-            _rename(self._driver, guest, name)
+            await self._rename(guest, name)
         emit, kind = self._driver.events.emit, DomainEventID.LIFECYCLE
         gone, come = DomainEventUndefinedDetailType.RENAMED, DomainEventDefinedDetailType.RENAMED
         emit(kind, before, int(DomainEventType.UNDEFINED), int(gone))
         emit(kind, guest.ref(), int(DomainEventType.DEFINED), int(come))
         return p.DomainRenameRet(0)
+
+    async def _rename(self, guest: Guest, name: str) -> None:
+        async with guest.writing:
+            self._check_rename(guest, name)
+            await _rename(self._driver, guest, name)
 
     def _check_rename(self, guest: Guest, name: str) -> None:
         if guest.definition is None or guest not in self._driver.guests:
@@ -93,7 +97,7 @@ class Settings:
             )
         if name == guest.name:
             raise OperationInvalid("Can't rename domain to itself", domain=ErrorDomain.DOMAIN)
-        if self._driver.guests.by_name(name) is not None:
+        if self._driver.guests.owner(name) is not None:
             raise OperationInvalid(
                 f"domain with name '{name}' already exists", domain=ErrorDomain.DOMAIN
             )
@@ -109,10 +113,10 @@ class Settings:
         guest = self._driver.find(args.dom)
         async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
             live, config = affected(guest, args.flags)
-            models = [guest.model] * live + [guest.persistent_model()] * config
-            changed = [_with(model, field, action) for model in models]
+            if live:
+                _set(guest.model.copy(), field, action)
             if config:
-                rewrite(self._driver, guest, changed[-1])
+                await rewrite(self._driver, guest, lambda model: _set(model, field, action))
             if live:
                 await _change_live(guest.require_running(), field, action)
 
@@ -200,26 +204,23 @@ def disk_errors(model: Domain, answer: Any) -> list[p.DomainDiskError]:
     ]
 
 
-def _rename(driver: QemuDriver, guest: Guest, name: str) -> None:
-    """Writes the document under its new name first: a crash in between leaves the old one."""
-    old, store = guest.name, driver.store
+async def _rename(driver: QemuDriver, guest: Guest, name: str) -> None:
+    """Gives the domain and its document another name, which nobody else can take meanwhile."""
     model = guest.persistent_model().copy()
     if model.os.firmware:
         # The variables' file is named after the domain when it starts: it keeps the one it has.
         model.os.nvram.value = nvram_path(model, driver.directories)
     model.name = name
-    try:
-        definition = write_definition(driver, name, model)
-        if store.autostarts(old):
-            store.set_autostart(name, True)
-        store.delete(old)
-    except BaseException:
-        store.delete(name)
-        raise
-    driver.guests.remove(guest)
-    guest.name = guest.jobs.name = name
-    guest.definition = definition
-    driver.guests.add(guest)
+    definition = Definition.of(model)
+
+    def renamed() -> None:
+        driver.guests.remove(guest)
+        guest.name = guest.jobs.name = name
+        guest.definition = definition
+        driver.guests.add(guest)
+
+    with driver.guests.reserved(name, guest):
+        await driver.store.rename(guest.name, name, guest.uuid, definition.text, renamed)
 
 
 def _field(end: int) -> str:
@@ -245,12 +246,10 @@ def _action(end: int, action: int) -> str:
     return name
 
 
-def _with(model: Domain, field: str, action: str) -> Domain:
-    """A copy with that action, checked."""
-    copy = model.copy()
-    setattr(copy, field, action)
-    check_actions(copy)
-    return copy
+def _set(model: Domain, field: str, action: str) -> None:
+    """Sets that action, and checks whether it goes with the others."""
+    setattr(model, field, action)
+    check_actions(model)
 
 
 async def _change_live(running: RunningGuest, field: str, action: str) -> None:

@@ -124,7 +124,7 @@ def finish(driver: QemuDriver, running: RunningGuest) -> None:
     driver.events.emit(
         DomainEventID.LIFECYCLE, ref, int(DomainEventType.STOPPED), int(cause.detail)
     )
-    if not guest.persistent:
+    if not guest.persistent and not guest.writing.locked():  # else it may become persistent
         driver.guests.remove(guest)
     if not running.ended.done():
         running.ended.set_result(None)
