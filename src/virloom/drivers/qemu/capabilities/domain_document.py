@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps, Machine, Parts
 from virloom.drivers.qemu.capabilities.cache import CapabilityCache
 from virloom.drivers.qemu.capabilities.document import ARCHITECTURES, SERVED, runs_on_host
+from virloom.drivers.qemu.capabilities.domain_devices import (
+    GuestDevices,
+    enumeration,
+    lines,
+    memory_sources,
+)
 from virloom.drivers.qemu.capabilities.emulator import find_emulator
 from virloom.drivers.qemu.capabilities.host_cpu import plain_models
 from virloom.drivers.qemu.capabilities.kvm import Verdict
@@ -32,20 +38,6 @@ _TYPES = (
 
 #: libvirt's names where QEMU calls itself otherwise.
 _ARCH_OF_QEMU = {"i386": "i686", "arm": "armv7l", "or1k": "or32"}
-
-#: Video models by the device that each of them is.
-_VIDEOS = {
-    "vga": "VGA",
-    "cirrus": "cirrus-vga",
-    "vmvga": "vmware-svga",
-    "qxl": "qxl-vga",
-    "virtio": "virtio-gpu-pci",
-    "none": None,
-    "bochs": "bochs-display",
-    "ramfb": "ramfb",
-}
-
-_VIRTIO = ("virtio", "virtio-transitional", "virtio-non-transitional")
 
 #: Makers of processors by the name of the model; QEMU does not tell them.
 _VENDORS = (
@@ -146,7 +138,8 @@ def choose(
 
 def document(kind: Kind, firmware: Sequence[Firmware]) -> str:
     """The document as text; *kind* has all parts of its capabilities."""
-    lines = [
+    devices = GuestDevices(kind.caps, kind.arch, kind.machine.name)
+    text = [
         "<domainCapabilities>",
         f"  <path>{escape(kind.caps.path)}</path>",
         f"  <domain>{kind.type}</domain>",
@@ -156,30 +149,17 @@ def document(kind: Kind, firmware: Sequence[Firmware]) -> str:
         "  <iothreads supported='yes'/>",
         *_os(firmware),
         *_cpu(kind),
-        "  <memoryBacking supported='yes'>",
-        "    <enum name='sourceType'>",
-        "      <value>file</value>",
-        "      <value>anonymous</value>",
-        "      <value>memfd</value>",
-        "    </enum>",
-        "  </memoryBacking>",
+        *lines("memoryBacking", {"sourceType": memory_sources()}, 2),
         "  <devices>",
-        *_devices(kind),
+        *(line for name, enums in devices.kinds() for line in lines(name, enums, 4)),
         "  </devices>",
         "  <features>",
-        "    <gic supported='no'/>",
-        f"    <vmcoreinfo supported='{_yes(kind.caps.has_device('vmcoreinfo'))}'/>",
-        f"    <genid supported='{_yes(kind.caps.has_device('vmgenid'))}'/>",
-        "    <backingStoreInput supported='yes'/>",
-        "    <backup supported='no'/>",
-        "    <sev supported='no'/>",
-        "    <sgx supported='no'/>",
-        "    <hyperv supported='no'/>",
+        *(line for name, enums in devices.features() for line in lines(name, enums, 4)),
         "  </features>",
         "</domainCapabilities>",
         "",
     ]
-    return "\n".join(lines)
+    return "\n".join(text)
 
 
 def _yes(state: bool) -> str:
@@ -189,13 +169,15 @@ def _yes(state: bool) -> str:
 def _os(firmware: Sequence[Firmware]) -> Iterator[str]:
     yield "  <os supported='yes'>"
     kinds = [kind for kind in ("bios", "efi") if any(kind in one.kinds for one in firmware)]
-    yield from _enum("firmware", kinds, 4)
+    yield from enumeration("firmware", kinds, 4)
     yield "    <loader supported='yes'>"
     for one in firmware:
         yield f"      <value>{escape(one.path)}</value>"
-    yield from _enum("type", ("rom", "pflash"), 6)
-    yield from _enum("readonly", ("yes", "no"), 6)
-    yield from _enum("secure", ("yes", "no") if any(one.secure for one in firmware) else ("no",), 6)
+    yield from enumeration("type", ("rom", "pflash"), 6)
+    yield from enumeration("readonly", ("yes", "no"), 6)
+    yield from enumeration(
+        "secure", ("yes", "no") if any(one.secure for one in firmware) else ("no",), 6
+    )
     yield "    </loader>"
     yield "  </os>"
 
@@ -204,12 +186,12 @@ def _cpu(kind: Kind) -> Iterator[str]:
     yield "  <cpu>"
     if kind.type == "kvm":
         yield "    <mode name='host-passthrough' supported='yes'>"
-        yield from _enum("hostPassthroughMigratable", ("on", "off"), 6)
+        yield from enumeration("hostPassthroughMigratable", ("on", "off"), 6)
         yield "    </mode>"
     else:
         yield "    <mode name='host-passthrough' supported='no'/>"
     yield "    <mode name='maximum' supported='yes'>"
-    yield from _enum("maximumMigratable", ("on", "off"), 6)
+    yield from enumeration("maximumMigratable", ("on", "off"), 6)
     yield "    </mode>"
     yield "    <mode name='host-model' supported='no'/>"
     models = plain_models(kind.caps)
@@ -229,51 +211,3 @@ def _model(kind: Kind, name: str) -> str:
     deprecated = " deprecated='yes'" if model.deprecated else ""
     vendor = next(maker for pattern, maker in _VENDORS if pattern.fullmatch(name))
     return f"      <model usable='{usable}'{deprecated} vendor='{vendor}'>{escape(name)}</model>"
-
-
-def _devices(kind: Kind) -> Iterator[str]:
-    machine = kind.machine.name
-    bare = machine == "microvm" or machine.startswith("microvm-")  # no PCI, and no disks but virtio
-    ide = machine == "isapc" or machine.startswith("pc-i440fx")
-    usual = ("fdc", "scsi", "virtio", "usb", "sata")
-    yield from _device(
-        "disk",
-        diskDevice=("disk",) if bare else ("disk", "cdrom", "floppy"),
-        bus=("virtio",) if bare else (*(("ide",) if ide else ()), *usual),
-        model=("virtio",) if bare else _VIRTIO,
-    )
-    yield from _device("graphics", type=("vnc",))
-    videos = [
-        name
-        for name, device in _VIDEOS.items()
-        if device is None or (not bare and kind.caps.has_device(device))
-    ]
-    yield from _device("video", modelType=videos)
-    yield "    <hostdev supported='no'/>"
-    yield from _device(
-        "rng",
-        model=("virtio",) if bare else _VIRTIO,
-        backendModel=("random", "egd", "builtin"),
-    )
-    yield "    <filesystem supported='no'/>"
-    yield "    <tpm supported='no'/>"
-    yield "    <redirdev supported='no'/>"
-    yield from _device("channel", type=("pty", "unix"))
-
-
-def _device(name: str, **enums: Iterable[str]) -> Iterator[str]:
-    yield f"    <{name} supported='yes'>"
-    for enum, values in enums.items():
-        yield from _enum(enum, values, 6)
-    yield f"    </{name}>"
-
-
-def _enum(name: str, values: Iterable[str], indent: int) -> Iterator[str]:
-    space = " " * indent
-    items = [f"{space}  <value>{value}</value>" for value in values]
-    if not items:
-        yield f"{space}<enum name='{name}'/>"
-        return
-    yield f"{space}<enum name='{name}'>"
-    yield from items
-    yield f"{space}</enum>"
