@@ -147,7 +147,9 @@ class Client(PumpOwner):
             return
         with contextlib.suppress(TransportClosed):  # gone meanwhile: nobody misses it
             self._transport.send(data, fds)
-        if self._transport.unsent > self._limits.unsent:
+        if self._transport.deaf:
+            self._transport.abort()  # nobody is there for any answer: what waits need not be done
+        elif self._transport.unsent > self._limits.unsent:
             self._cut(f"it leaves {self._transport.unsent} bytes unread")
 
     def _cut(self, why: str) -> None:
@@ -157,6 +159,8 @@ class Client(PumpOwner):
     def _pressure(self, high: bool) -> None:
         if high:
             self._room.clear()
+        elif self._transport.deaf:
+            self._transport.abort()
         else:
             self._room.set()
             self._run_waiting()

@@ -87,6 +87,11 @@ class Transport(ABC):
         """Who is at the other end."""
 
     @property
+    def deaf(self) -> bool:
+        """Whether the peer takes nothing any more; what it said before may still be read."""
+        return False
+
+    @property
     @abstractmethod
     def closed(self) -> bool:
         """Whether nothing can be sent any more."""

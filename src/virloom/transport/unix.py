@@ -66,6 +66,7 @@ class SocketTransport(Transport):
         self._reading = False
         self._paused = False
         self._closing = False
+        self._deaf = False
         self._gone = False
 
     def start(
@@ -121,6 +122,7 @@ class SocketTransport(Transport):
                 sent = 0
             except OSError:
                 # What the peer sent before it left is still to be read; the end comes after it.
+                self._deaf = True
                 return
             if sent == len(data):
                 return
@@ -155,6 +157,7 @@ class SocketTransport(Transport):
             except BlockingIOError:
                 return True
             except OSError:
+                self._deaf = True
                 self._drop_queue()  # the reader will meet the end, after what is still there
                 return False
             self._unsent -= sent
@@ -202,6 +205,10 @@ class SocketTransport(Transport):
     @property
     def peer(self) -> PeerIdentity:
         return self._peer
+
+    @property
+    def deaf(self) -> bool:
+        return self._deaf
 
     @property
     def closed(self) -> bool:
