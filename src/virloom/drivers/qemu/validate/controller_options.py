@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from virloom.drivers.qemu.devices.boards import is_pseries
 from virloom.drivers.qemu.iothreads import iothread_ids
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, XmlError
@@ -92,10 +93,13 @@ def _unsupported(dom: Domain, controller: Controller) -> Iterator[str]:
 def _pci(dom: Domain, controller: Controller) -> Iterator[str]:
     model, target = controller.model or "", controller.target
     name = controller.model_element.name
-    if name is not None and name not in _NAMES.get(model, ()):
+    host_bridge = model == "pci-root" and is_pseries(dom)  # a device of its own there
+    names = ("spapr-pci-host-bridge",) if host_bridge else _NAMES.get(model, ())
+    if name is not None and name not in names:
         yield f"it is not made by '{name}'"
     if target is None:
         return
+    options = ("index", "node") if host_bridge else _TARGETS.get(model, ())
     cells = dom.cpu.numa.cells if dom.cpu is not None and dom.cpu.numa is not None else []
     if target.node is not None and target.node >= len(cells):
         raise XmlError(
@@ -104,5 +108,5 @@ def _pci(dom: Domain, controller: Controller) -> Iterator[str]:
             domain=ErrorDomain.QEMU,
         )
     for option in ("chassis_nr", "chassis", "port", "bus_nr", "index", "hotplug", "node"):
-        if getattr(target, option) is not None and option not in _TARGETS.get(model, ()):
+        if getattr(target, option) is not None and option not in options:
             yield f"its target has no {option}"
