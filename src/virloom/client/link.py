@@ -45,10 +45,18 @@ class Link:
             InvalidConn: The connection is closed.
             VirloomError: What the driver answered.
         """
+        return await self.endpoint.call(procedure, self.prepared(procedure, args))
+
+    def prepared(self, procedure: Procedure[A, R], args: A) -> A:
+        """The arguments as the other side is to get them, for a call that is made next.
+
+        Raises:
+            InvalidConn: The connection is closed.
+        """
         self._check(procedure)
         if procedure.name in _WITH_TEXTS:
             args.flags |= TypedParameterFlags.OKAY  # type: ignore[attr-defined]
-        return await self.endpoint.call(procedure, args)
+        return args
 
     async def call_with_fds(
         self, procedure: Procedure[A, R], args: A, fds: Sequence[int] = ()

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
+from virloom.endpoint.blocking import ThreadWaiter
 from virloom.endpoint.endpoint import Endpoint, copies_to_send
 from virloom.endpoint.remote_stream import RemoteStream
 from virloom.endpoint.stream import StreamEnd
@@ -48,6 +49,9 @@ logger = logging.getLogger(__name__)
 A = TypeVar("A", bound=Record)
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
+
+#: Who waits for a reply: a task of the home loop, or a thread.
+Waiter = asyncio.Future[Reply] | ThreadWaiter
 
 #: Features of libvirt's private list that are asked for at the opening.
 KEEPALIVE, EVENT_CALLBACK, CLOSE_CALLBACK = 10, 14, 15
@@ -91,7 +95,7 @@ class RemoteEndpoint(Endpoint):
         self._interval = keepalive
         self._answers = False
         self._connection = ClientConnection(find, clock=self.home.time)
-        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._waiting: dict[int, Waiter] = {}
         self._streams: dict[int, RemoteStream] = {}
         self._finishing: dict[int, asyncio.Future[None]] = {}
         self._room: list[asyncio.Future[None]] = []
@@ -189,9 +193,55 @@ class RemoteEndpoint(Endpoint):
     # Calls
 
     async def call(self, procedure: Procedure[A, R], args: A) -> R:
-        result, _, fds = await self.at_home(lambda: self._ask(procedure, args))
+        if asyncio.get_running_loop() is self.home:
+            result, _, fds = await self._ask(procedure, args)
+        else:
+            result, _, fds = await self.at_home(lambda: self._ask(procedure, args))
         if fds is not None:  # nobody asked for any
             fds.close()
+        return self._corrected(result)
+
+    def call_waiting(self, procedure: Procedure[A, R], args: A) -> R:
+        """As :meth:`call`, and blocks the calling thread, which is not the home loop's.
+
+        A caller that is interrupted stops waiting, and no more.
+
+        Raises:
+            RuntimeError: The home loop has ended.
+        """
+        waiter = ThreadWaiter()
+        self.home.call_soon_threadsafe(self._begin_for_thread, procedure, args, waiter)
+        try:
+            reply = waiter.wait()
+        except VirloomError:
+            raise
+        except BaseException:
+            self.home.call_soon_threadsafe(self._forget_thread, waiter)
+            raise
+        if reply.fds:  # nobody asked for any
+            reply.discard()
+        result: R | VirloomError = reply.result
+        del reply
+        if not isinstance(result, VirloomError):
+            return self._corrected(result)
+        try:
+            raise result
+        finally:
+            del result  # its traceback has this frame, and would hold all in a cycle
+
+    def _begin_for_thread(
+        self, procedure: Procedure[Any, Any], args: Record, waiter: ThreadWaiter
+    ) -> None:
+        try:
+            waiter.serial, _ = self._begin(procedure, args, waiter, None)
+        except Exception as exc:  # all of them are the waiting thread's
+            waiter.set_exception(exc)
+
+    def _forget_thread(self, waiter: ThreadWaiter) -> None:
+        if waiter.serial is not None:
+            self._forget_call(waiter.serial, waiter)
+
+    def _corrected(self, result: R) -> R:
         if isinstance(result, p.ConnectIsSecureRet) and not self._secure:
             result.secure = 0  # the daemon speaks of what is behind it only
         return result
@@ -232,7 +282,7 @@ class RemoteEndpoint(Endpoint):
         self,
         procedure: Procedure[Any, Any],
         args: Record,
-        waiter: asyncio.Future[Reply],
+        waiter: Waiter,
         fds: OwnedFds | None,
     ) -> tuple[int, RemoteStream | None]:
         """Sends a call; its serial, and its stream if it carries one."""
@@ -259,7 +309,7 @@ class RemoteEndpoint(Endpoint):
         self.balance()
         return serial, stream
 
-    def _forget_call(self, serial: int, waiter: asyncio.Future[Reply]) -> None:
+    def _forget_call(self, serial: int, waiter: Waiter) -> None:
         """A call that failed, or whose caller has gone: its stream, if any, is not wanted."""
         if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
             waiter.result().discard()  # it came in the round in which the caller went
@@ -467,7 +517,10 @@ class RemoteEndpoint(Endpoint):
         streams, self._streams = self._streams, {}
         for stream in streams.values():
             stream.failed(error)
-        waiters: list[asyncio.Future[Any]] = [*self._waiting.values(), *self._finishing.values()]
+        waiters: list[asyncio.Future[Any] | ThreadWaiter] = [
+            *self._waiting.values(),
+            *self._finishing.values(),
+        ]
         self._waiting.clear()
         self._finishing.clear()
         for waiter in [*waiters, *self._room]:
@@ -510,6 +563,6 @@ def _closed_behind(reason: int) -> VirloomError:
     )
 
 
-def _fail(waiter: asyncio.Future[Any], error: VirloomError) -> None:
+def _fail(waiter: asyncio.Future[Any] | ThreadWaiter, error: VirloomError) -> None:
     waiter.set_exception(error)
     waiter.exception()  # whoever waits hears of it; a cancelled one no longer asks

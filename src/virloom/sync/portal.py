@@ -8,14 +8,68 @@ import atexit
 import os
 import threading
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from concurrent.futures import CancelledError
+from typing import Any, Generic, TypeVar
 
+from virloom.client.link import Link
+from virloom.endpoint.remote import RemoteEndpoint
 from virloom.errors import InvalidConn, OperationInvalid
+from virloom.procedures.record import Procedure, Record
 
+A = TypeVar("A", bound=Record)
+R = TypeVar("R", bound=Record)
 T = TypeVar("T")
 
 #: Seconds that what still runs has to end when the interpreter exits.
 _EXIT_PATIENCE = 2.0
+
+
+class _Outcome(Generic[T]):
+    """What a coroutine gives, for one thread that waits on a lock and not on a future of futures.
+
+    Its task wakes that thread as its last deed, so that no turn of the loop comes between.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, T]) -> None:
+        self._work = work
+        self._task: asyncio.Task[None] | None = None
+        self._value: list[T] = []
+        self._error: BaseException | None = None
+        self._settled = threading.Lock()
+        self._settled.acquire()
+
+    def begin(self) -> None:
+        """On the loop's thread."""
+        self._task = asyncio.create_task(self._settle())
+
+    def _give_up(self) -> None:
+        assert self._task is not None  # begun before this
+        self._task.cancel()
+
+    def wait(self, loop: asyncio.AbstractEventLoop) -> T:
+        """What the coroutine returned, or raises what it raised; who is interrupted cancels it."""
+        try:
+            self._settled.acquire()
+        except BaseException:  # what a signal's handler raises
+            loop.call_soon_threadsafe(self._give_up)
+            raise
+        error, self._error = self._error, None
+        try:
+            if isinstance(error, asyncio.CancelledError):  # asyncio's own would end a task of ours
+                raise CancelledError from error
+            if error is not None:
+                raise error
+        finally:
+            del error  # its traceback has this frame, and would hold all in a cycle
+        return self._value.pop()
+
+    async def _settle(self) -> None:
+        try:
+            self._value.append(await self._work)
+        except BaseException as exc:
+            self._error = exc
+        finally:
+            self._settled.release()
 
 
 class Portal:
@@ -41,18 +95,31 @@ class Portal:
         except BaseException:
             work.close()
             raise
+        outcome: _Outcome[T] = _Outcome(work)
         try:
-            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+            self._loop.call_soon_threadsafe(outcome.begin)
         except RuntimeError as exc:
             work.close()
-            raise InvalidConn("the interpreter is exiting, its event loop has ended") from exc
+            raise _exiting() from exc
+        return outcome.wait(self._loop)
+
+    def call(self, link: Link, procedure: Procedure[A, R], args: A) -> R:
+        """As :meth:`run` of one call; over a wire without a task for it.
+
+        Raises:
+            VirloomError: What the driver answered, or as :meth:`run`.
+        """
+        endpoint = link.endpoint
+        if not isinstance(endpoint, RemoteEndpoint) or endpoint.home is not self._loop:
+            return self.run(link.call(procedure, args))
+        self._check()
+        args = link.prepared(procedure, args)
         try:
-            return future.result()
-        except BaseException:
-            future.cancel()  # does nothing to one that has failed by itself
+            return endpoint.call_waiting(procedure, args)
+        except RuntimeError as exc:
+            if self._loop.is_closed():
+                raise _exiting() from exc
             raise
-        finally:
-            del future  # an error's traceback has this frame, and would hold all in a cycle
 
     def stop(self) -> None:
         """Ends the thread; for the interpreter's exit."""
@@ -86,6 +153,10 @@ class Portal:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=_EXIT_PATIENCE)
+
+
+def _exiting() -> InvalidConn:
+    return InvalidConn("the interpreter is exiting, its event loop has ended")
 
 
 class _Home:

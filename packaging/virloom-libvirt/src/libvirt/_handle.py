@@ -55,7 +55,7 @@ class Handle:
         Raises:
             VirloomError: What the driver answered.
         """
-        return self.portal.run(self.connection._link.call(procedure, args))
+        return self.portal.call(self.connection._link, procedure, args)
 
     def call_with_fds(
         self, procedure: Procedure[Any, Any], args: Any, fds: Sequence[int]

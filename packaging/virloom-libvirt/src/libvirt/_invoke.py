@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -56,6 +57,7 @@ _DOMAINS = {
 _TYPES = {"int": 1, "uint": 2, "llong": 3, "ullong": 4, "double": 5, "boolean": 6, "string": 7}
 
 
+@functools.cache
 def procedure_of(function: str) -> Procedure[Any, Any]:
     """The procedure of a C function."""
     area, name = CALLS[function]
@@ -144,6 +146,7 @@ def _named(error: VirloomError, function: str) -> VirloomError:
     return named
 
 
+@functools.cache
 def domain_of(function: str) -> ErrorDomain:
     """The message domain of a function's own errors."""
     found = (n for start, n in _DOMAINS.items() if function.startswith(start))
