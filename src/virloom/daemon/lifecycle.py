@@ -24,6 +24,9 @@ from virloom.host.files import ensure_directory
 
 logger = logging.getLogger(__name__)
 
+#: Seconds after which a daemon loads what it did not need for its first answer.
+_WARM_UP = 1.0
+
 
 class _Idle:
     """Ends a daemon that nobody needs: no client, and nothing that runs.
@@ -73,6 +76,7 @@ async def serve(
     Raises:
         VirloomError: The driver or a socket cannot be opened.
     """
+    gc.disable()  # until all is loaded
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(_failed)
     done = asyncio.Event()
@@ -107,18 +111,26 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, done.set)
     loop.add_signal_handler(signal.SIGHUP, _reload, service)
-    # What is loaded by now stays: the collector need not look at it again and again.
-    gc.collect()
-    gc.freeze()
     idle.look(0)
     ready()
     notify("READY=1")
+    warm_up = loop.call_later(_WARM_UP, _warm_up, service)
     try:
         await done.wait()
         notify("STOPPING=1")
     finally:
+        warm_up.cancel()
+        gc.enable()
         idle.stop()
         await server.close()
+
+
+def _warm_up(service: Service) -> None:
+    service.warm_up()
+    # What is loaded by now stays: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def _reload(service: Service) -> None:

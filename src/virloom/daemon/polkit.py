@@ -8,7 +8,6 @@ a daemon that stays (``docs/design/0005-dependencies.rst``).
 from __future__ import annotations
 
 import os
-import shutil
 
 from virloom.enums.error import ErrorDomain
 from virloom.errors import (
@@ -84,8 +83,11 @@ def refusal(done: Completed, action: str) -> VirloomError | None:
 
 def find_polkit() -> Polkit | None:
     """The authority, if its program is installed."""
-    program = shutil.which("pkcheck", path="/usr/bin:/bin:/usr/local/bin")
-    return Polkit(program) if program else None
+    for directory in ("/usr/bin", "/bin", "/usr/local/bin"):
+        program = f"{directory}/pkcheck"
+        if os.access(program, os.X_OK):
+            return Polkit(program)
+    return None
 
 
 def has_system_bus() -> bool:

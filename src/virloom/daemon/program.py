@@ -11,6 +11,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from virloom.daemon import logs
@@ -38,7 +39,12 @@ def run(spec: DaemonSpec, argv: Sequence[str] | None = None) -> int:
 
 
 def _parser(spec: DaemonSpec) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=spec.name, description=spec.description)
+    parser = argparse.ArgumentParser(
+        prog=spec.name,
+        description=spec.description,
+        # Without a width it asks the terminal for each option, and loads the compressors for that.
+        formatter_class=partial(argparse.HelpFormatter, width=100),
+    )
     add = parser.add_argument
     add("-v", "--verbose", action="store_true", help="log what is done, not only what fails")
     add("-d", "--daemon", action="store_true", help="go to the background when clients can connect")

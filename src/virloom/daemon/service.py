@@ -31,6 +31,9 @@ class Service(ABC):
     def busy(self) -> bool:
         """Whether something runs that the daemon is there for, such as a guest."""
 
+    def warm_up(self) -> None:  # noqa: B027 # most have nothing to load
+        """Called a moment after the first clients could connect: loads what was left for later."""
+
     @abstractmethod
     def reload(self) -> None:
         """Reads documents that came to the disk meanwhile."""

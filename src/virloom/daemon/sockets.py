@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 from pathlib import Path
 from typing import NamedTuple
@@ -68,6 +67,8 @@ def own(
             listening = listen_unix(str(path), 0o600)
             made.append(Listening(listening, readonly, path))
             if config.unix_sock_group:
+                import shutil  # takes the compressors along, for the few who need it
+
                 shutil.chown(path, group=config.unix_sock_group)
             path.chmod(int(perms, 8))
         except (OSError, LookupError) as exc:

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 
 import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports asyncio
 
 # isort: split
+import asyncio
+
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
+from virloom.drivers.qemu import later
 from virloom.drivers.qemu.directories import Directories
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers import dispatcher
@@ -22,6 +26,9 @@ from virloom.errors import InternalError, NoConnect
 from virloom.uri import ConnectURI
 
 logger = logging.getLogger(__name__)
+
+#: Seconds between two parts of what is loaded later, in which calls are answered.
+_PAUSE = 0.05
 
 #: The remote program and the one of QEMU's own calls.
 _PROGRAMS = frozenset((0x20008086, 0x20008087))
@@ -53,6 +60,17 @@ class QemuService(Service):
 
     def busy(self) -> bool:
         return any(guest.running is not None for guest in self._driver.guests)
+
+    def warm_up(self) -> None:
+        """Loads what the first definition and the first start need, a part at a time."""
+        self._warm_up(0)
+
+    def _warm_up(self, number: int) -> None:
+        following = later.load(number)
+        if following is None:
+            gc.freeze()  # modules stay
+        else:
+            asyncio.get_running_loop().call_later(_PAUSE, self._warm_up, following)
 
     def reload(self) -> None:
         """Takes in documents that somebody put there; those of known domains are left alone."""

@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from virloom.drivers.qemu import later
 from virloom.drivers.qemu.directories import Directories
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers import dispatcher
@@ -40,6 +41,7 @@ class _Home:
         """Counts a connection in; the first one opens the driver. Runs on the driver's loop."""
         async with self.lock:
             if self.dispatcher is None:
+                later.load_all()
                 self.driver = await QemuDriver.open(Directories.embedded(root), uri)
                 self.dispatcher = dispatcher(self.driver)
             self.users += 1

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
@@ -105,8 +104,8 @@ def serves(
 
 def _handlers_of(group: object) -> dict[tuple[int, int], Handler]:
     found: dict[tuple[int, int], Handler] = {}
-    for name, function in inspect.getmembers_static(type(group), inspect.isfunction):
-        procedure = getattr(function, "serves_procedure", None)
+    for name in dir(type(group)):
+        procedure = getattr(getattr(group, name), "serves_procedure", None)
         if procedure is not None:
             found[procedure.program, procedure.number] = getattr(group, name)
     return found

@@ -12,7 +12,6 @@ from uuid import UUID
 
 from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.capabilities.emulator import find_emulator
-from virloom.drivers.qemu.definition import prepare_definition
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.firmware import nvram_path
 from virloom.drivers.qemu.persistent import Definition, write_definition
@@ -61,6 +60,8 @@ async def complete(driver: QemuDriver, model: Domain) -> Domain:
     Raises:
         VirloomError: The document asks for what does not exist or does not go together.
     """
+    from virloom.drivers.qemu.definition import prepare_definition  # virloom.drivers.qemu.later
+
     check_name(model.name)
 
     def prepared(caps: BinaryCaps) -> Domain:

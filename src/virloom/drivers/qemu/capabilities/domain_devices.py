@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -124,6 +123,8 @@ class GuestDevices:
         models = self._known(_TPMS)
         if not models:
             return None
+        import shutil  # takes the compressors along, which a daemon starts without
+
         emulator = ("emulator",) if shutil.which("swtpm") else ()
         return {
             "model": models,

@@ -16,7 +16,6 @@ from virloom.drivers.qemu.admission import (
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.arguments import check_flags
-from virloom.drivers.qemu.process.launch import Launch
 from virloom.drivers.qemu.process.running import DESTROYED, RunningGuest
 from virloom.drivers.qemu.process.stop import stop
 from virloom.drivers.runtime.jobs import Job
@@ -145,6 +144,8 @@ class Lifecycle:
 
     async def _start(self, call: Call, guest: Guest, model: Domain, flags: int) -> None:
         """Runs *model*; the guest ends with the call's connection if the flags say so."""
+        from virloom.drivers.qemu.process.launch import Launch  # see virloom.drivers.qemu.later
+
         autodestroy = bool(flags & DomainCreateFlags.START_AUTODESTROY)
         launch = Launch(
             self._driver,

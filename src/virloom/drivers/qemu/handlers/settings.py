@@ -16,7 +16,6 @@ from virloom.drivers.qemu.monitor.commands.answer import reading
 from virloom.drivers.qemu.persistent import Definition
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
-from virloom.drivers.qemu.validate.guest import check_actions
 from virloom.drivers.runtime.jobs import Job
 from virloom.drivers.runtime.store import check_name
 from virloom.endpoint.dispatch import Call, serves
@@ -248,6 +247,8 @@ def _action(end: int, action: int) -> str:
 
 def _set(model: Domain, field: str, action: str) -> None:
     """Sets that action, and checks whether it goes with the others."""
+    from virloom.drivers.qemu.validate.guest import check_actions  # virloom.drivers.qemu.later
+
     setattr(model, field, action)
     check_actions(model)
 

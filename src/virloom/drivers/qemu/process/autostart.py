@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from virloom.drivers.qemu.process.launch import Launch
 from virloom.drivers.runtime.jobs import Job
 from virloom.errors import VirloomError
 from virloom.host.boot import boot_id
@@ -36,6 +35,8 @@ async def autostart(driver: QemuDriver) -> None:
         if guest.active or not guest.persistent or not driver.store.autostarts(guest.name):
             continue
         try:
+            from virloom.drivers.qemu.process.launch import Launch  # virloom.drivers.qemu.later
+
             async with guest.jobs.hold(Job.MODIFY, "autostart"):
                 model = guest.persistent_model().copy()
                 await Launch(driver, guest, model, paused=False, autodestroy=False).run()

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+import time
 from pathlib import Path
 
 from virloom.drivers.qemu.process.running import RunningGuest
@@ -27,7 +27,7 @@ async def dump_memory(running: RunningGuest, directory: Path) -> Path:
         VirloomError: QEMU cannot write it.
     """
     ensure_directory(directory)
-    now = datetime.now(UTC).strftime("%Y-%m-%d-%H:%M:%S")
+    now = time.strftime("%Y-%m-%d-%H:%M:%S", time.gmtime())
     path = directory / f"{running.guest.id}-{running.guest.name}-{now}"
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

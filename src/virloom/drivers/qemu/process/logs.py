@@ -6,8 +6,8 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from virloom.errors import system_failure
@@ -48,9 +48,10 @@ class GuestLog:
 
     def note(self, text: str) -> None:
         """Adds a line of ours; a full disk is no reason to fail what is being logged."""
-        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        seconds, milliseconds = divmod(time.time_ns() // 1_000_000, 1000)
+        now = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds))
         try:
-            os.write(self._fd, f"{now}+0000: {text}\n".encode())
+            os.write(self._fd, f"{now}.{milliseconds:03d}+0000: {text}\n".encode())
         except OSError:
             return
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import stat
 from collections.abc import Iterable, Mapping
@@ -183,6 +182,8 @@ def make_guest_directory(path: Path, owner: tuple[int, int] | None) -> None:
     ensure_directory(path.parent)
     try:
         if path.exists():
+            import shutil  # takes the compressors along, and there is seldom a left-over
+
             shutil.rmtree(path)
         path.mkdir(mode=0o700)
         if owner is not None:

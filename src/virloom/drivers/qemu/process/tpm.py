@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import pwd
-import shutil
 import socket
 from contextlib import ExitStack
 from pathlib import Path
@@ -66,6 +65,8 @@ async def start_tpm(driver: QemuDriver, dom: Domain, stack: ExitStack) -> int | 
     tpm = emulated_tpm(dom)
     if tpm is None:
         return None
+    import shutil  # takes the compressors along, for guests with a TPM only
+
     for program in (_PROGRAM, _SETUP):
         if shutil.which(program) is None:
             raise ConfigUnsupported(
@@ -125,6 +126,8 @@ class _Emulator:
             await self._run(argv, pass_fds)
         except BaseException:
             if fresh:
+                import shutil
+
                 shutil.rmtree(self._state, ignore_errors=True)
             raise
 
@@ -246,6 +249,8 @@ def remove_state(path: Path) -> None:
     Raises:
         SystemFailure: They cannot be removed.
     """
+    import shutil
+
     try:
         shutil.rmtree(path)
     except OSError as error:

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Modules that a driver does without until somebody defines or starts a domain.
+
+They are half of its modules. A daemon answers its first call before they are there; whoever needs
+them first imports them, and a daemon that nobody needs does so in a quiet moment.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+#: In an order in which each brings a part of what the next ones need.
+MODULES = (
+    "virloom.drivers.qemu.validate",
+    "virloom.drivers.qemu.definition",
+    "virloom.drivers.qemu.command.disk",
+    "virloom.drivers.qemu.command.builder",
+    "virloom.drivers.qemu.process.launch",
+)
+
+
+def load(number: int) -> int | None:
+    """Imports the module of that number; returns the next one's, None after the last."""
+    importlib.import_module(MODULES[number])
+    return number + 1 if number + 1 < len(MODULES) else None
+
+
+def load_all() -> None:
+    """Imports them, for whoever would rather wait at once."""
+    for number in range(len(MODULES)):
+        load(number)
