@@ -6,7 +6,15 @@ from __future__ import annotations
 from virloom.model.domain.base import DomainElement
 from virloom.model.domain.clock import Catchup, Clock, Timer
 from virloom.model.domain.container_capabilities import Capabilities, Capability
-from virloom.model.domain.cpu import Cpu, CpuCache, CpuFeature, CpuModel, MaxPhysAddr, Topology
+from virloom.model.domain.cpu import (
+    Cpu,
+    CpuCache,
+    CpuFeature,
+    CpuModel,
+    HostCpu,
+    MaxPhysAddr,
+    Topology,
+)
 from virloom.model.domain.devices.address import Address
 from virloom.model.domain.devices.chardev import (
     Channel,
@@ -299,6 +307,7 @@ __all__ = [
     "Graphics",
     "GraphicsAudio",
     "Host",
+    "HostCpu",
     "Hostdev",
     "HostdevHost",
     "HostdevSource",

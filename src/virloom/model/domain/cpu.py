@@ -61,3 +61,11 @@ class Cpu(Element):
     maxphysaddr: MaxPhysAddr = group(MaxPhysAddr)
     features: list[CpuFeature] = children(CpuFeature, "feature")
     numa: Numa | None = child(Numa)
+
+
+class HostCpu(Cpu):
+    """A ``<cpu>`` that stands alone, and may be of a host: then it says of which architecture."""
+
+    tag = "cpu"
+
+    arch: str | None = leaf(STRING)

@@ -15,8 +15,11 @@ from typing import NamedTuple
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps, Machine, Parts
 from virloom.drivers.qemu.capabilities.cache import CapabilityCache
+from virloom.drivers.qemu.capabilities.cpu_model import Processor as Features
+from virloom.drivers.qemu.capabilities.cpu_model import decode
 from virloom.drivers.qemu.capabilities.emulator import find_emulator
 from virloom.drivers.qemu.capabilities.host_cpu import Processor, read_processor
+from virloom.drivers.qemu.capabilities.host_features import read_features
 from virloom.errors import ConfigUnsupported
 from virloom.host.topology import CacheBank, Cell, Topology, read_topology
 from virloom.xml.escape import escape
@@ -91,7 +94,14 @@ async def capabilities_xml(
         Guest(arch, caps, kvm and runs_on_host(arch))
         for arch, caps in zip(binaries, told, strict=True)
     ]
-    return document(read_topology(), host_uuid(), guests, models, processor=read_processor())
+    return document(
+        read_topology(),
+        host_uuid(),
+        guests,
+        models,
+        processor=read_processor(),
+        host_cpu=read_features(),
+    )
 
 
 def _installed(directories: Sequence[str] | None) -> Iterator[tuple[str, str]]:
@@ -127,10 +137,11 @@ def document(
     models: Sequence[SecurityModel] = (),
     *,
     processor: Processor | None = None,
+    host_cpu: Features | None = None,
 ) -> str:
     """The document as text."""
     lines = ["<capabilities>", "", "  <host>", f"    <uuid>{host}</uuid>"]
-    lines += _cpu(topology, processor)
+    lines += _cpu(topology, processor, host_cpu)
     lines += ["    <power_management/>"]
     lines += [f"    <iommu support='{'yes' if topology.iommu else 'no'}'/>"]
     lines += _MIGRATION
@@ -147,10 +158,15 @@ def document(
     return "\n".join([*lines, "</capabilities>", ""])
 
 
-def _cpu(topology: Topology, processor: Processor | None) -> Iterator[str]:
+def _cpu(topology: Topology, processor: Processor | None, host: Features | None) -> Iterator[str]:
     sockets, dies, cores, threads = topology.shape
     yield "    <cpu>"
     yield f"      <arch>{escape(os.uname().machine)}</arch>"
+    described = decode(host, host=True) if host is not None else None
+    if host is not None and described is not None:
+        yield f"      <model>{escape(described.model)}</model>"
+        if host.vendor is not None:
+            yield f"      <vendor>{escape(host.vendor)}</vendor>"
     if processor is not None:
         yield f"      <microcode version='{processor.microcode}'/>"
         yield (
@@ -162,6 +178,8 @@ def _cpu(topology: Topology, processor: Processor | None) -> Iterator[str]:
     )
     if processor is not None and processor.address_bits:
         yield f"      <maxphysaddr mode='emulate' bits='{processor.address_bits}'/>"
+    for name in described.require if described is not None else ():
+        yield f"      <feature name='{name}'/>"
     for size in sorted({size for cell in topology.cells for size in cell.pages}):
         yield f"      <pages unit='KiB' size='{size}'/>"
     yield "    </cpu>"

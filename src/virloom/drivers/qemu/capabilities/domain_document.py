@@ -8,13 +8,18 @@ devices by it.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps, Machine, Parts
 from virloom.drivers.qemu.capabilities.cache import CapabilityCache
+from virloom.drivers.qemu.capabilities.cpu_model import (
+    decode,
+    emulated_processor,
+    plain,
+    vendor_of,
+)
 from virloom.drivers.qemu.capabilities.document import ARCHITECTURES, SERVED, runs_on_host
 from virloom.drivers.qemu.capabilities.domain_devices import (
     GuestDevices,
@@ -24,6 +29,7 @@ from virloom.drivers.qemu.capabilities.domain_devices import (
 )
 from virloom.drivers.qemu.capabilities.emulator import find_emulator
 from virloom.drivers.qemu.capabilities.host_cpu import plain_models
+from virloom.drivers.qemu.capabilities.host_features import read_features
 from virloom.drivers.qemu.capabilities.kvm import Verdict
 from virloom.drivers.qemu.firmware import Firmware, firmware_for
 from virloom.enums.error import ErrorDomain
@@ -40,12 +46,6 @@ _TYPES = (
 _ARCH_OF_QEMU = {"i386": "i686", "arm": "armv7l", "or1k": "or32"}
 
 #: Makers of processors by the name of the model; QEMU does not tell them.
-_VENDORS = (
-    (re.compile(r"athlon|phenom|Opteron_G[0-9]|EPYC.*"), "AMD"),
-    (re.compile(r"Dhyana"), "Hygon"),
-    (re.compile(r"486|pentium[23]?|(qemu|kvm)(32|64)"), "unknown"),
-    (re.compile(r".*"), "Intel"),
-)
 
 
 class Kind(NamedTuple):
@@ -193,7 +193,7 @@ def _cpu(kind: Kind) -> Iterator[str]:
     yield "    <mode name='maximum' supported='yes'>"
     yield from enumeration("maximumMigratable", ("on", "off"), 6)
     yield "    </mode>"
-    yield "    <mode name='host-model' supported='no'/>"
+    yield from _host_model(kind)
     models = plain_models(kind.caps)
     yield f"    <mode name='custom' supported='{_yes(bool(models))}'{'' if models else '/'}>"
     for name in models:
@@ -203,11 +203,28 @@ def _cpu(kind: Kind) -> Iterator[str]:
     yield "  </cpu>"
 
 
+def _host_model(kind: Kind) -> Iterator[str]:
+    """The model that a guest with ``<cpu mode='host-model'/>`` gets."""
+    processor = emulated_processor() if kind.type == "qemu" else read_features()
+    if kind.arch not in ("x86_64", "i686") or processor is None:
+        yield "    <mode name='host-model' supported='no'/>"
+        return
+    allowed = [model.name for model in kind.caps.cpu_models]
+    found = decode(processor, host=False, allowed=allowed)
+    yield "    <mode name='host-model' supported='yes'>"
+    yield f"      <model fallback='forbid'>{escape(found.model)}</model>"
+    if processor.vendor is not None:
+        yield f"      <vendor>{escape(processor.vendor)}</vendor>"
+    for name, policy in plain(found):
+        yield f"      <feature policy='{policy}' name='{name}'/>"
+    yield "    </mode>"
+
+
 def _model(kind: Kind, name: str) -> str:
     model = kind.caps.cpu_model(name)
     usable = "unknown"
     if kind.type == "qemu" and model.unavailable is not None:  # known of TCG only
         usable = _yes(not model.unavailable)
     deprecated = " deprecated='yes'" if model.deprecated else ""
-    vendor = next(maker for pattern, maker in _VENDORS if pattern.fullmatch(name))
+    vendor = vendor_of(name) or "unknown"
     return f"      <model usable='{usable}'{deprecated} vendor='{vendor}'>{escape(name)}</model>"

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the kernel tells of the host's processor, and which models QEMU has, as libvirt tells it.
-
-Its name and features in libvirt's words need libvirt's map of CPU models, and are left out.
-"""
+"""What the kernel tells of the host's processor, and which models QEMU has, as libvirt tells it."""
 
 from __future__ import annotations
 

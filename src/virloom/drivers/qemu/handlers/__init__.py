@@ -16,6 +16,7 @@ from virloom.drivers.qemu.handlers.memory import Memory
 from virloom.drivers.qemu.handlers.messages import Messages
 from virloom.drivers.qemu.handlers.monitor import RawMonitor
 from virloom.drivers.qemu.handlers.native import Native
+from virloom.drivers.qemu.handlers.processor import Processors
 from virloom.drivers.qemu.handlers.saved import Saved
 from virloom.drivers.qemu.handlers.settings import Settings
 from virloom.drivers.qemu.handlers.statistics import Statistics
@@ -34,6 +35,7 @@ GROUPS = (
     Console,
     RawMonitor,
     Native,
+    Processors,
     Descriptors,
     Settings,
     Saved,

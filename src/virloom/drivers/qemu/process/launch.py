@@ -18,6 +18,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.capabilities import BinaryCaps
+from virloom.drivers.qemu.capabilities.host_features import resolve_host_model
 from virloom.drivers.qemu.capabilities.kvm import require_usable
 from virloom.drivers.qemu.command.builder import build
 from virloom.drivers.qemu.command.context import BuildContext, CommandLine
@@ -127,6 +128,7 @@ class Launch:
             choose_firmware(self._model, self._driver.directories)
             refuse_unserved(self._model)
             caps = await self._driver.capabilities.apply(self._emulator(), self._checked)
+            resolve_host_model(self._model)
             assign_aliases(self._model)
             live.prepare(self._model, str(self._directory), self._driver.config)
             with ExitStack() as opened:

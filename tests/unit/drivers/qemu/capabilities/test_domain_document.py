@@ -86,7 +86,7 @@ def test_processors_under_emulation() -> None:
     assert modes == {
         "host-passthrough": "no",
         "maximum": "yes",
-        "host-model": "no",
+        "host-model": "yes",
         "custom": "yes",
     }
     models = {one.text: one.attrib for one in root.iterfind("cpu/mode[@name='custom']/model")}
