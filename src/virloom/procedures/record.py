@@ -28,9 +28,15 @@ class Record:
     #: (attribute, wire type) in wire order.
     WIRE: ClassVar[tuple[tuple[str, WireType], ...]] = ()
 
+    #: Its bytes on the wire, where whoever made it knows them (in a slot of a subclass, whose
+    #: records must not change any more). A list of records takes them as they are.
+    encoded: bytes | None = None
+
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and all(
-            getattr(self, name) == getattr(other, name) for name, _ in self.WIRE
+        return (
+            isinstance(other, Record)
+            and self.WIRE is other.WIRE
+            and all(getattr(self, name) == getattr(other, name) for name, _ in self.WIRE)
         )
 
     __hash__ = None  # type: ignore[assignment] # records are mutable values

@@ -252,6 +252,11 @@ class _Encoder(_Source):
         item = self.name("v")
         self.line(f"for {item} in {local}:", path)
         self.indent += 1
+        if hasattr(inner, "encoded"):
+            self.line(f"if {item}.encoded is not None:", path)
+            self.line(f"    out.append({item}.encoded)")
+            self.line("    continue")
+            self.collects = True
         self.value(inner, item, path)
         self.flush()
         self.indent -= 1

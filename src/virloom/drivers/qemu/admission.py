@@ -216,6 +216,11 @@ def _variables(driver: QemuDriver, model: Domain) -> str | None:
     return path
 
 
+def _may_have_variables(text: str) -> bool:
+    """Whether it is worth parsing a document to look for firmware variables."""
+    return "<nvram" in text or "firmware=" in text
+
+
 def _settle_tpm(driver: QemuDriver, guest: Guest, definition: Definition, flags: int) -> None:
     """The state of the TPM goes with the definition, or with the run that still uses it."""
     path = state_directory(driver, guest.uuid_text)
@@ -229,6 +234,8 @@ def _settle_tpm(driver: QemuDriver, guest: Guest, definition: Definition, flags:
 
 
 def _settle_nvram(driver: QemuDriver, definition: Definition, flags: int) -> None:
+    if not _may_have_variables(definition.text):
+        return
     path = definition.fact("nvram", lambda model: _variables(driver, model))
     if not path or not Path(path).exists():
         return

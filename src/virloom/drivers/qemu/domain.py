@@ -17,12 +17,23 @@ from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationInvalid
 from virloom.model.domain import Domain
 from virloom.procedures.types import NonnullDomain
+from virloom.rpc.xdr import codec_for
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.process.running import RunningGuest
 
 
 _PATIENCE = Patience()
+
+
+class _Ref(NonnullDomain):
+    """A reference that never changes, and is encoded once: lists are made of thousands."""
+
+    __slots__ = ("encoded",)
+
+    def __init__(self, name: str, uuid: bytes, id: int) -> None:
+        super().__init__(name, uuid, id)
+        self.encoded = codec_for(NonnullDomain).encode(self)
 
 
 class Guest:
@@ -52,6 +63,7 @@ class Guest:
         self.definition: Definition | None = None
         self.running: RunningGuest | None = None
         self.id = -1
+        self._ref = _Ref(name, uuid, -1)
         self.updated = False
         self.state = DomainState.SHUTOFF
         self.reason: int = DomainShutoffReason.UNKNOWN
@@ -74,7 +86,7 @@ class Guest:
     @property
     def known(self) -> bool:
         """Whether it exists for others; until it runs or its document is durable it does not."""
-        return self.persistent or self.active
+        return self.definition is not None or self.running is not None
 
     @property
     def active(self) -> bool:
@@ -82,8 +94,11 @@ class Guest:
         return self.running is not None
 
     def ref(self) -> NonnullDomain:
-        """What calls and events name the domain by."""
-        return NonnullDomain(self.name, self.uuid, self.id)
+        """What calls and events name the domain by; the same one until name or number change."""
+        ref = self._ref
+        if ref.id != self.id or ref.name != self.name:
+            ref = self._ref = _Ref(self.name, self.uuid, self.id)
+        return ref
 
     def set_state(self, state: DomainState, reason: int) -> None:
         """Notes a new state."""
