@@ -49,6 +49,15 @@ BY_HAND = {
     "virStream": ("_stream",),
 }
 
+#: Attributes of classes, which the binding's table of names has not.
+ATTRIBUTES = {
+    "virStorageVol": [
+        "    #: What one packet of a stream holds.",
+        "    streamBufSize = 262120",
+        "",
+    ],
+}
+
 #: What C functions of a class begin with.
 PREFIXES = {
     "virConnect": ("virConnect", "virNode", "virDomain", "vir"),
@@ -208,6 +217,7 @@ def _class(tables: Tables, row: dict[str, Any]) -> str:
     cls = row["name"]
     hand = by_hand(cls)
     lines = [f"class {cls}:", f'    """libvirt\'s ``{cls}``."""', ""]
+    lines += ATTRIBUTES.get(cls, [])
     lines += ["    _o: Any", "    _handle: Any", *_PARTS.get(cls, ["    _conn: Any"])]
     for method in row["methods"]:
         name = method["name"]

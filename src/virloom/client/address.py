@@ -25,6 +25,12 @@ DAEMONS = {
     "xen": "virtxend",
 }
 
+#: Drivers that libvirt's library has in itself; every other scheme is a daemon's, known or not.
+IN_PROCESS = frozenset({"test"})
+
+#: A driver in the program's own process.
+_EMBED = "/embed"
+
 #: What a daemon of the whole host, and one of a user, call their connection.
 _SYSTEM, _SESSION = "/system", "/session"
 
@@ -36,7 +42,7 @@ PORTS = {"tcp": 16509, "tls": 16514}
 
 def is_served_by_daemon(uri: ConnectURI) -> bool:
     """Whether a daemon is asked for, here or on another host."""
-    return uri.is_remote or (uri.scheme in DAEMONS and uri.path in (_SYSTEM, _SESSION))
+    return uri.is_remote or not (uri.scheme in IN_PROCESS or uri.path == _EMBED)
 
 
 def transport_of(uri: ConnectURI) -> str:

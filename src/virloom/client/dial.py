@@ -48,12 +48,14 @@ async def dial(uri: ConnectURI, *, readonly: bool) -> RemoteEndpoint:
 def _unreachable(uri: ConnectURI, error: OSError, *, readonly: bool) -> VirloomError:
     kind = transport_of(uri)
     if kind == "unix":
-        what = f"the socket '{unix_socket(uri, readonly=readonly)}'"
+        doing = f"Failed to connect socket to '{unix_socket(uri, readonly=readonly)}'"
+    elif kind in PORTS:
+        doing = f"unable to connect to server at '{_host(uri)}:{port_of(uri)}'"
     else:
-        what = f"'{_host(uri)}' port {port_of(uri)}" if kind in PORTS else f"'{uri}'"
+        doing = f"cannot connect to '{uri}'"
     if isinstance(error, socket.gaierror):
-        return SystemFailure(f"cannot connect to {what}: {error}", domain=ErrorDomain.RPC)
-    return system_failure(f"cannot connect to {what}", error, domain=ErrorDomain.RPC)
+        return SystemFailure(f"{doing}: {error}", domain=ErrorDomain.RPC)
+    return system_failure(doing, error, domain=ErrorDomain.RPC)
 
 
 async def _transport(uri: ConnectURI, *, readonly: bool) -> Transport:

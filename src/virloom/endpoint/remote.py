@@ -184,11 +184,20 @@ class RemoteEndpoint(Endpoint):
         if chosen == "polkit":
             await self.call(p.AUTH_POLKIT, VOID)
         elif chosen != "none":
+            way = f"{chosen} ({await self._mechanisms()})" if chosen == "sasl" else chosen
             raise AuthUnavailable(
-                f"the daemon asks for authentication by {chosen}, which this client cannot do",
+                f"the daemon asks for authentication by {way}, which this client cannot do",
                 domain=ErrorDomain.REMOTE,
                 remedy="use another transport, such as ssh, or let the daemon ask for none",
             )
+
+    async def _mechanisms(self) -> str:
+        """SASL's mechanisms on offer, in words."""
+        try:
+            offered = (await self.call(p.AUTH_SASL_INIT, VOID)).mechlist
+        except VirloomError as exc:
+            return f"whose mechanisms it does not tell: {exc.message}"
+        return ", ".join(offered.replace(",", " ").split()) or "no mechanism"
 
     # Calls
 

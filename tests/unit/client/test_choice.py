@@ -181,3 +181,12 @@ def test_transports_ports_and_flags() -> None:
     assert is_served_by_daemon(ConnectURI.parse("qemu:///session"))
     assert not is_served_by_daemon(ConnectURI.parse("qemu:///embed?root=/x"))
     assert not is_served_by_daemon(ConnectURI.parse("test:///default"))
+
+
+@pytest.mark.parametrize("uri", ["none:///x", "qemu:///other", "vbox:///", "foo:///"])
+def test_what_nobody_knows_is_asked_of_libvirtd(uri: str) -> None:
+    parsed = ConnectURI.parse(uri)
+    assert is_served_by_daemon(parsed)
+    if parsed.scheme not in ("qemu", "vbox"):  # whose own daemons may run here
+        assert unix_socket(parsed, readonly=False) == "/run/libvirt/libvirt-sock"
+        assert unix_socket(parsed, readonly=True) == "/run/libvirt/libvirt-sock-ro"

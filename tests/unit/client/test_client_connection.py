@@ -160,10 +160,10 @@ async def test_use_from_another_loop(conn: Connection) -> None:
 
 
 async def test_opening_what_is_not_there() -> None:
-    for uri in ("test:///default", "xen:///", "qemu:///other"):
-        with pytest.raises(NoSupport, match="embed"):
+    for uri in ("test:///default", "xen:///embed"):
+        with pytest.raises(NoSupport, match="qemu:///embed"):
             await virloom.open(uri)
-    with pytest.raises(SystemFailure, match="socket '/nowhere/sock': No such file"):
+    with pytest.raises(SystemFailure, match="socket to '/nowhere/sock': No such file"):
         await virloom.open("qemu:///system?socket=/nowhere/sock")
     with pytest.raises(NoSupport, match="libssh2"):
         await virloom.open("qemu+libssh2://host/system")

@@ -53,6 +53,7 @@ class FakeDaemon:
         self.session = Session(Identity(), self._event)
         self.dispatcher = Dispatcher([self.driver])
         self.auth = [0]
+        self.mechanisms: str | None = None
         self.seen: list[str] = []
         self.uris: list[str | None] = []
         self.uploaded = b""
@@ -102,6 +103,8 @@ class FakeDaemon:
             self.send(self.protocol.reply(call, c.AuthListRet(self.auth)))
         elif isinstance(args, c.ConnectSupportsFeatureArgs):
             self.send(self.protocol.reply(call, c.ConnectSupportsFeatureRet(1)))
+        elif call.procedure is c.AUTH_SASL_INIT and self.mechanisms is not None:
+            self.send(self.protocol.reply(call, c.AuthSaslInitRet(self.mechanisms)))
         elif call.procedure is c.AUTH_POLKIT:
             self.send(self.protocol.reply(call, c.AuthPolkitRet(1)))
         elif call.procedure in (c.CONNECT_CLOSE, c.CONNECT_REGISTER_CLOSE_CALLBACK):
@@ -201,6 +204,9 @@ async def test_authentication(wire: Wire) -> None:
         await wire.endpoint.start()
     with pytest.raises(AuthUnavailable, match=r"offers sasl, polkit, not 'none'"):
         await wire.endpoint.start("none")
+    wire.daemon.mechanisms = "DIGEST-MD5,SCRAM-SHA-1"
+    with pytest.raises(AuthUnavailable, match=r"sasl \(DIGEST-MD5, SCRAM-SHA-1\)"):
+        await wire.endpoint.start("sasl")
     await wire.endpoint.start("polkit")
     assert "AUTH_POLKIT" in wire.daemon.seen
 

@@ -2047,6 +2047,9 @@ class virStoragePool:
 class virStorageVol:
     """libvirt's ``virStorageVol``."""
 
+    #: What one packet of a stream holds.
+    streamBufSize = 262120
+
     _o: Any
     _handle: Any
     _conn: Any

@@ -59,7 +59,11 @@ def openReadOnly(name: str | None = None) -> Any:
 
 
 def openAuth(uri: str, auth: Sequence[Any], flags: int = 0) -> Any:
-    """Opens a connection. The callback of *auth* is not asked: no transport here needs it."""
+    """Opens a connection; the callback of *auth* is not asked.
+
+    Only SASL would need it, and none of its mechanisms is here: where a daemon insists on it the
+    error is VIR_ERR_AUTH_UNAVAILABLE and has their names.
+    """
     return open_connection(uri, "virConnectOpenAuth", readonly=bool(flags & _READ_ONLY))
 
 

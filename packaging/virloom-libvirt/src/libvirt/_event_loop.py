@@ -137,6 +137,7 @@ class _Registered:
 
     functions: tuple[Callable[..., Any], ...] | None = None
     default: DefaultLoop | None = None
+    by_program = False
 
 
 def virEventRegisterDefaultImpl() -> int:
@@ -166,7 +167,14 @@ def virEventRegisterImpl(
     updateTimeout: Callable[..., Any],
     removeTimeout: Callable[..., Any],
 ) -> None:
-    """Registers an application's own loop; the first registration of a process wins."""
+    """Registers an application's own loop; the default loop stays where it was registered first.
+
+    Raises:
+        RuntimeError: The application has registered one already.
+    """
+    if _Registered.by_program:
+        raise RuntimeError("Event loop is already registered")
+    _Registered.by_program = True
     if _Registered.functions is None:
         _Registered.functions = (
             addHandle, updateHandle, removeHandle, addTimeout, updateTimeout, removeTimeout,

@@ -31,6 +31,9 @@ class Handle:
         self._users = 0
         self._lock = threading.RLock()  # a destructor can run inside hold() of the same thread
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError("cannot pickle an open connection of libvirt, nor what belongs to it")
+
     def hold(self) -> None:
         """Counts a user in."""
         with self._lock:

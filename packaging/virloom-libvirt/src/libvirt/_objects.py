@@ -9,14 +9,15 @@ from uuid import UUID
 
 def begin_connection(self: Any, handle: Any) -> None:
     """A virConnect over an open connection."""
+    _must_be_open(handle)
     self._o = self._handle = handle
     self._close_data = None
-    if handle is not None:
-        handle.hold()
+    handle.hold()
 
 
 def begin(self: Any, conn: Any, obj: Any) -> None:
     """An object of a connection, which stays open for it."""
+    _must_be_open(obj)
     self._conn = conn
     self._o = obj
     self._handle = conn._handle
@@ -26,12 +27,19 @@ def begin(self: Any, conn: Any, obj: Any) -> None:
 
 def begin_within(self: Any, parent: Any, field: str, obj: Any) -> None:
     """An object within another one: a snapshot of a domain, a port of a network."""
+    _must_be_open(obj)
     setattr(self, field, parent)
     self._conn = parent._conn
     self._o = obj
     self._handle = parent._handle
     if self._handle is not None:
         self._handle.hold()
+
+
+def _must_be_open(obj: Any) -> None:
+    """Refuses what no call of the binding has given, as the binding does (with this exception)."""
+    if obj is None:
+        raise Exception(f"Expected a wrapped C Object but got {type(obj)}")
 
 
 def end(self: Any) -> None:

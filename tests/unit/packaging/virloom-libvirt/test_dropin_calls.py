@@ -173,6 +173,8 @@ def test_every_method_makes_a_call_that_can_travel(
             if name.startswith("_") or name in _ALONE or "Event" in name or "Callback" in name:
                 continue
             method = getattr(thing, name)
+            if not callable(method):
+                continue
             before = len(endpoint.calls)
             try:
                 method(*arguments(method, things))
