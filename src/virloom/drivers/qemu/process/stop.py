@@ -113,6 +113,8 @@ def finish(driver: QemuDriver, running: RunningGuest) -> None:
     cause = running.cause or DESTROYED
     running.log.note(f"shutting down, reason={cause.reason.name.lower()}")
     running.undo_autodestroy()
+    # Who reads a console gets what the guest said last, and then meets its end by itself.
+    running.consoles.clear()
     running.close()
     release_record(driver, running)
     ref = guest.ref()
