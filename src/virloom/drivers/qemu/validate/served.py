@@ -9,20 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from virloom.drivers.qemu.devices.describe import all_devices
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
 from virloom.model.domain import (
     BackingStore,
-    Controller,
     Disk,
     DiskSource,
     Domain,
-    Filesystem,
     Interface,
 )
 
-_NUMBERED = (Controller, Disk, Filesystem, Interface)
 _INTERFACES = ("user", "udp", "mcast", "server", "client", "vhostuser")
 _PORT_OPTIONS = ("virtualport", "bandwidth", "vlan", "filterref", "coalesce")
 _DISKS = ("file", "block", "dir", "network", "vhostuser")
@@ -50,9 +46,6 @@ def not_served(dom: Domain) -> list[str]:
 
 def _found(dom: Domain) -> Iterator[str]:
     devices = dom.devices
-    for device in all_devices(dom):
-        if device.acpi.index and not isinstance(device, _NUMBERED):
-            yield f"domain/devices/{device.tag}/acpi"
     for number, disk in enumerate(devices.disks, 1):
         yield from (f"domain/devices/disk[{number}]/{path}" for path in _disk(disk))
     for number, interface in enumerate(devices.interfaces, 1):

@@ -41,16 +41,17 @@ class Buses:
         """QEMU's id of the controller, to which buses append their number."""
         return alias_of(self.controller(kind, index, user), f"{kind} controller {index}")
 
-    def place(self, address: Address | None, user: str) -> Props:
-        """``bus`` and ``addr`` (or what the bus calls them) for the device *user*.
+    def place(self, device: Device, user: str) -> Props:
+        """``bus`` and ``addr`` (or what the bus calls them) for *device*, whose alias is *user*.
 
         Empty for buses where QEMU finds the place: virtio-mmio, and no address at all.
         """
+        address = device.address
         kind = address.type if address is not None else None
         if address is None or kind in (None, "virtio-mmio", "unassigned"):
             return {}
         if kind == "pci":
-            return self._pci(address, user)
+            return self._pci(address, user) | acpi_index(device)
         if kind == "usb":
             bus = self.alias("usb", address.bus or 0, user)
             place: Props = {"bus": f"{bus}.0"}

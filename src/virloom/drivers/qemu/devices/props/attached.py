@@ -51,7 +51,7 @@ def shmem_device(shmem: Shmem, buses: Buses) -> Props:
             props["vectors"] = shmem.msi.vectors
         if shmem.msi is not None and shmem.msi.ioeventfd is not None:
             props["ioeventfd"] = shmem.msi.ioeventfd
-    return {**props, **buses.place(shmem.address, alias)}
+    return {**props, **buses.place(shmem, alias)}
 
 
 def shmem_object(shmem: Shmem) -> Props:
@@ -75,7 +75,7 @@ def vsock_device(vsock: Vsock, buses: Buses, descriptor: str) -> Props:
         "id": alias,
         "guest-cid": vsock.cid.address or 0,
         "vhostfd": descriptor,
-        **buses.place(vsock.address, alias),
+        **buses.place(vsock, alias),
     }
 
 
@@ -101,7 +101,7 @@ def redirdev_device(
         )
     if boot is not None:
         props["bootindex"] = boot
-    return {**props, **buses.place(redirdev.address, alias)}
+    return {**props, **buses.place(redirdev, alias)}
 
 
 def _hexadecimal(value: int | None, width: int) -> str:
@@ -114,7 +114,7 @@ def iommu_device(iommu: Iommu, buses: Buses) -> Props | None:
         return None
     alias, driver = alias_of(iommu, "IOMMU"), iommu.driver
     if iommu.model == "virtio":
-        return {"driver": "virtio-iommu", "id": alias, **buses.place(iommu.address, alias)}
+        return {"driver": "virtio-iommu", "id": alias, **buses.place(iommu, alias)}
     props: Props = {"driver": "intel-iommu", "id": alias}
     switches = (("intremap", driver.intremap), ("eim", driver.eim))
     props.update({key: "on" if value else "off" for key, value in switches if value is not None})

@@ -28,5 +28,5 @@ def balloon_device(balloon: Memballoon, buses: Buses) -> Props | None:
         ("free-page-reporting", balloon.free_page_reporting),
     )
     props.update({key: value for key, value in pairs if value is not None})
-    props.update(buses.place(balloon.address, alias))
+    props.update(buses.place(balloon, alias))
     return props

@@ -42,7 +42,7 @@ def serial_device(serial: Serial, buses: Buses) -> Props:
     props: Props = {"driver": model, "chardev": chardev_id(alias), "id": alias}
     if model == "isa-serial":
         props["index"] = target.port or 0
-    props.update(buses.place(serial.address, alias))
+    props.update(buses.place(serial, alias))
     return props
 
 
@@ -72,7 +72,7 @@ def console_device(console: Console, buses: Buses) -> Props:
             f"'{alias}' has an address of type '{address.type}', which no virtio console can have",
             domain=ErrorDomain.QEMU,
         )
-    place = buses.place(address, alias)
+    place = buses.place(console, alias)
     return {"driver": "virtconsole", **place, "chardev": chardev_id(alias), "id": alias}
 
 
@@ -86,7 +86,7 @@ def channel_device(channel: Channel, buses: Buses) -> Props:
     target = channel.target
     if target.type != "virtio":
         raise ConfigUnsupported(f"channel target type '{target.type}' has no device of its own")
-    props: Props = {"driver": "virtserialport", **buses.place(channel.address, alias)}
+    props: Props = {"driver": "virtserialport", **buses.place(channel, alias)}
     props.update({"chardev": chardev_id(alias), "id": alias})
     if target.name is not None:
         props["name"] = target.name

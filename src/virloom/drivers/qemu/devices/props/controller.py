@@ -8,7 +8,6 @@ from collections.abc import Callable
 from virloom.drivers.qemu.devices.props.address import (
     Buses,
     Props,
-    acpi_index,
     alias_of,
     virtio_driver,
     virtio_options,
@@ -79,8 +78,7 @@ def controller_device(controller: Controller, buses: Buses) -> Props:
     if controller.master is None:
         # A companion shares its master's index and so its alias: it goes without an id.
         props["id"] = alias
-    props.update(buses.place(controller.address, alias))
-    props.update(acpi_index(controller))
+    props.update(buses.place(controller, alias))
     if controller.master is not None:
         props["masterbus"] = f"{buses.alias('usb', controller.index or 0, what)}.0"
         props["firstport"] = controller.master.startport

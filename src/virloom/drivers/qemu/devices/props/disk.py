@@ -7,7 +7,6 @@ from virloom.drivers.qemu.devices.alias import NARROW_SCSI
 from virloom.drivers.qemu.devices.props.address import (
     Buses,
     Props,
-    acpi_index,
     alias_of,
     virtio_driver,
     virtio_options,
@@ -64,8 +63,7 @@ def vhost_user_disk(disk: Disk, buses: Buses, *, boot: int | None) -> Props:
         props["num-queues"] = disk.driver.queues
     if disk.driver.queue_size is not None:
         props["queue-size"] = disk.driver.queue_size
-    props.update(buses.place(disk.address, alias))
-    props.update(acpi_index(disk))
+    props.update(buses.place(disk, alias))
     props["chardev"] = f"chr-vu-{alias}"
     props["id"] = alias
     if boot is not None:
@@ -81,7 +79,7 @@ def _on_bus(disk: Disk, bus: str | None, alias: str, dom: Domain, buses: Buses) 
     if bus in ("ide", "sata"):
         return _ata(disk, bus, alias, buses)
     if bus == "usb":
-        return {"driver": "usb-storage", **buses.place(disk.address, alias)}
+        return {"driver": "usb-storage", **buses.place(disk, alias)}
     if bus == "fdc":
         unit = disk.address.unit if disk.address is not None else 0
         return {"driver": "floppy", "unit": unit or 0}
@@ -103,8 +101,7 @@ def _virtio(disk: Disk, alias: str, buses: Buses) -> Props:
         ("queue-size", driver.queue_size),
     )
     props.update({key: value for key, value in pairs if value is not None})
-    props.update(buses.place(disk.address, alias))
-    props.update(acpi_index(disk))
+    props.update(buses.place(disk, alias))
     return props
 
 

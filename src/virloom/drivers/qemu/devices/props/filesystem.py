@@ -6,7 +6,6 @@ from __future__ import annotations
 from virloom.drivers.qemu.devices.props.address import (
     Buses,
     Props,
-    acpi_index,
     alias_of,
     virtio_driver,
     virtio_options,
@@ -40,7 +39,7 @@ def fsdev_options(filesystem: Filesystem) -> tuple[str, list[tuple[str, object]]
 def filesystem_device(filesystem: Filesystem, buses: Buses, *, boot: int | None) -> Props:
     """Properties of the device that the guest mounts by its tag."""
     alias = filesystem_alias(filesystem)
-    place = {**buses.place(filesystem.address, alias), **acpi_index(filesystem)}
+    place = buses.place(filesystem, alias)
     if filesystem.driver.type == "virtiofs":
         props: Props = {"driver": virtio_driver("vhost-user-fs", None, filesystem.address)}
         props.update({"id": alias, "chardev": f"chr-vu-{alias}"})

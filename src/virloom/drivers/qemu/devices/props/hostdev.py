@@ -38,7 +38,7 @@ def pci_hostdev(hostdev: Hostdev, buses: Buses, *, boot: int | None) -> Props:
         props["bootindex"] = boot
     if hostdev.teaming is not None and hostdev.teaming.persistent:
         props["failover_pair_id"] = hostdev.teaming.persistent
-    props.update(buses.place(hostdev.address, alias))
+    props.update(buses.place(hostdev, alias))
     rom = hostdev.rom
     if rom.enabled is False:
         props.update({"rombar": 0, "romfile": ""})
@@ -64,7 +64,7 @@ def mdev_hostdev(hostdev: Hostdev, buses: Buses, *, boot: int | None) -> Props:
         props["ramfb"] = hostdev.ramfb
     if boot is not None:
         props["bootindex"] = boot
-    return {**props, **buses.place(hostdev.address, alias)}
+    return {**props, **buses.place(hostdev, alias)}
 
 
 def usb_hostdev(hostdev: Hostdev, buses: Buses, *, boot: int | None) -> Props:
@@ -87,7 +87,7 @@ def usb_hostdev(hostdev: Hostdev, buses: Buses, *, boot: int | None) -> Props:
         props.update({"guest-reset": guest, "guest-resets-all": every})
     if boot is not None:
         props["bootindex"] = boot
-    return {**props, **buses.place(hostdev.address, alias)}
+    return {**props, **buses.place(hostdev, alias)}
 
 
 def iscsi_backend(hostdev: Hostdev, node: str) -> Props:
@@ -125,5 +125,5 @@ def vhost_scsi(hostdev: Hostdev, buses: Buses, descriptor: int) -> Props:
         "wwpn": hostdev.source.wwpn,
         "vhostfd": str(descriptor),
         "id": alias,
-        **buses.place(hostdev.address, alias),
+        **buses.place(hostdev, alias),
     }

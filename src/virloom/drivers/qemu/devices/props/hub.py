@@ -10,4 +10,4 @@ from virloom.model.domain import Hub
 def hub_device(hub: Hub, buses: Buses) -> Props:
     """Properties of the hub."""
     alias = alias_of(hub, "hub")
-    return {"driver": "usb-hub", "id": alias, **buses.place(hub.address, alias)}
+    return {"driver": "usb-hub", "id": alias, **buses.place(hub, alias)}

@@ -29,17 +29,17 @@ def input_device(device: Input, buses: Buses) -> Props | None:
     alias = alias_of(device, f"input device '{device.type}'")
     kind = device.type or ""
     if device.bus == "usb" and kind in _USB:
-        return {"driver": _USB[kind], "id": alias, **buses.place(device.address, alias)}
+        return {"driver": _USB[kind], "id": alias, **buses.place(device, alias)}
     if device.bus == "virtio" and kind in _VIRTIO:
         props: Props = {"driver": virtio_driver(_VIRTIO[kind], device.model, device.address)}
         props.update(virtio_options(device.driver))
-        return {**props, "id": alias, **buses.place(device.address, alias)}
+        return {**props, "id": alias, **buses.place(device, alias)}
     if device.bus == "virtio" and kind == "passthrough":
         driver = virtio_driver("virtio-input-host", device.model, device.address)
         props = {"driver": driver, **virtio_options(device.driver), "id": alias}
         if device.source.evdev is not None:
             props["evdev"] = device.source.evdev
-        return {**props, **buses.place(device.address, alias)}
+        return {**props, **buses.place(device, alias)}
     raise ConfigUnsupported(f"input device '{kind}' on bus '{device.bus}' is not supported")
 
 

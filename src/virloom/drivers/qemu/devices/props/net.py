@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from virloom.drivers.qemu.devices.props.address import (
     Buses,
     Props,
-    acpi_index,
     alias_of,
     virtio_driver,
     virtio_options,
@@ -95,8 +94,7 @@ def net_device(
     props["mac"] = interface.mac.address
     if boot is not None:
         props["bootindex"] = boot
-    props.update(buses.place(interface.address, alias))
-    props.update(acpi_index(interface))
+    props.update(buses.place(interface, alias))
     rom = interface.rom
     if rom.enabled is False:
         return {**props, "romfile": ""}

@@ -31,5 +31,5 @@ def rng_device(rng: Rng, buses: Buses) -> Props:
         # QEMU's own period is 65536 ms; libvirt's document means one second.
         props["max-bytes"] = rng.rate.bytes
         props["period"] = rng.rate.period or 1000
-    props.update(buses.place(rng.address, alias))
+    props.update(buses.place(rng, alias))
     return props

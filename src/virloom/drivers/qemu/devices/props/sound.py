@@ -35,7 +35,7 @@ def sound_devices(sound: Sound, buses: Buses, audiodev: str | None) -> list[Prop
     if model not in _HDA:
         if audiodev is not None:
             card["audiodev"] = audiodev
-        return [{**card, **buses.place(sound.address, alias)}]
+        return [{**card, **buses.place(sound, alias)}]
     # An HDA card alone is silent: without a codec in the document it gets one for both ways.
     kinds = [codec.type or "duplex" for codec in sound.codecs] or ["duplex"]
     codecs: list[Props] = [
@@ -50,4 +50,4 @@ def sound_devices(sound: Sound, buses: Buses, audiodev: str | None) -> list[Prop
     if audiodev is not None:
         for codec in codecs:
             codec["audiodev"] = audiodev
-    return [{**card, **buses.place(sound.address, alias)}, *codecs]
+    return [{**card, **buses.place(sound, alias)}, *codecs]

@@ -62,7 +62,7 @@ def video_device(video: Video, buses: Buses, *, primary: bool, vga: bool = True)
     resolution = model.resolution
     if resolution.x and kind in ("vga", "qxl", "virtio", "bochs"):
         props.update({"xres": resolution.x, "yres": resolution.y})
-    props.update(buses.place(video.address, alias))
+    props.update(buses.place(video, alias))
     return props
 
 

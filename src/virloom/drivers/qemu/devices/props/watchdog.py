@@ -21,4 +21,4 @@ def watchdog_device(watchdog: Watchdog, buses: Buses) -> Props:
             f"unknown watchdog model '{watchdog.model}'; known: " + ", ".join(_MODELS)
         )
     alias = alias_of(watchdog, "watchdog")
-    return {"driver": watchdog.model, "id": alias, **buses.place(watchdog.address, alias)}
+    return {"driver": watchdog.model, "id": alias, **buses.place(watchdog, alias)}
