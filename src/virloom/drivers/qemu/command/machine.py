@@ -29,6 +29,8 @@ def add_machine(assembly: Assembly) -> None:
     pairs.append(("dump-guest-core", bool(dom.memory_dump_core)))
     if dom.memory_backing.nosharepages:
         pairs.append(("mem-merge", False))
+    if any(memory.model == "nvdimm" for memory in dom.devices.memories):
+        pairs.append(("nvdimm", True))
     if not dom.numa_cells:
         pairs.append(("memory-backend", assembly.ram_id))
     if uses_flash(dom):

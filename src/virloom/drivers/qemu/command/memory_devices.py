@@ -37,11 +37,12 @@ def add_memory_devices(assembly: Assembly) -> None:
         # Where libvirt keeps the files of its guests' memory.
         parent, name = os.path.split(directory)
         directory = os.path.join(parent, "ram", name.removeprefix("domain-"))
+    backing = assembly.dom.memory_backing
     for memory in assembly.dom.devices.memories:
         if memory.model == "sgx-epc":
             raise ConfigUnsupported("this QEMU has no SGX enclave page cache")
-        backend = memory_object(memory, directory)
+        props = memory_object(memory, backing, directory)
         if memory.source.path:
-            backend["mem-path"] = assembly.args.inherited(_key(memory))
-        assembly.args.object(backend)
-        assembly.args.device(memory_device(memory, assembly.buses))
+            props["mem-path"] = assembly.args.inherited(_key(memory))
+        assembly.args.object(props)
+        assembly.args.device(memory_device(memory, backing, assembly.buses))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from virloom.drivers.qemu.devices.props.address import Buses, Props, alias_of, virtio_driver
-from virloom.model.domain import MemoryDevice
+from virloom.model.domain import MemoryBacking, MemoryDevice
 
 _BYTES_PER_KIB = 1024
 _KIB_PER_MIB = 1024
@@ -22,30 +22,29 @@ def aligned(size: int) -> int:
     return -(-size // _KIB_PER_MIB) * _KIB_PER_MIB
 
 
-def memory_object(memory: MemoryDevice, directory: str) -> Props:
+def memory_object(memory: MemoryDevice, backing: MemoryBacking, directory: str) -> Props:
     """The object that holds the device's memory.
 
     Args:
         memory: The device.
+        backing: Of the guest, for what the device does not say itself.
         directory: Where files of memory are kept that the document does not name.
     """
     source, alias = memory.source, alias_of(memory, "memory device")
+    access = _access(memory, backing)
     props: Props = {"qom-type": "memory-backend-ram", "id": memory_object_id(memory)}
-    path = source.path
-    if path is None and memory.access is not None:
+    if source.path is None and backing.source.type == "memfd":
+        props["qom-type"] = "memory-backend-memfd"
+    elif source.path is not None or access is not None or backing.source.type == "file":
         # Only memory in a file can be shared, or be told to be private.
-        path = f"{directory}/{alias}"
-    if path is not None:
         props["qom-type"] = "memory-backend-file"
-        props["mem-path"] = path
-    if memory.discard is not None and path is not None and memory.model != "nvdimm":
-        props["discard-data"] = memory.discard
-    if memory.access is not None:
-        props["share"] = memory.access == "shared"
-    if memory.model == "nvdimm" and source.path and not source.pmem and memory.access is None:
-        props["prealloc"] = True
-    if memory.model == "virtio-mem":
-        props["reserve"] = False
+        props["mem-path"] = source.path or f"{directory}/{alias}"
+        discard = memory.discard if memory.discard is not None else (backing.discard or None)
+        if discard is not None and source.path is None:
+            props["discard-data"] = discard
+    if access is not None:
+        props["share"] = access == "shared"
+    props.update(_allocation(memory, backing))
     props["size"] = aligned(memory.target.size or 0) * _BYTES_PER_KIB
     if source.alignsize:
         props["align"] = source.alignsize * _BYTES_PER_KIB
@@ -56,7 +55,25 @@ def memory_object(memory: MemoryDevice, directory: str) -> Props:
     return props
 
 
-def memory_device(memory: MemoryDevice, buses: Buses) -> Props:
+def _access(memory: MemoryDevice, backing: MemoryBacking) -> str | None:
+    """Whether others see the memory; what is written to persistent memory has to arrive."""
+    if memory.model == "virtio-pmem":
+        return "shared"
+    return memory.access or backing.access.mode
+
+
+def _allocation(memory: MemoryDevice, backing: MemoryBacking) -> Props:
+    """Whether the memory is there from the start; virtio-mem sees to that by itself."""
+    if memory.model == "virtio-mem":
+        return {"reserve": False}
+    stored = memory.model == "nvdimm" and memory.source.path and not memory.source.pmem
+    if not stored and backing.allocation.mode != "immediate":
+        return {}
+    threads = backing.allocation.threads
+    return {"prealloc": True, "prealloc-threads": threads} if threads else {"prealloc": True}
+
+
+def memory_device(memory: MemoryDevice, backing: MemoryBacking, buses: Buses) -> Props:
     """Properties of the device."""
     alias, target, model = alias_of(memory, "memory device"), memory.target, memory.model or ""
     props: Props = {"driver": _DRIVERS.get(model, "")}
@@ -74,14 +91,17 @@ def memory_device(memory: MemoryDevice, buses: Buses) -> Props:
         props["block-size"] = target.block * _BYTES_PER_KIB
     if target.requested:
         props["requested-size"] = target.requested * _BYTES_PER_KIB
-    props.update({"memdev": memory_object_id(memory), "id": alias})
+    props["memdev"] = memory_object_id(memory)
+    if model == "virtio-mem" and backing.allocation.mode == "immediate":
+        props["prealloc"] = True
+    props["id"] = alias
     address = memory.address
     if address is not None and address.type == "dimm":
         props["slot"] = address.slot or 0
         if address.base:
             props["addr"] = address.base
         return props
-    return {**props, **buses.place(address, alias)}
+    return {**props, **buses.place(memory, alias)}
 
 
 def _numbers(text: str) -> list[int]:
