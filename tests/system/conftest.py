@@ -25,6 +25,7 @@ from virloom.drivers.qemu.capabilities.emulator import find_emulator
 from virloom.enums.domain import ConnectListAllDomainsFlags, DomainCreateFlags, DomainEventType
 from virloom.errors import NoDomain, OperationInvalid, VirloomError
 from virloom.testing import guest as tiny
+from virloom.testing import initramfs as image
 from virloom.testing.dialogue import Dialogue
 from virloom.testing.documents import paused_guest_xml, tiny_guest_xml
 
@@ -115,6 +116,28 @@ async def paused(conn: Connection) -> PausedGuest:
         return await conn.create_xml(document, flags | DomainCreateFlags.START_PAUSED)
 
     return start
+
+
+def full_kernel() -> Path:
+    """The newest kernel that has drivers for real hardware."""
+    found = [path for path in Path("/boot").glob("vmlinuz-*-amd64") if "cloud" not in path.name]
+    if not found:
+        reason = "no full kernel: apt install linux-image-amd64"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return max(found, key=tiny.version_key)
+
+
+def full_kernel_boot(directory: Path, modules: Sequence[str]) -> str:
+    """The part of ``<os>`` that boots it with *modules*; the initial file system is made here."""
+    kernel = full_kernel()
+    files = tiny.load_order(Path("/lib/modules") / kernel.name.removeprefix("vmlinuz-"), modules)
+    initrd = directory / "initrd.gz"
+    initrd.write_bytes(image.build(tiny.busybox(), files))
+    load = ",".join(path.stem for path in files)
+    words = f"console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off virloom.load={load}"
+    return f"<kernel>{kernel}</kernel><initrd>{initrd}</initrd><cmdline>{words}</cmdline>"
 
 
 class Lifecycle:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.system.conftest import full_kernel_boot
 from virloom.client.connection import Connection
 from virloom.client.domain.domain import Domain
 from virloom.enums.domain import (
@@ -21,8 +22,6 @@ from virloom.enums.domain import (
     DomainState,
     DomainUndefineFlagsValues,
 )
-from virloom.testing import guest as tiny
-from virloom.testing import initramfs as image
 from virloom.testing.dialogue import Dialogue
 
 pytestmark = pytest.mark.timeout(180)
@@ -42,17 +41,6 @@ DEVICES = """
 """
 
 
-def full_kernel() -> Path:
-    """The newest kernel that has drivers for real hardware."""
-    found = [path for path in Path("/boot").glob("vmlinuz-*-amd64") if "cloud" not in path.name]
-    if not found:
-        reason = "no full kernel: apt install linux-image-amd64"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return max(found, key=tiny.version_key)
-
-
 @pytest.fixture
 def shared_name(tmp_path: Path) -> Iterator[str]:
     """A name of shared memory of this test's own."""
@@ -67,17 +55,12 @@ def document(tmp_path: Path, installed: None, shared_name: str) -> str:
     """A guest with all these devices."""
     if shutil.which("swtpm_setup") is None:
         pytest.skip("no emulated TPM: apt install swtpm swtpm-tools")
-    kernel = full_kernel()
-    modules = tiny.load_order(Path("/lib/modules") / kernel.name.removeprefix("vmlinuz-"), MODULES)
-    initrd = tmp_path / "initrd.gz"
-    initrd.write_bytes(image.build(tiny.busybox(), modules))
-    load = ",".join(path.stem for path in modules)
-    words = f"console=ttyS0 quiet loglevel=3 panic=-1 mitigations=off virloom.load={load}"
+    boot = full_kernel_boot(tmp_path, MODULES)
     devices = DEVICES.format(shmem=shared_name, socket=tmp_path / "usb")
     return (
         "<domain type='qemu'><name>attached</name><memory unit='MiB'>192</memory><vcpu>1</vcpu>"
         "<os><type arch='x86_64' machine='q35'>hvm</type>"
-        f"<kernel>{kernel}</kernel><initrd>{initrd}</initrd><cmdline>{words}</cmdline></os>"
+        f"{boot}</os>"
         "<features><acpi/><apic/><ioapic driver='qemu'/></features>"
         f"<devices>{devices}</devices></domain>"
     )
