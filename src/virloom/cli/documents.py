@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Domain documents from files, as commands are given them."""
+"""Documents from files, as commands are given them."""
 
 from __future__ import annotations
 
 import os
 import sys
 
-from virloom.errors import VirloomError, system_failure
+from virloom.errors import VirloomError, XmlError, system_failure
+from virloom.model import DOCUMENTS, document_class
 from virloom.model.domain import Domain
-from virloom.xml import Limits, parse_document
+from virloom.xml import Limits, parse_document, parse_node
+from virloom.xml.element import Element
 
 
-def read_domain(path: str, *, validate: bool = False) -> Domain:
+def read_domain(path: str) -> Domain:
     """The document in the file *path*, or on standard input where that is ``-``.
-
-    Args:
-        validate: An element or attribute that nobody knows is an error.
 
     Raises:
         SystemFailure: The file cannot be read.
@@ -23,7 +22,26 @@ def read_domain(path: str, *, validate: bool = False) -> Domain:
     """
     data = _read(path)
     try:
-        return parse_document(Domain, data, validate=validate)
+        return parse_document(Domain, data)
+    except VirloomError as error:
+        raise type(error)(f"'{path}': {error.detail}", domain=error.domain) from error
+
+
+def read_valid(path: str) -> Element:
+    """The document of any type in the file *path*, or on standard input where that is ``-``.
+
+    Raises:
+        SystemFailure: The file cannot be read.
+        VirloomError: It is not valid; the message has file, line and path in it.
+    """
+    data = _read(path)
+    try:
+        root = parse_node(data).tag
+        cls = document_class(root)
+        if cls is None:
+            known = ", ".join(DOCUMENTS)
+            raise XmlError(f"no document has the root element '{root[:64]}' (known: {known})")
+        return parse_document(cls, data, validate=True)
     except VirloomError as error:
         raise type(error)(f"'{path}': {error.detail}", domain=error.domain) from error
 

@@ -21,7 +21,7 @@ COMMANDS = {
     "run": "boot the guest of a domain document, its console on this terminal",
     "demo": "boot a tiny guest, talk to it, watch it stop",
     "doctor": "what this host has for guests, and what is missing",
-    "validate": "check a domain document",
+    "validate": "check a document, or print the schema of a type of documents",
 }
 """Every command and what its line in the list of commands says."""
 

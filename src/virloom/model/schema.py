@@ -37,6 +37,21 @@ class PathSchema:
         """Whether the element at this path may have the attribute."""
         return name in (self._entry(path) or "").split()
 
+    def attributes(self, path: str) -> list[str]:
+        """The attributes that the schema has at this path."""
+        return (self._entry(path) or "").split()
+
+    def elements(self, path: str) -> list[str]:
+        """The elements that the schema has right below this path."""
+        while "backingStore/backingStore" in path:
+            path = path.replace("backingStore/backingStore", "backingStore")
+        above = f"{path}/"
+        return [
+            below[len(above) :]
+            for below in self._table()
+            if below.startswith(above) and "/" not in below[len(above) :]
+        ]
+
 
 @cache
 def schema(root: str) -> PathSchema:

@@ -23,6 +23,12 @@ class _Moments(PathSchema):
         _, inside, below = path.partition("/domain/")
         return _domain()._entry(f"domain/{below}") if inside else super()._entry(path)
 
+    def elements(self, path: str) -> list[str]:
+        """The elements right below, also in the guest's document."""
+        _, inside, below = f"{path}/".partition("/domain/")
+        known = f"domain/{below}".rstrip("/")
+        return _domain().elements(known) if inside else super().elements(path)
+
 
 @cache
 def _domain() -> PathSchema:

@@ -31,9 +31,20 @@ class Kind(Generic[T]):
         choices: The words that may stand.
         scaled: Text and ``unit`` attribute to value, for amounts.
         amount: Amount to text and unit.
+        pattern: A pattern of XML Schema for its text, where there is a short one.
     """
 
-    __slots__ = ("amount", "choices", "error", "owned", "parse", "plain", "scaled", "show")
+    __slots__ = (
+        "amount",
+        "choices",
+        "error",
+        "owned",
+        "parse",
+        "pattern",
+        "plain",
+        "scaled",
+        "show",
+    )
 
     def __init__(
         self,
@@ -46,6 +57,7 @@ class Kind(Generic[T]):
         choices: tuple[str, ...] = (),
         scaled: Callable[[str, str | None], T] | None = None,
         amount: Callable[[T], tuple[str, str]] | None = None,
+        pattern: str = "",
     ) -> None:
         self.parse = parse
         self.show = show
@@ -55,6 +67,7 @@ class Kind(Generic[T]):
         self.choices = choices
         self.scaled = scaled
         self.amount = amount
+        self.pattern = pattern
 
 
 def _digits(text: str) -> int:
@@ -212,20 +225,25 @@ def lenient(kind: Kind[T]) -> Kind[T | None]:
     return Kind(tried, kind.show, plain=kind.plain)  # type: ignore[arg-type] # None is never shown
 
 
+_DECIMAL = r"[ \t\n]*\+?[0-9]+"
+_SIGNED = r"-?[ \t\n]*\+?[0-9]+"
+_ANY_BASE = r"[ \t\n]*\+?(0[xX][0-9a-fA-F]+|[0-9]+)"
+
+
 def hexadecimal(width: int) -> Kind[int]:
     """A number that is written as ``0x`` and at least ``width`` digits."""
-    return Kind(bounded_base0((1 << 31) - 1), f"0x{{:0{width}x}}".format)
+    return Kind(bounded_base0((1 << 31) - 1), f"0x{{:0{width}x}}".format, pattern=_ANY_BASE)
 
 
 STRING: Kind[str] = Kind(None, plain=False)
-UINT: Kind[int] = Kind(_bounded(32), str)
-UINT_ANY_BASE: Kind[int] = Kind(bounded_base0((1 << 31) - 1), str)
-ULONG: Kind[int] = Kind(_bounded(64), str)
-UINT_OWNED: Kind[int] = Kind(_bounded(32), str, owned=True)
-INT: Kind[int] = Kind(_signed, str)
-LONG: Kind[int] = Kind(_signed_long, str)
-UINT_POSITIVE: Kind[int] = Kind(_positive, str)
+UINT: Kind[int] = Kind(_bounded(32), str, pattern=_DECIMAL)
+UINT_ANY_BASE: Kind[int] = Kind(bounded_base0((1 << 31) - 1), str, pattern=_ANY_BASE)
+ULONG: Kind[int] = Kind(_bounded(64), str, pattern=_DECIMAL)
+UINT_OWNED: Kind[int] = Kind(_bounded(32), str, owned=True, pattern=_DECIMAL)
+INT: Kind[int] = Kind(_signed, str, pattern=_SIGNED)
+LONG: Kind[int] = Kind(_signed_long, str, pattern=_SIGNED)
+UINT_POSITIVE: Kind[int] = Kind(_positive, str, pattern=_DECIMAL)
 YES_NO = _mapped({"yes": True, "no": False}, "'yes' or 'no'")
 ON_OFF = _mapped({"on": True, "off": False}, "'on' or 'off'")
-UUID: Kind[str] = Kind(_uuid, error=InternalError)
-MAC: Kind[str] = Kind(_mac, owned=True)
+UUID: Kind[str] = Kind(_uuid, error=InternalError, pattern=r"\s*([0-9a-fA-F]-*){32}\s*")
+MAC: Kind[str] = Kind(_mac, owned=True, pattern="[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){5}")

@@ -57,3 +57,26 @@ def test_what_would_not_start_is_named(tmp_path: Path, capsys: pytest.CaptureFix
     code, output, errors = check(path, text, capsys)
     assert (code, errors) == (0, "")
     assert "devices/interface[1]/@type='bridge'" in output
+
+
+def test_every_document_type_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "network.xml"
+    text = "<network><name>n</name><bridge name='b0'/></network>"
+    assert check(path, text, capsys) == (0, f"{path}: valid\n", "")
+    code, _, errors = check(path, text.replace("name='b0'", "label='b0'"), capsys)
+    assert code == 1
+    assert "network/bridge/@label: unknown attribute" in errors
+
+
+def test_a_root_that_no_document_has_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, errors = check(tmp_path / "x.xml", "<guest/>", capsys)
+    assert code == 1
+    assert "'guest'" in errors
+    assert "domainsnapshot" in errors
+
+
+def test_the_schema_of_a_type_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["validate", "--rng", "secret"]) == 0
+    assert '<element name="usage">' in capsys.readouterr().out
