@@ -8,7 +8,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 project = "Virloom"
 copyright = "the Virloom authors, Apache-2.0"
-extensions = ["tools.support_table", "tools.conf_table", "tools.difference_table"]
+extensions = [
+    "tools.support_table",
+    "tools.conf_table",
+    "tools.difference_table",
+    "tools.model_table",
+]
 exclude_patterns = ["_build"]
 html_theme = "alabaster"
 html_theme_options = {"description": "libvirt, renewed", "fixed_sidebar": True}
