@@ -7,7 +7,8 @@ from virloom.drivers.qemu.devices.props.address import Buses, Props, alias_of, v
 from virloom.model.domain import MemoryBacking, MemoryDevice
 
 _BYTES_PER_KIB = 1024
-_KIB_PER_MIB = 1024
+# Modules are whole huge pages of x86.
+_ALIGNMENT = 2048
 
 _DRIVERS = {"dimm": "pc-dimm", "nvdimm": "nvdimm"}
 
@@ -18,8 +19,8 @@ def memory_object_id(memory: MemoryDevice) -> str:
 
 
 def aligned(size: int) -> int:
-    """A device's size in KiB as QEMU gets it: whole MiB, upwards."""
-    return -(-size // _KIB_PER_MIB) * _KIB_PER_MIB
+    """A device's size in KiB as QEMU gets it: whole huge pages, upwards."""
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
 
 
 def memory_object(memory: MemoryDevice, backing: MemoryBacking, directory: str) -> Props:
