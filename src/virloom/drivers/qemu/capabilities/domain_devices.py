@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
+from virloom.drivers.qemu.capabilities.vhost_user import find_server
 
 Enums = dict[str, tuple[str, ...]]
 
@@ -117,7 +118,8 @@ class GuestDevices:
     def _filesystem(self) -> Enums | None:
         if self._bare:
             return None
-        return {"driverType": ("path", "handle")}
+        served = self._any("vhost-user-fs-pci") and find_server() is not None
+        return {"driverType": ("path", "handle", *(("virtiofs",) if served else ()))}
 
     def _tpm(self) -> Enums | None:
         models = self._known(_TPMS)

@@ -41,6 +41,7 @@ from virloom.drivers.qemu.process.tpm import (
     state_directory,
 )
 from virloom.drivers.qemu.process.tuning import apply_tuning, refuse_unserved, wants_iothreads
+from virloom.drivers.qemu.process.virtiofs import FilesystemServers
 from virloom.drivers.qemu.validate import validate_start
 from virloom.drivers.qemu.validate.devices import check_cards_start
 from virloom.drivers.qemu.validate.served import check_served
@@ -109,6 +110,7 @@ class Launch:
         self._record = GuestRecord(record_path, guest.name, guest.uuid_text, self._id)
         self._record.autodestroy = autodestroy
         self._ports: list[int] = []
+        self._servers = FilesystemServers(driver, model, {MARKER: self._record.marker})
         self._pass_fds: list[int] = []
         self._log: GuestLog | None = None
         self._process: Process | None = None
@@ -199,6 +201,7 @@ class Launch:
         listener = opened.enter_context(directory.listen_unix(record.monitor))
         reached("monitor-listening")
         tpm_socket = await start_tpm(self._driver, self._model, opened)
+        self._servers.start(directory, owner)
         self._choose_ports()
         context = BuildContext(
             guest_name=self._guest.name,
@@ -416,6 +419,7 @@ class Launch:
             self._process.close()
         if self._monitor is not None:
             self._monitor.close()
+        await self._servers.kill()
         failed = release(self._record.resources)
         if failed:
             logger.error("domain '%s': cannot release %s", guest.name, failed)

@@ -32,7 +32,7 @@ class GuestRecord:
     Attributes:
         path: The file.
         name, uuid, id: Of the domain.
-        marker: Random; stands in the environment of this guest's QEMU and of no other process.
+        marker: Random; stands in the environment of this guest's processes and of no others.
         boot_id: The boot in which the guest was started.
         stage: How far start or stop had come.
         process: QEMU, once it has been spawned.

@@ -51,8 +51,8 @@ def _found(dom: Domain) -> Iterator[str]:
     for number, interface in enumerate(devices.interfaces, 1):
         yield from (f"domain/devices/interface[{number}]/{path}" for path in _interface(interface))
     for number, filesystem in enumerate(devices.filesystems, 1):
-        if filesystem.driver.type == "virtiofs":
-            yield f"domain/devices/filesystem[{number}]/driver/@type='virtiofs'"
+        if filesystem.idmap is not None:
+            yield f"domain/devices/filesystem[{number}]/idmap"
         if filesystem.space_hard_limit is not None or filesystem.space_soft_limit is not None:
             yield f"domain/devices/filesystem[{number}]/space_hard_limit"
     yield from _characters(dom)

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Directories served over virtiofs: the guest reads and writes, and the server goes with it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+import virloom
+from tests.system.conftest import embedded, end_all, full_kernel_boot
+from virloom.client.connection import Connection
+from virloom.drivers.qemu.capabilities.vhost_user import find_server
+from virloom.enums.domain import DomainCreateFlags, DomainState
+from virloom.errors import VirloomError
+from virloom.testing.dialogue import Dialogue
+
+pytestmark = [
+    pytest.mark.timeout(180),
+    pytest.mark.skipif(find_server() is None, reason="no virtiofsd"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="virtiofsd is started by root"),
+]
+
+MODULES = ("virtio_pci", "virtiofs", "button")
+
+
+@pytest.fixture
+async def kept(root: Path) -> AsyncIterator[Path]:
+    """A root whose guests outlive connections, and not the test."""
+    yield root
+    async with virloom.open(embedded(root)) as conn:
+        await end_all(conn)
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    place = tmp_path / "shared, and more"
+    place.mkdir()
+    (place / "read").write_text("of the host\n")
+    return place
+
+
+@pytest.fixture
+def document(tmp_path: Path, shared: Path, installed: None) -> str:
+    return (
+        "<domain type='qemu'><name>sharer</name><memory unit='MiB'>128</memory><vcpu>1</vcpu>"
+        "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
+        "<os><type arch='x86_64' machine='q35'>hvm</type>"
+        f"{full_kernel_boot(tmp_path, MODULES)}</os><features><acpi/></features><devices>"
+        "<serial type='pty'><target port='0'/></serial>"
+        "<filesystem type='mount'><driver type='virtiofs' queue='512'/>"
+        "<binary xattr='on'><cache mode='none'/><sandbox mode='chroot'/>"
+        "<lock posix='off' flock='off'/><thread_pool size='2'/></binary>"
+        f"<source dir='{shared}'/><target dir='tag'/></filesystem></devices></domain>"
+    )
+
+
+def servers(shared: Path) -> list[int]:
+    """The processes that serve a directory, by their command lines."""
+    found = []
+    wanted = f"source={shared}".replace(",", "\\,").encode()
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            words = Path(f"/proc/{name}/cmdline").read_bytes()
+        except OSError:
+            continue  # it has ended meanwhile
+        if wanted in words:
+            found.append(int(name))
+    return found
+
+
+async def ended(shared: Path) -> None:
+    """Waits for the end of all of them."""
+    async with asyncio.timeout(10):
+        while found := servers(shared):
+            fd = os.pidfd_open(found[0])
+            try:
+                readable = asyncio.Event()
+                asyncio.get_running_loop().add_reader(fd, readable.set)
+                await readable.wait()
+            finally:
+                asyncio.get_running_loop().remove_reader(fd)
+                os.close(fd)
+
+
+async def test_a_directory_is_shared(kept: Path, document: str, shared: Path) -> None:
+    async with virloom.open(embedded(kept)) as conn:
+        domain = await conn.create_xml(document, DomainCreateFlags.START_PAUSED)
+        assert f"<binary path='{find_server()}' xattr='on'>" in await domain.xml_desc()
+        async with domain.console() as console:
+            await domain.resume()
+            dialogue = Dialogue(console)
+            await dialogue.ready(120)
+            await dialogue.ask("mkdir /tmp/shared; mount -t virtiofs tag /tmp/shared")
+            assert await dialogue.ask("cat /tmp/shared/read") == "of the host\n"
+            await dialogue.ask("echo of the guest > /tmp/shared/written; sync")
+            assert (shared / "written").read_text() == "of the guest\n"
+    assert servers(shared), "the guest outlives its driver, and its server does"
+    async with virloom.open(embedded(kept)) as conn:
+        (domain,) = await conn.list_all_domains()
+        async with domain.console() as console:
+            dialogue = Dialogue(console)
+            (shared / "read").write_text("once more\n")
+            assert await dialogue.ask("cat /tmp/shared/read") == "once more\n"
+        for pid in servers(shared):
+            os.kill(pid, signal.SIGKILL)
+        await ended(shared)
+        assert (await domain.state()).state == DomainState.RUNNING, "as with libvirt"
+        await domain.destroy()
+
+
+async def test_a_server_ends_with_its_guest(conn: Connection, document: str, shared: Path) -> None:
+    domain = await conn.create_xml(document, DomainCreateFlags.START_PAUSED)
+    assert servers(shared)
+    await domain.destroy()
+    await ended(shared)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("</devices>", "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>"
+         "<qemu:arg value='-nonsense'/></qemu:commandline>"),
+        ("<binary xattr", "<binary path='/bin/false' xattr"),
+        ("<binary xattr", "<binary path='/no/such' xattr"),
+        ("<source dir='/", "<source dir='/no/such/"),
+    ],
+)  # fmt: skip
+async def test_nothing_is_left_of_a_failed_start(
+    conn: Connection, document: str, shared: Path, old: str, new: str
+) -> None:
+    if old == "</devices>":
+        new = old + new
+    with pytest.raises(VirloomError):
+        await conn.create_xml(document.replace(old, new), DomainCreateFlags.START_PAUSED)
+    assert not servers(shared)
+    assert await conn.list_all_domains() == []
