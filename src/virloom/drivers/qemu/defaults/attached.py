@@ -37,6 +37,8 @@ def fill_attached(dom: Domain) -> None:
     for redirdev in devices.redirdevs:
         redirdev.bus = redirdev.bus or "usb"
     for memory in devices.memories:
+        if memory.model == "virtio-pmem" and memory.access is None:
+            memory.access = "shared"
         if memory.model == "virtio-mem":
             memory.target.requested = memory.target.requested or 0
     _place_smartcards(dom)

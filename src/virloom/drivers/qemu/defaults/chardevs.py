@@ -59,6 +59,7 @@ def _mirror(source: Chardev, copy: Chardev) -> None:
     copy.protocol = source.protocol.copy()
     copy.log = source.log.copy()
     copy.alias = source.alias.copy() if source.alias is not None else None
+    copy.acpi = source.acpi.copy()
 
 
 def place_console(dom: Domain) -> None:

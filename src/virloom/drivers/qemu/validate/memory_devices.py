@@ -43,6 +43,8 @@ def _mistake(memory: MemoryDevice) -> VirloomError | None:
     match memory.model:
         case "nvdimm":
             return _nvdimm(memory)
+        case "virtio-pmem" if memory.access == "private":
+            return _unsupported("virtio-pmem needs access='shared'")
         case "virtio-pmem" if memory.target.node is not None:
             return _unsupported("virtio-pmem is on no NUMA node")
         case "virtio-mem":

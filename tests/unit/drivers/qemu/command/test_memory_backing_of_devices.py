@@ -29,7 +29,7 @@ AT_ONCE = {"prealloc": True, "prealloc-threads": 3}
         ("dimm", "", "<source type='file'/><discard/>", {**IN_FILE, "discard-data": True}),
         ("virtio-mem", "", MEMFD + NOW, {**IN_MEMFD, "reserve": False}),
         ("nvdimm", KEPT, MEMFD + SHARED, {**IN_KEPT, "share": True, "prealloc": True}),
-        ("virtio-pmem", KEPT, "<discard/>", {**IN_KEPT, "share": True}),
+        ("virtio-pmem", KEPT, "<discard/>" + SHARED, {**IN_KEPT, "share": True}),
     ],
 )
 def test_a_device_s_memory_is_backed_like_the_guest_s(

@@ -32,7 +32,7 @@ def memory_object(memory: MemoryDevice, backing: MemoryBacking, directory: str) 
         directory: Where files of memory are kept that the document does not name.
     """
     source, alias = memory.source, alias_of(memory, "memory device")
-    access = _access(memory, backing)
+    access = memory.access or backing.access.mode
     props: Props = {"qom-type": "memory-backend-ram", "id": memory_object_id(memory)}
     if source.path is None and backing.source.type == "memfd":
         props["qom-type"] = "memory-backend-memfd"
@@ -54,13 +54,6 @@ def memory_object(memory: MemoryDevice, backing: MemoryBacking, directory: str) 
     if source.nodemask:
         props.update({"host-nodes": _numbers(source.nodemask), "policy": "bind"})
     return props
-
-
-def _access(memory: MemoryDevice, backing: MemoryBacking) -> str | None:
-    """Whether others see the memory; what is written to persistent memory has to arrive."""
-    if memory.model == "virtio-pmem":
-        return "shared"
-    return memory.access or backing.access.mode
 
 
 def _allocation(memory: MemoryDevice, backing: MemoryBacking) -> Props:
