@@ -194,6 +194,8 @@ class _Reader:
                     )
         elif state == _LEAF:
             self._close_leaf(element, field, "".join(self.pieces), unit)
+            # It is not text of the element around it.
+            self.pieces.clear()
         elif state == _NODE:
             self._flush(element, closing=True)
             if field is not None and field.role is Role.RAW:

@@ -21,7 +21,8 @@ from virloom.errors import (
 from virloom.model.domain import Disk, Domain
 from virloom.model.domain.base import DomainElement
 from virloom.xml import Limits, format_document, parse_document, parse_node
-from virloom.xml.fields import attribute
+from virloom.xml.element import Element
+from virloom.xml.fields import attribute, content, leaf
 from virloom.xml.kinds import STRING
 
 
@@ -355,3 +356,13 @@ def test_the_reader_leaves_no_cycle_behind() -> None:
         assert alive == []
     finally:
         gc.enable()
+
+
+def test_the_text_of_a_child_is_not_its_parents() -> None:
+    class Mixed(Element):
+        tag = "mixed"
+        text: str | None = content(STRING)
+        name: str | None = leaf(STRING)
+
+    found = parse_document(Mixed, "<mixed><name>n</name></mixed>")
+    assert (found.name, found.text) == ("n", None)
