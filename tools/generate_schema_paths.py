@@ -16,6 +16,7 @@ TARGET = ROOT / "src" / "virloom" / "model" / "schema_paths.py"
 ROOTS = (
     "domain", "network", "networkport", "pool", "volume", "storagepoolCapabilities", "secret",
     "interface", "filterbinding", "domainsnapshot", "domaincheckpoint", "domainbackup",
+    "device",
 )  # fmt: skip
 
 _HEAD = '''# SPDX-License-Identifier: Apache-2.0

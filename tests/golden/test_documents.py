@@ -16,6 +16,7 @@ import pytest
 from virloom.errors import VirloomError
 from virloom.model.interface import HostInterface
 from virloom.model.network import Network, NetworkPort
+from virloom.model.nodedev import NodeDevice
 from virloom.model.nwfilter import FilterBinding
 from virloom.model.schema_paths import PATHS
 from virloom.model.secret import Secret
@@ -36,6 +37,7 @@ CLASSES: dict[str, type[Element]] = {
         Secret,
         HostInterface,
         FilterBinding,
+        NodeDevice,
     )
 }
 CASES = sorted(DOCUMENTS.glob("*.xml"))

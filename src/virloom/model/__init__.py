@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from virloom.model.interface import HostInterface as HostInterface
     from virloom.model.network import Network as Network
     from virloom.model.network import NetworkPort as NetworkPort
+    from virloom.model.nodedev import NodeDevice as NodeDevice
     from virloom.model.nwfilter import FilterBinding as FilterBinding
     from virloom.model.secret import Secret as Secret
     from virloom.model.snapshot import (
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from virloom.xml.element import Element
 
 DOCUMENTS = {
+    "device": ("NodeDevice", "nodedev"),
     "domain": ("Domain", "domain"),
     "domainbackup": ("Backup", "snapshot"),
     "domaincheckpoint": ("Checkpoint", "snapshot"),
