@@ -2,7 +2,8 @@
 """virtqemud is killed at random moments while clients write and guests run.
 
 Whatever a client was told is done is there afterwards, what it was not told of is there whole or
-not at all, guests go on, and whoever listened for events hears that the connection is gone.
+not at all, guests go on, and whoever listened for events hears that the connection is gone. Of
+guests that were just starting or ending, the next daemon's list and the processes tell the same.
 ``VIRLOOM_CHAOS`` says how often (``make test``: a few times).
 """
 
@@ -12,7 +13,8 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,16 @@ ROUNDS = int(os.environ.get("VIRLOOM_CHAOS", "6"))
 pytestmark = pytest.mark.timeout(120 + 10 * ROUNDS)
 
 GUESTS = ("first", "second")
+
+_TPM = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>"
+_PAUSED, _PAUSED_AND_AUTODESTROY = 1, 3
+
+#: Guests that start and end all the time: their documents, and the flags that they start with.
+SHORT_LIVED = {
+    "flies": (paused_guest_xml("flies"), _PAUSED),
+    "seals": (paused_guest_xml("seals", extra_devices=_TPM), _PAUSED),
+    "bound": (paused_guest_xml("bound"), _PAUSED_AND_AUTODESTROY),
+}
 
 #: What a connection's end looks like to whoever waits on it.
 GONE = (SystemFailure, InvalidConn)
@@ -63,7 +75,9 @@ class Load:
         self.defined = Written()
         self.description = Written()
         self.autostart = Written("False")
+        self.short_lived = {name: Written() for name in SHORT_LIVED}
         self.writes = 0
+        self.starts = 0
         self.listened = 0
 
     async def prepare(self) -> None:
@@ -75,6 +89,7 @@ class Load:
         """All writers and listeners, until the daemon is gone."""
         await asyncio.gather(
             *(self._until_gone(work) for work in (self._define, self._describe, self._toggle)),
+            *(self._until_gone(partial(self._live, name)) for name in SHORT_LIVED),
             self._listen(),
         )
 
@@ -107,6 +122,16 @@ class Load:
         on = self.autostart.acknowledged != "True"
         await self.autostart.write(str(on), dom.set_autostart(on))
 
+    async def _live(self, name: str, conn: Connection) -> None:
+        written = self.short_lived[name]
+        document, flags = SHORT_LIVED[name]
+        if written.acknowledged is None:
+            await written.write("come", conn.create_xml(document, flags))
+            self.starts += 1
+        else:
+            dom = await conn.lookup_by_name(name)
+            await written.write(None, dom.destroy())
+
     async def _listen(self) -> None:
         conn = await virloom.open(self.uri)
         try:
@@ -127,6 +152,9 @@ class Load:
             text = await dom.description(2) if self.description.attempted is not None else None
             self.description.check("description", text)
             self.autostart.check("autostart", str(await dom.autostart()))
+            self.short_lived["bound"] = Written()  # went with its connection
+            for name, written in self.short_lived.items():
+                written.check(name, await _presence(conn, name))
 
 
 async def _presence(conn: Connection, name: str) -> str | None:
@@ -152,11 +180,10 @@ class Guests:
             for name in GUESTS:
                 self.boots[name] = await self._boot_id(conn, name)
 
-    async def check(self) -> None:
+    async def check(self, names: Iterable[str] = GUESTS) -> None:
         """The same guests run in the same boots."""
         async with virloom.open(self.uri) as conn:
-            assert sorted(d.name for d in await conn.list_all_domains(1)) == sorted(GUESTS)
-            for name in GUESTS:
+            for name in names:
                 assert await self._boot_id(conn, name) == self.boots[name]
 
     @staticmethod
@@ -179,20 +206,48 @@ def _is_uuid(part: bytes) -> bool:
     return len(part) == 36 and part.count(b"-") == 4
 
 
-def _emulators(root: Path) -> set[int]:
-    """The QEMUs that belong to this root, by its name in their environment."""
-    found = set()
+def _processes(root: Path) -> dict[int, list[str]]:
+    """The command lines of what belongs to this root, by its name there or in the environment."""
+    found = {}
     for entry in Path("/proc").iterdir():
         try:
-            if (
-                entry.name.isdigit()
-                and b"qemu-system" in (entry / "cmdline").read_bytes()
-                and bytes(root) in (entry / "environ").read_bytes()
-            ):
-                found.add(int(entry.name))
+            if not entry.name.isdigit():
+                continue
+            line = (entry / "cmdline").read_bytes()
+            if line and bytes(root) in line + (entry / "environ").read_bytes():
+                found[int(entry.name)] = line.decode().split("\0")
         except OSError:  # it has ended
             continue
     return found
+
+
+def _emulators(root: Path) -> dict[str, int]:
+    """The QEMUs of this root by the names of their guests; two of a name are a mistake."""
+    found: dict[str, int] = {}
+    for pid, words in _processes(root).items():
+        if "qemu-system" in words[0] and "-name" in words:
+            name = words[words.index("-name") + 1].removeprefix("guest=").partition(",")[0]
+            assert name not in found, f"two QEMUs are {name}: {pid}, {found[name]}"
+            found[name] = pid
+    return found
+
+
+async def _check_processes(virtqemud: Any) -> None:
+    """Guests that are listed as running and processes are the same; nothing else is left."""
+    async with virloom.open(virtqemud.uri()) as conn:
+        listed = sorted(dom.name for dom in await conn.list_all_domains(1))
+    assert listed == sorted(_emulators(virtqemud.root))
+    swtpms = int("seals" in listed)
+    async with asyncio.timeout(20):  # what prepares a TPM ends by itself
+        while True:
+            rest = [
+                words
+                for pid, words in _processes(virtqemud.root).items()
+                if "qemu-system" not in words[0] and pid != virtqemud.pid
+            ]
+            if len(rest) == swtpms and all(Path(words[0]).name == "swtpm" for words in rest):
+                return
+            await asyncio.sleep(0.2)
 
 
 def _check_files(root: Path) -> None:
@@ -220,12 +275,13 @@ async def test_killed_while_clients_write_and_guests_run(virtqemud: Any) -> None
         virtqemud.start()
         _check_files(virtqemud.root)
         await load.check()
-        if round_ % 10 in (0, 9) or round_ == ROUNDS - 1:
-            await guests.check()
-        assert _emulators(virtqemud.root) == before
+        await _check_processes(virtqemud)
+        await guests.check(GUESTS if round_ % 10 == 9 or round_ == ROUNDS - 1 else GUESTS[:1])
+        assert before.items() <= _emulators(virtqemud.root).items()
     assert load.writes > ROUNDS
     assert load.listened > ROUNDS
-    print(f"{ROUNDS} kills, {load.writes} writes, {load.listened} events")
+    assert load.starts > 0
+    print(f"{ROUNDS} kills, {load.writes} writes, {load.starts} starts, {load.listened} events")
 
 
 async def test_a_client_that_stays_over_a_restart_is_told(virtqemud: Any) -> None:
