@@ -97,7 +97,7 @@ class Supervisor:
     def _stopped(self, data: Mapping[str, Any]) -> None:
         running, guest = self._running, self._running.guest
         reason, running.pause_reason = running.pause_reason, DomainPausedReason.UNKNOWN
-        if guest.state != DomainState.RUNNING:
+        if guest.state != DomainState.RUNNING or running.shutdown_seen:
             return
         guest.set_state(DomainState.PAUSED, reason)
         detail = _SUSPENDED_DETAIL.get(reason, DomainEventSuspendedDetailType.PAUSED)
@@ -146,6 +146,7 @@ class Supervisor:
         reason = str(data.get("reason", ""))
         if by_guest and running.fake_reboot and running.cause is None:
             running.fake_reboot = False
+            running.shutdown_seen = True  # the CPUs stop for a moment, of which nobody is told
             self._act("restart")
             return
         running.shutdown_seen = True
@@ -193,11 +194,14 @@ class Supervisor:
 
     async def _restart(self) -> None:
         """The same process boots again, as libvirt does it: reset, then let the CPUs run."""
-        running = self._running
+        running, guest = self._running, self._running.guest
+        crashed = guest.state == DomainState.CRASHED
+        reason = DomainRunningReason.CRASHED if crashed else DomainRunningReason.BOOTED
         await running.execute("system_reset")
         running.shutdown_seen = False
-        running.guest.set_state(DomainState.PAUSED, DomainPausedReason.STARTING_UP)
-        running.resume_reason = DomainRunningReason.CRASHED
+        if guest.state != DomainState.RUNNING:
+            guest.set_state(DomainState.PAUSED, DomainPausedReason.STARTING_UP)
+            running.resume_reason = reason
         await running.execute("cont")
         self._save()
 
