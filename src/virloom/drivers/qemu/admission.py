@@ -30,7 +30,7 @@ from virloom.enums.domain import (
     DomainUndefineFlagsValues,
 )
 from virloom.enums.error import ErrorDomain
-from virloom.errors import OperationFailed, OperationInvalid, VirloomError, system_failure
+from virloom.errors import OperationFailed, OperationInvalid, system_failure
 from virloom.model.domain import Domain
 from virloom.xml import parse_document
 
@@ -46,12 +46,7 @@ def parse(text: str, validate: bool) -> Domain:
     Raises:
         XmlError: It is malformed, or not a domain of ours, with the element's path.
     """
-    try:
-        return parse_document(Domain, text, validate=validate)
-    except VirloomError as exc:
-        if exc.domain == ErrorDomain.NONE:  # the parser does not know whose document it reads
-            exc.domain = ErrorDomain.DOMAIN
-        raise
+    return parse_document(Domain, text, validate=validate)
 
 
 async def complete(driver: QemuDriver, model: Domain) -> Domain:

@@ -22,7 +22,7 @@ def fill_interfaces(dom: Domain, caps: BinaryCaps) -> None:
             interface.mac.address = _generated_mac()
         else:
             interface.mac.address = interface.mac.address.lower()
-        if interface.model.type is None:
+        if interface.model.type is None and interface.type != "hostdev":  # it is the host's card
             interface.model.type = _model(dom, caps)
         _fill(interface)
 

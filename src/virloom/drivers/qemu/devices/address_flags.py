@@ -144,6 +144,8 @@ class Connector:
         model = device.model.type
         if model in _OTHER_NICS:
             return 0
+        if device.type == "hostdev":
+            return self._express  # as for other host devices
         return _PCI if model in _PCI_NICS else self._express
 
     def _video(self, device: Video) -> int:

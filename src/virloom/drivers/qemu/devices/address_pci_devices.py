@@ -188,11 +188,13 @@ def pci_devices(dom: Domain) -> Iterator[Device]:
     controllers = devices.controllers
     yield from (c for c in controllers if c.type == "pci" and c.model not in _ROOTS)
     yield from devices.filesystems
-    yield from devices.interfaces
+    given = [card for card in devices.interfaces if card.type == "hostdev"]  # the host's own
+    yield from (card for card in devices.interfaces if card not in given)
     yield from devices.sounds
     yield from (c for c in controllers if c.type != "pci")
     yield from devices.disks
     yield from devices.hostdevs
+    yield from given
     if devices.memballoon is not None:
         yield devices.memballoon
     yield from devices.rngs

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import re
 from collections.abc import Iterator
 from itertools import chain
@@ -171,13 +172,20 @@ def check_chardevs(dom: Domain) -> None:
     """What x86 machines do not have, and what needs a display that is not there."""
     devices = dom.devices
     kinds = {graphics.type for graphics in devices.graphics}
-    for group in (devices.serials, devices.parallels, devices.consoles, devices.channels):
-        for device in group:
-            if device.type in _NEEDS_SPICE and "spice" not in kinds:
-                raise ConfigUnsupported(
-                    f"a character device of type '{device.type}' needs a display of type 'spice'",
-                    domain=ErrorDomain.QEMU,
-                )
+    ports: itertools.chain[Chardev] = itertools.chain(
+        devices.serials,
+        devices.parallels,
+        devices.consoles,
+        devices.channels,
+        devices.redirdevs,
+        devices.smartcards,
+    )
+    for kind in (*(port.type for port in ports), *(rng.backend.type for rng in devices.rngs)):
+        if kind in _NEEDS_SPICE and "spice" not in kinds:
+            raise ConfigUnsupported(
+                f"a character device of type '{kind}' needs a display of type 'spice'",
+                domain=ErrorDomain.QEMU,
+            )
     for serial in dom.devices.serials:
         _serial_model(dom, serial)
     for console in dom.devices.consoles:
