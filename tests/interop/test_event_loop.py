@@ -186,7 +186,9 @@ def own_libvirtd() -> Iterator[Libvirtd]:
         place = None
         try:
             daemon.await_socket()
-            place = os.open(f"/proc/{daemon.process.pid}/root", os.O_RDONLY)
+            root = os.open(f"/proc/{daemon.process.pid}/root", os.O_RDONLY)
+            place = os.open("run", os.O_RDONLY, dir_fd=root)  # outlives the mount namespace
+            os.close(root)
             yield daemon
         finally:
             daemon.end()
@@ -194,12 +196,12 @@ def own_libvirtd() -> Iterator[Libvirtd]:
                 _end_guest(place)
 
 
-def _end_guest(root: int) -> None:
-    """By the pid file in libvirtd's own root."""
+def _end_guest(run: int) -> None:
+    """By the pid file in libvirtd's own /run."""
     with contextlib.ExitStack() as stack:
-        stack.callback(os.close, root)
+        stack.callback(os.close, run)
         try:
-            fd = os.open("run/libvirt/qemu/stays.pid", os.O_RDONLY, dir_fd=root)
+            fd = os.open("libvirt/qemu/stays.pid", os.O_RDONLY, dir_fd=run)
         except FileNotFoundError:  # it was never started
             return
         with os.fdopen(fd) as file:
