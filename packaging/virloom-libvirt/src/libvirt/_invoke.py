@@ -348,7 +348,9 @@ def _natural(value: Any) -> str:
 
 def wrap(owner: Any, record: Record) -> Any:
     """The object of the binding for an object's record."""
-    kind = _SHOWN_BY[type(record).__name__]
+    # A driver in this process may give a reference of a class of its own.
+    names = (cls.__name__ for cls in type(record).__mro__)
+    kind = next(_SHOWN_BY[name] for name in names if name in _SHOWN_BY)
     if kind in ("virDomainSnapshot", "virDomainCheckpoint"):
         return CLASSES[kind](_parent(owner, "virDomain", record, "dom"), _obj=record)
     if kind == "virNetworkPort":

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from virloom.enums.error import ErrorDomain
 from virloom.model.domain.numa import Numa
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, content, group, leaf
@@ -67,5 +68,6 @@ class HostCpu(Cpu):
     """A ``<cpu>`` that stands alone, and may be of a host: then it says of which architecture."""
 
     tag = "cpu"
+    error_domain = ErrorDomain.CPU
 
     arch: str | None = leaf(STRING)
