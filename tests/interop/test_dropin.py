@@ -121,6 +121,14 @@ def test_under_eventlet_s_monkey_patching(libvirtd: Libvirtd) -> None:
     }
 
 
+def without_shutdown(events: dict[str, Any]) -> dict[str, Any]:
+    """QEMU may have the time to say that it shuts down, or not."""
+    return {
+        kind: [event for event in told if not (len(event) > 3 and event[3] == 6)]
+        for kind, told in events.items()
+    }
+
+
 def rows_of(output: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The session's steps by number and name, and its events."""
     told = json.loads(output)
@@ -141,8 +149,9 @@ def test_a_session_gives_what_it_gives_on_libvirt(home: Path) -> None:
         for name in theirs | mine
         if theirs.get(name) != mine.get(name) and name.partition(" ")[2] not in DIFFERENCES
     }
+    different = {name: rows for name, rows in different.items() if not name.endswith(" events")}
     assert not different
-    assert my_events == their_events
+    assert without_shutdown(my_events) == without_shutdown(their_events)
     assert len(theirs) > 90  # it went through to its end
 
 
