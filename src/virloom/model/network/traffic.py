@@ -3,18 +3,12 @@
 
 from __future__ import annotations
 
+from virloom.model.traffic import PortOptions as PortOptions
+from virloom.model.traffic import Rate
+from virloom.model.traffic import Vlan as Vlan
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, child, children, group
-from virloom.xml.kinds import ON_OFF, STRING, UINT, YES_NO, choice
-
-
-class Rate(Element):
-    """``<inbound average='1000' peak='5000' burst='1024' floor='200'/>``, in KiB and KiB/s."""
-
-    average: int | None = attribute(UINT)
-    peak: int | None = attribute(UINT)
-    floor: int | None = attribute(UINT)
-    burst: int | None = attribute(UINT)
+from virloom.xml.fields import attribute, child, group
+from virloom.xml.kinds import ON_OFF, STRING, UINT, choice
 
 
 class Bandwidth(Element):
@@ -23,20 +17,6 @@ class Bandwidth(Element):
     class_id: int | None = attribute(UINT, "classID")
     inbound: Rate | None = child(Rate)
     outbound: Rate | None = child(Rate)
-
-
-class VlanTag(Element):
-    """``<tag id='42' nativeMode='untagged'/>``."""
-
-    id: int | None = attribute(UINT)
-    native_mode: str | None = attribute(choice("tagged", "untagged"), "nativeMode")
-
-
-class Vlan(Element):
-    """``<vlan trunk='yes'>``: the VLANs of a port."""
-
-    trunk: bool | None = attribute(YES_NO)
-    tags: list[VlanTag] = children(VlanTag, "tag")
 
 
 class VirtualPortParameters(Element):
@@ -55,12 +35,6 @@ class VirtualPort(Element):
 
     type: str | None = attribute(choice("802.1Qbg", "802.1Qbh", "openvswitch", "midonet"))
     parameters: VirtualPortParameters = group(VirtualPortParameters)
-
-
-class PortOptions(Element):
-    """``<port isolated='yes'/>``: guests on isolated ports do not reach each other."""
-
-    isolated: bool | None = attribute(YES_NO)
 
 
 class MacAddress(Element):

@@ -45,8 +45,6 @@ _TYPES = (
 #: libvirt's names where QEMU calls itself otherwise.
 _ARCH_OF_QEMU = {"i386": "i686", "arm": "armv7l", "or1k": "or32"}
 
-#: Makers of processors by the name of the model; QEMU does not tell them.
-
 
 class Kind(NamedTuple):
     """The guests that are asked about."""

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from virloom.model.traffic import PortOptions as PortOptions
+from virloom.model.traffic import Rate
+from virloom.model.traffic import Vlan as Vlan
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, group
 from virloom.xml.kinds import ON_OFF, STRING, UINT, UUID, YES_NO, choice, option
@@ -64,40 +67,11 @@ class VirtualPort(Element):
     parameters: VirtualPortParameters = group(VirtualPortParameters)
 
 
-class Rate(Element):
-    """``<inbound average='1000' peak='5000' floor='200' burst='1024'/>``, in KiB and KiB/s."""
-
-    average: int | None = attribute(UINT)
-    peak: int | None = attribute(UINT)
-    floor: int | None = attribute(UINT)
-    burst: int | None = attribute(UINT)
-
-
 class Bandwidth(Element):
     """``<bandwidth>``: how much traffic goes in and out."""
 
     inbound: Rate | None = child(Rate)
     outbound: Rate | None = child(Rate)
-
-
-class VlanTag(Element):
-    """``<tag id='42' nativeMode='untagged'/>``."""
-
-    id: int | None = attribute(UINT)
-    native_mode: str | None = attribute(choice("tagged", "untagged"), "nativeMode")
-
-
-class Vlan(Element):
-    """``<vlan trunk='yes'>``: the VLANs of the port."""
-
-    trunk: bool | None = attribute(YES_NO)
-    tags: list[VlanTag] = children(VlanTag, "tag")
-
-
-class PortOptions(Element):
-    """``<port isolated='yes'/>``: guests on isolated ports do not reach each other."""
-
-    isolated: bool | None = attribute(YES_NO)
 
 
 class FilterParameter(Element):
