@@ -19,7 +19,7 @@ from virloom.daemon import gate
 from virloom.daemon.admission import Admission, not_offered
 from virloom.daemon.claimed import claimed_identity
 from virloom.daemon.limits import PRESSURE, Limits
-from virloom.daemon.memory import end_if_out_of_memory
+from virloom.daemon.memory import end_if_out_of_memory, give_back
 from virloom.daemon.polkit import Polkit
 from virloom.daemon.pump import Pump, PumpOwner
 from virloom.daemon.service import Service
@@ -108,6 +108,7 @@ class Client(PumpOwner):
         self._room.set()
         self._output: list[bytes] | None = None
         self._held_up = False
+        self._was_behind = False
         self._ending: asyncio.Task[None] | None = None
         self._keepalive_timer: asyncio.TimerHandle | None = None
         transport.high_water = PRESSURE
@@ -158,6 +159,7 @@ class Client(PumpOwner):
 
     def _pressure(self, high: bool) -> None:
         if high:
+            self._was_behind = True
             self._room.clear()
         elif self._transport.deaf:
             self._transport.abort()
@@ -218,6 +220,8 @@ class Client(PumpOwner):
             await asyncio.wait(self._running)
         self.gone.set_result(None)
         self._changed(self)
+        if self._was_behind:
+            give_back()
 
     # -- calls ---------------------------------------------------------------------------------
 

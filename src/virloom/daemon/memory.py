@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A daemon without memory ends at once: what it holds is on disk, and it is started again."""
+"""A daemon without memory ends at once: what it holds is on disk, and it is started again.
+
+What it needs no longer goes back to the system: the C library keeps freed memory for the next who
+asks, and after a client that had tens of megabytes waiting there may be no next.
+"""
 
 from __future__ import annotations
 
@@ -24,3 +28,12 @@ def end_if_out_of_memory(error: BaseException | None) -> None:
         if isinstance(error, MemoryError):
             out_of_memory()
         error = error.__cause__
+
+
+def give_back() -> None:
+    """Returns what is free to the system, where the C library can (``malloc_trim(3)``; glibc)."""
+    import ctypes  # costs milliseconds, and most daemons never meet such a client
+
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(ctypes.c_size_t(0))
