@@ -22,6 +22,7 @@ from virloom.drivers.qemu.process.tpm import (
     state_directory,
 )
 from virloom.drivers.runtime.store import check_name
+from virloom.drivers.runtime.turns import let_others
 from virloom.enums.domain import (
     DomainEventDefinedDetailType,
     DomainEventID,
@@ -58,6 +59,7 @@ async def complete(driver: QemuDriver, model: Domain) -> Domain:
     from virloom.drivers.qemu.definition import prepare_definition  # virloom.drivers.qemu.later
 
     check_name(model.name)
+    await let_others()  # the document has just been parsed
 
     def prepared(caps: BinaryCaps) -> Domain:
         draft = model.copy()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
+from virloom.drivers.runtime.turns import let_others
 from virloom.errors import VirloomError
 from virloom.model.domain import Domain
 from virloom.xml import FormatFlags, format_document, may_show_secrets, parse_document
@@ -112,6 +113,7 @@ async def write_definition(
     Raises:
         SystemFailure: It cannot be written; the former one stays.
     """
+    await let_others()  # it has just been completed
     definition = Definition.of(model)
 
     def durable() -> None:

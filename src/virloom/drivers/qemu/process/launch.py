@@ -45,6 +45,7 @@ from virloom.drivers.qemu.process.virtiofs import FilesystemServers
 from virloom.drivers.qemu.validate import validate_start
 from virloom.drivers.qemu.validate.devices import check_cards_start
 from virloom.drivers.qemu.validate.served import check_served
+from virloom.drivers.runtime.turns import let_others
 from virloom.endpoint.identity import Identity
 from virloom.enums.domain import (
     DomainEventID,
@@ -133,6 +134,7 @@ class Launch:
             resolve_host_model(self._model)
             assign_aliases(self._model)
             live.prepare(self._model, str(self._directory), self._driver.config)
+            await let_others()
             with ExitStack() as opened:
                 command = await self._prepare(opened, caps)
                 await self._spawn(command, opened)
@@ -224,7 +226,9 @@ class Launch:
             *context.sockets.values(),
             *([tpm_socket] if tpm_socket is not None else []),
         ]
+        await let_others()
         command = build(self._model, caps, context)
+        await let_others()
         resources.write_secrets(self._directory, command.secrets, owner)
         live.show_disks(self._model, command.nodes, chains)
         live.show_displays(self._model, str(self._directory))
@@ -357,6 +361,7 @@ class Launch:
         assert self._monitor is not None
         assert self._log is not None
         answers = await live.answers_to(questions, self._monitor, self._model)
+        await let_others()
         live.fill_in(self._model, self._id, answers)
         record.runtime["vcpu_threads"] = answers.vcpu_threads
         await self._tune(answers.vcpu_threads)
@@ -372,7 +377,7 @@ class Launch:
             await running.execute("cont")
         reached("started")
         self._announce()
-        record.stage = "running"
+        record.stage = "running"  # without a wait up to its saving: the guest may end meanwhile
         running.set_document()
         running.save()
         reached("running-recorded")
