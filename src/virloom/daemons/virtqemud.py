@@ -66,7 +66,7 @@ class QemuService(Service):
         self._warm_up(0)
 
     def _warm_up(self, number: int) -> None:
-        following = later.load(number)
+        following = number if self._dispatcher.grow() else later.load(number)
         if following is None:
             gc.freeze()  # modules stay
         else:

@@ -112,18 +112,36 @@ def _handlers_of(group: object) -> dict[tuple[int, int], Handler]:
 
 
 class Dispatcher:
-    """The handlers of one or several drivers, by program and number."""
+    """The handlers of one or several drivers, by program and number.
 
-    def __init__(self, groups: Iterable[object]) -> None:
+    Args:
+        groups: The groups of handlers that are there.
+        later: Groups that are made one after the other, until what is asked for has a handler.
+    """
+
+    def __init__(self, groups: Iterable[object], later: Iterable[object] = ()) -> None:
         self._handlers: dict[tuple[int, int], Handler] = {}
+        self._later = iter(later)
         for group in groups:
-            for key, handler in _handlers_of(group).items():
-                if key in self._handlers:
-                    raise ValueError(f"two handlers for {handler.__qualname__}")
-                self._handlers[key] = handler
+            self._add(group)
+
+    def _add(self, group: object) -> None:
+        for key, handler in _handlers_of(group).items():
+            if key in self._handlers:
+                raise ValueError(f"two handlers for {handler.__qualname__}")
+            self._handlers[key] = handler
+
+    def grow(self) -> bool:
+        """Makes the next group; False when there is none."""
+        for group in self._later:
+            self._add(group)
+            return True
+        return False
 
     def served(self) -> frozenset[tuple[int, int]]:
         """The (program, number) pairs that have a handler."""
+        while self.grow():
+            pass
         return frozenset(self._handlers)
 
     def start(self, call: Call, args: Record) -> Record | Awaitable[Record]:
@@ -139,7 +157,10 @@ class Dispatcher:
         procedure = call.procedure
         if procedure.sparse_flag:
             call.sparse = procedure.asks_for_holes(args)
-        handler = self._handlers.get((procedure.program, procedure.number))
+        key = (procedure.program, procedure.number)
+        handler = self._handlers.get(key)
+        while handler is None and self.grow():
+            handler = self._handlers.get(key)
         if handler is None:
             call.handled(failed=True)
             raise NoSupport(procedure.name)

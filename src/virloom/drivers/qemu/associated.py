@@ -6,11 +6,14 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidArg, system_failure
 from virloom.host.fdpass import OwnedFds
-from virloom.model.domain import Disk
+
+if TYPE_CHECKING:
+    from virloom.model.domain import Disk
 
 
 class FdGroup:

@@ -15,12 +15,12 @@ from virloom.drivers.runtime.jobs import DomainJobs
 from virloom.enums.domain import DomainShutoffReason, DomainState
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationInvalid
-from virloom.model.domain import Domain
 from virloom.procedures.types import NonnullDomain
 from virloom.rpc.xdr import codec_for
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.process.running import RunningGuest
+    from virloom.model.domain import Domain
 
 
 _PATIENCE = Patience()

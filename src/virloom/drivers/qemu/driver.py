@@ -16,14 +16,13 @@ from virloom.drivers.qemu.capabilities.cache import CapabilityCache
 from virloom.drivers.qemu.capabilities.probe import Credentials
 from virloom.drivers.qemu.config import QemuConfig
 from virloom.drivers.qemu.directories import Directories
+from virloom.drivers.qemu.display_ports import DisplayPorts
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.monitor_events import MonitorEvents
 from virloom.drivers.qemu.patience import Patience
 from virloom.drivers.qemu.persistent import load_definitions
 from virloom.drivers.qemu.process.autostart import autostart
 from virloom.drivers.qemu.process.record import GuestRecord
-from virloom.drivers.qemu.process.resources import DisplayPorts
-from virloom.drivers.qemu.process.takeover import recover
 from virloom.drivers.runtime.events import DomainEvents
 from virloom.drivers.runtime.index import DocumentIndex
 from virloom.drivers.runtime.objects import ObjectIndex
@@ -125,7 +124,11 @@ class QemuDriver:
             driver = cls(directories, uri, patience, areas)
             driver._closing.callback(lock.release)
             load_definitions(driver)
-            await recover(driver)
+            if next(directories.run.glob("*.json"), None) is not None:
+                # Without guests of an earlier owner, this is not needed for the first answer.
+                from virloom.drivers.qemu.process.takeover import recover
+
+                await recover(driver)
             await autostart(driver)
         except BaseException:
             lock.release()

@@ -11,13 +11,13 @@ from uuid import UUID
 
 from virloom.drivers.runtime.turns import let_others
 from virloom.errors import VirloomError
-from virloom.model.domain import Domain
 from virloom.xml import FormatFlags, format_document, may_show_secrets, parse_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.domain import Guest
     from virloom.drivers.qemu.driver import QemuDriver
     from virloom.drivers.runtime.store import Document
+    from virloom.model.domain import Domain
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,8 @@ class _Trees:
         if found is not None:
             self._kept.move_to_end(text)
             return found
+        from virloom.model.domain import Domain  # a fifth of all modules; nobody may ever ask
+
         tree = parse_document(Domain, text)
         if len(text) <= self._most_text:
             self._kept[text] = tree
