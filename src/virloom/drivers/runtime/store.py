@@ -152,7 +152,7 @@ class DocumentStore:
 class _Save:
     """A document is written."""
 
-    durable = True
+    durable = waits = True
 
     def __init__(self, path: Path, name: str, uuid: bytes, text: str, index: DocumentIndex) -> None:
         self._path = path
@@ -190,7 +190,7 @@ class _Save:
 class _Delete:
     """A document goes, and its link first: a link without a document starts nothing."""
 
-    durable = False
+    durable = waits = False
 
     def __init__(self, link: Path, path: Path) -> None:
         self._link = link
@@ -214,7 +214,7 @@ class _Delete:
 class _Link:
     """The link that makes an object start by itself is made or removed."""
 
-    durable = False
+    durable = waits = False
 
     def __init__(self, link: Path, path: Path, on: bool) -> None:
         self._link = link
@@ -243,6 +243,7 @@ class _Rename:
     """A document, and its link, get another name; both names are there in between."""
 
     durable = False  # the one synchronization that counts is between its steps
+    waits = True
 
     def __init__(self, save: _Save, link: _Link, delete: _Delete, withdraw: _Delete) -> None:
         self._save = save

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Changes of files that are made by a thread, so that the event loop does not wait for the disk.
 
+A change that does not wait for it is made at once where no other is under way.
+
 One batch is under way at a time, and all that is asked for meanwhile is the next one: changes
 happen in the order in which they were asked for, and those of a batch share what makes their
 directory durable. A change is told to the event loop when it is durable, also where the caller
@@ -28,6 +30,11 @@ class Change(Protocol):
     @property
     def durable(self) -> bool:
         """Whether the directory has to be synchronized after it."""
+        ...
+
+    @property
+    def waits(self) -> bool:
+        """Whether making it waits for the disk; a file that is only removed does not."""
         ...
 
     def make(self) -> None:
@@ -80,6 +87,12 @@ class Writes:
         """
         loop = asyncio.get_running_loop()
         asked = _Asked(change, then, loop.create_future())
+        if self._worker is None and not change.waits:
+            _commit(self._directory, [asked])  # nothing is to be made before it
+            _tell(asked)
+            if asked.error is not None:
+                raise asked.error
+            return
         self._asked.append(asked)
         if self._worker is None:
             self._worker = loop.create_task(self._work(), name=f"writes {self._directory}")

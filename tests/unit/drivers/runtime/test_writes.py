@@ -26,6 +26,7 @@ class Step:
         self.name = name
         self.seen = seen
         self.durable = durable
+        self.waits = True
         self.error = error
         self.go = threading.Event()
         self.go.set()
@@ -184,3 +185,21 @@ async def test_the_index_knows_what_was_written(tmp_path: Path) -> None:
     index = DocumentIndex(tmp_path / "index")
     index.load()
     assert index.uuid("web", Stamp.of((tmp_path / "qemu" / "web.xml").stat())) == UUID
+
+
+async def test_what_does_not_wait_for_the_disk_is_made_at_once(tmp_path: Path) -> None:
+    """Also in its order: behind one that is under way it waits."""
+    seen: list[str] = []
+    writes = Writes(tmp_path)
+    quick, slow, behind = (Step(name, seen, durable=False) for name in ("quick", "slow", "behind"))
+    quick.waits = behind.waits = False
+    slow.go.clear()
+    applied = writes.apply(quick, lambda: seen.append("told quick"))
+    with pytest.raises(StopIteration):
+        applied.send(None)  # it did not wait
+    assert seen == ["make quick", "made quick", "told quick"]
+    first = await asked(writes, slow, seen, "told slow")
+    second = await asked(writes, behind, seen, "told behind")
+    slow.go.set()
+    await asyncio.gather(first, second)
+    assert [entry for entry in seen if entry.startswith("told")][1:] == ["told slow", "told behind"]
