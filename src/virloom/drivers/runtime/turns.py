@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from types import coroutine
+
+#: Seconds of work after which others wait too long: many times a light call.
+_PART = 0.001
 
 
 @coroutine
@@ -17,3 +21,19 @@ def let_others() -> Generator[None]:
     """
     yield
     yield
+
+
+class Parts:
+    """For work on many things, each of them short: others have their turn every millisecond."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+
+    def over(self) -> bool:
+        """Whether it is time to :meth:`rest`."""
+        return time.monotonic() - self._begun > _PART
+
+    async def rest(self) -> None:
+        """Lets others go, and begins the next part."""
+        await let_others()
+        self._begun = time.monotonic()
