@@ -10,7 +10,7 @@ from typing import Any
 from tools.generators.naming import class_name, snake_case
 
 #: Tables that hold a program of procedures.
-PROGRAMS = ("remote", "qemu", "lxc", "admin", "lock", "log")
+PROGRAMS = ("remote", "qemu", "lxc", "admin", "lock", "log", "recorder")
 
 #: Areas of the remote program: the first pattern that a procedure's name matches decides.
 _REMOTE_AREAS = (

@@ -5,7 +5,15 @@
 from __future__ import annotations
 
 #: program → version
-VERSIONS = {0x20008086: 1, 0x20008087: 1, 0x68000: 1, 0x6900690: 1, 0xEA7BEEF: 1, 0x87539319: 1}
+VERSIONS = {
+    0x20008086: 1,
+    0x20008087: 1,
+    0x68000: 1,
+    0x6900690: 1,
+    0xEA7BEEF: 1,
+    0x87539319: 1,
+    0x564C4A01: 1,
+}
 
 #: program → number → (area, name)
 PROCEDURES: dict[int, dict[int, tuple[str, str]]] = {
@@ -516,5 +524,8 @@ PROCEDURES: dict[int, dict[int, tuple[str, str]]] = {
         2: ("log", "DOMAIN_GET_LOG_FILE_POSITION"),
         3: ("log", "DOMAIN_READ_LOG_FILE"),
         4: ("log", "DOMAIN_APPEND_LOG_FILE"),
+    },
+    0x564C4A01: {
+        1: ("recorder", "RECORDER_GET_ENTRIES"),
     },
 }

@@ -16,7 +16,7 @@ WireType = Any
 #: Who serves a procedure when there is one daemon per area.
 Area = Literal[
     "connect", "domain", "network", "storage", "secret", "nodedev", "nwfilter", "interface",
-    "qemu", "lxc", "admin", "lock", "log",
+    "qemu", "lxc", "admin", "lock", "log", "recorder",
 ]  # fmt: skip
 
 
