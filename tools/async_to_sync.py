@@ -55,6 +55,7 @@ MODULES = (
     "domain.domain",
     "host",
     "domain.calls",
+    "recorder",
     "connection",
 )
 

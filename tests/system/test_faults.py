@@ -58,7 +58,7 @@ class Root:
     def leftovers(self) -> list[str]:
         """Files that only a guest makes, and processes."""
         places = [self.path / "run" / "qemu", self.path / "lib" / "qemu"]
-        kept = {"autostarted", "driver.lock", "guardian.live", "owners"}
+        kept = {"autostarted", "driver.lock", "guardian.live", "owners", "recorder"}
         files = [str(f) for place in places for f in place.iterdir() if f.name not in kept]
         return files + [f"process {pid}" for pid in self.processes().values()]
 

@@ -49,7 +49,7 @@ async def conn(root: Path) -> AsyncIterator[virloom.Connection]:
 
 def leftovers(root: Path) -> list[str]:
     """What only a running guest has."""
-    kept = {"autostarted", "driver.lock", "guardian.live", "owners"}
+    kept = {"autostarted", "driver.lock", "guardian.live", "owners", "recorder"}
     places = [root / "run" / "qemu", root / "lib" / "qemu"]
     return [str(f) for place in places for f in place.iterdir() if f.name not in kept]
 

@@ -12,6 +12,7 @@ from virloom.client.choice import choose
 from virloom.client.domain.calls import DomainCalls
 from virloom.client.host import HostCalls
 from virloom.client.link import Link
+from virloom.client.recorder import RecorderCalls
 from virloom.client.subscription import EventHub
 from virloom.endpoint.endpoint import Endpoint
 from virloom.enums.host import ConnectFlags
@@ -20,7 +21,7 @@ from virloom.procedures import connect as p
 from virloom.uri import ConnectURI
 
 
-class Connection(DomainCalls, HostCalls, Areas):
+class Connection(DomainCalls, HostCalls, RecorderCalls, Areas):
     """An open connection; as a context manager it is closed at the block's end.
 
     It may be used from any event loop and thread while the loop that opened it runs. Every call on

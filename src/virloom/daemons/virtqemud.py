@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 #: Seconds between two parts of what is loaded later, in which calls are answered.
 _PAUSE = 0.05
 
-#: The remote program and the one of QEMU's own calls.
-_PROGRAMS = frozenset((0x20008086, 0x20008087))
+#: The remote program, the one of QEMU's own calls, and our recorder's.
+_PROGRAMS = frozenset((0x20008086, 0x20008087, 0x564C4A01))
 
 
 class QemuService(Service):

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+from virloom.endpoint.identity import CALLER
 from virloom.endpoint.session import Session
 from virloom.endpoint.stream import StreamEnd
 from virloom.errors import InternalError, NoSupport, VirloomError
@@ -164,6 +165,7 @@ class Dispatcher:
         if handler is None:
             call.handled(failed=True)
             raise NoSupport(procedure.name)
+        CALLER.set(call.session.identity)
         try:
             result = handler(call, args)
         except (VirloomError, MemoryError):

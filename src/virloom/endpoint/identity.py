@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 
@@ -26,3 +27,22 @@ class Identity:
     def of_this_process(cls, *, readonly: bool = False) -> Identity:
         """The identity of an application that runs a driver in its own process."""
         return cls(uid=os.geteuid(), gid=os.getegid(), pid=os.getpid(), readonly=readonly)
+
+
+#: Whom the call is served for that is being served; a task that it starts goes on for the same.
+CALLER: ContextVar[Identity | None] = ContextVar("CALLER", default=None)
+
+
+def caller_text() -> str:
+    """Who asked for what is being done, for a person; empty where nobody did."""
+    caller = CALLER.get()
+    if caller is None:
+        return ""
+    known = {
+        "uid": caller.uid,
+        "pid": caller.pid,
+        "SASL user": caller.sasl_user,
+        "certificate": caller.tls_name,
+    }
+    words = [f"{name} {value}" for name, value in known.items() if value is not None]
+    return ", for " + (", ".join(words) or "somebody unknown")

@@ -12,13 +12,14 @@ from virloom.sync.areas import Areas
 from virloom.sync.domain.calls import DomainCalls
 from virloom.sync.host import HostCalls
 from virloom.sync.portal import portal as this_portal
+from virloom.sync.recorder import RecorderCalls
 from virloom.uri import ConnectURI
 
 if TYPE_CHECKING:
     from virloom.client import connection as aio
 
 
-class Connection(DomainCalls, HostCalls, Areas):
+class Connection(DomainCalls, HostCalls, RecorderCalls, Areas):
     """An open connection; as a context manager it is closed at the block's end.
 
     It may be used from any event loop and thread while the loop that opened it runs. Every call on

@@ -6,12 +6,14 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid as uuids
+from functools import partial
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.associated import FdGroups
 from virloom.drivers.qemu.patience import Patience
 from virloom.drivers.qemu.persistent import Definition
 from virloom.drivers.runtime.jobs import DomainJobs
+from virloom.drivers.runtime.recorder import Recorder
 from virloom.enums.domain import DomainShutoffReason, DomainState
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationInvalid
@@ -56,7 +58,13 @@ class Guest:
     """
 
     def __init__(
-        self, name: str, uuid: bytes, *, max_queued: int = 0, patience: Patience = _PATIENCE
+        self,
+        name: str,
+        uuid: bytes,
+        *,
+        max_queued: int = 0,
+        patience: Patience = _PATIENCE,
+        recorder: Recorder | None = None,
     ) -> None:
         self.name = name
         self.uuid = uuid
@@ -69,7 +77,10 @@ class Guest:
         self.reason: int = DomainShutoffReason.UNKNOWN
         self.state_since = time.monotonic()
         self.patience = patience
-        self.jobs = DomainJobs(name, wait_limit=patience.job, max_queued=max_queued)
+        self.jobs = DomainJobs(
+            name, wait_limit=patience.job, max_queued=max_queued, note=partial(self.note, "job")
+        )
+        self._recorder = recorder
         self.fd_groups = FdGroups()
         self.writing = asyncio.Lock()
 
@@ -99,6 +110,11 @@ class Guest:
         if ref.id != self.id or ref.name != self.name:
             ref = self._ref = _Ref(self.name, self.uuid, self.id)
         return ref
+
+    def note(self, kind: str, text: str) -> None:
+        """Adds what was done to the domain, or was seen of it, to what is known of its life."""
+        if self._recorder is not None:
+            self._recorder.note(kind, self.ref(), text)
 
     def set_state(self, state: DomainState, reason: int) -> None:
         """Notes a new state."""

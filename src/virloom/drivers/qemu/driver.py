@@ -26,6 +26,7 @@ from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.runtime.events import DomainEvents
 from virloom.drivers.runtime.index import DocumentIndex
 from virloom.drivers.runtime.objects import ObjectIndex
+from virloom.drivers.runtime.recorder import Recorder
 from virloom.drivers.runtime.store import DocumentStore
 from virloom.endpoint.areas import Areas
 from virloom.enums.error import ErrorDomain
@@ -55,6 +56,7 @@ class QemuDriver:
         areas: How networks, storage and secrets are reached.
         config: What qemu.conf says.
         guests: The domains, running or not.
+        recorder: What happened to the domains.
         events: Who listens to domain events.
         monitor_events: Who listens to QEMU's own events.
         store: The persistent documents.
@@ -74,7 +76,8 @@ class QemuDriver:
         self.areas = areas
         self.config = QemuConfig.load(directories.settings)
         self.guests: ObjectIndex[Guest] = ObjectIndex()
-        self.events = DomainEvents()
+        self.recorder = Recorder(directories.run / "recorder")
+        self.events = DomainEvents(self.recorder)
         self.monitor_events = MonitorEvents()
         self.index = DocumentIndex(directories.cache / "documents.index")
         self.store = DocumentStore(directories.config, directories.autostart, self.index)
@@ -147,6 +150,7 @@ class QemuDriver:
                 running, guest.running = guest.running, None
                 running.close()
         await self.capabilities.close()
+        self.recorder.close()
         self._closing.close()
 
     def background(self, work: Coroutine[Any, Any, None], what: str) -> None:
@@ -166,7 +170,13 @@ class QemuDriver:
 
     def new_guest(self, name: str, uuid: bytes) -> Guest:
         """A domain that is in no index yet."""
-        return Guest(name, uuid, max_queued=self.config.max_queued, patience=self.patience)
+        return Guest(
+            name,
+            uuid,
+            max_queued=self.config.max_queued,
+            patience=self.patience,
+            recorder=self.recorder,
+        )
 
     def find(self, ref: NonnullDomain) -> Guest:
         """The domain that a call names.

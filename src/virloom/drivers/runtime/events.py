@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from virloom.drivers.runtime.recorder import Recorder
 from virloom.endpoint.session import Session
 from virloom.enums.domain import DomainEventID
 from virloom.enums.error import ErrorDomain
@@ -19,6 +20,7 @@ from virloom.errors import InternalError, OperationInvalid
 from virloom.procedures import domain as p
 from virloom.procedures.record import Procedure, Record, Void
 from virloom.procedures.types import NonnullDomain
+from virloom.rpc.xdr import codec_for
 
 #: Event id → (the event procedure with a callback id, the older one without, if there is one).
 _MESSAGES: dict[int, tuple[Procedure[Any, Void], Procedure[Any, Void] | None]] = {
@@ -92,9 +94,14 @@ class _Registration:
 
 
 class DomainEvents:
-    """The registrations of all clients, and the way events go out."""
+    """The registrations of all clients, and the way events go out.
 
-    def __init__(self) -> None:
+    Args:
+        recorder: What keeps each event for clients that are away.
+    """
+
+    def __init__(self, recorder: Recorder | None = None) -> None:
+        self._recorder = recorder
         self._registrations: dict[int, _Registration] = {}
         self._next_id = 0
         self._missed: list[tuple[int, NonnullDomain, tuple[Any, ...]]] = []
@@ -157,12 +164,14 @@ class DomainEvents:
 
     def emit(self, event_id: int, dom: NonnullDomain, *rest: Any) -> None:
         """Sends an event to whoever wants it; *rest* are the message's fields after the domain."""
+        self._record(event_id, dom, rest)
         for registration in list(self._registrations.values()):
             if registration.wants(event_id, dom):
                 _send(registration, dom, rest)
 
     def emit_missed(self, event_id: int, dom: NonnullDomain, *rest: Any) -> None:
         """An event of the time before anybody could listen: kept for the first who does."""
+        self._record(event_id, dom, rest)
         self._missed.append((event_id, dom, rest))
 
     def _catch_up(self, registration: _Registration) -> None:
@@ -172,6 +181,11 @@ class DomainEvents:
                 _send(registration, dom, rest)
             else:
                 self._missed.append((event_id, dom, rest))
+
+    def _record(self, event_id: int, dom: NonnullDomain, rest: tuple[Any, ...]) -> None:
+        if self._recorder is not None:
+            message = _message(event_id, 0, dom, rest)
+            self._recorder.event(dom, event_id, codec_for(type(message)).encode(message))
 
     def _legacy(self, session: Session, event_id: int) -> _Registration | None:
         for registration in self._registrations.values():

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from enum import Enum
 
+from virloom.endpoint.identity import caller_text
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationFailed, OperationTimeout
 
@@ -51,7 +52,7 @@ class AsyncJob(Enum):
 class _Held:
     """A job in progress, or one that waits for its turn."""
 
-    __slots__ = ("free", "granted", "kind", "owner", "since", "slot")
+    __slots__ = ("caller", "free", "granted", "kind", "owner", "since", "slot")
 
     def __init__(
         self, slot: str, kind: Job | AsyncJob, owner: str, free: Callable[[], bool]
@@ -60,6 +61,7 @@ class _Held:
         self.kind = kind
         self.owner = owner
         self.free = free
+        self.caller = caller_text()
         self.since = time.monotonic()
         self.granted: asyncio.Future[None] | None = None
 
@@ -71,10 +73,19 @@ class DomainJobs:
         name: The domain's name, for messages.
         wait_limit: Seconds that a caller waits at most.
         max_queued: How many callers may wait at once; 0 is no limit (qemu.conf ``max_queued``).
+        note: Told of jobs that change something: when they begin, and how they end.
     """
 
-    def __init__(self, name: str, *, wait_limit: float = WAIT_LIMIT, max_queued: int = 0) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        wait_limit: float = WAIT_LIMIT,
+        max_queued: int = 0,
+        note: Callable[[str], None] | None = None,
+    ) -> None:
         self.name = name
+        self._note = note
         self._wait_limit = wait_limit
         self._max_queued = max_queued
         self._slots: dict[str, _Held] = {}
@@ -131,6 +142,11 @@ class DomainJobs:
             self._take(job)
         try:
             yield
+        except Exception as exc:
+            self._tell(job, f"fails after {time.monotonic() - job.since:.3f} s: {exc}")
+            raise
+        else:
+            self._tell(job, f"ends after {time.monotonic() - job.since:.3f} s")
         finally:
             self._drop(job)
 
@@ -147,6 +163,7 @@ class DomainJobs:
             async with asyncio.timeout(self._wait_limit):
                 await job.granted
         except TimeoutError:
+            self._tell(job, f"gives up after {self._wait_limit:g} s ({self._holders()})")
             self._drop(job)
             raise OperationTimeout(
                 f"cannot acquire state change lock of domain '{self.name}' "
@@ -157,7 +174,13 @@ class DomainJobs:
             self._drop(job)
             raise
 
+    def _tell(self, job: _Held, what: str) -> None:
+        """Notes what becomes of a job; queries come every second, and change nothing."""
+        if self._note is not None and job.kind is not Job.QUERY:
+            self._note(f"{job.owner} {what}")
+
     def _take(self, job: _Held) -> None:
+        self._tell(job, f"begins{job.caller}")
         job.since = time.monotonic()
         self._slots[job.slot] = job
 

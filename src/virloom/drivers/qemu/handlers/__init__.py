@@ -28,6 +28,7 @@ _LATER = (
     ("descriptors", "Descriptors"),
     ("processor", "Processors"),
     ("native", "Native"),
+    ("recorder", "Recording"),
 )
 
 

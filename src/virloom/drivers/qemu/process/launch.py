@@ -376,6 +376,7 @@ class Launch:
             running.resume_reason = DomainRunningReason.BOOTED
             await running.execute("cont")
         reached("started")
+        guest.note("process", f"is started as process {running.pid}")
         self._announce()
         record.stage = "running"  # without a wait up to its saving: the guest may end meanwhile
         running.set_document()

@@ -19,7 +19,7 @@ from virloom.enums.domain import (
     DomainShutoffReason,
 )
 from virloom.enums.error import ErrorDomain
-from virloom.errors import OperationFailed, OperationInvalid
+from virloom.errors import OperationFailed, OperationInvalid, VirloomError
 from virloom.host.process import Process
 from virloom.model.domain import Domain
 from virloom.xml import FormatFlags, format_document
@@ -106,7 +106,15 @@ class RunningGuest:
             InternalError: QEMU refuses.
         """
         limit = self.guest.patience.answer if limit is None else limit
-        result = await self.require_monitor().execute(command, arguments, timeout=limit)
+        told = not command.startswith("query-")  # those come every second, and change nothing
+        try:
+            result = await self.require_monitor().execute(command, arguments, timeout=limit)
+        except VirloomError as exc:
+            if told:
+                self.guest.note("monitor", f"{command}: {exc.message}")
+            raise
+        if told:
+            self.guest.note("monitor", f"{command}: done")
         self.require_current()
         return result
 

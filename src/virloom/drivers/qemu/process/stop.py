@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.process.running import DESTROYED, RunningGuest, StopCause
 from virloom.drivers.qemu.process.steps import reached
+from virloom.endpoint.identity import caller_text
 from virloom.enums.domain import DomainEventID, DomainEventType, DomainState
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationFailed, VirloomError
@@ -50,6 +51,7 @@ async def stop(
     """
     if running.cause is None:
         running.cause = cause
+    running.guest.note("process", f"is to end: {cause.reason.name.lower()}{caller_text()}")
     running.record.stage = "stopping"
     try:
         running.save()
@@ -112,6 +114,7 @@ def finish(driver: QemuDriver, running: RunningGuest) -> None:
     reached("ended")
     cause = running.cause or DESTROYED
     running.log.note(f"shutting down, reason={cause.reason.name.lower()}")
+    guest.note("process", f"is shut off: {cause.reason.name.lower()}")
     running.undo_autodestroy()
     # Who reads a console gets what the guest said last, and then meets its end by itself.
     running.consoles.clear()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,9 @@ logger = logging.getLogger(__name__)
 #: other way round. Both are there within microseconds unless something keeps them.
 _DRAIN_LIMIT = 2.0
 
+#: Characters of a monitor event's data that are noted.
+_SHOWN = 500
+
 #: Why the CPUs were stopped → what the event says.
 _SUSPENDED_DETAIL = {
     DomainPausedReason.IOERROR: DomainEventSuspendedDetailType.IOERROR,
@@ -84,6 +88,7 @@ class Supervisor:
 
     def event(self, event: Event) -> None:
         """Takes one monitor event."""
+        self._running.guest.note("monitor", f"event {event.name} {_shown(event.data)}".rstrip())
         if self._driver.monitor_events.wanted():
             self._driver.monitor_events.emit(self._running.guest.ref(), event)
         handler = self._handlers.get(event.name)
@@ -218,6 +223,7 @@ class Supervisor:
 
     def _process_exited(self, code: int | None) -> None:
         self._exited = True
+        self._running.guest.note("process", f"QEMU, process {self._running.pid}, {_end(code)}")
         if self._disconnected:
             self._finish()
         else:  # the last events are in the socket still
@@ -238,6 +244,7 @@ class Supervisor:
             return
         running.monitor_error = f"the monitor is lost: {reason}"
         running.monitor = None
+        running.guest.note("process", running.monitor_error)
         logger.error("domain '%s': %s", running.guest.name, running.monitor_error)
         self._driver.events.emit(DomainEventID.CONTROL_ERROR, running.guest.ref())
 
@@ -259,3 +266,14 @@ class Supervisor:
             # The former record still leads to the guest; what it says too little is found out
             # by asking QEMU when the guest is taken over.
             logger.error("domain '%s': %s", self._running.guest.name, exc)
+
+
+def _shown(data: Mapping[str, Any]) -> str:
+    """The data of a monitor event, of which the guest may decide the length."""
+    return json.dumps(data)[:_SHOWN] if data else ""
+
+
+def _end(code: int | None) -> str:
+    if code is None:
+        return "has ended"
+    return f"was ended by signal {-code}" if code < 0 else f"has ended with code {code}"

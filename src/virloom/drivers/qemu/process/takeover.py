@@ -163,6 +163,7 @@ async def _take_over(driver: QemuDriver, record: GuestRecord, identity: ProcessI
     guest.id = record.id
     guest.running = running
     guest.set_state(DomainState(record.state), record.reason)
+    guest.note("process", f"is taken over, as process {running.pid}")
     await _catch_up(driver, running)
 
 
@@ -271,6 +272,7 @@ def _tell_change(
 async def _tell_end(driver: QemuDriver, guest: Guest, record: GuestRecord) -> None:
     """The process went while nobody looked: with -no-shutdown a QEMU ends only by force."""
     guest.set_state(DomainState.SHUTOFF, CRASHED.reason)
+    guest.note("process", "its QEMU ended while nobody was there to see it")
     driver.events.emit_missed(
         DomainEventID.LIFECYCLE, guest.ref(), int(DomainEventType.STOPPED), int(CRASHED.detail)
     )
