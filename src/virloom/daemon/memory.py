@@ -23,9 +23,13 @@ def out_of_memory() -> NoReturn:
 
 
 def end_if_out_of_memory(error: BaseException | None) -> None:
-    """Ends the process if *error*, or what it came from, is a MemoryError."""
+    """Ends the process if *error*, or what it came from, tells of too little memory.
+
+    A SystemError does too: it is what C code of the interpreter raises where it could not even
+    allocate the MemoryError, and nobody goes on with an interpreter that is not well.
+    """
     while error is not None:
-        if isinstance(error, MemoryError):
+        if isinstance(error, (MemoryError, SystemError)):
             out_of_memory()
         error = error.__cause__
 
