@@ -192,6 +192,7 @@ class _Reader:
                     element.__dict__[content.python] = self._value(
                         content.kind, text, element.__dict__.pop("_unit", None)
                     )
+                self.pieces.clear()  # it is not text of the element around it
         elif state == _LEAF:
             self._close_leaf(element, field, "".join(self.pieces), unit)
             # It is not text of the element around it.

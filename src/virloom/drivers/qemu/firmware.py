@@ -96,7 +96,7 @@ def complete_loader(dom: Domain, directories: Directories | None) -> None:
 def choose_firmware(
     dom: Domain, directories: Directories, places: Sequence[Path] | None = None
 ) -> None:
-    """What a start needs: the firmware that ``firmware='efi'`` asks for, and its template.
+    """The firmware that ``firmware='efi'`` asks for, and its template.
 
     Afterwards the tree names the files, and ``firmware`` is gone, as in a running guest of
     libvirt 9.
@@ -107,13 +107,27 @@ def choose_firmware(
         places: Directories of descriptors; :func:`firmware_places` by default.
 
     Raises:
-        OperationFailed: No installed firmware does what is asked for, or an explicit loader's
-            template is not known.
+        OperationFailed: No installed firmware does what is asked for.
         OperationInvalid: The firmware needs SMM, and the document turns it off.
     """
     if dom.os.firmware in _INTERFACES:
         _choose(dom, directories, _descriptors(places))
-    elif nvram_path(dom, directories) and not dom.os.nvram.template:
+
+
+def choose_template(
+    dom: Domain, directories: Directories, places: Sequence[Path] | None = None
+) -> None:
+    """What the variables of an explicit loader are made from, in place.
+
+    Args:
+        dom: The tree to start, after :func:`choose_firmware`.
+        directories: Where variables are kept.
+        places: Directories of descriptors; :func:`firmware_places` by default.
+
+    Raises:
+        OperationFailed: It is not known, and there are none yet.
+    """
+    if nvram_path(dom, directories) and not dom.os.nvram.template:
         _find_template(dom, _descriptors(places))
 
 

@@ -21,9 +21,33 @@ from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.firmware import choose_firmware
 from virloom.drivers.qemu.process import live
 from virloom.drivers.qemu.validate import validate_start
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InvalidArg
+from virloom.model.domain import Domain
 
 #: The number of a guest that does not run.
 _NO_ID = -1
+
+
+def _refuse_descriptors(model: Domain) -> None:
+    """Images that a client would hand in: there is no domain yet that it could have done so for.
+
+    Raises:
+        InvalidArg: The document has some.
+    """
+    sources = [disk.source for disk in model.devices.disks]
+    stores = [disk.backing_store for disk in model.devices.disks]
+    while stores := [store for store in stores if store is not None]:
+        sources += [store.source for store in stores]
+        stores = [store.backing_store for store in stores]
+    if model.os.nvram.source is not None:
+        sources.append(model.os.nvram.source)
+    for source in sources:
+        if source.fdgroup:
+            raise InvalidArg(
+                f"file descriptor group '{source.fdgroup}' was not associated with the domain",
+                domain=ErrorDomain.QEMU,
+            )
 
 
 async def native_text(driver: QemuDriver, text: str) -> str:
@@ -39,6 +63,7 @@ async def native_text(driver: QemuDriver, text: str) -> str:
         validate_start(model, caps)
         return caps
 
+    _refuse_descriptors(model)
     caps = await driver.capabilities.apply(emulator_of(model), checked)
     directory = driver.directories.guest(_NO_ID, model.name)
     simplify_interfaces(model)

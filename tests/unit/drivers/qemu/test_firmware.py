@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 
 from virloom.drivers.qemu.directories import Directories
-from virloom.drivers.qemu.firmware import choose_firmware, complete_loader, nvram_path
+from virloom.drivers.qemu.firmware import (
+    choose_firmware,
+    choose_template,
+    complete_loader,
+    nvram_path,
+)
 from virloom.errors import OperationFailed, OperationInvalid
 from virloom.model.domain import Domain
 from virloom.xml import parse_document
@@ -140,6 +145,8 @@ def test_an_explicit_loader_gets_variables_when_defined_and_a_template_when_star
     assert dom.os.nvram.value == "/r/lib/qemu/nvram/g_VARS.fd"
     assert dom.os.nvram.template is None
     choose_firmware(dom, HOME, places)
+    assert dom.os.nvram.template is None  # a command line needs none
+    choose_template(dom, HOME, places)
     assert dom.os.nvram.template == "/fw/plain.vars"
 
 
@@ -147,7 +154,7 @@ def test_an_explicit_loader_without_a_known_template(places: list[Path]) -> None
     dom = domain(LOADER.format("/opt/code"), "")
     complete_loader(dom, HOME)
     with pytest.raises(OperationFailed, match=r"'/opt/code'.*template"):
-        choose_firmware(dom, HOME, places)
+        choose_template(dom, HOME, places)
 
 
 def test_a_bios_has_no_variables(places: list[Path]) -> None:

@@ -28,9 +28,17 @@ def escape(value: object) -> str:
     return str(value).replace(",", ",,")
 
 
+#: The value of a key that stands alone.
+BARE = object()
+
+
 def keyval(pairs: Iterable[tuple[str, object]]) -> str:
-    """``key=value,…`` of the *pairs* whose value is not None."""
-    return ",".join(f"{key}={escape(value)}" for key, value in pairs if value is not None)
+    """``key=value,…`` of the *pairs* whose value is not None; of a :data:`BARE` one the key."""
+    return ",".join(
+        key if value is BARE else f"{key}={escape(value)}"
+        for key, value in pairs
+        if value is not None
+    )
 
 
 def overridden(props: Props, changes: list[QemuProperty]) -> Props:

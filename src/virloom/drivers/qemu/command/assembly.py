@@ -62,6 +62,11 @@ class Assembly:
         return "q35" in self.machine_type
 
     @property
+    def mainframe(self) -> bool:
+        """Whether it is one of the s390x family."""
+        return "s390-ccw" in self.machine_type
+
+    @property
     def i440fx(self) -> bool:
         """Whether the machine is of the pc (i440FX) family."""
         return self.machine_type == "pc" or self.machine_type.startswith("pc-i440fx")

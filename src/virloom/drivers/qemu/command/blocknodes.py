@@ -8,6 +8,7 @@ from virloom.drivers.qemu.command.arguments import Props
 from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.drivers.qemu.command.context import DiskNodes
 from virloom.drivers.qemu.command.storage_objects import add_encryption, add_storage_objects
+from virloom.drivers.qemu.devices.props.disk import cache_mode
 from virloom.drivers.qemu.devices.props.storage import storage_node
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
@@ -187,7 +188,7 @@ def _tells_end(disk: Disk) -> bool:
 
 
 def _cache(disk: Disk) -> Props:
-    mode = disk.driver.cache
+    mode = cache_mode(disk)
     if mode not in _CACHE:
         return {}
     direct, no_flush = _CACHE[mode]

@@ -28,7 +28,7 @@ def add_cpu(assembly: Assembly) -> None:
     pairs += _timer_pairs(dom)
     pairs += _feature_pairs(dom)
     pairs += hypervisor_pairs(dom)
-    if model is not None and dom.os.type.arch in ("riscv32", "riscv64"):
+    if dom.cpu is not None and dom.os.type.arch in ("riscv32", "riscv64"):
         raise NoSupport(
             f"no list of CPU models is known for '{dom.os.type.arch}'", domain=ErrorDomain.CPU
         )

@@ -87,7 +87,7 @@ def _add_vhost_user(assembly: Assembly, disk: Disk, alias: str) -> None:
     reconnect = source.reconnect.timeout if source.reconnect.enabled else None
     pairs = (("id", f"chr-vu-{alias}"), ("path", source.path), ("reconnect", reconnect))
     assembly.args.option("chardev", f"socket,{keyval(pairs)}")
-    boot = disk.boot.order if disk.boot is not None else None
+    boot = assembly.boot.get(alias)
     assembly.args.device(vhost_user_disk(disk, assembly.buses, boot=boot))
 
 

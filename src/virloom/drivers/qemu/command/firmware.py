@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from virloom.drivers.qemu.block.chain import ImageLayer
 from virloom.drivers.qemu.command.arguments import Props
 from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.drivers.qemu.command.context import FileRequest
-from virloom.errors import ConfigUnsupported
-from virloom.model.domain import Domain
+from virloom.drivers.qemu.command.storage_objects import add_storage_objects
+from virloom.drivers.qemu.devices.props.storage import storage_node
+from virloom.model.domain import DiskSource, Domain
 
 #: Block nodes of the flash banks, named as libvirt names them.
 CODE_NODE = "libvirt-pflash0-format"
@@ -23,22 +25,19 @@ def uses_flash(dom: Domain) -> bool:
 
 
 def nvram_path(dom: Domain) -> str | None:
-    """The file of the firmware's variables.
-
-    Raises:
-        ConfigUnsupported: They are not in a local file.
-    """
+    """The local file of the firmware's variables; None where they are elsewhere, or are none."""
     nvram = dom.os.nvram
     source = nvram.source
     if nvram.type == "file" and source is not None:
         return source.file
     if nvram.type == "block" and source is not None:
         return source.dev
-    if nvram.type is not None:
-        raise ConfigUnsupported(
-            f"NVRAM of type '{nvram.type}' is not supported yet; known: file, block"
-        )
-    return nvram.value or None
+    return nvram.value or None if nvram.type is None else None
+
+
+def has_variables(dom: Domain) -> bool:
+    """Whether the firmware has variables, wherever they are."""
+    return nvram_path(dom) is not None or dom.os.nvram.type is not None
 
 
 def firmware_files(dom: Domain) -> list[FileRequest]:
@@ -65,21 +64,28 @@ def add_firmware(assembly: Assembly) -> None:
         return
     if loader.secure:
         args.option("global", "driver=cfi.pflash01,property=secure,value=on")
-    _flash(assembly, "libvirt-pflash0", _CODE_KEY, read_only=bool(loader.readonly))
+    code = {"driver": "file", "filename": args.fdset(_CODE_KEY)}
+    _flash(assembly, "libvirt-pflash0", code, read_only=bool(loader.readonly))
+    if has_variables(assembly.dom):
+        _flash(assembly, "libvirt-pflash1", _variables(assembly), read_only=False)
+
+
+def _variables(assembly: Assembly) -> Props:
+    """What distinguishes the node of the variables' storage, after the objects that it needs."""
+    nvram = assembly.dom.os.nvram
     if nvram_path(assembly.dom) is not None:
-        block = assembly.dom.os.nvram.type == "block"
-        _flash(assembly, "libvirt-pflash1", _VARS_KEY, read_only=False, block=block)
+        driver = "host_device" if nvram.type == "block" else "file"
+        return {"driver": driver, "filename": assembly.args.fdset(_VARS_KEY)}
+    node = "libvirt-pflash1-storage"
+    source = nvram.source or DiskSource()
+    layer = ImageLayer("", "raw", False, nvram.type or "", source)
+    extra = add_storage_objects(assembly, layer, node, None)
+    return {**storage_node(layer.kind, source, node, floppy=False), **extra}
 
 
-def _flash(
-    assembly: Assembly, name: str, key: str, *, read_only: bool, block: bool = False
-) -> None:
+def _flash(assembly: Assembly, name: str, storage: Props, *, read_only: bool) -> None:
     args = assembly.args
-    storage: Props = {
-        "driver": "host_device" if block else "file",
-        "filename": args.fdset(key),
-        "node-name": f"{name}-storage",
-    }
+    storage = {**storage, "node-name": f"{name}-storage"}
     if assembly.context.standalone:
         storage["auto-read-only"] = True
     else:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from virloom.drivers.qemu.command.arguments import BARE
 from virloom.model.domain import Domain, Hyperv, Kvm
 
 _PLAIN = (
@@ -30,7 +31,7 @@ def hypervisor_pairs(dom: Domain) -> list[tuple[str, object]]:
     if dom.features.hyperv is not None:
         pairs += _hyperv(dom.features.hyperv)
     if any(panic.model == "hyperv" for panic in dom.devices.panics):
-        pairs.append(("hv-crash", True))
+        pairs.append(("hv-crash", BARE))
     if dom.features.kvm is not None:
         pairs += _kvm(dom.features.kvm)
     return pairs

@@ -6,11 +6,11 @@ from __future__ import annotations
 from virloom.drivers.qemu.command.arguments import keyval
 from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.drivers.qemu.command.audio import audio_id
-from virloom.drivers.qemu.command.firmware import CODE_NODE, VARS_NODE, nvram_path, uses_flash
+from virloom.drivers.qemu.command.firmware import CODE_NODE, VARS_NODE, has_variables, uses_flash
 from virloom.drivers.qemu.command.general import has_acpi, has_acpi_option
 from virloom.drivers.qemu.command.numa import uses_hmat
 from virloom.errors import ConfigUnsupported
-from virloom.model.domain import Features
+from virloom.model.domain import Domain, Features
 
 _KIB_PER_MIB = 1024
 _BYTES_PER_MIB = 1024 * 1024
@@ -26,6 +26,7 @@ def add_machine(assembly: Assembly) -> None:
         and not assembly.context.standalone
     ):
         pairs.append(("pcspk-audiodev", audio_id(dom)))
+    pairs += _keywrap(assembly)
     pairs.append(("dump-guest-core", bool(dom.memory_dump_core)))
     if dom.memory_backing.nosharepages:
         pairs.append(("mem-merge", False))
@@ -35,10 +36,11 @@ def add_machine(assembly: Assembly) -> None:
         pairs.append(("memory-backend", assembly.ram_id))
     if uses_flash(dom):
         pairs.append(("pflash0", CODE_NODE))
-        if nvram_path(dom) is not None:
+        if has_variables(dom):
             pairs.append(("pflash1", VARS_NODE))
     if uses_hmat(dom):
         pairs.append(("hmat", True))
+    pairs += _loadparm(dom) if assembly.mainframe else []
     if dom.os.bios.useserial:
         # The BIOS writes to the first serial port when there is no display.
         pairs.append(("graphics", False))
@@ -56,6 +58,33 @@ def add_machine(assembly: Assembly) -> None:
     assembly.args.option("accel", accelerator)
     if _without_hpet(assembly) and has_acpi_option(assembly):
         assembly.args.option("no-hpet")
+
+
+def _keywrap(assembly: Assembly) -> list[tuple[str, object]]:
+    """Which keys of the guest's the machine protects.
+
+    Raises:
+        ConfigUnsupported: It is no mainframe.
+    """
+    pairs: list[tuple[str, object]] = [
+        (f"{cipher.name}-key-wrap", cipher.state) for cipher in assembly.dom.keywrap.ciphers
+    ]
+    if pairs and not assembly.mainframe:
+        raise ConfigUnsupported(f"{pairs[0][0]} is not available with this QEMU binary")
+    return pairs
+
+
+def _loadparm(dom: Domain) -> list[tuple[str, object]]:
+    """What the loader of a mainframe's first boot device is told."""
+    devices = dom.devices
+    boots = [
+        *(disk.boot for disk in devices.disks),
+        *(interface.boot for interface in devices.interfaces),
+        *(hostdev.boot for hostdev in devices.hostdevs),
+    ]
+    ordered = [boot for boot in boots if boot is not None and boot.order is not None]
+    first = min(ordered, key=lambda boot: boot.order or 0, default=None)
+    return [("loadparm", first.loadparm)] if first is not None and first.loadparm else []
 
 
 def _features(assembly: Assembly) -> list[tuple[str, object]]:
@@ -117,5 +146,13 @@ def add_board_globals(assembly: Assembly) -> None:
     if smm is not None and smm.tseg is not None:
         mebibytes = smm.tseg // _BYTES_PER_MIB
         assembly.args.option("global", f"mch.extended-tseg-mbytes={mebibytes}")
+    for controller in assembly.dom.devices.controllers:
+        target = controller.target
+        root = controller.type == "pci" and controller.model == "pci-root" and assembly.i440fx
+        if root and target is not None and target.hotplug is False:
+            assembly.args.option("global", "PIIX4_PM.acpi-root-pci-hotplug=off")
+    for nvram in assembly.dom.devices.nvrams:
+        if nvram.address is not None and nvram.address.reg is not None:
+            assembly.args.option("global", f"spapr-nvram.reg=0x{nvram.address.reg:x}")
     if features.vmcoreinfo is not None and features.vmcoreinfo.state is not False:
         assembly.args.device({"driver": "vmcoreinfo"})

@@ -51,7 +51,9 @@ def add_rngs(assembly: Assembly) -> None:
 def _daemon(rng: Rng) -> Chardev:
     """The character device that an entropy gathering daemon answers on."""
     backend = rng.backend
-    return Chardev(type=backend.type, sources=backend.sources, protocol=backend.protocol)
+    return Chardev(
+        type=backend.type, sources=backend.sources, protocol=backend.protocol, log=backend.log
+    )
 
 
 def _path(rng: Rng) -> str:

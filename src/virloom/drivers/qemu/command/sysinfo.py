@@ -74,7 +74,7 @@ def add_firmware_entries(assembly: Assembly) -> None:
     args = assembly.args
     for entry in _entries(assembly.dom):
         pairs: list[tuple[str, object]] = [("name", entry.name)]
-        if entry.file:
+        if entry.file and not entry.value:
             pairs.append(("file", args.inherited(_key(entry))))
         else:
             pairs.append(("string", entry.value))

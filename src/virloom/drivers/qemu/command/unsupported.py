@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 from virloom.errors import ConfigUnsupported
 from virloom.model.domain import Domain
-from virloom.xml import holds
 
 
 def refuse_unsupported(dom: Domain) -> None:
@@ -25,8 +24,6 @@ def refuse_unsupported(dom: Domain) -> None:
 
 
 def _found(dom: Domain) -> Iterator[str]:
-    if holds(dom.keywrap):
-        yield "domain/keywrap: key wrapping"
     if dom.os.smbios.mode == "host":
         yield "<smbios mode='host'>"
     for video in dom.devices.videos:

@@ -17,6 +17,7 @@ from virloom.drivers.qemu.defaults.controllers import (
 )
 from virloom.drivers.qemu.defaults.cpu import fill_cpu
 from virloom.drivers.qemu.defaults.devices import add_basic_devices, fill_devices
+from virloom.drivers.qemu.defaults.disk_sources import fill_variables
 from virloom.drivers.qemu.defaults.disks import fill_disks, sort_disks
 from virloom.drivers.qemu.defaults.features import fill_features, fill_interrupts
 from virloom.drivers.qemu.defaults.filesystems import fill_filesystems
@@ -60,6 +61,7 @@ def fill_defaults(dom: Domain, caps: BinaryCaps) -> None:
     add_basic_devices(dom)
     fill_cpu(dom, caps)
     fill_disks(dom)
+    fill_variables(dom.os.nvram)
     fill_controllers(dom, caps)
     fill_filesystems(dom)
     fill_interfaces(dom, caps)

@@ -15,9 +15,11 @@ from virloom.model.domain import (
     Log,
     Parallel,
     ParallelTarget,
+    Redirdev,
     RngBackend,
     Serial,
     SerialTarget,
+    Smartcard,
 )
 
 # The first serial port is a console as well if it is of one of these.
@@ -141,8 +143,13 @@ def _fill_source(device: Chardev | RngBackend) -> None:
             source.mode = "connect"
         if source.reconnect is not None and source.reconnect.enabled is None:
             source.reconnect = None
+        if isinstance(device, (RngBackend, Redirdev, Smartcard)):
+            source.seclabels.clear()  # libvirt reads them of serial ports and their kin only
         # Nobody but SELinux knows how to skip a label, and it is not here.
         source.seclabels[:] = [label for label in source.seclabels if not label.labelskip]
+    if isinstance(device, Channel) and device.type == "unix" and device.target.type == "virtio":
+        # Without a path it is the driver that listens, at a path of its own.
+        device.sources = [source for source in device.sources if source.path or source.seclabels]
     # Where a UDP device listens comes first.
     device.sources.sort(key=lambda source: device.type == "udp" and source.mode != "bind")
     if device.type == "tcp" and device.protocol.type is None:

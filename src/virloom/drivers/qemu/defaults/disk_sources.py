@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from virloom.model.domain import BackingStore, Disk, DiskSource, Encryption
+from virloom.model.domain import BackingStore, Disk, DiskSource, Encryption, Nvram
 
 #: TCP ports of storage servers, where the document names none.
 PORTS = {
@@ -35,6 +35,12 @@ def fill_source(disk: Disk) -> None:
         store.source.startup_policy = None
         _fill(store.type or "file", store.source)
         store = store.backing_store
+
+
+def fill_variables(nvram: Nvram) -> None:
+    """Completes where firmware's variables are."""
+    if nvram.type is not None and nvram.source is not None:
+        _fill(nvram.type, nvram.source)
 
 
 def _fill(kind: str, source: DiskSource) -> None:

@@ -10,6 +10,7 @@ from virloom.drivers.qemu.devices.describe import boots
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
 from virloom.model.domain import BootDevice, Clock, Domain
+from virloom.xml.kinds import UUID
 
 #: libvirt's name of an architecture that QEMU calls otherwise.
 _LIBVIRT_ARCHITECTURES = {"i386": "i686"}
@@ -44,10 +45,19 @@ def generated_uuid() -> str:
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
+def _told_uuid(dom: Domain) -> str | None:
+    """The UUID that the firmware is to tell, which must be the domain's."""
+    for info in dom.sysinfos:
+        for entry in info.system.entries if info.type == "smbios" else []:
+            if entry.name == "uuid" and entry.value and UUID.parse is not None:
+                return UUID.parse(entry.value)
+    return None
+
+
 def fill_guest(dom: Domain) -> None:
     """UUID, memory, vCPUs, clock and the actions."""
     if dom.uuid is None:
-        dom.uuid = generated_uuid()
+        dom.uuid = _told_uuid(dom) or generated_uuid()
     if dom.genid is not None and dom.genid.value is None:
         dom.genid.value = generated_uuid()
     if not dom.current_memory or (dom.memory and dom.current_memory > dom.memory):

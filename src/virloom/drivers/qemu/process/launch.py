@@ -26,7 +26,7 @@ from virloom.drivers.qemu.command.environment import guest_environment
 from virloom.drivers.qemu.command.files import plan_files
 from virloom.drivers.qemu.devices.alias import assign_aliases
 from virloom.drivers.qemu.domain import Guest
-from virloom.drivers.qemu.firmware import choose_firmware
+from virloom.drivers.qemu.firmware import choose_firmware, choose_template
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process import live, resources
 from virloom.drivers.qemu.process.logs import GuestLog
@@ -129,6 +129,7 @@ class Launch:
                 await require_usable(self._driver.directories.cache, self._model.name)
             await self._reach_areas()
             choose_firmware(self._model, self._driver.directories)
+            choose_template(self._model, self._driver.directories)
             refuse_unserved(self._model)
             caps = await self._driver.capabilities.apply(self._emulator(), self._checked)
             resolve_host_model(self._model)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from virloom.drivers.qemu.config import QemuConfig
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process.resources import alias_of, chardevs, source_of
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported
+from virloom.errors import ConfigUnsupported, system_failure
 from virloom.model.domain import (
     Alias,
     BackingFormat,
@@ -29,6 +30,10 @@ from virloom.model.domain import (
     Listen,
     Seclabel,
 )
+from virloom.model.domain.devices.graphics import Gl
+
+#: Where the kernel has the host's GPUs.
+_GPUS = "/dev/dri"
 
 
 class Answers(NamedTuple):
@@ -126,6 +131,29 @@ async def _check_cpu(monitor: Monitor, model: Domain, path: str) -> None:
         )
 
 
+def _choose_render_node(graphics: Graphics) -> None:
+    """The host's GPU that draws for the guest, where the document leaves it to us.
+
+    Raises:
+        SystemFailure: The host has none.
+    """
+    if graphics.type == "egl-headless" and graphics.gl is None:
+        graphics.gl = Gl()
+    gl = graphics.gl
+    draws = graphics.type == "egl-headless" or (
+        graphics.type in ("spice", "dbus") and gl is not None and gl.enable
+    )
+    if not draws or gl is None or gl.rendernode:
+        return
+    try:
+        nodes = sorted(name for name in os.listdir(_GPUS) if name.startswith("render"))
+    except OSError as exc:
+        raise system_failure(f"cannot open directory '{_GPUS}'", exc) from exc
+    if not nodes:
+        raise ConfigUnsupported("no GPU of the host can draw for guests", domain=ErrorDomain.QEMU)
+    gl.rendernode = f"{_GPUS}/{nodes[0]}"
+
+
 def prepare(model: Domain, directory: str, config: QemuConfig) -> None:
     """Gives what the document leaves to a start and to qemu.conf.
 
@@ -138,6 +166,7 @@ def prepare(model: Domain, directory: str, config: QemuConfig) -> None:
             _prepare_vnc(graphics, config)
         elif graphics.type == "spice" and graphics.passwd is None and config.spice_password:
             graphics.passwd = config.spice_password
+        _choose_render_node(graphics)
     asked = model.memory
     modules = plugged(model)
     for cell in model.numa_cells:

@@ -4,10 +4,14 @@
 from __future__ import annotations
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps, Parts
+from virloom.drivers.qemu.capabilities.cpu_model import compare, emulated_processor, model_names
+from virloom.drivers.qemu.capabilities.cpu_table import FEATURES
+from virloom.drivers.qemu.capabilities.host_features import read_features
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, XmlError
+from virloom.errors import ConfigUnsupported, CpuIncompatible, InternalError, XmlError
 from virloom.model.domain import Cpu, Domain
 
+_X86 = ("x86_64", "i686")
 # Every QEMU for x86 has these, so a start need not ask for the list of all models.
 _VENDOR_LENGTH = 12
 _EMULATED_CACHE = 3
@@ -115,8 +119,10 @@ def check_cpu_start(dom: Domain, caps: BinaryCaps) -> None:
     """That the host can give this CPU.
 
     Raises:
-        ConfigUnsupported: The mode needs KVM, or the model does not exist (names those that do,
-            where the models are known).
+        ConfigUnsupported: The mode needs KVM, or this QEMU has no such model (names those that
+            it has, where the models are known), or nobody knows a feature.
+        InternalError: Nobody knows the model (libvirt's code for it).
+        CpuIncompatible: The document wants a check, and the host lacks what it asks for.
     """
     cpu = dom.cpu
     if cpu is None:
@@ -128,5 +134,30 @@ def check_cpu_start(dom: Domain, caps: BinaryCaps) -> None:
             domain=ErrorDomain.QEMU,
             remedy="mode 'maximum' is all that emulation can do",
         )
+    if dom.os.type.arch in _X86 and cpu.mode == "custom" and cpu.model.value is not None:
+        _check_known(cpu, dom, caps)
     if names_a_model(dom) and Parts.CPU_MODELS in caps.parts:
         caps.cpu_model(cpu.model.value or "")
+
+
+def _check_known(cpu: Cpu, dom: Domain, caps: BinaryCaps) -> None:
+    """That there are such a model and such features, and that the host has them if asked for."""
+    name = cpu.model.value
+    if name not in model_names() and (
+        # A QEMU newer than our table may have more; these two are modes, and no models.
+        name in ("max", "base") or name not in {model.name for model in caps.cpu_models}
+    ):
+        raise InternalError(
+            f"Unknown CPU model {name}",
+            domain=ErrorDomain.CPU,
+            remedy=f"QEMU has {', '.join(sorted(model.name for model in caps.cpu_models))}",
+        )
+    for feature in cpu.features:
+        if feature.name not in FEATURES:
+            raise ConfigUnsupported(f"unknown CPU feature: {feature.name}", domain=ErrorDomain.CPU)
+    if cpu.check != "partial":
+        return
+    host = read_features() if dom.type == "kvm" else emulated_processor()
+    reason = compare(host, cpu).reason if host is not None else ""
+    if reason:
+        raise CpuIncompatible(reason, domain=ErrorDomain.CPU)

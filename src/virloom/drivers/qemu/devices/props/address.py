@@ -70,6 +70,9 @@ class Buses:
         if kind == "isa":
             pairs = (("iobase", address.iobase), ("irq", address.irq))
             return {key: value for key, value in pairs if value is not None}
+        if kind == "drive":
+            # libvirt 9 asks for the bus, and tells QEMU nothing of it.
+            self.controller("scsi", address.controller or 0, user)
         # libvirt 9 lets the other kinds pass, and tells QEMU nothing of them.
         return {}
 

@@ -68,6 +68,7 @@ def audio_backend(audio: Audio) -> Props:
 def _own(audio: Audio, kind: str) -> Props:
     own: dict[str, dict[str, object]] = {
         "alsa": {"timer-period": audio.timer_period},
+        "dbus": {"timer-period": audio.timer_period},
         "oss": {
             "try-mmap": audio.try_mmap,
             "exclusive": audio.exclusive,

@@ -11,7 +11,7 @@ from virloom.drivers.qemu.devices.props.address import (
     virtio_driver,
     virtio_options,
 )
-from virloom.errors import ConfigUnsupported
+from virloom.errors import InternalError
 from virloom.model.domain import Address, Disk, Domain
 
 #: Whether the guest sees a write cache, by cache mode (QEMU's ``-drive cache=`` table).
@@ -33,7 +33,7 @@ def disk_device(
     """Properties of the device for *disk*, which reads and writes the block node *node*.
 
     Raises:
-        ConfigUnsupported: A bus or controller model that is not supported.
+        InternalError: A bus that QEMU does not have (libvirt's code for it).
     """
     alias = alias_of(disk, f"disk '{disk.target.dev}'")
     bus = disk.target.bus
@@ -52,6 +52,13 @@ def disk_device(
     if bus != "fdc":
         _contents(disk, props)
     return props
+
+
+def cache_mode(disk: Disk) -> str | None:
+    """The cache mode of a disk; one that guests share has none unless its document says so."""
+    if disk.shareable and disk.driver.cache in (None, "default"):
+        return "none"
+    return disk.driver.cache
 
 
 def vhost_user_disk(disk: Disk, buses: Buses, *, boot: int | None) -> Props:
@@ -83,7 +90,7 @@ def _on_bus(disk: Disk, bus: str | None, alias: str, dom: Domain, buses: Buses) 
     if bus == "fdc":
         unit = disk.address.unit if disk.address is not None else 0
         return {"driver": "floppy", "unit": unit or 0}
-    raise ConfigUnsupported(f"disk '{alias}' is on bus '{bus}', which is not supported")
+    raise InternalError(f"disk '{alias}' is on bus '{bus}', which QEMU does not have")
 
 
 def _virtio(disk: Disk, alias: str, buses: Buses) -> Props:
@@ -163,8 +170,9 @@ def _contents(disk: Disk, props: Props) -> None:
     if disk.product:
         props["product"] = disk.product
     driver = disk.driver
-    if driver.cache in _WRITE_CACHE:
-        props["write-cache"] = _WRITE_CACHE[driver.cache]
+    cache = cache_mode(disk)
+    if cache in _WRITE_CACHE:
+        props["write-cache"] = _WRITE_CACHE[cache]
     if disk.serial:
         # libvirt writes a blank with a backslash, which QEMU keeps: guests have seen that name.
         props["serial"] = disk.serial.replace(" ", "\\ ")

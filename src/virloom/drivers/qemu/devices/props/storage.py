@@ -24,7 +24,8 @@ def storage_node(kind: str, source: DiskSource, node: str, *, floppy: bool) -> P
 
     Raises:
         ConfigUnsupported: A protocol that QEMU does not have.
-        InternalError: Hosts that the protocol does not take (libvirt's code for it).
+        InternalError: Hosts that the protocol does not take, or an image in another process
+            (libvirt's code for both).
     """
     if kind == "network":
         return _network(source, node)
@@ -32,6 +33,10 @@ def storage_node(kind: str, source: DiskSource, node: str, *, floppy: bool) -> P
         return _nvme(source)
     if kind == "dir":
         return {"driver": "vvfat", "dir": source.dir, "floppy": floppy, "rw": False}
+    if kind == "vhostuser":
+        raise InternalError(
+            "an image in another process has no block node", domain=ErrorDomain.QEMU
+        )
     raise ConfigUnsupported(f"images of type '{kind}' cannot be opened", domain=ErrorDomain.QEMU)
 
 
@@ -142,8 +147,8 @@ def _web(source: DiskSource, node: str) -> Props:
         "driver": source.protocol,
         "url": f"{source.protocol}://{shown}:{host.port}/{path}{query}",
     }
-    if source.ssl.verify is False:
-        props["sslverify"] = False
+    if source.ssl.verify is not None:
+        props["sslverify"] = source.ssl.verify
     if source.cookies.cookies:
         props["cookie-secret"] = cookie_secret_id(node)
     if source.timeout.seconds:

@@ -38,7 +38,7 @@ def video_device(video: Video, buses: Buses, *, primary: bool, vga: bool = True)
         vga: Whether the machine can have a VGA card, which ARM cannot.
 
     Raises:
-        ConfigUnsupported: An unknown model, one that cannot be a further card, 3D acceleration.
+        ConfigUnsupported: An unknown model, or one that cannot be a further card.
     """
     model = video.model
     kind = model.type or "none"
@@ -53,8 +53,6 @@ def video_device(video: Video, buses: Buses, *, primary: bool, vga: bool = True)
     driver = first if primary else further
     if driver is None:
         raise ConfigUnsupported(f"video model '{kind}' works as the first video device only")
-    if model.acceleration.accel3d:
-        raise ConfigUnsupported(f"3D acceleration of video device '{alias}' is not supported yet")
     if kind == "virtio":
         driver = _virtio_name(video, primary=primary, vga=vga)
     props: Props = {"driver": driver, **virtio_options(video.driver), "id": alias}
@@ -68,9 +66,10 @@ def video_device(video: Video, buses: Buses, *, primary: bool, vga: bool = True)
 
 def _virtio_name(video: Video, *, primary: bool, vga: bool) -> str:
     on_pci = video.address is None or video.address.type in (None, "pci")
+    gl = "-gl" if video.model.acceleration.accel3d else ""
     if primary and on_pci and vga:
-        return "virtio-vga"
-    return virtio_driver("virtio-gpu", None, video.address)
+        return f"virtio-vga{gl}"
+    return virtio_driver(f"virtio-gpu{gl}", None, video.address)
 
 
 def _memory(kind: str, model: VideoModel) -> Props:
