@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -122,10 +123,18 @@ def check(session: str, answers: dict[str, tuple[str, str]]) -> None:
         )[2:]
         lines = [line for line in lines if not line.startswith("@@")]
         entry = unused.pop(step, None)
-        expected = [re.compile(pattern) for pattern in (entry or {"lines": []})["lines"]]
-        strange = [line for line in lines if not any(p.fullmatch(line) for p in expected)]
+        expected = [re.compile(pattern) for pattern in (entry or {}).get("lines", [])]
+        # What there is of the host, or is not: it need not occur.
+        allowed = expected + [re.compile(pattern) for pattern in (entry or {}).get("host", [])]
+        strange = [line for line in lines if not any(p.fullmatch(line) for p in allowed)]
+        # A pattern that nothing needs would let a new difference pass.
+        strange += [
+            f"unused: {p.pattern}" for p in expected if not any(p.fullmatch(line) for line in lines)
+        ]
         if strange:
             wrong.append("\n  ".join([f"{step}:", *strange]))
+            if os.environ.get("VIRLOOM_SHOW"):
+                wrong.append("\n  ".join(["all:", *lines]))
     assert not wrong, "differences that are not listed:\n" + "\n".join(wrong)
     assert not unused, f"listed differences that are none: {list(unused)}"
 

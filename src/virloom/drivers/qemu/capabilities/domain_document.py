@@ -194,7 +194,7 @@ def _cpu(kind: Kind) -> Iterator[str]:
     yield from _host_model(kind)
     models = plain_models(kind.caps)
     yield f"    <mode name='custom' supported='{_yes(bool(models))}'{'' if models else '/'}>"
-    for name in models:
+    for name in sorted(models, reverse=True):  # as libvirt has them
         yield _model(kind, name)
     if models:
         yield "    </mode>"
