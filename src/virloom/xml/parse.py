@@ -455,7 +455,9 @@ class _Reader:
 
     def _drop(self, what: str, attribute: str = "") -> None:
         if self.validate:
-            raise XmlInvalidSchema(self._located(f"unknown {what}", attribute))
+            raise XmlInvalidSchema(
+                self._located(f"unknown {what}", attribute), domain=ErrorDomain.XML
+            )
         if len(self.dropped) < _MOST_NAMED:
             self.dropped.append(self._located(f"unknown {what}", attribute))
 
