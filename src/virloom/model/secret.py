@@ -7,13 +7,13 @@ from virloom.enums.error import ErrorDomain
 from virloom.model.schema import PathSchema, schema
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, leaf
-from virloom.xml.kinds import STRING, UUID, YES_NO, choice
+from virloom.xml.kinds import STRING, UUID, YES_NO, option
 
 
 class Usage(Element):
     """``<usage type='ceph'><name>admin</name></usage>``."""
 
-    type: str | None = attribute(choice("none", "volume", "ceph", "iscsi", "tls", "vtpm"))
+    type: str | None = attribute(option("none", "volume", "ceph", "iscsi", "tls", "vtpm"))
     volume: str | None = leaf(STRING)
     name: str | None = leaf(STRING)
     target: str | None = leaf(STRING)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The procedures that the secret driver serves."""
+
+from __future__ import annotations
+
+from virloom.drivers.secret.document import format_secret, parse
+from virloom.drivers.secret.driver import Entry, SecretDriver
+from virloom.endpoint.dispatch import Call, Dispatcher, serves
+from virloom.enums.error import ErrorDomain
+from virloom.enums.secret import ConnectListAllSecretsFlags, SecretDefineFlags
+from virloom.errors import InvalidArg
+from virloom.host.boot import hostname
+from virloom.procedures import connect as c
+from virloom.procedures import secret as p
+from virloom.procedures.record import Void
+
+#: What ``getLibVersion`` answers: 9.0.0, as major * 1,000,000 + minor * 1,000 + release.
+_LIB_VERSION = 9_000_000
+
+
+def _check_flags(flags: int, known: int, function: str) -> None:
+    """Refuses unknown flags as libvirt does; its numbers are 0.
+
+    Raises:
+        InvalidArg: With the unknown ones.
+    """
+    unknown = flags & ~int(known)  # an IntFlag's complement has only the bits of its members
+    if unknown:
+        error = InvalidArg.worded(
+            f"unsupported flags ({unknown:#x}) in function {function}", domain=ErrorDomain.SECRET
+        )
+        error.int1 = error.int2 = 0
+        raise error
+
+
+class Connection:
+    """Handlers of the connection."""
+
+    def __init__(self, driver: SecretDriver) -> None:
+        self._driver = driver
+
+    @serves(c.CONNECT_OPEN)
+    def open(self, call: Call, args: c.ConnectOpenArgs) -> None:
+        _check_flags(args.flags, 1 | 2, "secretConnectOpen")
+
+    @serves(c.CONNECT_CLOSE)
+    def close(self, call: Call, args: Void) -> None:
+        """Whoever owns the connection ends its session."""
+
+    @serves(c.CONNECT_SUPPORTS_FEATURE)
+    def supports_feature(
+        self, call: Call, args: c.ConnectSupportsFeatureArgs
+    ) -> c.ConnectSupportsFeatureRet:
+        return c.ConnectSupportsFeatureRet(0)
+
+    @serves(c.CONNECT_GET_TYPE)
+    def get_type(self, call: Call, args: Void) -> c.ConnectGetTypeRet:
+        return c.ConnectGetTypeRet("secret")
+
+    @serves(c.CONNECT_GET_LIB_VERSION)
+    def get_lib_version(self, call: Call, args: Void) -> c.ConnectGetLibVersionRet:
+        return c.ConnectGetLibVersionRet(_LIB_VERSION)
+
+    @serves(c.CONNECT_GET_HOSTNAME)
+    def get_hostname(self, call: Call, args: Void) -> c.ConnectGetHostnameRet:
+        return c.ConnectGetHostnameRet(hostname())
+
+    @serves(c.CONNECT_GET_URI)
+    def get_uri(self, call: Call, args: Void) -> c.ConnectGetUriRet:
+        return c.ConnectGetUriRet(self._driver.uri)
+
+    @serves(c.CONNECT_IS_SECURE)
+    def is_secure(self, call: Call, args: Void) -> c.ConnectIsSecureRet:
+        return c.ConnectIsSecureRet(1)  # nothing leaves this host
+
+
+class Secrets:
+    """Handlers of secrets."""
+
+    def __init__(self, driver: SecretDriver) -> None:
+        self._driver = driver
+
+    # -- which there are -----------------------------------------------------------------------
+
+    @serves(p.CONNECT_NUM_OF_SECRETS)
+    def count(self, call: Call, args: Void) -> p.ConnectNumOfSecretsRet:
+        return p.ConnectNumOfSecretsRet(len(self._driver.all()))
+
+    @serves(p.CONNECT_LIST_SECRETS)
+    def uuids(self, call: Call, args: p.ConnectListSecretsArgs) -> p.ConnectListSecretsRet:
+        found = [entry.model.uuid or "" for entry in self._driver.all()]
+        return p.ConnectListSecretsRet(found[: args.maxuuids])
+
+    @serves(p.CONNECT_LIST_ALL_SECRETS)
+    def list_all(self, call: Call, args: p.ConnectListAllSecretsArgs) -> p.ConnectListAllSecretsRet:
+        _check_flags(args.flags, sum(ConnectListAllSecretsFlags), "secretConnectListAllSecrets")
+        found = [entry.ref() for entry in self._driver.all() if _selected(entry, args.flags)]
+        return p.ConnectListAllSecretsRet(found if args.need_results else [], len(found))
+
+    @serves(p.SECRET_LOOKUP_BY_UUID)
+    def by_uuid(self, call: Call, args: p.SecretLookupByUUIDArgs) -> p.SecretLookupByUUIDRet:
+        return p.SecretLookupByUUIDRet(self._driver.find(args.uuid).ref())
+
+    @serves(p.SECRET_LOOKUP_BY_USAGE)
+    def by_usage(self, call: Call, args: p.SecretLookupByUsageArgs) -> p.SecretLookupByUsageRet:
+        found = self._driver.find_usage(args.usage_type, args.usage_id)
+        return p.SecretLookupByUsageRet(found.ref())
+
+    # -- documents -----------------------------------------------------------------------------
+
+    @serves(p.SECRET_DEFINE_XML)
+    async def define(self, call: Call, args: p.SecretDefineXMLArgs) -> p.SecretDefineXMLRet:
+        _check_flags(args.flags, SecretDefineFlags.VALIDATE, "secretDefineXML")
+        model = parse(args.xml, validate=bool(args.flags & SecretDefineFlags.VALIDATE))
+        return p.SecretDefineXMLRet((await self._driver.define(model)).ref())
+
+    @serves(p.SECRET_GET_XML_DESC)
+    def document(self, call: Call, args: p.SecretGetXMLDescArgs) -> p.SecretGetXMLDescRet:
+        _check_flags(args.flags, 0, "secretGetXMLDesc")
+        entry = self._driver.find(args.secret.uuid)
+        return p.SecretGetXMLDescRet(format_secret(entry.model))
+
+    @serves(p.SECRET_UNDEFINE)
+    async def undefine(self, call: Call, args: p.SecretUndefineArgs) -> None:
+        await self._driver.undefine(args.secret.uuid)
+
+    # -- values --------------------------------------------------------------------------------
+
+    @serves(p.SECRET_SET_VALUE)
+    async def set_value(self, call: Call, args: p.SecretSetValueArgs) -> None:
+        _check_flags(args.flags, 0, "secretSetValue")
+        if not args.value:
+            error = InvalidArg.worded(
+                "value in virSecretSetValue must not be NULL", domain=ErrorDomain.SECRET
+            )
+            error.int1 = error.int2 = 0
+            raise error
+        await self._driver.set_value(args.secret.uuid, args.value)
+
+    @serves(p.SECRET_GET_VALUE)
+    def value(self, call: Call, args: p.SecretGetValueArgs) -> p.SecretGetValueRet:
+        _check_flags(args.flags, 0, "secretGetValue")
+        return p.SecretGetValueRet(self._driver.value_of(self._driver.find(args.secret.uuid)))
+
+    # -- events --------------------------------------------------------------------------------
+
+    @serves(p.CONNECT_SECRET_EVENT_REGISTER_ANY)
+    def register(
+        self, call: Call, args: p.ConnectSecretEventRegisterAnyArgs
+    ) -> p.ConnectSecretEventRegisterAnyRet:
+        number = self._driver.events.register(call.session, args.event_id, args.secret)
+        return p.ConnectSecretEventRegisterAnyRet(number)
+
+    @serves(p.CONNECT_SECRET_EVENT_DEREGISTER_ANY)
+    def deregister(self, call: Call, args: p.ConnectSecretEventDeregisterAnyArgs) -> None:
+        self._driver.events.deregister(call.session, args.callback_id)
+
+
+def _selected(entry: Entry, flags: int) -> bool:
+    """Whether a secret is of the kinds that are asked for; both or neither of a pair is any."""
+    known = ConnectListAllSecretsFlags
+    for holds, yes, no in (
+        (entry.model.ephemeral, known.EPHEMERAL, known.NO_EPHEMERAL),
+        (entry.model.private, known.PRIVATE, known.NO_PRIVATE),
+    ):
+        asked = flags & (yes | no)
+        if asked in (yes, no) and asked != (yes if holds else no):
+            return False
+    return True
+
+
+def dispatcher(driver: SecretDriver) -> Dispatcher:
+    """All that *driver* serves."""
+    return Dispatcher([Connection(driver), Secrets(driver)])

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Secrets on disk, in libvirt's files: ``UUID.xml``, and ``UUID.base64`` for the value.
+
+A value is never there without its document: it is written after it and removed before it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+from uuid import UUID
+
+from virloom.drivers.secret.document import format_secret, parse
+from virloom.errors import VirloomError, system_failure
+from virloom.host.files import ensure_directory, remove_temporaries, sync_directory, write_atomic
+from virloom.model.secret import Secret
+
+logger = logging.getLogger(__name__)
+
+
+class Stored(NamedTuple):
+    """A secret as it was found."""
+
+    model: Secret
+    value: bytes | None
+
+
+class SecretStore:
+    """The files of one directory, whose lock the caller holds.
+
+    Args:
+        directory: Made, for its owner only, where it is missing.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        ensure_directory(directory, 0o700)
+        remove_temporaries(directory)
+        self._directory = directory
+
+    def load(self) -> Iterator[Stored]:
+        """Every secret; what cannot be read is logged and left alone."""
+        for path in sorted(self._directory.glob("*.xml")):
+            try:
+                model = parse(path.read_text(encoding="utf-8"), validate=False)
+                if UUID(path.stem) != UUID(model.uuid or ""):
+                    raise ValueError(f"its UUID '{model.uuid}' is not that of its file")
+                yield Stored(model, self._value(path.with_suffix(".base64")))
+            except (OSError, ValueError, VirloomError) as exc:
+                logger.error("the secret '%s' is left out: %s", path, exc)
+
+    def save(self, model: Secret, value: bytes | None) -> None:
+        """Writes document and value, durably.
+
+        Raises:
+            SystemFailure: The directory cannot be written.
+        """
+        write_atomic(self._path(model, ".xml"), format_secret(model).encode())
+        self.save_value(model, value)
+
+    def save_value(self, model: Secret, value: bytes | None) -> None:
+        """Writes the value, or removes it, durably.
+
+        Raises:
+            SystemFailure: The directory cannot be written.
+        """
+        path = self._path(model, ".base64")
+        if value:
+            write_atomic(path, base64.b64encode(value))
+        else:
+            self._remove(path)
+
+    def delete(self, model: Secret) -> None:
+        """Removes value and document, durably; missing ones are no error.
+
+        Raises:
+            SystemFailure: The directory cannot be written.
+        """
+        self._remove(self._path(model, ".base64"))
+        self._remove(self._path(model, ".xml"))
+
+    def _remove(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+            sync_directory(str(self._directory))
+        except OSError as exc:
+            raise system_failure(f"cannot remove '{path}'", exc) from exc
+
+    def _path(self, model: Secret, suffix: str) -> Path:
+        return self._directory / f"{model.uuid}{suffix}"
+
+    @staticmethod
+    def _value(path: Path) -> bytes | None:
+        try:
+            return base64.b64decode(path.read_bytes(), validate=True) or None
+        except FileNotFoundError:
+            return None
+        except binascii.Error as exc:
+            raise ValueError(f"'{path}' is not base64: {exc}") from exc

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""virtsecretd beside libvirtd 9, and after a kill."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import virloom
+from tests.interop.conftest import STEP
+from tests.interop.reference import Libvirtd, needs_libvirtd
+from virloom.errors import InvalidSecret, NoSecret, OperationDenied
+from virloom.sync.portal import portal
+
+SESSION = Path(__file__).parent / "sessions" / "secrets.py"
+_PROGRAM = "from virloom.daemons.virtsecretd import main; raise SystemExit(main())"
+UUID = "11111111-2222-3333-4444-555555555555"
+DOCUMENT = f"<secret><uuid>{UUID}</uuid><usage type='ceph'><name>n</name></usage></secret>"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _portal() -> None:
+    """Lives as long as the process: no leak of the test that happens to be first."""
+    portal()
+
+
+class Virtsecretd:
+    """A daemon process that can be ended and started again over the same root."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.directory = root / "etc/libvirt/secrets"
+        self.start()
+
+    def uri(self, *, readonly: bool = False) -> str:
+        """The URI that leads there."""
+        name = f"virtsecretd-sock{'-ro' if readonly else ''}"
+        return f"secret+unix:///system?socket={self.root}/run/libvirt/{name}"
+
+    def start(self) -> None:
+        """Starts it, and waits until it says that clients can connect."""
+        address = self.root / "notify"
+        address.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+            told.bind(str(address))
+            told.settimeout(STEP)
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", _PROGRAM, "--root", str(self.root)],
+                stdin=subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": str(address)},
+            )  # fmt: skip
+            assert told.recv(100) == b"READY=1"
+
+    def end(self, number: int) -> int:
+        """Sends a signal that ends it; its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(STEP)
+
+
+@pytest.fixture
+def virtsecretd() -> Iterator[Virtsecretd]:
+    root = Path(tempfile.mkdtemp(prefix="vs"))
+    daemon = Virtsecretd(root)
+    try:
+        yield daemon
+    finally:
+        assert daemon.end(signal.SIGTERM) == 0
+        shutil.rmtree(root)
+
+
+def session(uri: str) -> list[str]:
+    """What libvirt's binding makes of the session, step by step."""
+    done = subprocess.run(
+        ["/usr/bin/python3", str(SESSION), uri],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parity
+def test_the_same_session(libvirtd: Libvirtd, virtsecretd: Virtsecretd) -> None:
+    assert session(virtsecretd.uri()) == session(libvirtd.uri)
+
+
+test_the_same_session.pytestmark = [*needs_libvirtd, pytest.mark.parity]
+
+
+def test_virsh(virtsecretd: Virtsecretd, tmp_path: Path) -> None:
+    def virsh(*words: str) -> str:
+        done = subprocess.run(
+            ["virsh", "-c", virtsecretd.uri(), *words],
+            capture_output=True, text=True, timeout=STEP, check=True,
+        )  # fmt: skip
+        return done.stdout
+
+    document = tmp_path / "secret.xml"
+    document.write_text(DOCUMENT)
+    value = base64.b64encode(b"hush\0").decode()
+    assert virsh("secret-define", str(document)) == f"Secret {UUID} created\n\n"
+    (tmp_path / "value").write_bytes(b"hush\0")
+    virsh("secret-set-value", UUID, "--file", str(tmp_path / "value"), "--plain")
+    assert virsh("secret-get-value", UUID).strip() == value
+    assert f"{UUID}   ceph n" in virsh("secret-list")
+    assert (virtsecretd.directory / f"{UUID}.base64").read_text() == value
+    virsh("secret-undefine", UUID)
+    assert list(virtsecretd.directory.iterdir()) == []
+
+
+def test_a_kill_loses_nothing_that_was_acknowledged(virtsecretd: Virtsecretd) -> None:
+    for number in range(4):
+        with virloom.open_sync(virtsecretd.uri()) as conn:
+            secret = conn.secrets.define_xml(DOCUMENT)
+            secret.set_value(f"value {number}".encode())
+            virtsecretd.end(signal.SIGKILL)
+        virtsecretd.start()
+        with virloom.open_sync(virtsecretd.uri()) as conn:
+            assert conn.secrets.lookup_by_uuid(UUID).value() == f"value {number}".encode()
+    modes = {path.stat().st_mode & 0o777 for path in virtsecretd.directory.iterdir()}
+    assert modes == {0o600}
+    assert virtsecretd.directory.stat().st_mode & 0o777 == 0o700
+
+
+def test_damaged_files_cost_no_other_secret(virtsecretd: Virtsecretd) -> None:
+    with virloom.open_sync(virtsecretd.uri()) as conn:
+        conn.secrets.define_xml(DOCUMENT).set_value(b"kept")
+    virtsecretd.end(signal.SIGKILL)
+    other = UUID.replace("1", "2")
+    (virtsecretd.directory / f"{other}.xml").write_text("<secret")
+    third = UUID.replace("1", "3")
+    (virtsecretd.directory / f"{third}.xml").write_text(DOCUMENT.replace(UUID, third))
+    (virtsecretd.directory / f"{third}.base64").write_text("not base64!")
+    (virtsecretd.directory / ".half.tmp").write_text("x")
+    virtsecretd.start()
+    with virloom.open_sync(virtsecretd.uri()) as conn:
+        assert len(conn.secrets.list()) == 1
+        assert conn.secrets.lookup_by_uuid(UUID).value() == b"kept"
+
+
+def test_who_may_not(virtsecretd: Virtsecretd) -> None:
+    with virloom.open_sync(virtsecretd.uri()) as conn:
+        secret = conn.secrets.define_xml(DOCUMENT.replace("<secret>", "<secret private='yes'>"))
+        with pytest.raises(NoSecret):
+            conn.secrets.lookup_by_usage(2, "other")
+        secret.set_value(b"hidden")
+        with pytest.raises(InvalidSecret):
+            secret.value()
+    reader = virloom.open_sync(virtsecretd.uri(readonly=True), readonly=True)
+    with reader as conn:
+        assert len(conn.secrets.list()) == 1
+        with pytest.raises(OperationDenied):
+            conn.secrets.define_xml(DOCUMENT)
+
+
+def test_a_second_daemon_on_the_same_files(virtsecretd: Virtsecretd) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, "--root", str(virtsecretd.root)],
+        capture_output=True, text=True, timeout=STEP, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "locked by process" in done.stderr
