@@ -14,26 +14,28 @@ class DaemonSpec(NamedTuple):
     """A daemon.
 
     Attributes:
-        name: Of the program, its sockets (``NAME-sock``) and its files (``NAME.conf``).
+        name: Of the program and its files (``NAME.conf``).
         description: For its unit files.
         open: Opens the driver.
+        sockets: What the names of its sockets begin with; None for its own name.
     """
 
     name: str
     description: str
     open: Callable[[Places], Awaitable[Service]]
+    sockets: str | None = None
 
     @property
     def socket(self) -> str:
         """The name of the socket for all calls."""
-        return f"{self.name}-sock"
+        return f"{self.sockets or self.name}-sock"
 
     @property
     def admin_socket(self) -> str:
         """The name of the socket for the daemon's own administration."""
-        return f"{self.name}-admin-sock"
+        return f"{self.sockets or self.name}-admin-sock"
 
     @property
     def readonly_socket(self) -> str:
         """The name of the socket for calls that change nothing."""
-        return f"{self.name}-sock-ro"
+        return f"{self.sockets or self.name}-sock-ro"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import logging
+from collections.abc import Iterable
 
 import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports asyncio
 
@@ -39,9 +40,9 @@ class QemuService(Service):
 
     programs = _PROGRAMS
 
-    def __init__(self, driver: QemuDriver, path: str) -> None:
+    def __init__(self, driver: QemuDriver, path: str, beside: Iterable[object] = ()) -> None:
         self._driver = driver
-        self._dispatcher = dispatcher(driver)
+        self._dispatcher = dispatcher(driver, beside)
         self._path = path
 
     @property
@@ -80,13 +81,26 @@ class QemuService(Service):
         await self._driver.close()
 
 
-async def _open(places: Places) -> Service:
-    path = "/session" if places.session else "/system"
+def path_of(places: Places) -> str:
+    """The path of the URIs that lead to a daemon with these files."""
+    return "/session" if places.session else "/system"
+
+
+async def open_driver(places: Places) -> QemuDriver:
+    """Opens the QEMU driver of the host, or of one user.
+
+    Raises:
+        VirloomError: As :meth:`QemuDriver.open`.
+    """
     if places.prefix is not None:
         directories = Directories.system(places.prefix)
     else:
         directories = Directories.session(places.settings, places.run, places.cache)
-    return QemuService(await QemuDriver.open(directories, f"qemu://{path}"), path)
+    return await QemuDriver.open(directories, f"qemu://{path_of(places)}")
+
+
+async def _open(places: Places) -> Service:
+    return QemuService(await open_driver(places), path_of(places))
 
 
 SPEC = DaemonSpec("virtqemud", "Virloom QEMU daemon", _open)

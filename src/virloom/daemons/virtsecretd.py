@@ -54,10 +54,19 @@ class SecretService(Service):
         await self._driver.close()
 
 
-async def _open(places: Places) -> Service:
+def open_driver(places: Places) -> SecretDriver:
+    """Opens the secret driver of the host, or of one user.
+
+    Raises:
+        VirloomError: As :class:`SecretDriver`.
+    """
     path = "/session" if places.session else "/system"
     directories = SecretDirectories(places.settings / "secrets", places.run / "secrets")
-    return SecretService(SecretDriver(directories, f"secret://{path}"), path)
+    return SecretDriver(directories, f"secret://{path}")
+
+
+async def _open(places: Places) -> Service:
+    return SecretService(open_driver(places), "/session" if places.session else "/system")
 
 
 SPEC = DaemonSpec("virtsecretd", "Virloom secret daemon", _open)

@@ -17,6 +17,8 @@ from virloom.drivers.qemu import later
 from virloom.drivers.qemu.directories import Directories
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers import dispatcher
+from virloom.drivers.secret.driver import SecretDirectories, SecretDriver
+from virloom.drivers.secret.handlers import Secrets
 from virloom.endpoint.dispatch import Dispatcher
 from virloom.endpoint.endpoint import Endpoint
 from virloom.endpoint.identity import Identity
@@ -35,6 +37,7 @@ class _Home:
         self.users = 0
         self.lock = asyncio.Lock()
         self.driver: QemuDriver | None = None
+        self.secrets: SecretDriver | None = None
         self.dispatcher: Dispatcher | None = None
 
     async def enter(self, root: Path, uri: str) -> Dispatcher:
@@ -43,7 +46,12 @@ class _Home:
             if self.dispatcher is None:
                 later.load_all()
                 self.driver = await QemuDriver.open(Directories.embedded(root), uri)
-                self.dispatcher = dispatcher(self.driver)
+                try:
+                    self.secrets = SecretDriver(_secrets_of(root), uri)
+                except BaseException:
+                    await self.driver.close()
+                    raise
+                self.dispatcher = dispatcher(self.driver, [Secrets(self.secrets)])
             self.users += 1
             return self.dispatcher
 
@@ -54,8 +62,16 @@ class _Home:
             if self.users or self.driver is None:
                 return
             driver, self.driver, self.dispatcher = self.driver, None, None
+            secrets, self.secrets = self.secrets, None
             _forget(self)
+            if secrets is not None:
+                await secrets.close()
             await driver.close()
+
+
+def _secrets_of(root: Path) -> SecretDirectories:
+    """Where libvirt's embedded driver has them."""
+    return SecretDirectories(root / "etc" / "secrets", root / "run" / "secrets")
 
 
 _homes: dict[str, _Home] = {}

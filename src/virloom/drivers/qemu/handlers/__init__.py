@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 
 from virloom.drivers.qemu.driver import QemuDriver
@@ -37,6 +37,10 @@ def _later(driver: QemuDriver) -> Iterator[object]:
         yield getattr(import_module(f"{__name__}.{module}"), name)(driver)
 
 
-def dispatcher(driver: QemuDriver) -> Dispatcher:
-    """All that *driver* serves."""
-    return Dispatcher([Connection(driver)], _later(driver))
+def dispatcher(driver: QemuDriver, beside: Iterable[object] = ()) -> Dispatcher:
+    """All that *driver* serves.
+
+    Args:
+        beside: Handlers of other areas that the same process serves.
+    """
+    return Dispatcher([Connection(driver), *beside], _later(driver))

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``libvirtd``: the drivers of all daemons that there are, in one process."""
+
+from __future__ import annotations
+
+import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports asyncio
+
+# isort: split
+from virloom.daemon.places import Places
+from virloom.daemon.program import run
+from virloom.daemon.service import Service
+from virloom.daemon.spec import DaemonSpec
+from virloom.daemons import virtqemud, virtsecretd
+from virloom.drivers.qemu.driver import QemuDriver
+from virloom.drivers.secret.driver import SecretDriver
+from virloom.drivers.secret.handlers import Secrets
+from virloom.uri import ConnectURI
+
+
+class Everything(virtqemud.QemuService):
+    """The QEMU driver, and secrets beside it: one connection reaches both."""
+
+    def __init__(self, driver: QemuDriver, secrets: SecretDriver, path: str) -> None:
+        super().__init__(driver, path, [Secrets(secrets)])
+        self._secrets = secrets
+        self._secret_uri = f"secret://{path}"
+
+    def check_uri(self, uri: str) -> None:
+        """Also those of the daemon for secrets alone, as libvirtd has it."""
+        parsed = ConnectURI.parse(uri)
+        if f"{parsed.scheme}://{parsed.path}" != self._secret_uri:
+            super().check_uri(uri)
+
+    def busy(self) -> bool:
+        ephemeral = any(entry.model.ephemeral for entry in self._secrets.all())
+        return ephemeral or super().busy()
+
+    def reload(self) -> None:
+        super().reload()
+        self._secrets.reload()
+
+    async def close(self) -> None:
+        await super().close()
+        await self._secrets.close()
+
+
+async def _open(places: Places) -> Service:
+    secrets = virtsecretd.open_driver(places)
+    try:
+        driver = await virtqemud.open_driver(places)
+    except BaseException:
+        await secrets.close()
+        raise
+    return Everything(driver, secrets, virtqemud.path_of(places))
+
+
+SPEC = DaemonSpec("libvirtd", "Virloom: all drivers in one daemon", _open, sockets="libvirt")
+
+
+def main() -> int:
+    """The program."""
+    return run(SPEC)
