@@ -6,8 +6,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from virloom.drivers.qemu.capabilities.vhost_user import find_server
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, InternalError, XmlError
+from virloom.errors import ConfigUnsupported, InternalError, OperationFailed, XmlError
 from virloom.model.domain import Domain, Graphics, Video
 
 _MODELS = ("vga", "cirrus", "vmvga", "qxl", "virtio", "bochs", "ramfb", "none")
@@ -181,7 +182,15 @@ def check_graphics_start(dom: Domain) -> None:
 
     Raises:
         ConfigUnsupported: Two displays of one kind, a port out of range, or two listeners.
+        OperationFailed: A video card in another process, and no program for it is installed.
     """
+    served = any(video.driver.name == "vhostuser" for video in dom.devices.videos)
+    if served and find_server(serves="gpu") is None:
+        raise OperationFailed(
+            "Unable to find a satisfying vhost-user-gpu",
+            domain=ErrorDomain.QEMU,
+            remedy="a package that describes one in /usr/share/qemu/vhost-user",
+        )
     seen: set[str | None] = set()
     for graphics in dom.devices.graphics:
         kind = graphics.type

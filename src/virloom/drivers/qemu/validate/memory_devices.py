@@ -91,6 +91,7 @@ def check_memory_devices(dom: Domain) -> None:
 
     Raises:
         ConfigUnsupported: Such a device is in the document.
+        XmlDetail: It is on a NUMA node that the guest does not have (libvirt's code for it).
     """
     for memory in dom.devices.memories:
         wrong = ""
@@ -100,3 +101,10 @@ def check_memory_devices(dom: Domain) -> None:
             wrong = f"a {memory.model} is on a NUMA node, which is not named"
         if wrong:
             raise ConfigUnsupported(wrong, domain=ErrorDomain.QEMU)
+        node, nodes = memory.target.node, len(dom.numa_cells)
+        if node is not None and nodes and node >= nodes:
+            raise XmlDetail(
+                f"can't add memory backend for guest node '{node}' as the guest has only "
+                f"'{nodes}' NUMA nodes configured",
+                domain=ErrorDomain.DOMAIN,
+            )

@@ -13,7 +13,7 @@ from virloom.model.domain.devices.storage import (
 from virloom.model.domain.seclabel import SourceSeclabel
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, content, group
-from virloom.xml.kinds import STRING, UINT, ULONG, YES_NO, choice, hexadecimal, option
+from virloom.xml.kinds import STRING, UINT, ULONG, YES_NO, Kind, choice, hexadecimal, option
 
 PROTOCOLS = (
     "nbd",
@@ -78,10 +78,14 @@ class Cookies(Element):
     cookies: list[Cookie] = children(Cookie, "cookie")
 
 
+#: A number whose error is told as the domain's.
+_OWNED: Kind[int] = Kind(ULONG.parse, str, owned=True)
+
+
 class Readahead(Element):
     """``<readahead size='65536'/>``, in bytes."""
 
-    size: int | None = attribute(ULONG)
+    size: int | None = attribute(_OWNED)
 
 
 class Timeout(Element):
