@@ -91,6 +91,10 @@ class Recorder:
         self._first = self._last + 1
         if path is not None:
             self._load(path)
+            try:
+                self._open(path)
+            except OSError as exc:
+                self._without_file(exc)
 
     @property
     def first(self) -> int:
@@ -172,22 +176,22 @@ class Recorder:
             self._keep(entry)
 
     def _write(self, entry: Entry) -> None:
-        if self._path is None:
+        if self._path is None or self._fd is None:
             return
         data = _line(entry)
         try:
-            if self._fd is None:
-                self._open(self._path)
-            elif self._written + len(data) > self._file_bytes:
+            if self._written + len(data) > self._file_bytes:
                 self._turn(self._path)
-            assert self._fd is not None
             os.write(self._fd, data)
         except OSError as exc:
-            logger.error("the recorder '%s' goes on in memory only: %s", self._path, exc)
-            self.close()
-            self._path = None
+            self._without_file(exc)
             return
         self._written += len(data)
+
+    def _without_file(self, exc: OSError) -> None:
+        logger.error("the recorder '%s' goes on in memory only: %s", self._path, exc)
+        self.close()
+        self._path = None
 
     def _open(self, path: Path) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC

@@ -70,6 +70,7 @@ def test_numbers_of_a_recorder_that_lost_its_file_are_higher(tmp_path: Path) -> 
     first.close()
     (tmp_path / "recorder").unlink()
     second = Recorder(tmp_path / "recorder")
+    second.close()
     assert second.first > first.last
     assert texts(second) == []
 
@@ -84,6 +85,7 @@ def test_a_line_that_was_not_written_whole(
     data = (tmp_path / "recorder").read_bytes().splitlines(keepends=True)
     (tmp_path / "recorder").write_bytes(data[0] + b'[1,"garbage"]\n\xff\n' + data[1] + data[2][:20])
     again = Recorder(tmp_path / "recorder")
+    again.close()
     assert texts(again) == ["one", "two"]
     assert "damaged" in caplog.text
 
@@ -121,7 +123,9 @@ def test_the_file_turns(tmp_path: Path) -> None:
     sizes = {path.name: path.stat().st_size for path in tmp_path.iterdir()}
     assert set(sizes) == {"recorder", "recorder.former"}
     assert all(size <= 1000 for size in sizes.values())
-    kept = texts(Recorder(tmp_path / "recorder"))
+    again = Recorder(tmp_path / "recorder")
+    again.close()
+    kept = texts(again)
     assert kept[-1] == "29"
     assert len(kept) > 9
 
