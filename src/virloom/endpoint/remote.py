@@ -304,8 +304,10 @@ class RemoteEndpoint(Endpoint):
                 raise Rpc(doing, domain=ErrorDomain.RPC) from exc
             try:
                 self._transport.send(data, owned.numbers)
-            except TransportClosed:
-                raise
+            except TransportClosed as exc:
+                self._connection.abandon(serial)
+                doing = f"{procedure.name}: the connection is closed"
+                raise InvalidConn(doing) from exc
             except OSError as exc:  # no descriptor is left for a copy
                 self._connection.abandon(serial)
                 raise system_failure("cannot pass the file descriptors", exc) from exc
