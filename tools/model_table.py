@@ -66,7 +66,12 @@ def _below(
         if not field.name.startswith("xmlns"):
             yield _row(field, f"{path}/@{field.name}", names)
     for field in cls._child_order:
-        yield from _child(field, f"{path}/{field.name}", above, names)
+        if field.members:
+            for tag, member in field.members.items():
+                yield Row(f"{path}/{tag}", "elements", "", "in the document's order")
+                yield from _below(member, f"{path}/{tag}", (*above, member), names)
+        else:
+            yield from _child(field, f"{path}/{field.name}", above, names)
 
 
 def _child(

@@ -72,6 +72,9 @@ class _Grammar:
             inner += self._kept_elements(path, cls)
         attributes = self._attributes(path, cls)
         text = self._content(cls, bool(inner))
+        if len(attributes) > 1:
+            # libxml2 tries every order of optional attributes unless it is told that none counts.
+            attributes = ["<interleave>", *(f"  {made}" for made in attributes), "</interleave>"]
         lines = "".join(f"    {line}\n" for line in (*attributes, *_repeated(inner), *text))
         lines = lines or "    <empty/>\n"
         self.defines[path] = f"  <define name='{_name(path)}'>\n{lines}  </define>\n"
@@ -84,6 +87,8 @@ class _Grammar:
         return f"<element name={quoteattr(shown)}{space}>{inside}</element>"
 
     def _child(self, path: str, field: Field, above: list[tuple[type[Element], str]]) -> str:
+        if field.members:
+            return self._mixture(path, field, above)
         below = f"{path}/{field.name}"
         if field.role in (Role.VERBATIM, Role.RAW):
             return self.element(field.name, "<ref name='anything'/>")
@@ -96,6 +101,13 @@ class _Grammar:
         if outer not in self.defines:
             self.define(outer, field.cls, above)
         return self.element(field.name, _ref(outer))
+
+    def _mixture(self, path: str, field: Field, above: list[tuple[type[Element], str]]) -> str:
+        made = []
+        for tag, member in field.members.items():
+            self.define(f"{path}/{tag}", member, above)
+            made.append(self.element(tag, _ref(f"{path}/{tag}")))
+        return f"<choice>{''.join(made)}</choice>"
 
     def _leaf(self, path: str, field: Field) -> str:
         beside = field.beside or {}

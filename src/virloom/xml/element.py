@@ -112,7 +112,11 @@ class Element:
         )
         cls._attributes = {f.name: f for f in cls._attribute_order}
         cls._required = tuple([f.name for f in cls._attribute_order if f.required])
-        cls._children = {f.name: f for f in cls._child_order}
+        cls._children = {
+            name: f
+            for f in cls._child_order
+            for name in (*f.members, *(() if f.members else (f.name,)))
+        }
         cls._content = next((f for f in ordered if f.role is Role.CONTENT), None)
         # Hooks are looked up once per class: a document has a hundred elements, few with a hook.
         cls._adapts = cls.adapted is not Element.adapted
@@ -187,7 +191,7 @@ class Element:
 
 
 def _install(cls: type[Element], field: Field) -> None:
-    if field.role in (Role.LEAVES, Role.CHILDREN, Role.VERBATIM):
+    if field.role in (Role.LEAVES, Role.CHILDREN, Role.VERBATIM, Role.MIXTURE):
         setattr(cls, field.python, _Fresh(field.python, list))
     elif field.role is Role.CHILD and field.cls is None:
         field.cls = cls

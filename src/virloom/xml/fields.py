@@ -36,6 +36,7 @@ class Role(IntEnum):
     CHILDREN = 7
     VERBATIM = 8
     RAW = 9
+    MIXTURE = 10
 
 
 #: Names of all attributes that are secret; filled as the model's classes are declared.
@@ -47,8 +48,9 @@ class Field:
 
     ``name`` is the name in the document, ``python`` the name of the model's attribute. ``order``
     sorts what is written (declaration order among equals); ``since`` is the libvirt version that
-    brought it, ``live`` marks what only a running guest shows, ``secret`` what needs SECURE, and
-    ``required`` what no document may leave out.
+    brought it, ``live`` marks what only a running guest shows, ``secret`` what needs SECURE,
+    ``required`` what no document may leave out, and ``members`` has the classes of a mixture by
+    their tags.
     """
 
     __slots__ = (
@@ -57,6 +59,7 @@ class Field:
         "default",
         "kind",
         "live",
+        "members",
         "name",
         "order",
         "parse",
@@ -81,6 +84,7 @@ class Field:
         secret: bool = False,
         beside: Mapping[str, tuple[str, Kind[Any]]] | None = None,
         required: bool = False,
+        members: tuple[type[Element], ...] = (),
     ) -> None:
         self.role = role
         self.python = ""
@@ -95,6 +99,7 @@ class Field:
         self.secret = secret
         self.beside = beside
         self.required = required
+        self.members = {member.tag: member for member in members}
 
 
 @overload
@@ -215,6 +220,12 @@ def children(
 ) -> list[E]:
     """Child elements of one tag, any number, in the document's order."""
     made = Field(Role.CHILDREN, name, cls=cls, order=order, live=live, since=since)
+    return cast("list[E]", made)
+
+
+def mixture(*members: type[E], order: int = 0, since: str = "") -> list[E]:
+    """Child elements of several tags whose order among each other counts; each class has a tag."""
+    made = Field(Role.MIXTURE, None, members=members, order=order, since=since)
     return cast("list[E]", made)
 
 

@@ -125,7 +125,9 @@ def _write_children(
 ) -> None:
     for field in element._child_order:
         value = values.get(field.python, field.default)
-        if value is None or value is False or (field.live and flags & FormatFlags.INACTIVE):
+        if value is None or (value is False and field.role is Role.FLAG):
+            continue
+        if field.live and flags & FormatFlags.INACTIVE:
             continue
         role = field.role
         if role is Role.LEAF:
@@ -137,6 +139,9 @@ def _write_children(
         elif role is Role.CHILDREN:
             for item in value:
                 _write(item, field.name, indent, out, flags, False)
+        elif role is Role.MIXTURE:
+            for item in value:
+                _write(item, item.tag, indent, out, flags, False)
         elif role is Role.FLAG:
             out.append(f"{indent}<{field.name}/>\n")
         elif role is Role.LEAVES:

@@ -23,7 +23,7 @@ E = TypeVar("E", bound=Element)
 _DEFAULT_LIMITS = Limits()
 # How many left-out names a warning lists.
 _MOST_NAMED = 32
-_REPEATED = (Role.CHILDREN, Role.LEAVES, Role.VERBATIM)
+_REPEATED = (Role.CHILDREN, Role.LEAVES, Role.VERBATIM, Role.MIXTURE)
 
 
 def parse_document(
@@ -302,6 +302,9 @@ class _Reader:
             getattr(parent, name).append(node)
             stack.append((_NODE, tag, node, field, None))
             return
+        elif role is Role.MIXTURE:
+            element = (member := field.members[tag]).__new__(member)
+            getattr(parent, name).append(element)
         elif name in values:
             # The first counts, as in an XPath string() or virXMLNodeGetSubelement.
             stack.append((_SKIP, tag, None, None, None))

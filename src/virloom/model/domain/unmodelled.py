@@ -40,6 +40,9 @@ def _below(element: Element, path: str) -> Iterator[str]:
         elif field.role is Role.CHILDREN:
             for number, item in enumerate(value, 1):
                 yield from _below(item, f"{path}/{field.name}[{number}]")
+        elif field.role is Role.MIXTURE:
+            for number, item in enumerate(value, 1):
+                yield from _below(item, f"{path}/{item.tag}[{number}]")
         elif field.role in (Role.CHILD, Role.GROUP):
             yield from _below(value, f"{path}/{field.name}")
     extra = values.get("_extra")
