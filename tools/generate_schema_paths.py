@@ -16,7 +16,7 @@ TARGET = ROOT / "src" / "virloom" / "model" / "schema_paths.py"
 ROOTS = (
     "domain", "network", "networkport", "pool", "volume", "storagepoolCapabilities", "secret",
     "interface", "filterbinding", "domainsnapshot", "domaincheckpoint", "domainbackup",
-    "device",
+    "device", "filter", "capabilities", "domainCapabilities", "cpu",
 )  # fmt: skip
 
 _HEAD = '''# SPDX-License-Identifier: Apache-2.0

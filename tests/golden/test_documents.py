@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from virloom.errors import VirloomError
+from virloom.model.capabilities import Capabilities, DomainCapabilities
+from virloom.model.cpu import HostCpu
 from virloom.model.interface import HostInterface
 from virloom.model.network import Network, NetworkPort
 from virloom.model.nodedev import NodeDevice
-from virloom.model.nwfilter import FilterBinding
+from virloom.model.nwfilter import Filter, FilterBinding, FilterRule
 from virloom.model.schema_paths import PATHS
 from virloom.model.secret import Secret
 from virloom.model.storage import Pool, PoolCapabilities, Volume
@@ -36,8 +38,12 @@ CLASSES: dict[str, type[Element]] = {
         Volume,
         Secret,
         HostInterface,
+        Filter,
         FilterBinding,
         NodeDevice,
+        Capabilities,
+        DomainCapabilities,
+        HostCpu,
     )
 }
 CASES = sorted(DOCUMENTS.glob("*.xml"))
@@ -119,6 +125,13 @@ def test_the_cases_touch_every_path_of_their_schemas() -> None:
         (Secret, "<secret><usage type='nosuch'/></secret>"),
         (HostInterface, "<interface type='tunnel' name='x'/>"),
         (FilterBinding, "<filterbinding><owner><uuid>x</uuid></owner></filterbinding>"),
+        (Filter, "<filter><rule action='sing' direction='in'/></filter>"),
+        (Filter, "<filter><rule statematch='maybe'/></filter>"),
+        (Filter, "<filter><rule><mac srcmacaddr='1:2'/></rule></filter>"),
+        (Filter, "<filter priority='high'/>"),
+        (Capabilities, "<capabilities><host><iommu support='some'/></host></capabilities>"),
+        (DomainCapabilities, "<domainCapabilities><vcpu max='-1'/></domainCapabilities>"),
+        (HostCpu, "<cpu mode='imaginary'/>"),
         (NetworkPort, "<networkport><plug type='wire'/></networkport>"),
     ],
 )
@@ -130,3 +143,18 @@ def test_what_is_refused(cls: type[Element], text: str) -> None:
 def test_what_the_schema_does_not_know_is_refused_on_demand() -> None:
     with pytest.raises(VirloomError, match="nosuch"):
         parse_document(Network, "<network><name>n</name><nosuch/></network>", validate=True)
+
+
+def test_rules_and_references_keep_their_order() -> None:
+    text = (
+        "<filter name='f'><filterref filter='a'/><rule action='drop' direction='in'/>"
+        "<filterref filter='b'/></filter>"
+    )
+    found = parse_document(Filter, text, validate=True)
+    assert [entry.tag for entry in found.entries] == ["filterref", "rule", "filterref"]
+    assert [reference.filter for reference in found.references] == ["a", "b"]
+    assert [rule.action for rule in found.rules] == ["drop"]
+    found.entries.append(FilterRule(action="accept", direction="out"))
+    assert format_document(found).rstrip().splitlines()[-2] == (
+        "  <rule action='accept' direction='out'/>"
+    )

@@ -13,6 +13,7 @@ from virloom.errors import VirloomError
 from virloom.model import DOCUMENTS, document_class
 from virloom.model.cpuset import LIMIT, NUMBERS, as_text
 from virloom.model.domain import Address, Domain
+from virloom.model.nwfilter.rule import HARDWARE, TRUTH
 from virloom.xml import Element, FormatFlags, format_document, parse_document
 from virloom.xml.fields import Field, Role
 from virloom.xml.kinds import (
@@ -51,6 +52,10 @@ def _values(kind: Kind[Any], *, text: bool) -> st.SearchStrategy[Any]:
         return st.uuids().map(str)
     if kind is MAC:
         return st.lists(st.text(_HEX, min_size=2, max_size=2), min_size=6, max_size=6).map(":".join)
+    if kind is HARDWARE:
+        return st.sampled_from(["$MAC", "52:54:00:12:34:56"])
+    if kind is TRUTH:
+        return st.sampled_from(["true", "false"])
     if kind is ULONG:
         return st.integers(0, (1 << 64) - 1)
     if kind.parse is UINT.parse:
@@ -90,6 +95,9 @@ def _field_value(draw: st.DrawFn, field: Field, depth: int) -> Any:
         return draw(st.lists(_values(field.kind, text=True), max_size=3))
     if role is Role.FLAG:
         return draw(st.booleans())
+    if role is Role.MIXTURE:
+        anyone = st.one_of(*(elements(cls, depth + 1) for cls in field.members.values()))
+        return draw(st.lists(anyone, max_size=3))
     if role in (Role.VERBATIM, Role.RAW) or field.cls is None or depth > 4:
         return None
     if role is Role.CHILDREN:

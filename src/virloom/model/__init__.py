@@ -10,11 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from virloom.model.capabilities import Capabilities as Capabilities
+    from virloom.model.capabilities import DomainCapabilities as DomainCapabilities
+    from virloom.model.cpu import HostCpu as HostCpu
     from virloom.model.domain import Domain as Domain
     from virloom.model.interface import HostInterface as HostInterface
     from virloom.model.network import Network as Network
     from virloom.model.network import NetworkPort as NetworkPort
     from virloom.model.nodedev import NodeDevice as NodeDevice
+    from virloom.model.nwfilter import Filter as Filter
     from virloom.model.nwfilter import FilterBinding as FilterBinding
     from virloom.model.secret import Secret as Secret
     from virloom.model.snapshot import (
@@ -38,11 +42,15 @@ if TYPE_CHECKING:
     from virloom.xml.element import Element
 
 DOCUMENTS = {
+    "capabilities": ("Capabilities", "capabilities"),
+    "cpu": ("HostCpu", "cpu"),
     "device": ("NodeDevice", "nodedev"),
     "domain": ("Domain", "domain"),
+    "domainCapabilities": ("DomainCapabilities", "capabilities"),
     "domainbackup": ("Backup", "snapshot"),
     "domaincheckpoint": ("Checkpoint", "snapshot"),
     "domainsnapshot": ("Snapshot", "snapshot"),
+    "filter": ("Filter", "nwfilter"),
     "filterbinding": ("FilterBinding", "nwfilter"),
     "interface": ("HostInterface", "interface"),
     "network": ("Network", "network"),

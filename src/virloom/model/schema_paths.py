@@ -1212,6 +1212,111 @@ PATHS: dict[str, dict[str, str]] = {
         "device/parent": "fabric_wwn wwnn wwpn",
         "device/path": "",
     },
+    "filter": {
+        "filter": "chain name priority",
+        "filter/filterref": "filter",
+        "filter/filterref/parameter": "name value",
+        "filter/rule": "action direction priority statematch",
+        "filter/rule/ah": (
+            "comment connlimit-above dscp dstipaddr dstipfrom dstipmask dstipto ipset "
+            "ipsetflags match srcipaddr srcipfrom srcipmask srcipto srcmacaddr state "
+        ),
+        "filter/rule/ah-ipv6": (
+            "comment dscp dstipaddr dstipfrom dstipmask dstipto match srcipaddr srcipfrom "
+            "srcipmask srcipto srcmacaddr "
+        ),
+        "filter/rule/all": (
+            "comment connlimit-above dscp dstipaddr dstipfrom dstipmask dstipto ipset "
+            "ipsetflags match srcipaddr srcipfrom srcipmask srcipto srcmacaddr state "
+        ),
+        "filter/rule/all-ipv6": (
+            "comment dscp dstipaddr dstipfrom dstipmask dstipto match srcipaddr srcipfrom "
+            "srcipmask srcipto srcmacaddr "
+        ),
+        "filter/rule/arp": (
+            "arpdstipaddr arpdstmacaddr arpsrcipaddr arpsrcmacaddr comment dstmacaddr "
+            "dstmacmask gratuitous hwtype match opcode protocoltype srcmacaddr srcmacmask "
+        ),
+        "filter/rule/esp": (
+            "comment connlimit-above dscp dstipaddr dstipfrom dstipmask dstipto ipset "
+            "ipsetflags match srcipaddr srcipfrom srcipmask srcipto srcmacaddr state "
+        ),
+        "filter/rule/esp-ipv6": (
+            "comment dscp dstipaddr dstipfrom dstipmask dstipto match srcipaddr srcipfrom "
+            "srcipmask srcipto srcmacaddr "
+        ),
+        "filter/rule/icmp": (
+            "code comment connlimit-above dscp dstipaddr dstipfrom dstipmask dstipto ipset "
+            "ipsetflags match srcipaddr srcipfrom srcipmask srcipto srcmacaddr state type "
+        ),
+        "filter/rule/icmpv6": (
+            "code comment dscp dstipaddr dstipfrom dstipmask dstipto match srcipaddr "
+            "srcipfrom srcipmask srcipto srcmacaddr type "
+        ),
+        "filter/rule/igmp": (
+            "comment connlimit-above dscp dstipaddr dstipfrom dstipmask dstipto ipset "
+            "ipsetflags match srcipaddr srcipfrom srcipmask srcipto srcmacaddr state "
+        ),
+        "filter/rule/ip": (
+            "comment dscp dstipaddr dstipmask dstmacaddr dstmacmask dstportend dstportstart "
+            "match protocol srcipaddr srcipmask srcmacaddr srcmacmask srcportend srcportstart "
+        ),
+        "filter/rule/ipv6": (
+            "code codeend comment dstipaddr dstipmask dstmacaddr dstmacmask dstportend "
+            "dstportstart match protocol srcipaddr srcipmask srcmacaddr srcmacmask srcportend "
+            "srcportstart type typeend "
+        ),
+        "filter/rule/mac": "comment dstmacaddr dstmacmask match protocolid srcmacaddr srcmacmask",
+        "filter/rule/rarp": (
+            "arpdstipaddr arpdstmacaddr arpsrcipaddr arpsrcmacaddr comment dstmacaddr "
+            "dstmacmask gratuitous hwtype match opcode protocoltype srcmacaddr srcmacmask "
+        ),
+        "filter/rule/sctp": (
+            "comment connlimit-above dscp dstipaddr dstipfrom dstipmask dstipto dstportend "
+            "dstportstart ipset ipsetflags match srcipaddr srcipfrom srcipmask srcipto "
+            "srcmacaddr srcportend srcportstart state "
+        ),
+        "filter/rule/sctp-ipv6": (
+            "comment dscp dstipaddr dstipfrom dstipmask dstipto dstportend dstportstart match "
+            "srcipaddr srcipfrom srcipmask srcipto srcmacaddr srcportend srcportstart "
+        ),
+        "filter/rule/stp": (
+            "age age-hi comment flags forward-delay forward-delay-hi hello-time hello-time-hi "
+            "match max-age max-age-hi port port-hi root-address root-address-mask root-cost "
+            "root-cost-hi root-priority root-priority-hi sender-address sender-address-mask "
+            "sender-priority sender-priority-hi srcmacaddr srcmacmask type "
+        ),
+        "filter/rule/tcp": (
+            "comment connlimit-above dscp dstipaddr dstipfrom dstipmask dstipto dstportend "
+            "dstportstart flags ipset ipsetflags match srcipaddr srcipfrom srcipmask srcipto "
+            "srcmacaddr srcportend srcportstart state "
+        ),
+        "filter/rule/tcp-ipv6": (
+            "comment dscp dstipaddr dstipfrom dstipmask dstipto dstportend dstportstart flags "
+            "match srcipaddr srcipfrom srcipmask srcipto srcmacaddr srcportend srcportstart "
+        ),
+        "filter/rule/udp": (
+            "comment connlimit-above dscp dstipaddr dstipfrom dstipmask dstipto dstportend "
+            "dstportstart ipset ipsetflags match srcipaddr srcipfrom srcipmask srcipto "
+            "srcmacaddr srcportend srcportstart state "
+        ),
+        "filter/rule/udp-ipv6": (
+            "comment dscp dstipaddr dstipfrom dstipmask dstipto dstportend dstportstart match "
+            "srcipaddr srcipfrom srcipmask srcipto srcmacaddr srcportend srcportstart "
+        ),
+        "filter/rule/udplite": (
+            "comment connlimit-above dscp dstipaddr dstipfrom dstipmask dstipto ipset "
+            "ipsetflags match srcipaddr srcipfrom srcipmask srcipto srcmacaddr state "
+        ),
+        "filter/rule/udplite-ipv6": (
+            "comment dscp dstipaddr dstipfrom dstipmask dstipto match srcipaddr srcipfrom "
+            "srcipmask srcipto srcmacaddr "
+        ),
+        "filter/rule/vlan": (
+            "comment dstmacaddr dstmacmask encap-protocol match srcmacaddr srcmacmask vlanid "
+        ),
+        "filter/uuid": "",
+    },
     "filterbinding": {
         "filterbinding": "",
         "filterbinding/filterref": "filter",
@@ -1341,5 +1446,193 @@ PATHS: dict[str, dict[str, str]] = {
         "domainbackup/disks/disk/target/seclabel/label": "",
         "domainbackup/incremental": "",
         "domainbackup/server": "name port socket tls transport",
+    },
+    "capabilities": {
+        "capabilities": "",
+        "capabilities/guest": "",
+        "capabilities/guest/arch": "name",
+        "capabilities/guest/arch/domain": "type",
+        "capabilities/guest/arch/domain/emulator": "",
+        "capabilities/guest/arch/domain/machine": "canonical deprecated maxCpus",
+        "capabilities/guest/arch/emulator": "",
+        "capabilities/guest/arch/loader": "",
+        "capabilities/guest/arch/machine": "canonical deprecated maxCpus",
+        "capabilities/guest/arch/wordsize": "",
+        "capabilities/guest/features": "",
+        "capabilities/guest/features/acpi": "default toggle",
+        "capabilities/guest/features/apic": "default toggle",
+        "capabilities/guest/features/cpuselection": "",
+        "capabilities/guest/features/deviceboot": "",
+        "capabilities/guest/features/disksnapshot": "default toggle",
+        "capabilities/guest/features/hap": "default toggle",
+        "capabilities/guest/features/ia64_be": "",
+        "capabilities/guest/features/nonpae": "",
+        "capabilities/guest/features/pae": "",
+        "capabilities/guest/os_type": "",
+        "capabilities/host": "",
+        "capabilities/host/cache": "",
+        "capabilities/host/cache/bank": "cpus id level size type unit",
+        "capabilities/host/cache/bank/control": "granularity maxAllocs min type unit",
+        "capabilities/host/cache/monitor": "level maxMonitors reuseThreshold",
+        "capabilities/host/cache/monitor/feature": "name",
+        "capabilities/host/cpu": "",
+        "capabilities/host/cpu/arch": "",
+        "capabilities/host/cpu/counter": "frequency name scaling",
+        "capabilities/host/cpu/feature": "name",
+        "capabilities/host/cpu/features": "",
+        "capabilities/host/cpu/features/nonpae": "",
+        "capabilities/host/cpu/features/pae": "",
+        "capabilities/host/cpu/features/svm": "",
+        "capabilities/host/cpu/features/vmx": "",
+        "capabilities/host/cpu/maxphysaddr": "bits mode",
+        "capabilities/host/cpu/microcode": "version",
+        "capabilities/host/cpu/model": "",
+        "capabilities/host/cpu/pages": "size unit",
+        "capabilities/host/cpu/signature": "family model stepping",
+        "capabilities/host/cpu/topology": "cores dies sockets threads",
+        "capabilities/host/cpu/vendor": "",
+        "capabilities/host/iommu": "support",
+        "capabilities/host/memory_bandwidth": "",
+        "capabilities/host/memory_bandwidth/monitor": "level maxMonitors reuseThreshold",
+        "capabilities/host/memory_bandwidth/monitor/feature": "name",
+        "capabilities/host/memory_bandwidth/node": "cpus id",
+        "capabilities/host/memory_bandwidth/node/control": "granularity maxAllocs min",
+        "capabilities/host/migration_features": "",
+        "capabilities/host/migration_features/live": "",
+        "capabilities/host/migration_features/uri_transports": "",
+        "capabilities/host/migration_features/uri_transports/uri_transport": "",
+        "capabilities/host/power_management": "",
+        "capabilities/host/power_management/suspend_disk": "",
+        "capabilities/host/power_management/suspend_hybrid": "",
+        "capabilities/host/power_management/suspend_mem": "",
+        "capabilities/host/secmodel": "",
+        "capabilities/host/secmodel/baselabel": "type",
+        "capabilities/host/secmodel/doi": "",
+        "capabilities/host/secmodel/model": "",
+        "capabilities/host/topology": "",
+        "capabilities/host/topology/cells": "num",
+        "capabilities/host/topology/cells/cell": "id",
+        "capabilities/host/topology/cells/cell/cache": "associativity level policy",
+        "capabilities/host/topology/cells/cell/cache/line": "unit value",
+        "capabilities/host/topology/cells/cell/cache/size": "unit value",
+        "capabilities/host/topology/cells/cell/cpus": "num",
+        "capabilities/host/topology/cells/cell/cpus/cpu": "core_id die_id id siblings socket_id",
+        "capabilities/host/topology/cells/cell/distances": "",
+        "capabilities/host/topology/cells/cell/distances/sibling": "id value",
+        "capabilities/host/topology/cells/cell/memory": "unit",
+        "capabilities/host/topology/cells/cell/pages": "size unit",
+        "capabilities/host/topology/interconnects": "",
+        "capabilities/host/topology/interconnects/bandwidth": (
+            "cache initiator target type unit value "
+        ),
+        "capabilities/host/topology/interconnects/latency": "cache initiator target type value",
+        "capabilities/host/uuid": "",
+    },
+    "domainCapabilities": {
+        "domainCapabilities": "",
+        "domainCapabilities/arch": "",
+        "domainCapabilities/cpu": "",
+        "domainCapabilities/cpu/mode": "name supported",
+        "domainCapabilities/cpu/mode/enum": "name",
+        "domainCapabilities/cpu/mode/enum/value": "",
+        "domainCapabilities/cpu/mode/feature": "name policy",
+        "domainCapabilities/cpu/mode/model": "deprecated fallback usable vendor vendor_id",
+        "domainCapabilities/cpu/mode/vendor": "",
+        "domainCapabilities/devices": "",
+        "domainCapabilities/devices/channel": "supported",
+        "domainCapabilities/devices/channel/enum": "name",
+        "domainCapabilities/devices/channel/enum/value": "",
+        "domainCapabilities/devices/disk": "supported",
+        "domainCapabilities/devices/disk/enum": "name",
+        "domainCapabilities/devices/disk/enum/value": "",
+        "domainCapabilities/devices/filesystem": "supported",
+        "domainCapabilities/devices/filesystem/enum": "name",
+        "domainCapabilities/devices/filesystem/enum/value": "",
+        "domainCapabilities/devices/graphics": "supported",
+        "domainCapabilities/devices/graphics/enum": "name",
+        "domainCapabilities/devices/graphics/enum/value": "",
+        "domainCapabilities/devices/hostdev": "supported",
+        "domainCapabilities/devices/hostdev/enum": "name",
+        "domainCapabilities/devices/hostdev/enum/value": "",
+        "domainCapabilities/devices/redirdev": "supported",
+        "domainCapabilities/devices/redirdev/enum": "name",
+        "domainCapabilities/devices/redirdev/enum/value": "",
+        "domainCapabilities/devices/rng": "supported",
+        "domainCapabilities/devices/rng/enum": "name",
+        "domainCapabilities/devices/rng/enum/value": "",
+        "domainCapabilities/devices/tpm": "supported",
+        "domainCapabilities/devices/tpm/enum": "name",
+        "domainCapabilities/devices/tpm/enum/value": "",
+        "domainCapabilities/devices/video": "supported",
+        "domainCapabilities/devices/video/enum": "name",
+        "domainCapabilities/devices/video/enum/value": "",
+        "domainCapabilities/domain": "",
+        "domainCapabilities/features": "",
+        "domainCapabilities/features/backingStoreInput": "supported",
+        "domainCapabilities/features/backup": "supported",
+        "domainCapabilities/features/genid": "supported",
+        "domainCapabilities/features/gic": "supported",
+        "domainCapabilities/features/gic/enum": "name",
+        "domainCapabilities/features/gic/enum/value": "",
+        "domainCapabilities/features/hyperv": "supported",
+        "domainCapabilities/features/hyperv/enum": "name",
+        "domainCapabilities/features/hyperv/enum/value": "",
+        "domainCapabilities/features/s390-pv": "supported",
+        "domainCapabilities/features/sev": "supported",
+        "domainCapabilities/features/sev/cbitpos": "",
+        "domainCapabilities/features/sev/maxESGuests": "",
+        "domainCapabilities/features/sev/maxGuests": "",
+        "domainCapabilities/features/sev/reducedPhysBits": "",
+        "domainCapabilities/features/sgx": "supported",
+        "domainCapabilities/features/sgx/flc": "",
+        "domainCapabilities/features/sgx/section_size": "unit",
+        "domainCapabilities/features/sgx/sections": "",
+        "domainCapabilities/features/sgx/sections/section": "node size unit",
+        "domainCapabilities/features/sgx/sgx1": "",
+        "domainCapabilities/features/sgx/sgx2": "",
+        "domainCapabilities/features/vmcoreinfo": "supported",
+        "domainCapabilities/iothreads": "supported",
+        "domainCapabilities/machine": "",
+        "domainCapabilities/memoryBacking": "supported",
+        "domainCapabilities/memoryBacking/enum": "name",
+        "domainCapabilities/memoryBacking/enum/value": "",
+        "domainCapabilities/os": "supported",
+        "domainCapabilities/os/enum": "name",
+        "domainCapabilities/os/enum/value": "",
+        "domainCapabilities/os/loader": "supported",
+        "domainCapabilities/os/loader/enum": "name",
+        "domainCapabilities/os/loader/enum/value": "",
+        "domainCapabilities/os/loader/value": "",
+        "domainCapabilities/path": "",
+        "domainCapabilities/vcpu": "max",
+    },
+    "cpu": {
+        "cpu": "check match migratable mode",
+        "cpu/arch": "",
+        "cpu/cache": "level mode",
+        "cpu/counter": "frequency name scaling",
+        "cpu/feature": "name policy",
+        "cpu/features": "",
+        "cpu/features/nonpae": "",
+        "cpu/features/pae": "",
+        "cpu/features/svm": "",
+        "cpu/features/vmx": "",
+        "cpu/maxphysaddr": "bits mode",
+        "cpu/microcode": "version",
+        "cpu/model": "fallback vendor_id",
+        "cpu/numa": "",
+        "cpu/numa/cell": "cpus discard id memAccess memory unit",
+        "cpu/numa/cell/cache": "associativity level policy",
+        "cpu/numa/cell/cache/line": "unit value",
+        "cpu/numa/cell/cache/size": "unit value",
+        "cpu/numa/cell/distances": "",
+        "cpu/numa/cell/distances/sibling": "id value",
+        "cpu/numa/interconnects": "",
+        "cpu/numa/interconnects/bandwidth": "cache initiator target type unit value",
+        "cpu/numa/interconnects/latency": "cache initiator target type value",
+        "cpu/pages": "size unit",
+        "cpu/signature": "family model stepping",
+        "cpu/topology": "cores dies sockets threads",
+        "cpu/vendor": "",
     },
 }

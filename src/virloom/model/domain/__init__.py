@@ -11,7 +11,6 @@ from virloom.model.domain.cpu import (
     CpuCache,
     CpuFeature,
     CpuModel,
-    HostCpu,
     MaxPhysAddr,
     Topology,
 )
@@ -307,7 +306,6 @@ __all__ = [
     "Graphics",
     "GraphicsAudio",
     "Host",
-    "HostCpu",
     "Hostdev",
     "HostdevHost",
     "HostdevSource",

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from virloom.enums.error import ErrorDomain
 from virloom.model.domain.numa import Numa
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, content, group, leaf
@@ -62,12 +61,3 @@ class Cpu(Element):
     maxphysaddr: MaxPhysAddr = group(MaxPhysAddr)
     features: list[CpuFeature] = children(CpuFeature, "feature")
     numa: Numa | None = child(Numa)
-
-
-class HostCpu(Cpu):
-    """A ``<cpu>`` that stands alone, and may be of a host: then it says of which architecture."""
-
-    tag = "cpu"
-    error_domain = ErrorDomain.CPU
-
-    arch: str | None = leaf(STRING)

@@ -18,5 +18,7 @@ class FilterParameter(Element):
 class FilterReference(Element):
     """``<filterref filter='clean-traffic'>``."""
 
+    tag = "filterref"
+
     filter: str | None = attribute(STRING)
     parameters: list[FilterParameter] = children(FilterParameter, "parameter")

@@ -24,7 +24,7 @@ from virloom.enums.host import (
     CPUCompareResult,
 )
 from virloom.errors import ConfigUnsupported, CpuIncompatible, InvalidArg, OperationFailed, XmlError
-from virloom.model.domain import HostCpu
+from virloom.model.cpu import HostCpu
 from virloom.procedures import connect as p
 from virloom.xml import parse_document
 from virloom.xml.escape import escape
