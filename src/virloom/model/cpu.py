@@ -52,7 +52,6 @@ class PageSize(Element):
 class HostCpu(Cpu):
     """A ``<cpu>`` that stands alone, and may be of a host: then it says of which architecture."""
 
-    tag = "cpu"
     schema_path = "cpu"
     error_domain = ErrorDomain.CPU
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from virloom.enums.error import ErrorDomain
+from libvirt._speakers import SPEAKERS
 from virloom.errors import VirloomError
 
 #: (code, domain, message, level, str1, str2, str3, int1, int2)
@@ -17,8 +17,6 @@ ErrorTuple = tuple[
 ]
 
 _LEVELS = {1: "warning", 2: "error"}
-
-_NAMES = {ErrorDomain.QEMU: "QEMU Driver", ErrorDomain.RPC: "XML-RPC", ErrorDomain.DOM: "Domain"}
 
 
 class _PerThread(threading.local):
@@ -148,9 +146,10 @@ def _tell(error: ErrorTuple) -> None:
     if _Handler.function is not None:
         _Handler.function(_Handler.context, error)
         return
-    try:
-        name = _NAMES.get(ErrorDomain(error[1]), ErrorDomain(error[1]).name.title())
-    except ValueError:
-        name = "Unknown"
-    parts = ["libvirt:", "" if error[1] == 0 else name, _LEVELS.get(error[3], "error"), ":"]
+    parts = [
+        "libvirt:",
+        SPEAKERS.get(error[1], "" if error[1] == 0 else "Unknown"),
+        _LEVELS.get(error[3], "error"),
+        ":",
+    ]
     print(" ".join(part for part in parts if part), error[2], file=sys.stderr)

@@ -7,7 +7,7 @@ import os
 
 from virloom.drivers.qemu.admission import complete, emulator_of, parse
 from virloom.drivers.qemu.capabilities import BinaryCaps
-from virloom.drivers.qemu.capabilities.host_features import resolve_host_model
+from virloom.drivers.qemu.capabilities.host_features import resolve_cpu
 from virloom.drivers.qemu.command.environment import guest_environment
 from virloom.drivers.qemu.command.native import (
     name_channels,
@@ -68,7 +68,7 @@ async def native_text(driver: QemuDriver, text: str) -> str:
     directory = driver.directories.guest(_NO_ID, model.name)
     simplify_interfaces(model)
     assign_addresses(model, caps)
-    resolve_host_model(model)
+    resolve_cpu(model)
     assign_aliases(model)
     name_channels(model, driver.directories.channels(_NO_ID, model.name))
     live.prepare(model, str(directory), driver.config)

@@ -50,6 +50,8 @@ class CpuFeature(Element):
 class Cpu(Element):
     """``<cpu mode='custom' match='exact' check='partial'>``."""
 
+    tag = "cpu"
+
     mode: str | None = attribute(option("custom", "host-model", "host-passthrough", "maximum"))
     match: str | None = attribute(choice("minimum", "exact", "strict"))
     check: str | None = attribute(choice("none", "partial", "full"))

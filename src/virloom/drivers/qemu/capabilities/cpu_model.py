@@ -273,9 +273,26 @@ def settle_host_model(cpu: Cpu, host: Processor) -> None:
     """
     found = decode(host, host=False)
     own = {feature.name for feature in cpu.features}
-    cpu.mode, cpu.match, cpu.check = "custom", "exact", "full"
+    cpu.mode, cpu.match = "custom", "exact"
     cpu.model.value, cpu.model.fallback = found.model, "forbid"
     cpu.vendor = host.vendor
     cpu.features += [
         CpuFeature(name=name, policy=policy) for name, policy in plain(found) if name not in own
     ]
+
+
+def settle_custom(cpu: Cpu, host: Processor) -> None:
+    """Decides what a document with a model leaves to the host, in place.
+
+    Optional features are there or not, and a model that is a minimum gets all that the host has
+    beyond it.
+    """
+    for feature in cpu.features:
+        if feature.policy == "optional":
+            feature.policy = "require" if feature.name in host.features else "disable"
+    if cpu.match == "minimum":
+        cpu.match = "exact"
+        said = {feature.name for feature in cpu.features}
+        beyond = host.features - model_features(cpu.model.value or "") - said
+        cpu.features += [CpuFeature(name=name, policy="require") for name in in_order(beyond)]
+    cpu.model.fallback = "forbid"

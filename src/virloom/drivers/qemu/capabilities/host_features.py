@@ -10,9 +10,10 @@ from virloom.drivers.qemu.capabilities.cpu_model import (
     VENDOR_NAMES,
     Processor,
     emulated_processor,
+    settle_custom,
     settle_host_model,
 )
-from virloom.drivers.qemu.capabilities.cpu_table import FEATURES
+from virloom.drivers.qemu.capabilities.cpu_table import FEATURES, MODELS
 from virloom.model.domain import Domain
 
 #: The kernel's names (proc(5), cpuinfo) where they differ from libvirt's.
@@ -57,16 +58,24 @@ def read_features(
     return Processor(VENDOR_NAMES.get(fields.get("vendor_id", "")), features, signature)
 
 
-def resolve_host_model(dom: Domain) -> None:
-    """Gives a guest with ``<cpu mode='host-model'/>`` the processor that this run has, in place.
+def resolve_cpu(dom: Domain) -> None:
+    """Gives a guest on x86 the processor that this run has, in place, where that is left open.
 
-    With KVM that is the host's, else the most that QEMU emulates. Others are left alone.
+    Its host is the host's processor with KVM, else the most that QEMU emulates.
     """
-    if dom.cpu is None or dom.cpu.mode != "host-model" or dom.os.type.arch not in _X86:
+    cpu = dom.cpu
+    if cpu is None or dom.os.type.arch not in _X86:
+        return
+    model = cpu.mode == "custom" and cpu.model.value in MODELS
+    if not model and cpu.mode != "host-model":
         return
     processor = read_features() if dom.type == "kvm" else emulated_processor()
-    if processor is not None:
-        settle_host_model(dom.cpu, processor)
+    if processor is None:
+        return
+    if model:
+        settle_custom(cpu, processor)
+    else:
+        settle_host_model(cpu, processor)
 
 
 def _cpuinfo(path: str | os.PathLike[str]) -> dict[str, str]:

@@ -55,6 +55,8 @@ class Documents:
         if inactive and flags == FormatFlags.INACTIVE and guest.definition is not None:
             return p.DomainGetXMLDescRet(guest.definition.shown)
         model = guest.persistent_model() if inactive else guest.model
+        if flags & FormatFlags.MIGRATABLE and not inactive and guest.running is not None:
+            model = guest.running.migratable_model()
         return p.DomainGetXMLDescRet(format_document(model, flags))
 
     @serves(p.DOMAIN_GET_AUTOSTART)

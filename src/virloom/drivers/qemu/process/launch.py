@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.capabilities import BinaryCaps
-from virloom.drivers.qemu.capabilities.host_features import resolve_host_model
+from virloom.drivers.qemu.capabilities.host_features import resolve_cpu
 from virloom.drivers.qemu.capabilities.kvm import require_usable
 from virloom.drivers.qemu.command.builder import build
 from virloom.drivers.qemu.command.context import BuildContext, CommandLine
@@ -65,6 +65,7 @@ from virloom.host.process import Process, SpawnRequest, start
 from virloom.host.release import release
 from virloom.model.domain import Domain, Graphics
 from virloom.procedures.record import Area
+from virloom.xml import FormatFlags, format_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
@@ -132,7 +133,7 @@ class Launch:
             choose_template(self._model, self._driver.directories)
             refuse_unserved(self._model)
             caps = await self._driver.capabilities.apply(self._emulator(), self._checked)
-            resolve_host_model(self._model)
+            resolve_cpu(self._model)
             assign_aliases(self._model)
             live.prepare(self._model, str(self._directory), self._driver.config)
             await let_others()
@@ -365,6 +366,9 @@ class Launch:
         await let_others()
         live.fill_in(self._model, self._id, answers)
         record.runtime["vcpu_threads"] = answers.vcpu_threads
+        if answers.asked_cpu is not None:
+            text = format_document(answers.asked_cpu, FormatFlags.STATUS)
+            record.runtime["asked_cpu"] = text
         await self._tune(answers.vcpu_threads)
         reached("configured")
         running = RunningGuest(guest, record, self._model, self._monitor, self._process, self._log)

@@ -16,6 +16,7 @@ from virloom.drivers.qemu.command.memory import initial_memory, plugged, started
 from virloom.drivers.qemu.command.spice import spice_socket_path
 from virloom.drivers.qemu.config import QemuConfig
 from virloom.drivers.qemu.monitor.client import Monitor
+from virloom.drivers.qemu.process import processor
 from virloom.drivers.qemu.process.resources import alias_of, chardevs, source_of
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, system_failure
@@ -24,6 +25,7 @@ from virloom.model.domain import (
     BackingFormat,
     BackingStore,
     Console,
+    Cpu,
     DiskSource,
     Domain,
     Graphics,
@@ -42,10 +44,12 @@ class Answers(NamedTuple):
     Attributes:
         terminals: Path of the pseudo-terminal by QEMU's name of the character device.
         vcpu_threads: Thread of each vCPU, in order.
+        asked_cpu: The processor of a guest that was started, before it showed what it has got.
     """
 
     terminals: dict[str, str]
     vcpu_threads: list[int]
+    asked_cpu: Cpu | None = None
 
 
 class Questions(NamedTuple):
@@ -55,6 +59,7 @@ class Questions(NamedTuple):
     cpus: asyncio.Future[Any]
     steps: list[asyncio.Future[Any]]
     balloon: asyncio.Future[Any] | None
+    processor: asyncio.Future[Any] | None
 
 
 def ask(monitor: Monitor, model: Domain, command: CommandLine, limit: float) -> Questions:
@@ -75,11 +80,12 @@ def ask(monitor: Monitor, model: Domain, command: CommandLine, limit: float) -> 
         monitor.submit("query-cpus-fast", timeout=limit),
         [monitor.submit(name, arguments, timeout=limit) for name, arguments in steps],
         monitor.submit("query-balloon", timeout=limit) if _balloon_wanted(model) else None,
+        processor.ask(monitor, model, limit),
     )
 
 
 async def answers_to(questions: Questions, monitor: Monitor, model: Domain) -> Answers:
-    """What QEMU has answered; the guest's CPU has been checked as well.
+    """What QEMU has answered; the guest's CPU has been checked, and the document shows it.
 
     Raises:
         VirloomError: QEMU refused a step.
@@ -88,8 +94,9 @@ async def answers_to(questions: Questions, monitor: Monitor, model: Domain) -> A
     if questions.balloon is not None:  # a guest whose driver is not there yet gives nothing back
         model.current_memory = int((await questions.balloon)["actual"]) // 1024
     answers = await read(questions.characters, questions.cpus)
-    await _check_cpu(monitor, model, (await questions.cpus)[0]["qom-path"])
-    return answers
+    place = (await questions.cpus)[0]["qom-path"]
+    asked = await processor.settle(monitor, model, questions.processor, place)
+    return answers._replace(asked_cpu=asked)
 
 
 async def read(characters: asyncio.Future[Any], cpus: asyncio.Future[Any]) -> Answers:
@@ -108,27 +115,6 @@ def _balloon_wanted(model: Domain) -> bool:
     if balloon is None or balloon.model == "none" or model.memory is None:
         return False
     return model.current_memory is not None and model.current_memory < model.memory
-
-
-async def _check_cpu(monitor: Monitor, model: Domain, path: str) -> None:
-    """Refuses a guest whose CPU lacks features that the document requires.
-
-    Three properties of the first vCPU tell what libvirt finds out with some four hundred queries.
-
-    Raises:
-        ConfigUnsupported: With the features that are missing.
-    """
-    cpu = model.cpu
-    if cpu is None or cpu.check not in ("partial", "full"):
-        return
-    missing = set(await monitor.execute("qom-get", path=path, property="unavailable-features"))
-    forgiven = {f.name for f in cpu.features if f.policy in ("optional", "disable", "forbid")}
-    if missing - forgiven:
-        raise ConfigUnsupported(
-            "guest CPU doesn't match specification: missing features: "
-            + ",".join(sorted(missing - forgiven)),
-            domain=ErrorDomain.CPU,
-        )
 
 
 def _choose_render_node(graphics: Graphics) -> None:

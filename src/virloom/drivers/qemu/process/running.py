@@ -21,8 +21,8 @@ from virloom.enums.domain import (
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationFailed, OperationInvalid, VirloomError
 from virloom.host.process import Process
-from virloom.model.domain import Domain
-from virloom.xml import FormatFlags, format_document
+from virloom.model.domain import Cpu, Domain
+from virloom.xml import FormatFlags, format_document, parse_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.domain import Guest
@@ -148,6 +148,11 @@ class RunningGuest:
         """Notes the live document, secrets included, for the next :meth:`save`."""
         flags = FormatFlags.SECURE | FormatFlags.STATUS
         self.record.document = format_document(self.model, flags)
+
+    def migratable_model(self) -> Domain:
+        """The tree for another host: with the processor that was asked for, not what came of it."""
+        text = self.record.runtime.get("asked_cpu")
+        return self.model.beside(cpu=parse_document(Cpu, text)) if text else self.model
 
     def save(self) -> None:
         """Brings the status file up to date.
