@@ -13,6 +13,7 @@ extensions = [
     "tools.conf_table",
     "tools.difference_table",
     "tools.model_table",
+    "tools.unrepresented",
 ]
 exclude_patterns = ["_build"]
 html_theme = "alabaster"

@@ -6,7 +6,8 @@ from __future__ import annotations
 from functools import cache
 
 from virloom.enums.error import ErrorDomain
-from virloom.model.domain import DiskDriver, DiskSource, Domain
+from virloom.model.domain import DiskDriver, DiskSource, Domain, SourceSeclabel
+from virloom.model.domain.devices.storage import Encryption
 from virloom.model.schema import PathSchema
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, group, leaf, raw, verbatim
@@ -150,8 +151,8 @@ class BackupImage(Element):
 
     file: str | None = attribute(STRING)
     dev: str | None = attribute(STRING)
-    seclabels: list[Node] = verbatim("seclabel")
-    encryption: list[Node] = verbatim("encryption")
+    seclabels: list[SourceSeclabel] = children(SourceSeclabel, "seclabel")
+    encryption: Encryption | None = child(Encryption)
 
 
 class BackupDisk(Element):

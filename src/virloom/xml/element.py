@@ -24,6 +24,9 @@ class Schema(Protocol):
     def knows_attribute(self, path: str, name: str) -> bool:
         """Whether the schema has that attribute at the element's path."""
 
+    def passes_over(self, path: str) -> bool:
+        """Whether a path (attributes as ``/@name``) is in the schema and read by nobody."""
+
 
 class Extra:
     """What an element held that the schema knows and the class does not: kept word for word."""

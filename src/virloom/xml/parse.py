@@ -433,6 +433,9 @@ class _Reader:
         schema = self.cls.schema()
         path = f"{self._schema_path()}/{tag}"
         if schema is not None and schema.knows_element(path):
+            if schema.passes_over(path):
+                self.stack.append((_SKIP, tag, None, None, None))
+                return
             self.pieces.clear()
             node = Node(tag, attributes)
             element.extra.children.append(node)
@@ -453,7 +456,7 @@ class _Reader:
         schema = self.cls.schema()
         if schema is None or not schema.knows_attribute(self._schema_path(), name):
             self._drop("attribute", name)
-        elif element is not None:
+        elif element is not None and not schema.passes_over(f"{self._schema_path()}/@{name}"):
             element.extra.attributes[name] = text
 
     def _drop(self, what: str, attribute: str = "") -> None:

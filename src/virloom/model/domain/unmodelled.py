@@ -3,20 +3,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from virloom.xml.element import Element
 from virloom.xml.fields import Role
-
-#: What a document may hold and no guest is another for: what a running guest's document tells, and
-#: what libvirt 9 reads over (its command lines are the same with and without).
-_WITHOUT_EFFECT = re.compile(
-    r"/(serial|parallel|console|channel)\[\d+\]/@tty"
-    r"|/(parallel\[\d+\]/target/model|smartcard\[\d+\]/target)"
-    r"|/privateData(\[\d+\])?"
-    r"|/source/(@missing|@macTableManager|address/@multifunction)"
-)
 
 
 def unmodelled(element: Element) -> list[str]:
@@ -25,8 +15,7 @@ def unmodelled(element: Element) -> list[str]:
     ``domain/devices/tpm[1]``, ``domain/devices/disk[2]/source/@protocol``. A start that does
     not know them would give another guest than the document says.
     """
-    paths = _below(element, element.schema_path or element.tag)
-    return [path for path in paths if not _WITHOUT_EFFECT.search(path)]
+    return list(_below(element, element.schema_path or element.tag))
 
 
 def _below(element: Element, path: str) -> Iterator[str]:

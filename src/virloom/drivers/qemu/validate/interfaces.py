@@ -174,6 +174,8 @@ def _bandwidth(interface: Interface) -> None:
     limits = interface.bandwidth
     if limits is None:
         return
+    if limits.class_id is not None:
+        raise XmlDetail("the class of a bandwidth is a network's to say", domain=ErrorDomain.NONE)
     if limits.outbound is not None and limits.outbound.floor is not None:
         raise ConfigUnsupported("floor is for inbound traffic", domain=ErrorDomain.NONE)
     for rate in (limits.inbound, limits.outbound):

@@ -6,10 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, verbatim
+from virloom.xml.fields import attribute, child
 from virloom.xml.format import FormatFlags
-from virloom.xml.kinds import ON_OFF, STRING, UINT, bounded_base0, option
-from virloom.xml.node import Node
+from virloom.xml.kinds import ON_OFF, STRING, UINT, bounded_base0, hexadecimal, option
 
 _TYPE = option(
     "pci",
@@ -56,6 +55,13 @@ _WRITTEN: dict[str, dict[str, tuple[str, int]]] = {
 _NUMBERS = frozenset(name for forms in _WRITTEN.values() for name in forms)
 
 
+class Zpci(Element):
+    """``<zpci uid='0x0001' fid='0x00000000'/>``: what s390x calls a PCI device besides."""
+
+    uid: int | None = attribute(hexadecimal(4))
+    fid: int | None = attribute(hexadecimal(8))
+
+
 class Address(Element):
     """Where a device sits; which fields count depends on ``type``.
 
@@ -80,7 +86,7 @@ class Address(Element):
     iobase: int | None = attribute(UINT)
     irq: int | None = attribute(UINT)
     base: int | None = attribute(UINT)
-    zpci: list[Node] = verbatim("zpci")
+    zpci: Zpci | None = child(Zpci)
 
     def take_attributes(self, attributes: dict[str, str]) -> dict[str, str]:
         """The numbers of this type of address, decimal or with ``0x``."""

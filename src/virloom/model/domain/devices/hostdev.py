@@ -6,9 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Self
 
+from virloom.model.domain.devices.address import Zpci
 from virloom.model.domain.devices.device import BOOT, ROM, Boot, Device, Rom
+from virloom.model.domain.devices.interface_parts import Route
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, child, children, flag, group, leaf, verbatim
+from virloom.xml.fields import attribute, child, children, flag, group, leaf
 from virloom.xml.format import FormatFlags
 from virloom.xml.kinds import (
     ON_OFF,
@@ -20,7 +22,6 @@ from virloom.xml.kinds import (
     hexadecimal,
     option,
 )
-from virloom.xml.node import Node
 
 _FORMS: dict[str, dict[str, tuple[str, int]]] = {
     "pci": {
@@ -50,7 +51,7 @@ class SourceAddress(Element):
     target: int | None = attribute(UINT)
     unit: int | None = attribute(UINT)
     uuid: str | None = attribute(STRING)
-    zpci: list[Node] = verbatim("zpci")
+    zpci: Zpci | None = child(Zpci)
 
     def take_attributes(self, attributes: dict[str, str]) -> dict[str, str]:
         """The numbers, decimal or with ``0x``; which ones are there tells the kind."""
@@ -192,7 +193,7 @@ class Hostdev(Device):
     driver: HostdevDriver = group(HostdevDriver)
     source: HostdevSource = group(HostdevSource)
     ips: list[HostdevIp] = children(HostdevIp, "ip")
-    routes: list[Node] = verbatim("route")
+    routes: list[Route] = children(Route, "route")
     teaming: Teaming | None = child(Teaming)
     readonly: bool = flag(order=BOOT - 2)
     shareable: bool = flag(order=BOOT - 1)

@@ -70,6 +70,7 @@ class VirtualPort(Element):
 class Bandwidth(Element):
     """``<bandwidth>``: how much traffic goes in and out."""
 
+    class_id: str | None = attribute(STRING, "classID")
     inbound: Rate | None = child(Rate)
     outbound: Rate | None = child(Rate)
 
