@@ -284,15 +284,19 @@ def settle_host_model(cpu: Cpu, host: Processor) -> None:
 def settle_custom(cpu: Cpu, host: Processor) -> None:
     """Decides what a document with a model leaves to the host, in place.
 
-    Optional features are there or not, and a model that is a minimum gets all that the host has
-    beyond it.
+    Optional features are there or not; where a model is a minimum, the guest gets what the host
+    has, but for what the document says of single features.
+
+    Raises:
+        OperationFailed: No model fits the host.
     """
     for feature in cpu.features:
         if feature.policy == "optional":
             feature.policy = "require" if feature.name in host.features else "disable"
     if cpu.match == "minimum":
-        cpu.match = "exact"
-        said = {feature.name for feature in cpu.features}
-        beyond = host.features - model_features(cpu.model.value or "") - said
-        cpu.features += [CpuFeature(name=name, policy="require") for name in in_order(beyond)]
+        said = cpu.features
+        names = {feature.name for feature in said}
+        cpu.features = []
+        settle_host_model(cpu, host)
+        cpu.features = [feature for feature in cpu.features if feature.name not in names] + said
     cpu.model.fallback = "forbid"

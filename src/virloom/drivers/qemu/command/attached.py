@@ -92,7 +92,7 @@ def add_tpms(assembly: Assembly) -> None:
             _add_tpm_connection(assembly, tpm)
             pairs = [("id", backend), ("chardev", TPM_CHARDEV)]
             assembly.args.option("tpmdev", f"emulator,{keyval(pairs)}")
-        assembly.args.device(tpm_device(tpm))
+        assembly.args.device(tpm_device(tpm, assembly.dom.os.type.arch))
 
 
 def _require_device(assembly: Assembly, tpm: Tpm) -> None:

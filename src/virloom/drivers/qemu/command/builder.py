@@ -65,7 +65,7 @@ from virloom.drivers.qemu.command.unsupported import refuse_unsupported
 from virloom.drivers.qemu.command.video import add_videos
 from virloom.drivers.qemu.command.watchdog import add_watchdogs
 from virloom.enums.error import ErrorDomain
-from virloom.errors import VirloomError
+from virloom.errors import InvalidArg, SystemFailure, VirloomError
 from virloom.model.domain import Domain
 
 STEPS: tuple[Callable[[Assembly], None], ...] = (
@@ -139,7 +139,8 @@ def build(dom: Domain, caps: BinaryCaps, context: BuildContext) -> CommandLine:
         for step in STEPS:
             step(assembly)
     except VirloomError as error:
-        if error.domain == ErrorDomain.NONE:
+        # What the host's own part says against it has no domain, as in libvirt.
+        if error.domain == ErrorDomain.NONE and not isinstance(error, SystemFailure | InvalidArg):
             error.domain = ErrorDomain.QEMU
         raise
     return CommandLine(

@@ -11,7 +11,7 @@ from virloom.drivers.qemu.command.context import BuildContext, FileRequest
 from virloom.drivers.qemu.command.credentials import tls_credentials
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, OperationInvalid
-from virloom.model.domain import Channel, Chardev, ChardevSource, Parallel
+from virloom.model.domain import Channel, Chardev, ChardevSource, Parallel, Smartcard
 
 Pairs = list[tuple[str, object]]
 Backend = Callable[[Arguments, BuildContext, Chardev, str], tuple[str, Pairs]]
@@ -173,6 +173,8 @@ def _spicevmc(
 ) -> tuple[str, Pairs]:
     """SPICE's own channel of that use: the agent's for a channel of the guest."""
     name = "vdagent" if isinstance(device, Channel) else "usbredir"
+    if isinstance(device, Smartcard):
+        name = "smartcard"
     if isinstance(device, Channel) and device.target.name not in (None, _AGENT_PORT):
         raise ConfigUnsupported(
             f"channel '{device.target.name}' is not SPICE's agent, which is '{_AGENT_PORT}'",

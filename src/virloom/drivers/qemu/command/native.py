@@ -18,6 +18,7 @@ from virloom.drivers.qemu.command.context import BuildContext
 from virloom.drivers.qemu.command.disk import disk_alias
 from virloom.drivers.qemu.command.files import plan_files
 from virloom.drivers.qemu.command.graphics import FIRST_PORT
+from virloom.drivers.qemu.command.spice import ports_wanted
 from virloom.model.domain import ChardevSource, Disk, Domain, Interface, InterfaceModel, Mac
 
 #: What makes a shell read a word otherwise than it stands there.
@@ -49,9 +50,10 @@ def settle_ports(dom: Domain) -> None:
         if graphics.type == "vnc" and (graphics.autoport or graphics.port in (None, -1)):
             graphics.port = FIRST_PORT
         elif graphics.type == "spice":
-            if graphics.autoport or graphics.port == -1:
+            plain, encrypted = ports_wanted(graphics) if graphics.autoport else (False, False)
+            if plain or graphics.port == -1:
                 graphics.port = FIRST_PORT + 1
-            if graphics.tls_port == -1:
+            if encrypted or graphics.tls_port == -1:
                 graphics.tls_port = FIRST_PORT + 2
 
 

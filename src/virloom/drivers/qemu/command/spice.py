@@ -20,6 +20,12 @@ def spice_socket_path(graphics: Graphics, lib_dir: str) -> str | None:
     return listen.socket or os.path.join(lib_dir, "spice.sock")
 
 
+def ports_wanted(graphics: Graphics) -> tuple[bool, bool]:
+    """Whether a display whose ports are chosen for it needs a plain one, and one for TLS."""
+    modes = {graphics.default_mode or "any", *(channel.mode for channel in graphics.channels)}
+    return bool(modes & {"any", "insecure"}), "secure" in modes
+
+
 def add_spice(assembly: Assembly, graphics: Graphics) -> None:
     """``-spice`` with where it listens, what is encrypted and how it is compressed."""
     pairs = _listening(assembly, graphics)

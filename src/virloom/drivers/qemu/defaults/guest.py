@@ -69,6 +69,8 @@ def fill_guest(dom: Domain) -> None:
         vcpu.placement = "static"
     if vcpu.current == vcpu.value:
         vcpu.current = None
+    # By name, whatever the order in which they were asked for.
+    dom.os.firmware_features.features.sort(key=lambda feature: feature.name or "")
     _fill_clock(dom.clock)
     dom.on_poweroff = dom.on_poweroff or "destroy"
     dom.on_reboot = dom.on_reboot or "restart"

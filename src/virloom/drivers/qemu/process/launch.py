@@ -24,6 +24,7 @@ from virloom.drivers.qemu.command.builder import build
 from virloom.drivers.qemu.command.context import BuildContext, CommandLine
 from virloom.drivers.qemu.command.environment import guest_environment
 from virloom.drivers.qemu.command.files import plan_files
+from virloom.drivers.qemu.command.spice import ports_wanted
 from virloom.drivers.qemu.devices.alias import assign_aliases
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.firmware import choose_firmware, choose_template
@@ -57,7 +58,7 @@ from virloom.enums.domain import (
     DomainState,
 )
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InternalError, OperationFailed, VirloomError
+from virloom.errors import ConfigUnsupported, InternalError, OperationFailed, VirloomError
 from virloom.host.files import Directory
 from virloom.host.guardian import MARKER
 from virloom.host.liveness import live_path, take_liveness
@@ -288,11 +289,21 @@ class Launch:
             self._choose_port(graphics, address)
 
     def _choose_port(self, graphics: Graphics, address: str) -> None:
-        unsaid = graphics.port is None and graphics.type == "vnc"
-        if graphics.autoport or graphics.port == -1 or unsaid:
-            graphics.autoport = True if graphics.type == "vnc" else graphics.autoport
+        if graphics.type == "vnc":
+            if graphics.autoport or graphics.port in (None, -1):
+                graphics.autoport = True
+                graphics.port = self._reserve(address)
+            return
+        plain, encrypted = ports_wanted(graphics) if graphics.autoport else (False, False)
+        if plain or graphics.port == -1:
             graphics.port = self._reserve(address)
-        if graphics.tls_port == -1:
+        if encrypted or graphics.tls_port == -1:
+            if not self._driver.config.spice_tls:
+                raise ConfigUnsupported(
+                    f"domain '{self._guest.name}' needs a TLS port of SPICE, and spice_tls is "
+                    "not set in qemu.conf",
+                    domain=ErrorDomain.QEMU,
+                )
             graphics.tls_port = self._reserve(address)
 
     def _reserve(self, address: str) -> int:

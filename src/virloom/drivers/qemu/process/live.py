@@ -134,7 +134,9 @@ def _choose_render_node(graphics: Graphics) -> None:
     try:
         nodes = sorted(name for name in os.listdir(_GPUS) if name.startswith("render"))
     except OSError as exc:
-        raise system_failure(f"cannot open directory '{_GPUS}'", exc) from exc
+        raise system_failure(
+            f"cannot open directory '{_GPUS}'", exc, domain=ErrorDomain.NONE
+        ) from exc
     if not nodes:
         raise ConfigUnsupported("no GPU of the host can draw for guests", domain=ErrorDomain.QEMU)
     gl.rendernode = f"{_GPUS}/{nodes[0]}"

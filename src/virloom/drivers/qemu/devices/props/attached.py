@@ -31,10 +31,12 @@ def smartcard_device(card: Smartcard, buses: Buses) -> Props:
     return {**props, "id": alias, "bus": f"{buses.alias('ccid', index, alias)}.0"}
 
 
-def tpm_device(tpm: Tpm) -> Props:
-    """Properties of the module's interface."""
+def tpm_device(tpm: Tpm, arch: str | None) -> Props:
+    """Properties of the module's interface; boards of ARM have it on their platform bus."""
     alias = alias_of(tpm, "TPM")
-    return {"driver": tpm.model, "tpmdev": f"tpm-{alias}", "id": alias}
+    on_platform = tpm.model == "tpm-tis" and arch in ("aarch64", "armv7l")
+    driver = "tpm-tis-device" if on_platform else tpm.model
+    return {"driver": driver, "tpmdev": f"tpm-{alias}", "id": alias}
 
 
 def shmem_device(shmem: Shmem, buses: Buses) -> Props:

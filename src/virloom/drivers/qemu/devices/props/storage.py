@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from virloom.drivers.qemu.devices.props.address import Props
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, InternalError
+from virloom.errors import ConfigUnsupported, InternalError, InvalidArg
 from virloom.model.domain import DiskSource, Host
 
 _WEB = ("http", "https", "ftp", "ftps")
@@ -188,9 +188,9 @@ def _nfs(source: DiskSource) -> Props:
         if number.isdigit():
             props[name] = int(number)
         elif text:
-            raise ConfigUnsupported(
+            raise InvalidArg(
                 f"{name} '{text}' at an NFS server is a number such as '+1000'",
-                domain=ErrorDomain.QEMU,
+                domain=ErrorDomain.NONE,
             )
     return props
 
