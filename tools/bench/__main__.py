@@ -11,12 +11,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.bench import imports, lifecycle, reaper, scale
+from tools.bench import document, imports, lifecycle, reaper, scale
 from tools.bench.wire.run import wire
 from virloom.testing.guest import CACHE_VARIABLE
 
 BENCHES: dict[str, Callable[[Path, int], str]] = {
     "import": imports.imports,
+    "document": document.document,
     "warm": lifecycle.warm,
     "fresh": lifecycle.fresh,
     "many": scale.many,
