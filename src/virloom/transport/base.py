@@ -23,6 +23,8 @@ class PeerIdentity(NamedTuple):
     gid: int | None = None
     address: str | None = None
     """``host:port`` of a TCP peer."""
+    certificate: str | None = None
+    """The distinguished name of its certificate."""
 
 
 #: The bytes and the descriptors that came; the receiver owns the descriptors from then on.

@@ -6,9 +6,9 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from virloom.enums.error import ErrorDomain
 from virloom.errors import SystemFailure, VirloomError, system_failure
@@ -17,6 +17,19 @@ from virloom.transport.tcp import connect_tcp
 
 #: The byte with which a daemon says, encrypted, that it takes our certificate.
 _WELCOME = b"\1"
+
+#: Names of attributes as certificates are shown (RFC 4514, section 3); the library spells them out.
+_SHORT = {
+    "commonName": "CN",
+    "localityName": "L",
+    "stateOrProvinceName": "ST",
+    "organizationName": "O",
+    "organizationalUnitName": "OU",
+    "countryName": "C",
+    "streetAddress": "STREET",
+    "domainComponent": "DC",
+    "userId": "UID",
+}
 
 #: Seconds for the handshake and that byte.
 HANDSHAKE_TIME = 30.0
@@ -94,13 +107,70 @@ def client_context(files: TlsFiles, *, verify: bool = True) -> ssl.SSLContext:
     return context
 
 
-class TlsTransport(Transport):
-    """TLS over another transport, which it owns."""
+def server_context(
+    authority: Path,
+    certificate: Path,
+    key: Path,
+    *,
+    revoked: Path | None = None,
+    verify: bool = True,
+) -> ssl.SSLContext:
+    """What a daemon asks of its clients: a certificate of the authority.
 
-    def __init__(self, inner: Transport, context: ssl.SSLContext, host: str) -> None:
+    Args:
+        revoked: A list of certificates that the authority takes back.
+        verify: Ask clients for a certificate at all.
+
+    Raises:
+        SystemFailure: A file is not there, or does not hold what it should.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.num_tickets = 0  # libvirt's client takes one for the byte that it waits for, and fails
+    try:
+        context.load_cert_chain(certificate, key)
+        context.load_verify_locations(authority)
+        if revoked is not None:
+            context.load_verify_locations(revoked)
+            context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+    except (OSError, ssl.SSLError) as exc:
+        names = ", ".join(f"'{path}'" for path in (authority, certificate, key))
+        raise SystemFailure(
+            f"cannot use the certificates {names}: {exc}", domain=ErrorDomain.RPC
+        ) from exc
+    context.verify_mode = ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
+    return context
+
+
+class TlsTransport(Transport):
+    """TLS over another transport, which it owns.
+
+    Args:
+        inner: Carries the encrypted bytes.
+        context: Our certificates, and what is asked of the peer's.
+        host: The other end's name, for errors; a client also checks it.
+        server: We are the daemon.
+        allows: Of a daemon: whether a client with this distinguished name may come in.
+    """
+
+    def __init__(
+        self,
+        inner: Transport,
+        context: ssl.SSLContext,
+        host: str,
+        *,
+        server: bool = False,
+        allows: Callable[[str | None], bool] | None = None,
+    ) -> None:
         self._inner = inner
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
+        self._tls = context.wrap_bio(
+            self._incoming,
+            self._outgoing,
+            server_side=server,
+            server_hostname=None if server else host,
+        )
+        self._server = server
+        self._allows = allows
         self._host = host
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = self._loop.create_future()
@@ -161,6 +231,8 @@ class TlsTransport(Transport):
             try:
                 self._tls.do_handshake()
                 self._shaken = True
+                if self._server:
+                    self._welcome()
             except ssl.SSLWantReadError:
                 self._flush()
                 return
@@ -175,6 +247,25 @@ class TlsTransport(Transport):
         self._flush()
         if plain := b"".join(parts):
             self._decrypted(plain)
+
+    def _welcome(self) -> None:
+        """A daemon tells its client that it takes the certificate."""
+        name = self.certificate
+        if self._allows is not None and not self._allows(name):
+            self._ready.set_exception(self._refused(f"certificate '{name}' is not allowed"))
+            return
+        self._tls.write(_WELCOME)
+        self._ready.set_result(None)
+
+    @property
+    def certificate(self) -> str | None:
+        """The distinguished name of the peer's certificate, ``C=…,O=…,CN=…``; None without one."""
+        found = self._tls.getpeercert()
+        if not found:
+            return None
+        parts: Any = found.get("subject", ())
+        pairs = [(_SHORT.get(name, name), value) for part in parts for name, value in part]
+        return ",".join(f"{name}={value}" for name, value in pairs)
 
     def _decrypted(self, plain: bytes) -> None:
         if not self._ready.done():
@@ -236,7 +327,7 @@ class TlsTransport(Transport):
 
     @property
     def peer(self) -> PeerIdentity:
-        return self._inner.peer
+        return self._inner.peer._replace(certificate=self.certificate)
 
     @property
     def closed(self) -> bool:
