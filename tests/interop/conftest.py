@@ -24,11 +24,12 @@ from virloom.testing import guest as tiny
 #: Seconds for one step of a client, or of the daemon.
 STEP = 30
 
-_PROGRAM = "from virloom.daemons.virtqemud import main; raise SystemExit(main())"
-
 
 class Virtqemud:
     """A daemon process that can be ended and started again over the same root."""
+
+    #: The program, and what the names of its sockets begin with.
+    name = sockets = "virtqemud"
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -36,7 +37,7 @@ class Virtqemud:
 
     def socket(self, *, readonly: bool = False) -> Path:
         """The path that clients connect to."""
-        return self.root / "run/libvirt" / f"virtqemud-sock{'-ro' if readonly else ''}"
+        return self.root / "run/libvirt" / f"{self.sockets}-sock{'-ro' if readonly else ''}"
 
     def uri(self, *, readonly: bool = False) -> str:
         """The URI that leads there."""
@@ -50,14 +51,15 @@ class Virtqemud:
 
     def start(self, *options: str) -> None:
         """Starts it, and waits until it says that clients can connect."""
-        address = self.root / "notify"
+        address = self.root / f"{self.name}.notify"
         address.unlink(missing_ok=True)
+        program = f"from virloom.daemons.{self.name} import main; raise SystemExit(main())"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
             told.bind(str(address))
             told.settimeout(STEP)
             with (self.root / "daemon.log").open("ab") as log:
                 self.process = subprocess.Popen(
-                    [sys.executable, "-c", _PROGRAM, "--root", str(self.root), *options],
+                    [sys.executable, "-c", program, "--root", str(self.root), *options],
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                     env={**os.environ, "NOTIFY_SOCKET": str(address)},
                 )  # fmt: skip

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -31,23 +29,7 @@ def _portal() -> None:
 class Everything(Virtqemud):
     """The daemon that has it all."""
 
-    def socket(self, *, readonly: bool = False) -> Path:
-        return self.root / "run/libvirt" / f"libvirt-sock{'-ro' if readonly else ''}"
-
-    def start(self, *options: str) -> None:
-        address = self.root / "notify"
-        address.unlink(missing_ok=True)
-        program = "from virloom.daemons.libvirtd import main; raise SystemExit(main())"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
-            told.bind(str(address))
-            told.settimeout(STEP)
-            with (self.root / "daemon.log").open("ab") as log:
-                self.process = subprocess.Popen(
-                    [sys.executable, "-c", program, "--root", str(self.root), *options],
-                    stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                    env={**os.environ, "NOTIFY_SOCKET": str(address)},
-                )  # fmt: skip
-            assert told.recv(100) == b"READY=1"
+    name, sockets = "libvirtd", "libvirt"
 
 
 def test_domains_and_secrets_on_one_connection(virtqemud: Virtqemud, tmp_path: Path) -> None:

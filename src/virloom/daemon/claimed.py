@@ -9,6 +9,7 @@ from typing import Any
 from virloom.endpoint.identity import Identity
 from virloom.enums.error import ErrorDomain
 from virloom.errors import AccessDenied, ArgumentUnsupported, InvalidArg
+from virloom.procedures.record import TypedParamValue
 from virloom.procedures.types import TypedParam
 from virloom.transport.base import PeerIdentity
 
@@ -27,6 +28,15 @@ _PARAMETERS: dict[str, tuple[int, str | None]] = {
     "x509-distinguished-name": (_STRING, "tls_name"),
     "selinux-context": (_STRING, None),
 }
+
+
+def stated_identity(identity: Identity) -> list[TypedParam]:
+    """What a relay states of its client."""
+    return [
+        TypedParam(name, TypedParamValue(kind, value))
+        for name, (kind, field) in _PARAMETERS.items()
+        if field is not None and (value := getattr(identity, field)) is not None
+    ]
 
 
 def claimed_identity(

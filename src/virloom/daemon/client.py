@@ -13,6 +13,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from virloom.daemon import gate
@@ -22,6 +23,9 @@ from virloom.daemon.limits import PRESSURE, Limits
 from virloom.daemon.memory import end_if_out_of_memory, give_back
 from virloom.daemon.polkit import Polkit
 from virloom.daemon.pump import Pump, PumpOwner
+from virloom.daemon.relay.relay import Relay, RelayOwner
+from virloom.daemon.relay.routes import Route
+from virloom.daemon.relay.upstream import refuse_absent
 from virloom.daemon.service import Service
 from virloom.endpoint.dispatch import Call as HandlerCall
 from virloom.endpoint.identity import Identity
@@ -38,6 +42,7 @@ from virloom.rpc.connection import ServerConnection
 from virloom.rpc.messages import (
     Call,
     Incoming,
+    Passed,
     StreamAborted,
     StreamData,
     StreamFinished,
@@ -53,7 +58,7 @@ logger = logging.getLogger(__name__)
 _CALL_SIZE = 256
 
 
-class Client(PumpOwner):
+class Client(PumpOwner, RelayOwner):
     """Serves one connection until it ends; then its session ends.
 
     Args:
@@ -88,7 +93,13 @@ class Client(PumpOwner):
             find, service.programs, max_length=limits.anonymous_message
         )
         peer = transport.peer
-        identity = Identity(uid=peer.uid, gid=peer.gid, pid=peer.pid, readonly=readonly)
+        identity = Identity(
+            uid=peer.uid,
+            gid=peer.gid,
+            pid=peer.pid,
+            tls_name=peer.certificate,
+            readonly=readonly,
+        )
         self._session = Session(identity, self._send_event)
         self._admission = Admission(
             peer,
@@ -98,6 +109,8 @@ class Client(PumpOwner):
             admitted=self._admit,
             expired=lambda: self._cut("it did not authenticate in time"),
         )
+        self._relay: Relay | None = None
+        self._primary: Route | None = None
         self._opened = False
         self._closing = False
         self._waiting: deque[Call] = deque()
@@ -166,6 +179,8 @@ class Client(PumpOwner):
         else:
             self._room.set()
             self._run_waiting()
+        if self._relay is not None:
+            self._relay.pause(high)
         self._regulate()
 
     def _regulate(self) -> None:
@@ -176,7 +191,7 @@ class Client(PumpOwner):
         """
         if self._transport.closed:
             return
-        if not (self._waiting or self._pumps or self._held_up):
+        if not (self._waiting or self._pumps or self._held_up or self._relay is not None):
             return  # as nearly always: nothing waits, and reading goes on
         if self._is_full():
             self._held_up = True
@@ -187,7 +202,7 @@ class Client(PumpOwner):
 
     def _is_full(self) -> bool:
         held = self._waiting_bytes + sum(pump.waiting for pump in self._pumps.values())
-        return held > self._limits.waiting
+        return held > self._limits.waiting or (self._relay is not None and self._relay.full)
 
     @property
     def authenticated(self) -> bool:
@@ -212,6 +227,8 @@ class Client(PumpOwner):
         for pump in self._pumps.values():
             pump.abort()
         self._pumps.clear()
+        if self._relay is not None:
+            self._relay.close()
         self._ending = asyncio.ensure_future(self._end())
 
     async def _end(self) -> None:
@@ -236,6 +253,9 @@ class Client(PumpOwner):
                 self._waiting_bytes += len(message.payload) + _CALL_SIZE
         elif isinstance(message, (StreamData, StreamHole, StreamFinished, StreamAborted)):
             self._take_stream(message)
+        elif isinstance(message, Passed):
+            if self._relay is not None:
+                self._relay.stream(message)
         else:
             message.discard()
 
@@ -253,6 +273,8 @@ class Client(PumpOwner):
     def _serve(self, message: Call) -> None:
         """Answers at once where nothing has to be waited for."""
         try:
+            if self._pass_on(message):
+                return
             result, call = self._begin(message)
         except VirloomError as exc:
             self._send(self._connection.error(message, exc))
@@ -268,6 +290,43 @@ class Client(PumpOwner):
             task = asyncio.ensure_future(self._finish(message, result, call))
             self._running.add(task)
             task.add_done_callback(self._finished)
+
+    def _pass_on(self, message: Call) -> bool:
+        """Passes a call on that another daemon serves; False for all others."""
+        procedure = message.procedure
+        if procedure is None or not self._opened or message.problem is not None:
+            return False
+        if procedure.program == gate.REMOTE and procedure.number in gate.OWN:
+            if procedure.number != gate.SUPPORTS_FEATURE or self._primary is None:
+                return False
+            if message.arguments().feature in self._own_features():
+                return False
+        route = self._service.route(procedure) or self._primary
+        if route is None:
+            return False
+        refuse_absent(route, procedure, error_domain(procedure))
+        self._relayed().call(message, route, self._session.identity)
+        return True
+
+    def _own_features(self) -> tuple[int, ...]:
+        """Features of the connection to the client itself, not of what is behind."""
+        if self._transport.carries_fds:
+            return (gate.KEEPALIVE_FEATURE,)
+        return (gate.KEEPALIVE_FEATURE, gate.FD_PASSING_FEATURE)
+
+    def _relayed(self) -> Relay:
+        if self._relay is None:
+            self._relay = Relay(self, self._connection, self._transport.carries_fds)
+        return self._relay
+
+    def relay_sends(self, data: bytes, fds: Sequence[int]) -> None:
+        self._send(data, fds)
+
+    def relay_room(self) -> None:
+        self._regulate()
+
+    def relay_cuts(self, why: str) -> None:
+        self._cut(why)
 
     def _begin(self, message: Call) -> tuple[Record | Awaitable[Record], HandlerCall | None]:
         if message.problem is not None:
@@ -366,6 +425,8 @@ class Client(PumpOwner):
         ):
             self._start_keepalive()
             return ConnectSupportsFeatureRet(1)
+        if self._primary is not None:  # descriptors, where the socket has none
+            return ConnectSupportsFeatureRet(0)
         return None
 
     def _take_identity(self, args: Any) -> Record:
@@ -380,7 +441,7 @@ class Client(PumpOwner):
         self._connection.limit_length(MAX_LENGTH)
         self._changed(self)
 
-    def _open(self, args: Any) -> Record:
+    def _open(self, args: Any) -> Record | Awaitable[Record]:
         if self._opened:
             raise InternalError("connection already open", domain=ErrorDomain.RPC)
         if args.name is None:  # libvirtd's answer; its clients always name what they open
@@ -388,10 +449,16 @@ class Client(PumpOwner):
         if args.name:
             self._service.check_uri(args.name)
         if args.flags & 1:  # VIR_CONNECT_RO; libvirtd looks at no other flag
-            present = self._session.identity
-            self._session.identity = Identity(
-                uid=present.uid, gid=present.gid, pid=present.pid, readonly=True
-            )
+            self._session.identity = replace(self._session.identity, readonly=True)
+        primary = self._service.primary(args.name)
+        if primary is not None:
+            return self._open_behind(primary)
+        self._opened = True
+        return VOID
+
+    async def _open_behind(self, primary: Route) -> Record:
+        await self._relayed().open(primary, self._session.identity)
+        self._primary = primary
         self._opened = True
         return VOID
 

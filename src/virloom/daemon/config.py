@@ -126,9 +126,11 @@ class DaemonConfig:
         if name not in self.__dict__:
             known = ", ".join(sorted(self.__dict__))
             raise _wrong(place, f"there is no key '{name}'; allowed are {known}")
-        if isinstance(self.__dict__[name], int):
-            least = -1 if name.startswith("keepalive") else 1
-            most = 4 if name == "log_level" else None
+        if isinstance(self.__dict__[name], list):
+            if not isinstance(value, list):
+                raise _wrong(place, f"{name} must be a list of strings, not {value!r}")
+        elif isinstance(self.__dict__[name], int):
+            least, most = _bounds(name)
             if not isinstance(value, int) or value < least or (most and value > most):
                 wanted = f"a number from {least}" + (f" to {most}" if most else "")
                 raise _wrong(place, f"{name} must be {wanted}, not {value!r}")
@@ -137,6 +139,52 @@ class DaemonConfig:
         else:
             _check_text(name, value, place)
         self.__dict__[name] = value
+
+
+def _bounds(name: str) -> tuple[int, int | None]:
+    """The least and the greatest value of a number."""
+    if name.startswith(("listen_", "tls_no_")):
+        return 0, 1
+    if name == "log_level":
+        return 1, 4
+    return (-1 if name.startswith("keepalive") else 1), None
+
+
+class NetworkConfig(DaemonConfig):
+    """The configuration of a daemon that the network reaches, with ``--listen``.
+
+    Attributes:
+        listen_tls: Whether TLS is served.
+        listen_tcp: Whether plain TCP is served.
+        tls_port: A number, or a name of a service.
+        tcp_port: Likewise.
+        listen_addr: The address to listen on; None: all, or without authentication this host's.
+        auth_tcp: How clients of TCP authenticate; ``sasl`` is libvirt's default.
+        auth_tls: How clients of TLS do besides their certificates: ``none``.
+        key_file, cert_file, ca_file, crl_file: Certificates; None for their usual places.
+        tls_no_verify_certificate: Whether clients need none.
+        tls_no_sanity_certificate: Whether our own is not looked at; it is used as it is.
+        tls_allowed_dn_list: Patterns (fnmatch) of names that may come in; empty: all.
+        tls_priority: Of GnuTLS, and so of no meaning here.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listen_tls = 1
+        self.listen_tcp = 0
+        self.tls_port = "16514"
+        self.tcp_port = "16509"
+        self.listen_addr: str | None = None
+        self.auth_tcp = "sasl"
+        self.auth_tls = "none"
+        self.key_file: str | None = None
+        self.cert_file: str | None = None
+        self.ca_file: str | None = None
+        self.crl_file: str | None = None
+        self.tls_no_verify_certificate = 0
+        self.tls_no_sanity_certificate = 0
+        self.tls_allowed_dn_list: list[str] = []
+        self.tls_priority = ""
 
 
 def _check_access(value: Setting, place: str) -> None:
@@ -153,6 +201,8 @@ def _check_text(name: str, value: str, place: str) -> None:
     if name.endswith("_perms") and not re.fullmatch(r"0?[0-7]{3}", value):
         raise _wrong(place, f'{name} must be an octal mode such as "0770", not "{value}"')
     if name.startswith("auth_") and value not in _AUTH:
+        if value == "sasl" and name == "auth_tcp":
+            return  # libvirt's default; refused where TCP is to be served
         if value == "sasl":
             raise ConfigUnsupported(
                 f"{place}: {name} = \"{value}\": this daemon has no '{value}' authentication yet",

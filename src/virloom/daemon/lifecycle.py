@@ -10,14 +10,14 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from virloom.daemon.authentication import Authentication, choose
-from virloom.daemon.config import DaemonConfig
+from virloom.daemon.authentication import choose
+from virloom.daemon.config import DaemonConfig, NetworkConfig
 from virloom.daemon.memory import end_if_out_of_memory
 from virloom.daemon.notify import notify
 from virloom.daemon.places import Places
 from virloom.daemon.server import Server
 from virloom.daemon.service import Service
-from virloom.daemon.sockets import Listening, activated, own, release
+from virloom.daemon.sockets import activated, own, release
 from virloom.daemon.spec import DaemonSpec
 from virloom.errors import VirloomError
 from virloom.host.files import ensure_directory
@@ -66,12 +66,19 @@ class _Idle:
 
 
 async def serve(
-    spec: DaemonSpec, places: Places, config: DaemonConfig, *, timeout: int, ready: Any
+    spec: DaemonSpec,
+    places: Places,
+    config: DaemonConfig,
+    *,
+    timeout: int,
+    ready: Any,
+    network: bool = False,
 ) -> None:
     """Runs the daemon until SIGTERM, SIGINT, or *timeout* seconds without use (0: never).
 
     Args:
         ready: Called when clients can connect.
+        network: Serve the network as well.
 
     Raises:
         VirloomError: The driver or a socket cannot be opened.
@@ -85,29 +92,38 @@ async def serve(
     authentication = choose(config, places)
     sockets = activated(spec)
     service = await spec.open(places)
+    server = Server(service, config.limits())
     try:
         sockets = sockets or own(spec, config, authentication, directory)
-        await _serve(service, sockets, config, authentication, timeout, done, ready, loop)
+        for entry in sockets:
+            polkit = authentication.of(readonly=entry.readonly)
+            server.listen(entry.socket, readonly=entry.readonly, polkit=polkit)
+        if network and isinstance(config, NetworkConfig):
+            _listen(server, config, places)
+        await _serve(service, server, timeout, done, ready, loop)
     finally:
+        await server.close()
         release(sockets)
         await service.close()
 
 
+def _listen(server: Server, config: NetworkConfig, places: Places) -> None:
+    from virloom.daemon.network import listen  # addresses and names, for the few who need them
+
+    for entry in listen(config, places.prefix or Path("/")):
+        server.listen(entry.socket, readonly=False, secure=entry.secure)
+
+
 async def _serve(
     service: Service,
-    sockets: list[Listening],
-    config: DaemonConfig,
-    authentication: Authentication,
+    server: Server,
     timeout: int,
     done: asyncio.Event,
     ready: Any,
     loop: asyncio.AbstractEventLoop,
 ) -> None:
     idle = _Idle(timeout, service, done)
-    server = Server(service, config.limits(), lambda: idle.look(server.clients))
-    for entry in sockets:
-        polkit = authentication.of(readonly=entry.readonly)
-        server.listen(entry.socket, readonly=entry.readonly, polkit=polkit)
+    server.on_idle_change = lambda: idle.look(server.clients)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, done.set)
     loop.add_signal_handler(signal.SIGHUP, _reload, service)
@@ -122,7 +138,6 @@ async def _serve(
         warm_up.cancel()
         gc.enable()
         idle.stop()
-        await server.close()
 
 
 #: Thresholds of the collector: the figures of a thousand domains are 100,000 objects without a

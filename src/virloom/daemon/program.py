@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from virloom.daemon import logs
-from virloom.daemon.config import DaemonConfig
+from virloom.daemon.config import DaemonConfig, NetworkConfig
 from virloom.daemon.lifecycle import serve
 from virloom.daemon.memory import out_of_memory
 from virloom.daemon.places import Places
@@ -53,6 +53,8 @@ def _parser(spec: DaemonSpec) -> argparse.ArgumentParser:
         help="end after this time without clients and guests")  # fmt: skip
     version = f"{spec.name} (libvirt) 9.0.0"
     add("-V", "--version", action="version", version=version, help="say which one this is, and end")
+    if spec.network:
+        add("-l", "--listen", action="store_true", help="serve the network, as configured")
     add("-p", "--pid-file", metavar="FILE", help="where to write the process id")
     add("--root", metavar="DIR", help="use DIR/etc, DIR/run and DIR/var instead of the system's")
     add("--print-units", metavar="DIR", help="write the systemd units into DIR and end")
@@ -85,7 +87,8 @@ def _settings(spec: DaemonSpec, options: argparse.Namespace) -> tuple[Places, Da
     else:
         places = Places.system(Path("/")) if os.geteuid() == 0 else Places.of_user()
     file = Path(options.config) if options.config else places.settings / f"{spec.name}.conf"
-    return places, DaemonConfig.load(file, required=options.config is not None)
+    kind = NetworkConfig if spec.network else DaemonConfig
+    return places, kind.load(file, required=options.config is not None)
 
 
 def _start(spec: DaemonSpec, options: argparse.Namespace) -> int:
@@ -108,7 +111,10 @@ def _start(spec: DaemonSpec, options: argparse.Namespace) -> int:
             started()
 
     try:
-        asyncio.run(serve(spec, places, config, timeout=options.timeout, ready=ready))
+        network = spec.network and options.listen
+        asyncio.run(
+            serve(spec, places, config, timeout=options.timeout, ready=ready, network=network)
+        )
     finally:
         _remove_pid(pid_file)
     return 0

@@ -6,16 +6,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from virloom.daemon.client import Client
 from virloom.daemon.limits import Limits
 from virloom.daemon.polkit import Polkit
 from virloom.daemon.service import Service
+from virloom.errors import VirloomError
+from virloom.transport.base import Transport
 from virloom.transport.unix import Server as Listener
 from virloom.transport.unix import SocketTransport, serve
 
 logger = logging.getLogger(__name__)
+
+#: Agrees with a client of the network on encryption: gives the transport to go on with.
+Secure = Callable[[SocketTransport], Awaitable[Transport]]
 
 
 class Server:
@@ -24,17 +29,18 @@ class Server:
     Args:
         service: The driver.
         limits: Bounds of clients.
+
+    Attributes:
         on_idle_change: Told whenever the number of clients has changed.
     """
 
-    def __init__(
-        self, service: Service, limits: Limits, on_idle_change: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, service: Service, limits: Limits) -> None:
         self._service = service
         self._limits = limits
-        self._on_idle_change = on_idle_change
+        self.on_idle_change: Callable[[], None] | None = None
         self._listeners: list[Listener] = []
         self._clients: set[Client] = set()
+        self._shaking: set[asyncio.Task[None]] = set()
         self._paused = False
 
     @property
@@ -43,16 +49,41 @@ class Server:
         return len(self._clients)
 
     def listen(
-        self, listening: socket.socket, *, readonly: bool, polkit: Polkit | None = None
+        self,
+        listening: socket.socket,
+        *,
+        readonly: bool,
+        polkit: Polkit | None = None,
+        secure: Secure | None = None,
     ) -> None:
-        """Accepts on a socket from now on; *polkit* says who may use it."""
+        """Accepts on a socket from now on.
+
+        Args:
+            polkit: Says who may use it.
+            secure: What comes before a client of the network is one.
+        """
 
         def accepted(transport: SocketTransport) -> None:
-            self._accept(transport, readonly, polkit)
+            if secure is None:
+                self._accept(transport, readonly, polkit)
+            elif len(self._shaking) >= self._limits.anonymous:
+                transport.abort()
+            else:
+                task = asyncio.ensure_future(self._secured(secure, transport))
+                self._shaking.add(task)
+                task.add_done_callback(self._shaking.discard)
 
         self._listeners.append(serve(listening, accepted))
 
-    def _accept(self, transport: SocketTransport, readonly: bool, polkit: Polkit | None) -> None:
+    async def _secured(self, secure: Secure, transport: SocketTransport) -> None:
+        try:
+            secured = await secure(transport)
+        except (VirloomError, OSError) as exc:
+            logger.warning("a client at %s is sent away: %s", transport.peer.address, exc)
+        else:
+            self._accept(secured, False, None)
+
+    def _accept(self, transport: Transport, readonly: bool, polkit: Polkit | None) -> None:
         if len(self._clients) >= self._limits.clients:
             logger.warning("a client is sent away: there are %d already", len(self._clients))
             transport.abort()
@@ -80,14 +111,16 @@ class Server:
                     listener.pause()
                 else:
                     listener.resume()
-        if self._on_idle_change is not None:
-            self._on_idle_change()
+        if self.on_idle_change is not None:
+            self.on_idle_change()
 
     async def close(self) -> None:
         """Accepts no more, and ends every client's connection and session."""
         for listener in self._listeners:
             listener.close()
         self._listeners.clear()
+        for task in self._shaking:
+            task.cancel()
         clients = list(self._clients)
         for client in clients:
             client.close()

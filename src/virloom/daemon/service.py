@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Any
 
+from virloom.daemon.relay.routes import Route
 from virloom.endpoint.dispatch import Dispatcher
+from virloom.procedures.record import Procedure
 
 
 class Service(ABC):
@@ -18,6 +21,18 @@ class Service(ABC):
     @abstractmethod
     def dispatcher(self) -> Dispatcher:
         """The handlers."""
+
+    def route(self, procedure: Procedure[Any, Any]) -> Route | None:
+        """Where a call goes that another daemon serves; None for what is served here or nowhere."""
+        return None
+
+    def primary(self, uri: str) -> Route | None:
+        """The daemon that opens *uri* in the place of this one; None where this one does.
+
+        Raises:
+            VirloomError: No daemon opens it.
+        """
+        return None
 
     @abstractmethod
     def check_uri(self, uri: str) -> None:

@@ -17,6 +17,7 @@ class DaemonSpec(NamedTuple):
         name: Of the program and its files (``NAME.conf``).
         description: For its unit files.
         open: Opens the driver.
+        network: Whether it can be reached over the network.
         sockets: What the names of its sockets begin with; None for its own name.
     """
 
@@ -24,6 +25,7 @@ class DaemonSpec(NamedTuple):
     description: str
     open: Callable[[Places], Awaitable[Service]]
     sockets: str | None = None
+    network: bool = False
 
     @property
     def socket(self) -> str:

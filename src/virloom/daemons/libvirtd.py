@@ -54,7 +54,9 @@ async def _open(places: Places) -> Service:
     return Everything(driver, secrets, virtqemud.path_of(places))
 
 
-SPEC = DaemonSpec("libvirtd", "Virloom: all drivers in one daemon", _open, sockets="libvirt")
+SPEC = DaemonSpec(
+    "libvirtd", "Virloom: all drivers in one daemon", _open, sockets="libvirt", network=True
+)
 
 
 def main() -> int:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports asyncio
 
@@ -14,6 +16,7 @@ import asyncio
 
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
+from virloom.daemon.relay.routes import Route, to_area
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.drivers.qemu import later
@@ -24,6 +27,7 @@ from virloom.drivers.qemu.persistent import load_definitions
 from virloom.endpoint.dispatch import Dispatcher
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, NoConnect
+from virloom.procedures.record import Procedure
 from virloom.uri import ConnectURI
 
 logger = logging.getLogger(__name__)
@@ -40,14 +44,27 @@ class QemuService(Service):
 
     programs = _PROGRAMS
 
-    def __init__(self, driver: QemuDriver, path: str, beside: Iterable[object] = ()) -> None:
+    def __init__(
+        self,
+        driver: QemuDriver,
+        path: str,
+        beside: Iterable[object] = (),
+        sockets: Path | None = None,
+    ) -> None:
         self._driver = driver
+        self._sockets = sockets
         self._dispatcher = dispatcher(driver, beside)
         self._path = path
 
     @property
     def dispatcher(self) -> Dispatcher:
         return self._dispatcher
+
+    def route(self, procedure: Procedure[Any, Any]) -> Route | None:
+        """Other areas are their daemons', where there are any."""
+        if self._sockets is None:
+            return None
+        return to_area(procedure.area, self._sockets, self._path)
 
     def check_uri(self, uri: str) -> None:
         parsed = ConnectURI.parse(uri)
@@ -100,7 +117,7 @@ async def open_driver(places: Places) -> QemuDriver:
 
 
 async def _open(places: Places) -> Service:
-    return QemuService(await open_driver(places), path_of(places))
+    return QemuService(await open_driver(places), path_of(places), sockets=places.run)
 
 
 SPEC = DaemonSpec("virtqemud", "Virloom QEMU daemon", _open)

@@ -22,6 +22,7 @@ from virloom.rpc.messages import (
     EventMessage,
     Ignored,
     Incoming,
+    Passed,
     Reply,
     StreamAborted,
     StreamData,
@@ -348,6 +349,19 @@ class ServerConnection(_Connection):
     ) -> None:
         super().__init__(find, clock, max_length)
         self._programs = frozenset(programs)
+        self._passed: set[int] = set()  # serials of calls that another server answers
+
+    def pass_on(self, call: Call) -> bytes:
+        """The bytes of a call for another server, as it came; its descriptors are to follow.
+
+        What the client sends for its stream comes as :class:`Passed` from now on.
+        """
+        self._passed.add(call.serial)
+        return pack(call.header, call.payload, len(call.fds) if call.fds else None)
+
+    def passed_over(self, serial: int) -> None:
+        """Nothing more belongs to a call that was passed on."""
+        self._passed.discard(serial)
 
     def reply(self, call: Call, record: Any, fds: Sequence[int] = ()) -> bytes:
         """The answer to a call; *fds* are to follow its bytes.
@@ -439,6 +453,8 @@ class ServerConnection(_Connection):
 
     def _stream(self, packet: Packet, header: Header) -> Incoming:
         serial = header.serial
+        if serial in self._passed:
+            return Passed(header, packet.payload)
         opened = self._streams.get(serial)
         if opened is None:
             return Ignored(header, "a packet of no open stream")

@@ -142,6 +142,16 @@ class StreamAborted(Incoming):
         self.error = error
 
 
+class Passed(Incoming):
+    """A packet for a stream of a call that was passed on to another server."""
+
+    __slots__ = ("header", "payload")
+
+    def __init__(self, header: Header, payload: bytes) -> None:
+        self.header = header
+        self.payload = payload
+
+
 class Ignored(Incoming):
     """A message that is not for us, or makes no sense; worth a line in a log, no more."""
 
