@@ -6,6 +6,7 @@ from __future__ import annotations
 from virloom.drivers.secret.document import format_secret, parse
 from virloom.drivers.secret.driver import Entry, SecretDriver
 from virloom.endpoint.dispatch import Call, Dispatcher, serves
+from virloom.endpoint.release import LIB_VERSION
 from virloom.enums.error import ErrorDomain
 from virloom.enums.secret import ConnectListAllSecretsFlags, SecretDefineFlags
 from virloom.errors import InvalidArg
@@ -15,7 +16,6 @@ from virloom.procedures import secret as p
 from virloom.procedures.record import Void
 
 #: What ``getLibVersion`` answers: 9.0.0, as major * 1,000,000 + minor * 1,000 + release.
-_LIB_VERSION = 9_000_000
 
 
 def _check_flags(flags: int, known: int, function: str) -> None:
@@ -59,7 +59,7 @@ class Connection:
 
     @serves(c.CONNECT_GET_LIB_VERSION)
     def get_lib_version(self, call: Call, args: Void) -> c.ConnectGetLibVersionRet:
-        return c.ConnectGetLibVersionRet(_LIB_VERSION)
+        return c.ConnectGetLibVersionRet(LIB_VERSION)
 
     @serves(c.CONNECT_GET_HOSTNAME)
     def get_hostname(self, call: Call, args: Void) -> c.ConnectGetHostnameRet:

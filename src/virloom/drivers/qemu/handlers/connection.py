@@ -9,6 +9,7 @@ from virloom.drivers.qemu.capabilities.emulator import find_emulator
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.arguments import check_flags
 from virloom.endpoint.dispatch import Call, serves
+from virloom.endpoint.release import LIB_VERSION
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidArg
 from virloom.host.boot import hostname
@@ -16,7 +17,6 @@ from virloom.procedures import connect as p
 from virloom.procedures.record import Void
 
 #: What ``getLibVersion`` answers: 9.0.0, as major * 1,000,000 + minor * 1,000 + release.
-LIB_VERSION = 9_000_000
 
 #: Features of ``remote_driver_features`` that this driver has: descriptors (8), typed parameters
 #: with strings (9), callback ids of domain events (14), close callbacks (15).
