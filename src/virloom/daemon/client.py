@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -50,7 +51,7 @@ from virloom.rpc.messages import (
 )
 from virloom.rpc.packet import MAX_LENGTH, FramingError
 from virloom.rpc.xdr import XdrError
-from virloom.transport.base import Transport, TransportClosed
+from virloom.transport.base import PeerIdentity, Transport, TransportClosed
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +71,8 @@ class Client(PumpOwner, RelayOwner):
         changed: Told when the client has authenticated, and when it has gone.
 
     Attributes:
+        number: What tells it from the others of its server.
+        since: When it came, in seconds since the epoch.
         gone: Done when its session has ended.
     """
 
@@ -84,6 +87,8 @@ class Client(PumpOwner, RelayOwner):
         polkit: Polkit | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
+        self.number = 0
+        self.since = int(time.time())
         self.gone: asyncio.Future[None] = loop.create_future()
         self._service = service
         self._transport = transport
@@ -126,6 +131,9 @@ class Client(PumpOwner, RelayOwner):
         self._keepalive_timer: asyncio.TimerHandle | None = None
         transport.high_water = PRESSURE
         transport.start(self._arrived, self._lost, self._pressure)
+        if not service.handshake:
+            self._admission.ways()
+            self._opened = True
 
     # -- the connection ------------------------------------------------------------------------
 
@@ -203,6 +211,26 @@ class Client(PumpOwner, RelayOwner):
     def _is_full(self) -> bool:
         held = self._waiting_bytes + sum(pump.waiting for pump in self._pumps.values())
         return held > self._limits.waiting or (self._relay is not None and self._relay.full)
+
+    @property
+    def identity(self) -> Identity:
+        """For whom it calls."""
+        return self._session.identity
+
+    @property
+    def peer(self) -> PeerIdentity:
+        """Who is at the other end."""
+        return self._transport.peer
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether nobody on the way can read what is said."""
+        return self._transport.encrypted
+
+    @property
+    def waiting(self) -> int:
+        """How many of its calls wait for their turn."""
+        return len(self._waiting)
 
     @property
     def authenticated(self) -> bool:
@@ -304,6 +332,8 @@ class Client(PumpOwner, RelayOwner):
         route = self._service.route(procedure) or self._primary
         if route is None:
             return False
+        if self._session.identity.readonly:
+            check_readonly(procedure, message.arguments())
         refuse_absent(route, procedure, error_domain(procedure))
         self._relayed().call(message, route, self._session.identity)
         return True

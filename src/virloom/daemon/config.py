@@ -22,7 +22,7 @@ _WITHOUT_MEANING: dict[str, type] = {
         "keepalive_required", "max_queued_clients", "max_requests", "max_workers", "min_workers",
         "ovs_timeout", "prio_workers", "tcp_min_ssf",
     ), int),
-    **dict.fromkeys(("host_uuid", "host_uuid_source", "unix_sock_admin_perms"), str),
+    **dict.fromkeys(("host_uuid", "host_uuid_source"), str),
     "sasl_allowed_username_list": list,
 }  # fmt: skip
 
@@ -39,6 +39,7 @@ class DaemonConfig:
         unix_sock_ro_perms: Mode of the read-only socket, octal.
         unix_sock_rw_perms: Mode of the other, octal; None: everybody's where clients authenticate,
             else its owner's.
+        unix_sock_admin_perms: Mode of the socket for administration, octal.
         unix_sock_dir: Where the sockets are; None for the usual place.
         auth_unix_ro: How clients of the read-only socket authenticate: ``none``, ``polkit``, or
             None for the default (:mod:`virloom.daemon.authentication`).
@@ -58,6 +59,7 @@ class DaemonConfig:
         self.unix_sock_group: str | None = None
         self.unix_sock_ro_perms = "0777"
         self.unix_sock_rw_perms: str | None = None
+        self.unix_sock_admin_perms = "0700"
         self.unix_sock_dir: str | None = None
         self.auth_unix_ro: str | None = None
         self.auth_unix_rw: str | None = None

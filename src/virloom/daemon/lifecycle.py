@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import signal
+from logging import getLogger
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from virloom.daemon.administration import Administration
 from virloom.daemon.authentication import choose
 from virloom.daemon.config import DaemonConfig, NetworkConfig
+from virloom.daemon.control import DaemonControl, LoggingState
 from virloom.daemon.memory import end_if_out_of_memory
 from virloom.daemon.notify import notify
 from virloom.daemon.places import Places
@@ -22,7 +24,10 @@ from virloom.daemon.spec import DaemonSpec
 from virloom.errors import VirloomError
 from virloom.host.files import ensure_directory
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from virloom.daemon.network import TlsGate
+
+logger = getLogger(__name__)
 
 #: Seconds after which a daemon loads what it did not need for its first answer.
 _WARM_UP = 1.0
@@ -39,10 +44,17 @@ class _Idle:
         self._seconds = seconds
         self._service = service
         self._done = done
+        self._clients = 0
         self._timer: asyncio.TimerHandle | None = None
+
+    def change(self, seconds: int) -> None:
+        """Sets the time anew; 0: it never ends for that."""
+        self._seconds = seconds
+        self.look(self._clients)
 
     def look(self, clients: int) -> None:
         """Starts or stops the time after a change of the number of clients."""
+        self._clients = clients
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -72,12 +84,14 @@ async def serve(
     *,
     timeout: int,
     ready: Any,
+    logging: LoggingState,
     network: bool = False,
 ) -> None:
     """Runs the daemon until SIGTERM, SIGINT, or *timeout* seconds without use (0: never).
 
     Args:
         ready: Called when clients can connect.
+        logging: What is logged, for who changes it.
         network: Serve the network as well.
 
     Raises:
@@ -93,37 +107,44 @@ async def serve(
     sockets = activated(spec)
     service = await spec.open(places)
     server = Server(service, config.limits())
+    idle = _Idle(timeout, service, done)
+    gates: list[TlsGate] = []
+    control = DaemonControl(spec.name, done, idle.change, logging, gates)
+    servers = {spec.name: server}
+    admin = servers["admin"] = Server(Administration(servers, control), config.limits())
     try:
         sockets = sockets or own(spec, config, authentication, directory)
         for entry in sockets:
-            polkit = authentication.of(readonly=entry.readonly)
-            server.listen(entry.socket, readonly=entry.readonly, polkit=polkit)
+            polkit = authentication.of(readonly=entry.readonly) if not entry.admin else None
+            chosen = admin if entry.admin else server
+            chosen.listen(entry.socket, readonly=entry.readonly, polkit=polkit)
         if network and isinstance(config, NetworkConfig):
-            _listen(server, config, places)
-        await _serve(service, server, timeout, done, ready, loop)
+            gates += _listen(server, config, places)
+        server.on_idle_change = lambda: idle.look(server.clients)
+        await _serve(service, idle, done, ready, loop)
     finally:
         await server.close()
+        await admin.close()
         release(sockets)
         await service.close()
 
 
-def _listen(server: Server, config: NetworkConfig, places: Places) -> None:
+def _listen(server: Server, config: NetworkConfig, places: Places) -> list[TlsGate]:
     from virloom.daemon.network import listen  # addresses and names, for the few who need them
 
-    for entry in listen(config, places.prefix or Path("/")):
+    made = listen(config, places.prefix or Path("/"))
+    for entry in made:
         server.listen(entry.socket, readonly=False, secure=entry.secure)
+    return list({id(entry.secure): entry.secure for entry in made if entry.secure}.values())
 
 
 async def _serve(
     service: Service,
-    server: Server,
-    timeout: int,
+    idle: _Idle,
     done: asyncio.Event,
     ready: Any,
     loop: asyncio.AbstractEventLoop,
 ) -> None:
-    idle = _Idle(timeout, service, done)
-    server.on_idle_change = lambda: idle.look(server.clients)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, done.set)
     loop.add_signal_handler(signal.SIGHUP, _reload, service)

@@ -82,8 +82,12 @@ def default_output(file: str, *, background: bool) -> str:
     return f"1:file:{file}" if background else "1:stderr"
 
 
+#: The outputs that the last configuration made.
+_ours: list[logging.Handler] = []
+
+
 def configure(wanted: Logging, *, name: str, default: str, verbose: bool) -> None:
-    """Sets the process's logging up.
+    """Sets the process's logging up, or changes it; what cannot be done leaves it as it was.
 
     Args:
         wanted: The configuration.
@@ -98,9 +102,13 @@ def configure(wanted: Logging, *, name: str, default: str, verbose: bool) -> Non
     parts = [_filter(entry) for entry in wanted.filters.split()]
     general = _LEVELS[str(min(wanted.level, 2) if verbose else wanted.level)]
     root = logging.getLogger()
+    handlers = [_output(entry, name) for entry in wanted.outputs.split() or [default]]
+    for handler in _ours:
+        root.removeHandler(handler)
+        handler.close()
+    _ours[:] = handlers
     root.setLevel(min([general, *(least for least, _ in parts)]))
-    for entry in wanted.outputs.split() or [default]:
-        handler = _output(entry, name)
+    for handler in handlers:
         handler.addFilter(_Filter(general, parts))
         root.addHandler(handler)
 

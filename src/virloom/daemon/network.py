@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from virloom.daemon.config import NetworkConfig
-from virloom.daemon.server import Secure
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, system_failure
 from virloom.transport.base import Transport
@@ -24,11 +23,59 @@ from virloom.transport.unix import SocketTransport
 _LOOPBACK = ("127.0.0.1", "::1")
 
 
+class TlsGate:
+    """What a client passes before it is one; its certificates can be read again.
+
+    Raises:
+        SystemFailure: One cannot be used.
+    """
+
+    def __init__(self, config: NetworkConfig, prefix: Path) -> None:
+        self._config = config
+        self._pki = prefix / "etc/pki"
+        self.renew()
+
+    def renew(self) -> None:
+        """Reads the certificates; where they cannot be used, those in use stay.
+
+        Raises:
+            SystemFailure: One cannot be used.
+        """
+        # The library is a third of an idle daemon's memory: only who serves TLS loads it.
+        from virloom.transport.tls import server_context
+
+        config = self._config
+        self._context = server_context(
+            Path(config.ca_file or self._pki / "CA/cacert.pem"),
+            Path(config.cert_file or self._pki / "libvirt/servercert.pem"),
+            Path(config.key_file or self._pki / "libvirt/private/serverkey.pem"),
+            revoked=Path(config.crl_file) if config.crl_file else None,
+            verify=not config.tls_no_verify_certificate,
+        )
+
+    def _allows(self, name: str | None) -> bool:
+        allowed = self._config.tls_allowed_dn_list
+        return not allowed or any(fnmatch.fnmatchcase(name or "", one) for one in allowed)
+
+    async def __call__(self, transport: SocketTransport) -> Transport:
+        """Agrees with a client on encryption.
+
+        Raises:
+            SystemFailure: The client is not one whom we trust, or does not answer.
+        """
+        from virloom.transport.tls import TlsTransport
+
+        peer = transport.peer.address or "?"
+        secured = TlsTransport(transport, self._context, peer, server=True, allows=self._allows)
+        await secured.handshake()
+        return secured
+
+
 class NetworkSocket(NamedTuple):
     """A listening socket of the network, and what comes before its clients are clients."""
 
     socket: socket.socket
-    secure: Secure | None
+    secure: TlsGate | None
 
 
 def listen(config: NetworkConfig, prefix: Path) -> list[NetworkSocket]:
@@ -49,7 +96,7 @@ def listen(config: NetworkConfig, prefix: Path) -> list[NetworkSocket]:
             hosts = [config.listen_addr] if config.listen_addr else _LOOPBACK
             made += [NetworkSocket(item, None) for item in _sockets(hosts, config.tcp_port)]
         if config.listen_tls:
-            secure = _secure(config, prefix)
+            secure = TlsGate(config, prefix)
             hosts = [config.listen_addr or ""]
             made += [NetworkSocket(item, secure) for item in _sockets(hosts, config.tls_port)]
     except BaseException:
@@ -95,29 +142,3 @@ def _sockets(hosts: tuple[str, ...] | list[str], port: str) -> list[socket.socke
                 listening.close()
             raise system_failure(f"cannot listen on port {port} of '{host or '*'}'", exc) from exc
     return made
-
-
-def _secure(config: NetworkConfig, prefix: Path) -> Secure:
-    # The library is a third of an idle daemon's memory: only who serves TLS loads it.
-    from virloom.transport.tls import TlsTransport, server_context
-
-    pki = prefix / "etc/pki"
-    context = server_context(
-        Path(config.ca_file or pki / "CA/cacert.pem"),
-        Path(config.cert_file or pki / "libvirt/servercert.pem"),
-        Path(config.key_file or pki / "libvirt/private/serverkey.pem"),
-        revoked=Path(config.crl_file) if config.crl_file else None,
-        verify=not config.tls_no_verify_certificate,
-    )
-    allowed = config.tls_allowed_dn_list
-
-    def allows(name: str | None) -> bool:
-        return not allowed or any(fnmatch.fnmatchcase(name or "", one) for one in allowed)
-
-    async def secure(transport: SocketTransport) -> Transport:
-        peer = transport.peer.address or "?"
-        secured = TlsTransport(transport, context, peer, server=True, allows=allows)
-        await secured.handshake()
-        return secured
-
-    return secure

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from virloom.daemon import logs
 from virloom.daemon.config import DaemonConfig, NetworkConfig
+from virloom.daemon.control import LoggingState
 from virloom.daemon.lifecycle import serve
 from virloom.daemon.memory import out_of_memory
 from virloom.daemon.places import Places
@@ -102,7 +103,8 @@ def _start(spec: DaemonSpec, options: argparse.Namespace) -> int:
         return 0
     log_file = str(places.log / f"{spec.name}.log")
     default = logs.default_output(log_file, background=options.daemon)
-    logs.configure(logging, name=spec.name, default=default, verbose=options.verbose)
+    state = LoggingState(spec.name, logging, default, verbose=options.verbose)
+    state.apply()
     ensure_directory(pid_file.parent, 0o755)
 
     def ready() -> None:
@@ -113,7 +115,15 @@ def _start(spec: DaemonSpec, options: argparse.Namespace) -> int:
     try:
         network = spec.network and options.listen
         asyncio.run(
-            serve(spec, places, config, timeout=options.timeout, ready=ready, network=network)
+            serve(
+                spec,
+                places,
+                config,
+                timeout=options.timeout,
+                ready=ready,
+                logging=state,
+                network=network,
+            )
         )
     finally:
         _remove_pid(pid_file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -31,22 +32,33 @@ class Server:
         limits: Bounds of clients.
 
     Attributes:
+        limits: Bounds of clients; those that are there keep what they came with.
         on_idle_change: Told whenever the number of clients has changed.
     """
 
     def __init__(self, service: Service, limits: Limits) -> None:
         self._service = service
-        self._limits = limits
+        self.limits = limits
         self.on_idle_change: Callable[[], None] | None = None
         self._listeners: list[Listener] = []
         self._clients: set[Client] = set()
         self._shaking: set[asyncio.Task[None]] = set()
         self._paused = False
+        self._number = 0
 
     @property
     def clients(self) -> int:
         """How many there are."""
         return len(self._clients)
+
+    def all(self) -> list[Client]:
+        """Its clients, in the order in which they came."""
+        return sorted(self._clients, key=lambda client: client.number)
+
+    def set_limits(self, *, clients: int, anonymous: int) -> None:
+        """Bounds clients from now on; those that are there stay."""
+        self.limits = self.limits._replace(clients=clients, anonymous=anonymous)
+        self._regulate()
 
     def listen(
         self,
@@ -66,7 +78,7 @@ class Server:
         def accepted(transport: SocketTransport) -> None:
             if secure is None:
                 self._accept(transport, readonly, polkit)
-            elif len(self._shaking) >= self._limits.anonymous:
+            elif len(self._shaking) >= self.limits.anonymous:
                 transport.abort()
             else:
                 task = asyncio.ensure_future(self._secured(secure, transport))
@@ -84,26 +96,37 @@ class Server:
             self._accept(secured, False, None)
 
     def _accept(self, transport: Transport, readonly: bool, polkit: Polkit | None) -> None:
-        if len(self._clients) >= self._limits.clients:
+        if len(self._clients) >= self.limits.clients:
             logger.warning("a client is sent away: there are %d already", len(self._clients))
+            transport.abort()
+            return
+        if not self._service.handshake and transport.peer.uid not in (0, os.geteuid()):
+            logger.warning("user %s may not administrate this daemon", transport.peer.uid)
             transport.abort()
             return
         client = Client(
             self._service,
             transport,
-            self._limits,
+            self.limits,
             readonly=readonly,
             changed=self._changed,
             polkit=polkit,
         )
+        self._number += 1
+        client.number = self._number
         self._clients.add(client)
         self._changed(client)
 
     def _changed(self, client: Client) -> None:
         if client.gone.done():
             self._clients.discard(client)
+        self._regulate()
+        if self.on_idle_change is not None:
+            self.on_idle_change()
+
+    def _regulate(self) -> None:
         anonymous = sum(not client.authenticated for client in self._clients)
-        full = anonymous >= self._limits.anonymous
+        full = anonymous >= self.limits.anonymous
         if full != self._paused:
             self._paused = full
             for listener in self._listeners:
@@ -111,8 +134,6 @@ class Server:
                     listener.pause()
                 else:
                     listener.resume()
-        if self.on_idle_change is not None:
-            self.on_idle_change()
 
     async def close(self) -> None:
         """Accepts no more, and ends every client's connection and session."""

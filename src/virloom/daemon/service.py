@@ -16,6 +16,8 @@ class Service(ABC):
 
     #: The programs that clients may call (``virloom.procedures.numbers``).
     programs: frozenset[int] = frozenset()
+    #: Whether clients authenticate and open the driver first; else they are let in by who they are.
+    handshake = True
 
     @property
     @abstractmethod

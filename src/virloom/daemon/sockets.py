@@ -25,6 +25,8 @@ class Listening(NamedTuple):
     readonly: bool
     path: Path | None
     """What to remove at the end; None where systemd keeps it."""
+    admin: bool = False
+    """It is for administration."""
 
 
 def activated(spec: DaemonSpec) -> list[Listening]:
@@ -39,17 +41,15 @@ def activated(spec: DaemonSpec) -> list[Listening]:
         listening = socket.socket(fileno=fd)
         listening.setblocking(False)
         name = os.path.basename(str(listening.getsockname()))
-        if name == spec.admin_socket:  # nothing is served there
-            listening.close()
-            continue
-        found.append(Listening(listening, name == spec.readonly_socket, None))
+        readonly, admin = name == spec.readonly_socket, name == spec.admin_socket
+        found.append(Listening(listening, readonly, None, admin))
     return found
 
 
 def own(
     spec: DaemonSpec, config: DaemonConfig, authentication: Authentication, directory: Path
 ) -> list[Listening]:
-    """The daemon's own two sockets in *directory*, with owner and modes as configured.
+    """The daemon's own three sockets in *directory*, with owner and modes as configured.
 
     The caller is the only daemon of this kind here.
 
@@ -61,12 +61,14 @@ def own(
     for name, perms, readonly in (
         (spec.socket, writers, False),
         (spec.readonly_socket, config.unix_sock_ro_perms, True),
+        (spec.admin_socket, config.unix_sock_admin_perms, False),
     ):
         path = directory / name
         try:
             listening = listen_unix(str(path), 0o600)
-            made.append(Listening(listening, readonly, path))
-            if config.unix_sock_group:
+            admin = name == spec.admin_socket
+            made.append(Listening(listening, readonly, path, admin))
+            if config.unix_sock_group and not admin:
                 import shutil  # takes the compressors along, for the few who need it
 
                 shutil.chown(path, group=config.unix_sock_group)

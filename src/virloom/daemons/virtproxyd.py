@@ -24,7 +24,7 @@ class ProxyService(Service):
     """Everything is another daemon's; the URI that a client opens tells whose."""
 
     #: The remote program, those of QEMU and LXC, and our recorder's.
-    programs = frozenset((0x20008086, 0x20008087, 0x20008088, 0x564C4A01))
+    programs = frozenset((0x20008086, 0x20008087, 0x68000, 0x564C4A01))
 
     def __init__(self, places: Places) -> None:
         self._dispatcher = Dispatcher([])

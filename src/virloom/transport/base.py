@@ -84,6 +84,11 @@ class Transport(ABC):
         """Whether descriptors can be sent."""
 
     @property
+    def encrypted(self) -> bool:
+        """Whether nobody on the way can read what is sent."""
+        return False
+
+    @property
     @abstractmethod
     def peer(self) -> PeerIdentity:
         """Who is at the other end."""

@@ -326,6 +326,10 @@ class TlsTransport(Transport):
         return False
 
     @property
+    def encrypted(self) -> bool:
+        return True
+
+    @property
     def peer(self) -> PeerIdentity:
         return self._inner.peer._replace(certificate=self.certificate)
 
