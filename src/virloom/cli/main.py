@@ -21,6 +21,7 @@ COMMANDS = {
     "run": "boot the guest of a domain document, its console on this terminal",
     "demo": "boot a tiny guest, talk to it, watch it stop",
     "explain": "what happened to a guest, who asked for it, and why it ended",
+    "daemons": "run the daemons in the foreground: start, watch, start again",
     "doctor": "what this host has for guests, and what is missing",
     "validate": "check a document, or print the schema of a type of documents",
 }

@@ -1,2 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemons: each names its driver and its sockets; the rest is :mod:`virloom.daemon`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+#: The daemons that run side by side, by the word of ``virloom daemons --only``; in the order in
+#: which they are started. ``libvirtd`` is all but the proxy in one, and so none of them.
+FAMILY: Mapping[str, str] = {
+    "secret": "virtsecretd",
+    "qemu": "virtqemud",
+    "proxy": "virtproxyd",
+}

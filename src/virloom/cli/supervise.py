@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Daemons in the foreground: started, watched, started again, and ended together.
+
+Each is in a session of its own, and so are its guests: a signal of the terminal reaches only the
+one who watches. Should that one be killed, the daemons go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from virloom.errors import VirloomError
+from virloom.host.process import Process, SpawnRequest, start
+
+#: Seconds before a daemon that ended is started again: at first, and at most.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+#: Seconds after which a daemon that ran counts as one that runs.
+_SETTLED = 10.0
+#: Ends in a row without having been ready, after which a daemon is given up.
+_ATTEMPTS = 5
+#: Seconds for an orderly end.
+_END_PATIENCE = 20.0
+
+#: Told one line for each thing that happens.
+Tell = Callable[[str], None]
+
+
+class Watched(NamedTuple):
+    """A daemon to run.
+
+    Attributes:
+        name: Its program.
+        options: Of its command line.
+    """
+
+    name: str
+    options: Sequence[str]
+
+
+class Supervisor:
+    """Runs daemons until it is told to end.
+
+    Args:
+        tell: Where the lines go.
+
+    Attributes:
+        given_up: The daemons that never became ready.
+    """
+
+    def __init__(self, tell: Tell) -> None:
+        self.given_up: list[str] = []
+        self._tell = tell
+        self._processes: dict[str, Process] = {}
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ends all of them."""
+        self._stopping.set()
+
+    async def run(self, daemons: Sequence[Watched]) -> None:
+        """Returns when all have ended: because of :meth:`stop`, or since all were given up."""
+        with tempfile.TemporaryDirectory(prefix="virloom-daemons-") as directory:
+            tasks = [
+                asyncio.ensure_future(self._keep(daemon, Path(directory))) for daemon in daemons
+            ]
+            await asyncio.wait(tasks)
+            for task in tasks:
+                task.result()
+
+    async def _keep(self, daemon: Watched, directory: Path) -> None:
+        """One daemon, over all its lives."""
+        pause, failures = _FIRST_PAUSE, 0
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            begun = loop.time()
+            was_ready, how = await self._live(daemon, directory)
+            if self._stopping.is_set():
+                self._tell(f"{daemon.name}: {how}")
+                return
+            failures = 0 if was_ready else failures + 1
+            if failures == _ATTEMPTS:
+                self._tell(f"{daemon.name}: {how}; given up after {_ATTEMPTS} attempts")
+                self.given_up.append(daemon.name)
+                return
+            if loop.time() - begun >= _SETTLED:
+                pause = _FIRST_PAUSE
+            self._tell(f"{daemon.name}: {how}; again in {pause:g} s")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._stopping.wait()
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _live(self, daemon: Watched, directory: Path) -> tuple[bool, str]:
+        """One life: whether clients could connect, and how it ended."""
+        address = directory / daemon.name
+        address.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+            told.bind(str(address))
+            told.setblocking(False)
+            try:
+                process = await start(_request(daemon, address))
+            except VirloomError as error:
+                return False, error.message
+            try:
+                return await self._watch(daemon, process, told)
+            finally:
+                process.close()
+
+    async def _watch(
+        self, daemon: Watched, process: Process, told: socket.socket
+    ) -> tuple[bool, str]:
+        ready = asyncio.ensure_future(self._ready(daemon, process, told))
+        ended = asyncio.ensure_future(process.wait())
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not ended.done():
+            process.send_signal(signal.SIGTERM)
+            await asyncio.wait({ended}, timeout=_END_PATIENCE)
+        if not ended.done():
+            process.send_signal(signal.SIGKILL)
+        code = await ended
+        was_ready = ready.done()
+        ready.cancel()
+        await asyncio.wait({ready})  # it lets go of the socket
+        return was_ready, _how(code)
+
+    async def _ready(self, daemon: Watched, process: Process, told: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while b"READY=1" not in await loop.sock_recv(told, 4096):
+            pass
+        self._tell(f"{daemon.name}: ready as process {process.pid}")
+
+
+def _request(daemon: Watched, address: Path) -> SpawnRequest:
+    program = f"from virloom.daemons.{daemon.name} import main; raise SystemExit(main())"
+    return SpawnRequest(
+        [sys.executable, "-c", program, *daemon.options],
+        env={**os.environ, "NOTIFY_SOCKET": str(address)},
+        stdout=1,
+        stderr=2,
+        umask=0o022,
+    )
+
+
+def _how(code: int | None) -> str:
+    if code is None:
+        return "ended"
+    if code < 0:
+        return f"ended by {signal.Signals(-code).name}"
+    return "ended" if code == 0 else f"ended with exit code {code}"
