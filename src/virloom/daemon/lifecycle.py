@@ -106,6 +106,7 @@ async def serve(
     authentication = choose(config, places)
     sockets = activated(spec)
     service = await spec.open(places)
+    await _hook(places, "-", "start", "-", "start")
     server = Server(service, config.limits())
     idle = _Idle(timeout, service, done)
     gates: list[TlsGate] = []
@@ -121,12 +122,22 @@ async def serve(
         if network and isinstance(config, NetworkConfig):
             gates += _listen(server, config, places)
         server.on_idle_change = lambda: idle.look(server.clients)
-        await _serve(service, idle, done, ready, loop)
+        await _serve(service, places, idle, done, ready, loop)
     finally:
         await server.close()
         await admin.close()
         release(sockets)
+        await _hook(places, "-", "shutdown", "-", "shutdown")
         await service.close()
+
+
+async def _hook(places: Places, *words: str) -> None:
+    """Tells the host's administrator, where there is a script for it (``hooks/daemon``)."""
+    directory = places.settings / "hooks"
+    if not places.session and directory.is_dir():
+        from virloom.drivers.runtime.hooks import Hooks  # few hosts have any
+
+        await Hooks(directory, "daemon").try_run(*words)
 
 
 def _listen(server: Server, config: NetworkConfig, places: Places) -> list[TlsGate]:
@@ -140,6 +151,7 @@ def _listen(server: Server, config: NetworkConfig, places: Places) -> list[TlsGa
 
 async def _serve(
     service: Service,
+    places: Places,
     idle: _Idle,
     done: asyncio.Event,
     ready: Any,
@@ -147,7 +159,14 @@ async def _serve(
 ) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, done.set)
-    loop.add_signal_handler(signal.SIGHUP, _reload, service)
+    reloads: set[asyncio.Task[None]] = set()  # a task that nobody has may vanish
+
+    def reload() -> None:
+        task = asyncio.ensure_future(_reload(service, places))
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
     idle.look(0)
     ready()
     notify("READY=1")
@@ -175,8 +194,9 @@ def _warm_up(service: Service) -> None:
     gc.enable()
 
 
-def _reload(service: Service) -> None:
+async def _reload(service: Service, places: Places) -> None:
     notify("RELOADING=1")
+    await _hook(places, "-", "reload", "begin", "SIGHUP")
     try:
         service.reload()
     except VirloomError as exc:

@@ -21,6 +21,7 @@ class Directories:
         log: QEMU's output, ``NAME.log``.
         cache: What can be found out again.
         certificates: QEMU's own certificates, for what it encrypts.
+        hooks: Scripts of the host that are run for its guests; None: there are none.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Directories:
         log: Path,
         cache: Path,
         certificates: Path = Path("/etc/pki/qemu"),
+        hooks: Path | None = None,
     ) -> None:
         self.config = config
         self.autostart = config / "autostart"
@@ -43,6 +45,7 @@ class Directories:
         self.log = log
         self.cache = cache
         self.certificates = certificates
+        self.hooks = hooks
 
     @classmethod
     def embedded(cls, root: Path) -> Directories:
@@ -68,6 +71,7 @@ class Directories:
             log=prefix / "var" / "log" / "libvirt" / "qemu",
             cache=prefix / "var" / "cache" / "libvirt" / "qemu",
             certificates=prefix / "etc" / "pki" / "qemu",
+            hooks=prefix / "etc" / "libvirt" / "hooks",
         )
 
     @classmethod

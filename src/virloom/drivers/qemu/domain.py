@@ -53,6 +53,7 @@ class Guest:
         patience: How long its callers wait.
         jobs: Who works on it.
         fd_groups: Descriptors that clients opened for its images.
+        after_end: What is still being done about its last end.
         writing: Held from reading the persistent document until its change is durable. Not a
             job: a definition does not wait for a monitor that hangs.
     """
@@ -70,6 +71,7 @@ class Guest:
         self.uuid = uuid
         self.definition: Definition | None = None
         self.running: RunningGuest | None = None
+        self.after_end: asyncio.Task[None] | None = None
         self.id = -1
         self._ref = _Ref(name, uuid, -1)
         self.updated = False
@@ -110,6 +112,11 @@ class Guest:
         if ref.id != self.id or ref.name != self.name:
             ref = self._ref = _Ref(self.name, self.uuid, self.id)
         return ref
+
+    async def hooks_done(self) -> None:
+        """Returns when the host's scripts have been told of its last end."""
+        if self.after_end is not None:
+            await asyncio.wait({self.after_end})
 
     def note(self, kind: str, text: str) -> None:
         """Adds what was done to the domain, or was seen of it, to what is known of its life."""

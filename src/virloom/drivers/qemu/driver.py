@@ -24,6 +24,7 @@ from virloom.drivers.qemu.persistent import load_definitions
 from virloom.drivers.qemu.process.autostart import autostart
 from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.runtime.events import DomainEvents
+from virloom.drivers.runtime.hooks import Hooks
 from virloom.drivers.runtime.index import DocumentIndex
 from virloom.drivers.runtime.objects import ObjectIndex
 from virloom.drivers.runtime.recorder import Recorder
@@ -64,6 +65,7 @@ class QemuDriver:
         capabilities: What the QEMU binaries can do.
         display_ports: Which ports displays may have.
         dac: Whom QEMU runs as.
+        hooks: What the host's administrator has run for guests.
         loop: The event loop of the driver.
     """
 
@@ -90,6 +92,7 @@ class QemuDriver:
             str(directories.lib / "owners"),
             dynamic=self.config.dynamic_ownership,
         )
+        self.hooks = Hooks(directories.hooks, "qemu")
         ids = self.dac.ids
         self.capabilities = CapabilityCache(
             directories.cache,
@@ -153,7 +156,7 @@ class QemuDriver:
         self.recorder.close()
         self._closing.close()
 
-    def background(self, work: Coroutine[Any, Any, None], what: str) -> None:
+    def background(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
         """Runs *work* beside everything else; :meth:`close` waits for it."""
 
         async def guarded() -> None:
@@ -165,6 +168,7 @@ class QemuDriver:
         task = asyncio.get_running_loop().create_task(guarded(), name=what)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     # -- domains -------------------------------------------------------------------------------
 

@@ -119,6 +119,7 @@ class Launch:
         self._process: Process | None = None
         self._monitor: Monitor | None = None
         self._running: RunningGuest | None = None
+        self._hooked = False
 
     async def run(self) -> RunningGuest:
         """Starts the guest.
@@ -137,14 +138,23 @@ class Launch:
             resolve_cpu(self._model)
             assign_aliases(self._model)
             live.prepare(self._model, str(self._directory), self._driver.config)
+            await self._guest.hooks_done()  # those of its last end
+            await self._hook("prepare")
             await let_others()
             with ExitStack() as opened:
                 command = await self._prepare(opened, caps)
+                await self._hook("start")
                 await self._spawn(command, opened)
             return await self._bring_up(await self._connect(command))
         except BaseException as exc:
             died = isinstance(exc, VirloomError) and await self._has_died()
             await self._undo()
+            if self._hooked:
+                document = format_document(self._model, FormatFlags.NONE)
+                for operation in ("stopped", "release"):
+                    await self._driver.hooks.try_run(
+                        self._guest.name, operation, "end", "-", document
+                    )
             words = self._close_log(died)
             if isinstance(exc, VirloomError) and words:
                 raise self._explained(exc, words) from exc
@@ -398,7 +408,19 @@ class Launch:
         running.set_document()
         running.save()
         reached("running-recorded")
+        await self._hook("started")
         return running
+
+    async def _hook(self, operation: str) -> None:
+        """Lets the host's administrator take part, who may refuse.
+
+        Raises:
+            HookScriptFailed: A script did.
+        """
+        if self._driver.hooks.scripts():
+            self._hooked = True
+            document = format_document(self._model, FormatFlags.NONE)
+            await self._driver.hooks.run(self._guest.name, operation, "begin", "-", document)
 
     async def _tune(self, vcpus: list[int]) -> None:
         """Puts the threads where the document has them, before the guest runs."""

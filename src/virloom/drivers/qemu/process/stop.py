@@ -16,6 +16,7 @@ from virloom.enums.domain import DomainEventID, DomainEventType, DomainState
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationFailed, VirloomError
 from virloom.host.release import release
+from virloom.xml import FormatFlags, format_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
@@ -59,6 +60,7 @@ async def stop(
         logger.warning("domain '%s': %s", running.guest.name, exc)
     reached("stopping-recorded")
     await terminate(running, graceful=graceful, term_limit=term_limit)
+    await running.guest.hooks_done()
 
 
 async def terminate(running: RunningGuest, *, graceful: bool, term_limit: float) -> None:
@@ -131,8 +133,18 @@ def finish(driver: QemuDriver, running: RunningGuest) -> None:
     )
     if not guest.persistent and not guest.writing.locked():  # else it may become persistent
         driver.guests.remove(guest)
+    if driver.hooks.scripts():
+        guest.after_end = driver.background(
+            _tell_hooks(driver, running), f"hooks of '{guest.name}'"
+        )
     if not running.ended.done():
         running.ended.set_result(None)
+
+
+async def _tell_hooks(driver: QemuDriver, running: RunningGuest) -> None:
+    document = format_document(running.model, FormatFlags.NONE)
+    for operation in ("stopped", "release"):
+        await driver.hooks.try_run(running.guest.name, operation, "end", "-", document)
 
 
 def release_record(driver: QemuDriver, running: RunningGuest) -> None:
