@@ -26,7 +26,6 @@ from virloom.daemon.polkit import Polkit
 from virloom.daemon.pump import Pump, PumpOwner
 from virloom.daemon.relay.relay import Relay, RelayOwner
 from virloom.daemon.relay.routes import Route
-from virloom.daemon.relay.upstream import refuse_absent
 from virloom.daemon.service import Service
 from virloom.endpoint.dispatch import Call as HandlerCall
 from virloom.endpoint.identity import Identity
@@ -334,7 +333,6 @@ class Client(PumpOwner, RelayOwner):
             return False
         if self._session.identity.readonly:
             check_readonly(procedure, message.arguments())
-        refuse_absent(route, procedure, error_domain(procedure))
         self._relayed().call(message, route, self._session.identity)
         return True
 

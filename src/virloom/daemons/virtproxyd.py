@@ -10,7 +10,7 @@ import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports
 # isort: split
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
-from virloom.daemon.relay.routes import Route, to_area, to_scheme
+from virloom.daemon.relay.routes import Route, area_routes, to_scheme
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.endpoint.dispatch import Dispatcher
@@ -30,6 +30,7 @@ class ProxyService(Service):
         self._dispatcher = Dispatcher([])
         self._sockets = places.run
         self._path = "/session" if places.session else "/system"
+        self._routes = area_routes(places.run, self._path)
 
     @property
     def dispatcher(self) -> Dispatcher:
@@ -49,7 +50,7 @@ class ProxyService(Service):
         return to_scheme(ConnectURI.parse(uri).scheme, self._sockets, uri)
 
     def route(self, procedure: Procedure[Any, Any]) -> Route | None:
-        return to_area(procedure.area, self._sockets, self._path)
+        return self._routes.get(procedure.area)
 
     def busy(self) -> bool:
         return False

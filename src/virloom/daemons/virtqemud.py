@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports asyncio
@@ -16,7 +15,7 @@ import asyncio
 
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
-from virloom.daemon.relay.routes import Route, to_area
+from virloom.daemon.relay.routes import Route, area_routes
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.drivers.qemu import later
@@ -27,7 +26,7 @@ from virloom.drivers.qemu.persistent import load_definitions
 from virloom.endpoint.dispatch import Dispatcher
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, NoConnect
-from virloom.procedures.record import Procedure
+from virloom.procedures.record import Area, Procedure
 from virloom.uri import ConnectURI
 
 logger = logging.getLogger(__name__)
@@ -49,10 +48,10 @@ class QemuService(Service):
         driver: QemuDriver,
         path: str,
         beside: Iterable[object] = (),
-        sockets: Path | None = None,
+        routes: Mapping[Area, Route] | None = None,
     ) -> None:
         self._driver = driver
-        self._sockets = sockets
+        self._routes = routes or {}
         self._dispatcher = dispatcher(driver, beside)
         self._path = path
 
@@ -62,9 +61,7 @@ class QemuService(Service):
 
     def route(self, procedure: Procedure[Any, Any]) -> Route | None:
         """Other areas are their daemons', where there are any."""
-        if self._sockets is None:
-            return None
-        return to_area(procedure.area, self._sockets, self._path)
+        return self._routes.get(procedure.area)
 
     def check_uri(self, uri: str) -> None:
         parsed = ConnectURI.parse(uri)
@@ -117,7 +114,8 @@ async def open_driver(places: Places) -> QemuDriver:
 
 
 async def _open(places: Places) -> Service:
-    return QemuService(await open_driver(places), path_of(places), sockets=places.run)
+    path = path_of(places)
+    return QemuService(await open_driver(places), path, routes=area_routes(places.run, path))
 
 
 SPEC = DaemonSpec("virtqemud", "Virloom QEMU daemon", _open)

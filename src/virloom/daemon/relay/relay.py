@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from virloom.daemon.relay.routes import Route
 from virloom.daemon.relay.upstream import PRESSURE, Upstream, UpstreamOwner
 from virloom.endpoint.identity import Identity
-from virloom.errors import VirloomError
+from virloom.endpoint.readonly import error_domain
+from virloom.errors import NoSupport, VirloomError
 from virloom.rpc.connection import ServerConnection
 from virloom.rpc.messages import Call, Passed
 
@@ -57,7 +58,13 @@ class Relay(UpstreamOwner):
         await upstream.opened
 
     def call(self, call: Call, route: Route, identity: Identity) -> None:
-        """Passes a call on; its answer goes to the client by itself."""
+        """Passes a call on; its answer goes to the client by itself.
+
+        Raises:
+            NoSupport: That daemon is not installed.
+        """
+        if route.daemon not in self._upstreams:
+            _refuse_absent(route, call)
         upstream = self._to(route, identity)
         self._streams[call.serial] = upstream
         upstream.call(call, self._connection.pass_on(call))
@@ -109,3 +116,10 @@ class Relay(UpstreamOwner):
 
     def upstream_room(self) -> None:
         self._owner.relay_room()
+
+
+def _refuse_absent(route: Route, call: Call) -> None:
+    """A daemon without a socket is not installed; one that does not answer is another matter."""
+    procedure = call.procedure
+    if procedure is not None and not route.socket(readonly=False).exists():
+        raise NoSupport(procedure.api_name, domain=error_domain(procedure))

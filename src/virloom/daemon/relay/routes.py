@@ -9,25 +9,10 @@ from typing import NamedTuple
 
 from virloom.procedures.record import Area
 
-#: libvirt's daemons of areas, and the schemes of their URIs.
-AREAS: Mapping[Area, tuple[str, str]] = {
-    "network": ("virtnetworkd", "network"),
-    "storage": ("virtstoraged", "storage"),
-    "secret": ("virtsecretd", "secret"),
-    "nodedev": ("virtnodedevd", "nodedev"),
-    "nwfilter": ("virtnwfilterd", "nwfilter"),
-    "interface": ("virtinterfaced", "interface"),
-}
-#: Those of hypervisors, by the schemes of their URIs.
-HYPERVISORS: Mapping[str, str] = {
-    "qemu": "virtqemud",
-    "lxc": "virtlxcd",
-    "xen": "virtxend",
-    "ch": "virtchd",
-    "bhyve": "virtbhyved",
-    "vbox": "virtvboxd",
-    "vz": "virtvzd",
-}
+#: The areas with a daemon of their own; it is called after its area, and so are its URIs.
+AREAS: tuple[Area, ...] = ("network", "storage", "secret", "nodedev", "nwfilter", "interface")
+#: The schemes of hypervisors, whose daemons are called after them.
+HYPERVISORS = ("qemu", "lxc", "xen", "ch", "bhyve", "vbox", "vz")
 
 
 class Route(NamedTuple):
@@ -48,22 +33,18 @@ class Route(NamedTuple):
         return self.directory / f"{self.daemon}-sock{'-ro' if readonly else ''}"
 
 
-def to_area(area: Area, directory: Path, path: str) -> Route | None:
-    """The way to the daemon of an area; None for what is no area of its own.
+def area_routes(directory: Path, path: str) -> Mapping[Area, Route]:
+    """The ways to the daemons of all areas.
 
     Args:
         directory: Where the daemons have their sockets.
         path: ``/system`` or ``/session``.
     """
-    if area not in AREAS:
-        return None
-    daemon, scheme = AREAS[area]
-    return Route(daemon, directory, f"{scheme}://{path}")
+    return {area: Route(f"virt{area}d", directory, f"{area}://{path}") for area in AREAS}
 
 
 def to_scheme(scheme: str, directory: Path, uri: str) -> Route | None:
     """The way to the daemon that opens URIs of a scheme; None where none does."""
-    daemon = HYPERVISORS.get(scheme)
-    if daemon is None:
-        daemon = next((name for name, of_area in AREAS.values() if of_area == scheme), None)
-    return None if daemon is None else Route(daemon, directory, uri)
+    if scheme not in HYPERVISORS and scheme not in AREAS:
+        return None
+    return Route(f"virt{scheme}d", directory, uri)

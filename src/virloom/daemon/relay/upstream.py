@@ -21,7 +21,7 @@ from virloom.daemon.relay.routes import Route
 from virloom.endpoint.endpoint import copies_to_send
 from virloom.endpoint.identity import Identity
 from virloom.enums.error import ErrorDomain
-from virloom.errors import AuthFailed, InternalError, NoSupport, VirloomError, system_failure
+from virloom.errors import AuthFailed, InternalError, VirloomError, system_failure
 from virloom.host.fdpass import OwnedFds
 from virloom.procedures import connect as p
 from virloom.procedures import find
@@ -49,8 +49,7 @@ PRESSURE = 1 << 20
 _PATIENCE = 30.0
 
 _REPLY, _REPLY_WITH_FDS = int(MessageType.REPLY), int(MessageType.REPLY_WITH_FDS)
-_EVENT, _STREAM = int(MessageType.EVENT), int(MessageType.STREAM)
-_STREAM_HOLE = int(MessageType.STREAM_HOLE)
+_STREAM, _STREAM_HOLE = int(MessageType.STREAM), int(MessageType.STREAM_HOLE)
 _OK, _ERROR = int(MessageStatus.OK), int(MessageStatus.ERROR)
 _CONTINUE = int(MessageStatus.CONTINUE)
 _AUTH_NONE, _AUTH_POLKIT = 0, 2
@@ -195,6 +194,7 @@ class Upstream:
 
     def _release(self) -> None:
         """Sends what came while it was being opened."""
+        self._regulate()
         held, self._held, self._held_bytes = self._held, [], 0
         for data, fds in held:
             with fds or OwnedFds() as owned:
@@ -234,8 +234,12 @@ class Upstream:
     def pause(self, paused: bool) -> None:
         """Whether the client takes nothing for now."""
         self._paused = paused
+        if self._setup is None:  # the daemon's first answers are for us
+            self._regulate()
+
+    def _regulate(self) -> None:
         if self._transport is not None and not self._transport.closed:
-            if paused:
+            if self._paused:
                 self._transport.pause_reading()
             else:
                 self._transport.resume_reading()
@@ -363,13 +367,3 @@ def _no_descriptors(header: Header) -> bytes:
         "Sending file descriptors is not supported on this socket", domain=ErrorDomain.RPC
     )
     return pack(header._replace(type=_REPLY, status=_ERROR), encode_error(error))
-
-
-def refuse_absent(route: Route, procedure: Procedure[Any, Any], domain: ErrorDomain) -> None:
-    """Refuses a call for an area whose daemon is not installed.
-
-    Raises:
-        NoSupport: There is no socket of it.
-    """
-    if not route.socket(readonly=False).exists():
-        raise NoSupport(procedure.api_name, domain=domain)
