@@ -50,10 +50,10 @@ def settle_ports(dom: Domain) -> None:
         if graphics.type == "vnc" and (graphics.autoport or graphics.port in (None, -1)):
             graphics.port = FIRST_PORT
         elif graphics.type == "spice":
-            plain, encrypted = ports_wanted(graphics) if graphics.autoport else (False, False)
-            if plain or graphics.port == -1:
+            plain, encrypted = ports_wanted(graphics)
+            if plain:
                 graphics.port = FIRST_PORT + 1
-            if encrypted or graphics.tls_port == -1:
+            if encrypted:
                 graphics.tls_port = FIRST_PORT + 2
 
 

@@ -21,9 +21,13 @@ def spice_socket_path(graphics: Graphics, lib_dir: str) -> str | None:
 
 
 def ports_wanted(graphics: Graphics) -> tuple[bool, bool]:
-    """Whether a display whose ports are chosen for it needs a plain one, and one for TLS."""
-    modes = {graphics.default_mode or "any", *(channel.mode for channel in graphics.channels)}
-    return bool(modes & {"any", "insecure"}), "secure" in modes
+    """Whether a plain port is to be chosen for a display, and one for TLS."""
+    plain, encrypted = graphics.port == -1, graphics.tls_port == -1
+    if graphics.autoport:
+        modes = {graphics.default_mode or "any", *(channel.mode for channel in graphics.channels)}
+        plain = plain or bool(modes & {"any", "insecure"})
+        encrypted = encrypted or "secure" in modes
+    return plain, encrypted
 
 
 def add_spice(assembly: Assembly, graphics: Graphics) -> None:

@@ -30,6 +30,7 @@ from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.firmware import choose_firmware, choose_template
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process import live, resources
+from virloom.drivers.qemu.process.hooked import ask_hooks, tell_hooks
 from virloom.drivers.qemu.process.logs import GuestLog
 from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.qemu.process.running import START_FAILED, RunningGuest
@@ -139,22 +140,19 @@ class Launch:
             assign_aliases(self._model)
             live.prepare(self._model, str(self._directory), self._driver.config)
             await self._guest.hooks_done()  # those of its last end
-            await self._hook("prepare")
+            self._hooked = True
+            await self._ask_hooks("prepare")
             await let_others()
             with ExitStack() as opened:
                 command = await self._prepare(opened, caps)
-                await self._hook("start")
+                await self._ask_hooks("start")
                 await self._spawn(command, opened)
             return await self._bring_up(await self._connect(command))
         except BaseException as exc:
             died = isinstance(exc, VirloomError) and await self._has_died()
             await self._undo()
             if self._hooked:
-                document = format_document(self._model, FormatFlags.NONE)
-                for operation in ("stopped", "release"):
-                    await self._driver.hooks.try_run(
-                        self._guest.name, operation, "end", "-", document
-                    )
+                await tell_hooks(self._driver, self._guest.name, self._model)
             words = self._close_log(died)
             if isinstance(exc, VirloomError) and words:
                 raise self._explained(exc, words) from exc
@@ -162,6 +160,9 @@ class Launch:
         finally:
             for port in self._ports:
                 self._driver.display_ports.release(port)
+
+    async def _ask_hooks(self, operation: str) -> None:
+        await ask_hooks(self._driver, self._guest.name, self._model, operation)
 
     async def _reach_areas(self) -> None:
         """Asks for the areas that the guest needs; one that is not installed is said first."""
@@ -304,10 +305,10 @@ class Launch:
                 graphics.autoport = True
                 graphics.port = self._reserve(address)
             return
-        plain, encrypted = ports_wanted(graphics) if graphics.autoport else (False, False)
-        if plain or graphics.port == -1:
+        plain, encrypted = ports_wanted(graphics)
+        if plain:
             graphics.port = self._reserve(address)
-        if encrypted or graphics.tls_port == -1:
+        if encrypted:
             if not self._driver.config.spice_tls:
                 raise ConfigUnsupported(
                     f"domain '{self._guest.name}' needs a TLS port of SPICE, and spice_tls is "
@@ -408,19 +409,8 @@ class Launch:
         running.set_document()
         running.save()
         reached("running-recorded")
-        await self._hook("started")
+        await self._ask_hooks("started")
         return running
-
-    async def _hook(self, operation: str) -> None:
-        """Lets the host's administrator take part, who may refuse.
-
-        Raises:
-            HookScriptFailed: A script did.
-        """
-        if self._driver.hooks.scripts():
-            self._hooked = True
-            document = format_document(self._model, FormatFlags.NONE)
-            await self._driver.hooks.run(self._guest.name, operation, "begin", "-", document)
 
     async def _tune(self, vcpus: list[int]) -> None:
         """Puts the threads where the document has them, before the guest runs."""

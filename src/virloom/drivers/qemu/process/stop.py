@@ -9,6 +9,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from virloom.drivers.qemu.process.hooked import tell_hooks
 from virloom.drivers.qemu.process.running import DESTROYED, RunningGuest, StopCause
 from virloom.drivers.qemu.process.steps import reached
 from virloom.endpoint.identity import caller_text
@@ -16,7 +17,6 @@ from virloom.enums.domain import DomainEventID, DomainEventType, DomainState
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationFailed, VirloomError
 from virloom.host.release import release
-from virloom.xml import FormatFlags, format_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
@@ -134,17 +134,10 @@ def finish(driver: QemuDriver, running: RunningGuest) -> None:
     if not guest.persistent and not guest.writing.locked():  # else it may become persistent
         driver.guests.remove(guest)
     if driver.hooks.scripts():
-        guest.after_end = driver.background(
-            _tell_hooks(driver, running), f"hooks of '{guest.name}'"
-        )
+        telling = tell_hooks(driver, guest.name, running.model)
+        guest.after_end = driver.background(telling, f"hooks of '{guest.name}'")
     if not running.ended.done():
         running.ended.set_result(None)
-
-
-async def _tell_hooks(driver: QemuDriver, running: RunningGuest) -> None:
-    document = format_document(running.model, FormatFlags.NONE)
-    for operation in ("stopped", "release"):
-        await driver.hooks.try_run(running.guest.name, operation, "end", "-", document)
 
 
 def release_record(driver: QemuDriver, running: RunningGuest) -> None:

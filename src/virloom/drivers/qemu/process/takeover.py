@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.monitor.client import Monitor
+from virloom.drivers.qemu.process.hooked import ask_hooks
 from virloom.drivers.qemu.process.live import fill_in, read
 from virloom.drivers.qemu.process.logs import GuestLog
 from virloom.drivers.qemu.process.record import GuestRecord
@@ -49,7 +50,7 @@ from virloom.host.pidfd import PidFd, ProcessIdentity, find_by_environ
 from virloom.host.process import Process
 from virloom.host.release import release
 from virloom.model.domain import Domain
-from virloom.xml import FormatFlags, format_document, parse_document
+from virloom.xml import parse_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
@@ -165,14 +166,11 @@ async def _take_over(driver: QemuDriver, record: GuestRecord, identity: ProcessI
     guest.set_state(DomainState(record.state), record.reason)
     guest.note("process", f"is taken over, as process {running.pid}")
     await _catch_up(driver, running)
-    if driver.hooks.scripts():
-        document = format_document(model, FormatFlags.NONE)
-        # As in libvirt, a script that fails at this point ends the guest.
-        try:
-            await driver.hooks.run(guest.name, "reconnect", "begin", "-", document)
-        except VirloomError as exc:
-            logger.error("domain '%s' is ended: %s", guest.name, exc.message)
-            driver.background(stop(running, DESTROYED), f"end of '{guest.name}'")
+    try:
+        await ask_hooks(driver, guest.name, model, "reconnect")
+    except VirloomError as exc:  # as in libvirt, the guest is ended
+        logger.error("domain '%s' is ended: %s", guest.name, exc.message)
+        driver.background(stop(running, DESTROYED), f"end of '{guest.name}'")
 
 
 async def _living(identity: ProcessIdentity) -> Process | None:
