@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 import xml.etree.ElementTree
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.bench.table import list_table, milliseconds
+from tools.bench.table import list_table, median_ms, milliseconds
 from virloom.model.domain import Domain
 from virloom.xml import format_document, parse_document
 
@@ -61,10 +60,10 @@ def document(_directory: Path, count: int) -> str:
     return list_table(title, ["what", "time", "goal"], rows)
 
 
-def _median(step: Callable[[], object], count: int) -> float:
+def _median(step: Callable[[], object], count: int) -> float | None:
     samples = []
     for _ in range(count):
         start = time.perf_counter()
         step()
-        samples.append((time.perf_counter() - start) * 1000)
-    return statistics.median(samples)
+        samples.append(time.perf_counter() - start)
+    return median_ms(samples)

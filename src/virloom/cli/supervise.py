@@ -59,7 +59,6 @@ class Supervisor:
     def __init__(self, tell: Tell) -> None:
         self.given_up: list[str] = []
         self._tell = tell
-        self._processes: dict[str, Process] = {}
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:

@@ -8,8 +8,8 @@ import pwd
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from virloom.daemon.administration import Control
 from virloom.daemon.client import Client
+from virloom.daemon.control import DaemonControl
 from virloom.daemon.server import Server
 from virloom.endpoint.dispatch import Call, serves
 from virloom.endpoint.release import LIB_VERSION
@@ -19,7 +19,6 @@ from virloom.errors import (
     NoClient,
     NoServer,
     OperationUnsupported,
-    VirloomError,
 )
 from virloom.procedures import admin as p
 from virloom.procedures.record import TypedParamValue
@@ -32,7 +31,7 @@ _INT, _UINT, _STRING, _BOOLEAN = 1, 2, 7, 6
 class AdminHandlers:
     """The calls of the admin program, in the order of their numbers."""
 
-    def __init__(self, servers: Mapping[str, Server], control: Control) -> None:
+    def __init__(self, servers: Mapping[str, Server], control: DaemonControl) -> None:
         self._servers = servers
         self._control = control
 
@@ -240,14 +239,10 @@ def _numbers(params: list[p.TypedParam], known: tuple[str, ...]) -> dict[str, in
     found: dict[str, int] = {}
     for param in params:
         if param.field not in known:
-            raise _unknown(param.field)
+            raise InvalidArg(f"parameter '{param.field}' not supported", domain=ErrorDomain.ADMIN)
         if param.value.type != _UINT:
             raise InvalidArg(f"'{param.field}' is an unsigned number", domain=ErrorDomain.ADMIN)
         if param.field in found:
             raise InvalidArg(f"'{param.field}' is given twice", domain=ErrorDomain.ADMIN)
         found[param.field] = int(param.value.value)
     return found
-
-
-def _unknown(name: str) -> VirloomError:
-    return InvalidArg(f"parameter '{name}' not supported", domain=ErrorDomain.ADMIN)

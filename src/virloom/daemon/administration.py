@@ -7,48 +7,17 @@ Its clients are root, or the daemon's own user, by the mode of the socket and by
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from virloom.daemon.service import Service
 from virloom.endpoint.dispatch import Dispatcher
 
 if TYPE_CHECKING:
+    from virloom.daemon.control import DaemonControl
     from virloom.daemon.server import Server
 
 #: ``0x06900690``, the admin program.
 PROGRAM = 0x06900690
-
-
-class Control(Protocol):
-    """What a daemon lets be done to itself."""
-
-    def shut_down(self) -> None:
-        """Ends it, in order."""
-
-    def set_timeout(self, seconds: int) -> None:
-        """Ends it after this time without use; 0: never."""
-
-    def renew_certificates(self, server: str) -> None:
-        """Reads the certificates of TLS again.
-
-        Raises:
-            VirloomError: There are none, or they are wrong; those in use stay.
-        """
-
-    @property
-    def log_outputs(self) -> str:
-        """Where is logged to."""
-
-    @property
-    def log_filters(self) -> str:
-        """What is logged of which part."""
-
-    def set_logging(self, *, outputs: str | None = None, filters: str | None = None) -> None:
-        """Changes that; an empty text is the default.
-
-        Raises:
-            VirloomError: It makes no sense, or an output cannot be opened; all stays as it was.
-        """
 
 
 class Administration(Service):
@@ -62,7 +31,7 @@ class Administration(Service):
     programs = frozenset((PROGRAM,))
     handshake = False
 
-    def __init__(self, servers: Mapping[str, Server], control: Control) -> None:
+    def __init__(self, servers: Mapping[str, Server], control: DaemonControl) -> None:
         self._servers = servers
         self._control = control
         self._dispatcher: Dispatcher | None = None

@@ -65,7 +65,7 @@ class LoggingState:
 
 
 class DaemonControl:
-    """A daemon's own :class:`~virloom.daemon.administration.Control`.
+    """What a daemon lets be done to itself, for :mod:`virloom.daemon.administration`.
 
     Args:
         name: Of its main server.

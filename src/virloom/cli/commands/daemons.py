@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
-import sys
 
 from virloom.cli.supervise import Supervisor, Watched
 from virloom.daemons import FAMILY
@@ -50,14 +49,11 @@ def execute(options: argparse.Namespace) -> int:
 
 def _watched(options: argparse.Namespace) -> list[Watched]:
     common = ["--root", options.root] if options.root else []
+    network = ["--listen"] if options.listen else []
     return [
-        Watched(FAMILY[name], [*common, *(["--listen"] if _listens(name, options) else [])])
+        Watched(FAMILY[name], [*common, *(network if name == "proxy" else [])])
         for name in options.only
     ]
-
-
-def _listens(name: str, options: argparse.Namespace) -> bool:
-    return bool(options.listen) and name == "proxy"
 
 
 async def _run(daemons: list[Watched]) -> int:
@@ -70,4 +66,4 @@ async def _run(daemons: list[Watched]) -> int:
 
 
 def _tell(line: str) -> None:
-    print(line, flush=True, file=sys.stdout)
+    print(line, flush=True)
