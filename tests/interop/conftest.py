@@ -44,6 +44,12 @@ class Virtqemud:
         return f"qemu+unix:///system?socket={self.socket(readonly=readonly)}"
 
     @property
+    def command(self) -> list[str]:
+        """What starts it."""
+        program = f"from virloom.daemons.{self.name} import main; raise SystemExit(main())"
+        return [sys.executable, "-c", program, "--root", str(self.root)]
+
+    @property
     def pid(self) -> int:
         """Of the running daemon."""
         assert self.process is not None
@@ -53,13 +59,12 @@ class Virtqemud:
         """Starts it, and waits until it says that clients can connect."""
         address = self.root / f"{self.name}.notify"
         address.unlink(missing_ok=True)
-        program = f"from virloom.daemons.{self.name} import main; raise SystemExit(main())"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
             told.bind(str(address))
             told.settimeout(STEP)
             with (self.root / "daemon.log").open("ab") as log:
                 self.process = subprocess.Popen(
-                    [sys.executable, "-c", program, "--root", str(self.root), *options],
+                    [*self.command, *options],
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                     env={**os.environ, "NOTIFY_SOCKET": str(address)},
                 )  # fmt: skip
@@ -88,6 +93,18 @@ class Virtqemud:
     def log(self) -> str:
         """What the daemon has written."""
         return (self.root / "daemon.log").read_text()
+
+
+class Virtsecretd(Virtqemud):
+    """The daemon of secrets."""
+
+    name = sockets = "virtsecretd"
+
+
+class Virtproxyd(Virtqemud):
+    """The proxy."""
+
+    name, sockets = "virtproxyd", "libvirt"
 
 
 @pytest.fixture

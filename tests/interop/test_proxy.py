@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import virloom
-from tests.interop.conftest import STEP, Virtqemud
+from tests.interop.conftest import STEP, Virtproxyd, Virtqemud, Virtsecretd
 from virloom.client.connection import Connection
 from virloom.client.domain.events import LifecycleEvent
 from virloom.client.secret import SecretLifecycleEvent
@@ -24,18 +24,6 @@ from virloom.sync.portal import portal
 from virloom.testing.documents import paused_guest_xml
 
 _SECRET = "<secret><usage type='ceph'><name>{}</name></usage></secret>"
-
-
-class Virtsecretd(Virtqemud):
-    """The daemon of secrets."""
-
-    name = sockets = "virtsecretd"
-
-
-class Virtproxyd(Virtqemud):
-    """The proxy."""
-
-    name, sockets = "virtproxyd", "libvirt"
 
 
 class Family:

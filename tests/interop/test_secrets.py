@@ -4,12 +4,9 @@
 from __future__ import annotations
 
 import base64
-import os
 import shutil
 import signal
-import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +14,12 @@ from pathlib import Path
 import pytest
 
 import virloom
-from tests.interop.conftest import STEP
+from tests.interop.conftest import STEP, Virtsecretd
 from tests.interop.reference import Libvirtd, needs_libvirtd
 from virloom.errors import InvalidSecret, NoSecret, OperationDenied
 from virloom.sync.portal import portal
 
 SESSION = Path(__file__).parent / "sessions" / "secrets.py"
-_PROGRAM = "from virloom.daemons.virtsecretd import main; raise SystemExit(main())"
 UUID = "11111111-2222-3333-4444-555555555555"
 DOCUMENT = f"<secret><uuid>{UUID}</uuid><usage type='ceph'><name>n</name></usage></secret>"
 
@@ -34,46 +30,27 @@ def _portal() -> None:
     portal()
 
 
-class Virtsecretd:
-    """A daemon process that can be ended and started again over the same root."""
+class Secrets(Virtsecretd):
+    """The daemon, and where it keeps what it is told."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.directory = root / "etc/libvirt/secrets"
-        self.start()
+    @property
+    def directory(self) -> Path:
+        return self.root / "etc/libvirt/secrets"
 
     def uri(self, *, readonly: bool = False) -> str:
         """The URI that leads there."""
-        name = f"virtsecretd-sock{'-ro' if readonly else ''}"
-        return f"secret+unix:///system?socket={self.root}/run/libvirt/{name}"
-
-    def start(self) -> None:
-        """Starts it, and waits until it says that clients can connect."""
-        address = self.root / "notify"
-        address.unlink(missing_ok=True)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
-            told.bind(str(address))
-            told.settimeout(STEP)
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, "--root", str(self.root)],
-                stdin=subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": str(address)},
-            )  # fmt: skip
-            assert told.recv(100) == b"READY=1"
-
-    def end(self, number: int) -> int:
-        """Sends a signal that ends it; its exit code."""
-        self.process.send_signal(number)
-        return self.process.wait(STEP)
+        return f"secret+unix:///system?socket={self.socket(readonly=readonly)}"
 
 
 @pytest.fixture
-def virtsecretd() -> Iterator[Virtsecretd]:
+def virtsecretd() -> Iterator[Secrets]:
     root = Path(tempfile.mkdtemp(prefix="vs"))
-    daemon = Virtsecretd(root)
+    daemon = Secrets(root)
+    daemon.start()
     try:
         yield daemon
     finally:
-        assert daemon.end(signal.SIGTERM) == 0
+        assert daemon.signal(signal.SIGTERM) == 0
         shutil.rmtree(root)
 
 
@@ -88,14 +65,14 @@ def session(uri: str) -> list[str]:
 
 
 @pytest.mark.parity
-def test_the_same_session(libvirtd: Libvirtd, virtsecretd: Virtsecretd) -> None:
+def test_the_same_session(libvirtd: Libvirtd, virtsecretd: Secrets) -> None:
     assert session(virtsecretd.uri()) == session(libvirtd.uri)
 
 
 test_the_same_session.pytestmark = [*needs_libvirtd, pytest.mark.parity]
 
 
-def test_virsh(virtsecretd: Virtsecretd, tmp_path: Path) -> None:
+def test_virsh(virtsecretd: Secrets, tmp_path: Path) -> None:
     def virsh(*words: str) -> str:
         done = subprocess.run(
             ["virsh", "-c", virtsecretd.uri(), *words],
@@ -116,12 +93,12 @@ def test_virsh(virtsecretd: Virtsecretd, tmp_path: Path) -> None:
     assert list(virtsecretd.directory.iterdir()) == []
 
 
-def test_a_kill_loses_nothing_that_was_acknowledged(virtsecretd: Virtsecretd) -> None:
+def test_a_kill_loses_nothing_that_was_acknowledged(virtsecretd: Secrets) -> None:
     for number in range(4):
         with virloom.open_sync(virtsecretd.uri()) as conn:
             secret = conn.secrets.define_xml(DOCUMENT)
             secret.set_value(f"value {number}".encode())
-            virtsecretd.end(signal.SIGKILL)
+            virtsecretd.signal(signal.SIGKILL)
         virtsecretd.start()
         with virloom.open_sync(virtsecretd.uri()) as conn:
             assert conn.secrets.lookup_by_uuid(UUID).value() == f"value {number}".encode()
@@ -130,10 +107,10 @@ def test_a_kill_loses_nothing_that_was_acknowledged(virtsecretd: Virtsecretd) ->
     assert virtsecretd.directory.stat().st_mode & 0o777 == 0o700
 
 
-def test_damaged_files_cost_no_other_secret(virtsecretd: Virtsecretd) -> None:
+def test_damaged_files_cost_no_other_secret(virtsecretd: Secrets) -> None:
     with virloom.open_sync(virtsecretd.uri()) as conn:
         conn.secrets.define_xml(DOCUMENT).set_value(b"kept")
-    virtsecretd.end(signal.SIGKILL)
+    virtsecretd.signal(signal.SIGKILL)
     other = UUID.replace("1", "2")
     (virtsecretd.directory / f"{other}.xml").write_text("<secret")
     third = UUID.replace("1", "3")
@@ -146,7 +123,7 @@ def test_damaged_files_cost_no_other_secret(virtsecretd: Virtsecretd) -> None:
         assert conn.secrets.lookup_by_uuid(UUID).value() == b"kept"
 
 
-def test_who_may_not(virtsecretd: Virtsecretd) -> None:
+def test_who_may_not(virtsecretd: Secrets) -> None:
     with virloom.open_sync(virtsecretd.uri()) as conn:
         secret = conn.secrets.define_xml(DOCUMENT.replace("<secret>", "<secret private='yes'>"))
         with pytest.raises(NoSecret):
@@ -161,9 +138,9 @@ def test_who_may_not(virtsecretd: Virtsecretd) -> None:
             conn.secrets.define_xml(DOCUMENT)
 
 
-def test_a_second_daemon_on_the_same_files(virtsecretd: Virtsecretd) -> None:
+def test_a_second_daemon_on_the_same_files(virtsecretd: Secrets) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, "--root", str(virtsecretd.root)],
+        virtsecretd.command,
         capture_output=True, text=True, timeout=STEP, check=False,
     )  # fmt: skip
     assert done.returncode == 1

@@ -8,12 +8,9 @@ register for events. What comes back for each serial has to be the same.
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +20,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.interop.conftest import STEP, Virtproxyd, Virtqemud, Virtsecretd
 from virloom.procedures import connect, domain, find, secret
 from virloom.procedures.record import VOID
 from virloom.rpc.packet import Framer, Header, MessageStatus, MessageType, pack
@@ -30,8 +28,6 @@ from virloom.rpc.xdr import codec_for
 from virloom.testing.documents import paused_guest_xml
 
 REMOTE = 0x20008086
-STEP = 30
-_DAEMONS = ("virtqemud", "virtsecretd", "virtproxyd")
 _CALL, _STREAM = int(MessageType.CALL), int(MessageType.STREAM)
 _OK, _ERROR = int(MessageStatus.OK), int(MessageStatus.ERROR)
 _CONTINUE = int(MessageStatus.CONTINUE)
@@ -51,32 +47,11 @@ class Sent(NamedTuple):
     program: int = REMOTE
 
 
-class Family:
-    """The daemons over one root, and raw clients of them."""
+class Family(NamedTuple):
+    """The daemons over one root; the one that is killed by itself."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-
-    def start(self, name: str) -> None:
-        address = self.root / f"{name}.notify"
-        address.unlink(missing_ok=True)
-        program = f"from virloom.daemons.{name} import main; raise SystemExit(main())"
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
-            told.bind(str(address))
-            told.settimeout(STEP)
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, "-c", program, "--root", str(self.root)],
-                stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                env={**os.environ, "NOTIFY_SOCKET": str(address)},
-            )  # fmt: skip
-            assert told.recv(100) == b"READY=1"
-
-    def end(self) -> None:
-        for process in self.processes.values():
-            process.send_signal(signal.SIGTERM)
-        for process in self.processes.values():
-            assert process.wait(STEP) == 0
+    root: Path
+    secret: Virtsecretd
 
 
 class Raw:
@@ -118,14 +93,17 @@ class Raw:
 def family() -> Iterator[Family]:
     root = Path(tempfile.mkdtemp(prefix="vr"))
     root.chmod(0o755)
-    made = Family(root)
+    made = [Virtqemud(root), Virtsecretd(root), Virtproxyd(root)]
+    started = []
     try:
-        for name in _DAEMONS:
-            made.start(name)
+        for daemon in made:
+            daemon.start()
+            started.append(daemon)
         _fill(root)
-        yield made
+        yield Family(root, made[1])
     finally:
-        made.end()
+        for daemon in started:
+            assert daemon.signal(signal.SIGTERM) == 0
         shutil.rmtree(root)
 
 
@@ -260,8 +238,7 @@ def test_a_daemon_killed_midway_is_an_error_or_the_end(
         for serial, sent in enumerate(before, 10):
             raw.send(serial, sent)
             raw.await_reply(serial)
-        family.processes["virtsecretd"].kill()
-        family.processes.pop("virtsecretd").wait(STEP)
+        assert family.secret.signal(signal.SIGKILL) == -signal.SIGKILL
         try:
             for serial, sent in enumerate(after, 100):
                 raw.send(serial, sent)
@@ -278,4 +255,4 @@ def test_a_daemon_killed_midway_is_an_error_or_the_end(
             assert register in [sent.procedure for sent in before]
     finally:
         raw.close()
-        family.start("virtsecretd")
+        family.secret.start()
