@@ -53,8 +53,13 @@ def _is_bit_set(enum: dict[str, Any]) -> bool:
     return enum["name"] in _BIT_SETS or enum["name"].endswith(("Flags", "Flag", "FlagsValues"))
 
 
+def _is_sentinel(name: str) -> bool:
+    """Whether it only marks the end of its enum: to add as the last one is a command."""
+    return name.endswith("_LAST") and not name.endswith("_ADD_LAST")
+
+
 def _members(enum: dict[str, Any]) -> list[tuple[str, int]]:
-    values = [v for v in enum["values"] if not v["name"].endswith("_LAST")]
+    values = [v for v in enum["values"] if not _is_sentinel(v["name"])]
     prefix = common_prefix([v["name"] for v in values])
     return [(member_name(v["name"], prefix), int(v["value"])) for v in values]
 

@@ -45,6 +45,13 @@ def is_served_by_daemon(uri: ConnectURI) -> bool:
     return uri.is_remote or not (uri.scheme in IN_PROCESS or uri.path == _EMBED)
 
 
+def is_in_process(uri: ConnectURI) -> bool:
+    """Whether the driver is one that runs in the caller's process."""
+    if uri.is_remote:
+        return False
+    return uri.scheme in IN_PROCESS or (uri.scheme == "qemu" and uri.path == _EMBED)
+
+
 def transport_of(uri: ConnectURI) -> str:
     """How the daemon is reached; a host alone means TLS."""
     return uri.transport or ("tls" if uri.host is not None else "unix")

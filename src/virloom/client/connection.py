@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, Self
 
-from virloom.client.address import is_served_by_daemon
+from virloom.client.address import is_in_process, is_served_by_daemon
 from virloom.client.areas import Areas
 from virloom.client.choice import choose
 from virloom.client.domain.calls import DomainCalls
@@ -110,7 +110,7 @@ async def connect(uri: str | ConnectURI | None, *, readonly: bool = False) -> Co
 
 
 async def _endpoint(uri: ConnectURI, *, readonly: bool) -> Endpoint:
-    if uri.scheme == "qemu" and uri.path == "/embed" and not uri.is_remote:
+    if is_in_process(uri):
         from virloom.drivers.homes import open_in_process
 
         endpoint = await open_in_process(uri, readonly=readonly)

@@ -10,15 +10,11 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-from virloom.drivers.qemu import later
-from virloom.drivers.qemu.directories import Directories
-from virloom.drivers.qemu.driver import QemuDriver
-from virloom.drivers.qemu.handlers import dispatcher
-from virloom.drivers.secret.driver import SecretDirectories, SecretDriver
-from virloom.drivers.secret.handlers import Secrets
 from virloom.endpoint.dispatch import Dispatcher
 from virloom.endpoint.endpoint import Endpoint
 from virloom.endpoint.identity import Identity
@@ -27,51 +23,66 @@ from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidArg, NoSupport
 from virloom.uri import ConnectURI
 
+#: Opens drivers, which end with the stack, and gives what they serve.
+Opener = Callable[[AsyncExitStack], Awaitable[Dispatcher]]
+
 
 class _Home:
-    """A driver that is open, and how many connections it has."""
+    """Drivers that are open together, and how many connections they have."""
 
     def __init__(self, key: str, loop: asyncio.AbstractEventLoop) -> None:
         self.key = key
         self.loop = loop
         self.users = 0
         self.lock = asyncio.Lock()
-        self.driver: QemuDriver | None = None
-        self.secrets: SecretDriver | None = None
         self.dispatcher: Dispatcher | None = None
+        self._open = AsyncExitStack()
 
-    async def enter(self, root: Path, uri: str) -> Dispatcher:
-        """Counts a connection in; the first one opens the driver. Runs on the driver's loop."""
+    async def enter(self, opener: Opener) -> Dispatcher:
+        """Counts a connection in; the first one opens the drivers. Runs on their loop."""
         async with self.lock:
             if self.dispatcher is None:
-                later.load_all()
-                self.driver = await QemuDriver.open(Directories.embedded(root), uri)
-                try:
-                    self.secrets = SecretDriver(_secrets_of(root), uri)
-                except BaseException:
-                    await self.driver.close()
-                    raise
-                self.dispatcher = dispatcher(self.driver, [Secrets(self.secrets)])
+                async with AsyncExitStack() as stack:
+                    self.dispatcher = await opener(stack)
+                    self._open = stack.pop_all()
             self.users += 1
             return self.dispatcher
 
     async def leave(self) -> None:
-        """Counts a connection out; the last one closes the driver."""
+        """Counts a connection out; the last one closes the drivers."""
         async with self.lock:
             self.users -= 1
-            if self.users or self.driver is None:
+            if self.users or self.dispatcher is None:
                 return
-            driver, self.driver, self.dispatcher = self.driver, None, None
-            secrets, self.secrets = self.secrets, None
+            self.dispatcher = None
             _forget(self)
-            if secrets is not None:
-                await secrets.close()
-            await driver.close()
+            await self._open.aclose()
 
 
-def _secrets_of(root: Path) -> SecretDirectories:
-    """Where libvirt's embedded driver has them."""
-    return SecretDirectories(root / "etc" / "secrets", root / "run" / "secrets")
+async def _open_qemu(stack: AsyncExitStack, root: Path, uri: str) -> Dispatcher:
+    """The QEMU driver of a root, with secrets where libvirt's embedded driver has them."""
+    from virloom.drivers.qemu import later
+    from virloom.drivers.qemu.directories import Directories
+    from virloom.drivers.qemu.driver import QemuDriver
+    from virloom.drivers.qemu.handlers import dispatcher
+    from virloom.drivers.secret.driver import SecretDirectories, SecretDriver
+    from virloom.drivers.secret.handlers import Secrets
+
+    later.load_all()
+    driver = await QemuDriver.open(Directories.embedded(root), uri)
+    stack.push_async_callback(driver.close)
+    places = SecretDirectories(root / "etc" / "secrets", root / "run" / "secrets")
+    secrets = SecretDriver(places, uri)
+    stack.push_async_callback(secrets.close)
+    return dispatcher(driver, [Secrets(secrets)])
+
+
+async def _open_test(stack: AsyncExitStack, uri: ConnectURI) -> Dispatcher:
+    """The test driver, which has nothing to let go of."""
+    from virloom.drivers.test.handlers import dispatcher
+    from virloom.drivers.test.opening import open_driver
+
+    return dispatcher(open_driver(uri))
 
 
 _homes: dict[str, _Home] = {}
@@ -106,18 +117,28 @@ async def open_in_process(uri: ConnectURI, *, readonly: bool = False) -> Endpoin
         NoSupport: There is no driver of this kind to embed.
         VirloomError: As :meth:`QemuDriver.open`.
     """
-    if uri.scheme != "qemu" or uri.path != "/embed":
-        raise NoSupport(f"'{uri}' is no driver that can run in this process")
-    root = _root_of(uri)
     loop = asyncio.get_running_loop()
-    home = _home_of(str(root), loop)
-    entered: Any = home.enter(root, str(uri))
+    home, opener = _wanted(uri, loop)
+    entered: Any = home.enter(opener)
     if home.loop is loop:
         handlers = await entered
     else:
         handlers = await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(entered, home.loop))
     identity = Identity.of_this_process(readonly=readonly)
     return LocalEndpoint(handlers, home.loop, identity, home.leave)
+
+
+def _wanted(uri: ConnectURI, loop: asyncio.AbstractEventLoop) -> tuple[_Home, Opener]:
+    """The home that *uri* means, and what opens its drivers."""
+    if uri.scheme == "test":
+        from virloom.drivers.test.opening import is_shared
+
+        home = _home_of("test", loop) if is_shared(uri) else _Home("", loop)
+        return home, lambda stack: _open_test(stack, uri)
+    if uri.scheme != "qemu" or uri.path != "/embed":
+        raise NoSupport(f"'{uri}' is no driver that can run in this process")
+    root = _root_of(uri)
+    return _home_of(str(root), loop), lambda stack: _open_qemu(stack, root, str(uri))
 
 
 def _root_of(uri: ConnectURI) -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from virloom.endpoint.identity import CALLER
+from virloom.endpoint.readonly import error_domain
 from virloom.endpoint.session import Session
 from virloom.endpoint.stream import StreamEnd
 from virloom.errors import InternalError, NoSupport, VirloomError
@@ -164,7 +165,7 @@ class Dispatcher:
             handler = self._handlers.get(key)
         if handler is None:
             call.handled(failed=True)
-            raise NoSupport(procedure.name)
+            raise NoSupport(procedure.name, domain=error_domain(procedure))
         CALLER.set(call.session.identity)
         try:
             result = handler(call, args)

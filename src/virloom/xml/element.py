@@ -80,6 +80,8 @@ class Element:
     empty: ClassVar[str] = ""
     """How an element that holds nothing is closed: ``lines`` on a line of its own, ``text`` on
     the same one; empty for ``<x/>``."""
+    always: ClassVar[bool] = False
+    """Whether a group is shown even where it holds nothing."""
     namespaces: ClassVar[dict[str, str]] = {}
     """Of a root: the prefix by which its fields are declared, by name space."""
 

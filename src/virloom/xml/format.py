@@ -135,7 +135,7 @@ def _write_children(
         elif role is Role.CHILD:
             _write(value, field.name, indent, out, flags, False)
         elif role is Role.GROUP:
-            _write(value, field.name, indent, out, flags, True)
+            _write(value, field.name, indent, out, flags, not value.always)
         elif role is Role.CHILDREN:
             for item in value:
                 _write(item, field.name, indent, out, flags, False)

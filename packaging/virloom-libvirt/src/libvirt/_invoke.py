@@ -142,7 +142,7 @@ def _named(error: VirloomError, function: str) -> VirloomError:
     if error.code != NoSupport.code or not plain:
         return error
     named = NoSupport(function)
-    named.domain = domain_of(function)
+    named.domain = error.domain or domain_of(function)
     return named
 
 

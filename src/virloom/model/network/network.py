@@ -18,7 +18,18 @@ from virloom.model.network.traffic import (
 from virloom.model.schema import PathSchema, schema
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, group, leaf, raw, verbatim
-from virloom.xml.kinds import INT, ON_OFF, STRING, UINT, ULONG, UUID, YES_NO, choice
+from virloom.xml.kinds import (
+    INT,
+    ON_OFF,
+    STRING,
+    UINT,
+    ULONG,
+    UUID,
+    YES_NO,
+    choice,
+    lenient,
+    option,
+)
 from virloom.xml.node import Node
 
 
@@ -55,7 +66,9 @@ class Forward(Element):
 
     dev: str | None = attribute(STRING)
     mode: str | None = attribute(
-        choice("nat", "route", "open", "bridge", "private", "vepa", "passthrough", "hostdev")
+        option(
+            "none", "nat", "route", "open", "bridge", "private", "vepa", "passthrough", "hostdev"
+        )
     )
     managed: bool | None = attribute(YES_NO)
     driver: DriverName = group(DriverName)
@@ -70,7 +83,7 @@ class Bridge(Element):
 
     name: str | None = attribute(STRING)
     zone: str | None = attribute(STRING)
-    stp: bool | None = attribute(ON_OFF)
+    stp: bool | None = attribute(lenient(ON_OFF))
     delay: int | None = attribute(ULONG)
     mac_table_manager: str | None = attribute(choice("kernel", "libvirt"), "macTableManager")
 
@@ -138,6 +151,8 @@ class Tftp(Element):
 class NetworkIp(Element):
     """``<ip address='192.168.122.1' netmask='255.255.255.0'>``: the host's address there."""
 
+    empty = "lines"
+
     family: str | None = attribute(choice("ipv4", "ipv6"))
     address: str | None = attribute(STRING)
     netmask: str | None = attribute(STRING)
@@ -160,6 +175,8 @@ class NetworkRoute(Element):
 
 class PortGroup(Element):
     """``<portgroup name='engineering' default='yes'>``: a class of ports."""
+
+    empty = "lines"
 
     name: str | None = attribute(STRING)
     default: bool | None = attribute(YES_NO)
@@ -212,4 +229,4 @@ class Network(Element):
             NoName: It has none.
         """
         if not self.name:
-            raise NoName
+            raise NoName(domain=self.error_domain)

@@ -26,7 +26,7 @@ def add_basic_controllers(dom: Domain, caps: BinaryCaps) -> None:
     Raises:
         XmlError: The document's first PCI controller is not the machine's.
     """
-    _sort(dom)
+    sort_controllers(dom)
     machine = dom.os.type.machine
     own = board(dom)
     if not is_x86(dom):
@@ -44,7 +44,7 @@ def add_basic_controllers(dom: Domain, caps: BinaryCaps) -> None:
         _ensure_root(dom, "pci-root")
 
 
-def _sort(dom: Domain) -> None:
+def sort_controllers(dom: Domain) -> None:
     """The order in which libvirt keeps controllers: types as they come, sorted by index."""
     given = dom.devices.controllers[:]
     for controller in given:

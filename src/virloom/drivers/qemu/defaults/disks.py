@@ -69,26 +69,26 @@ def fill_disks(dom: Domain) -> None:
             disk.snapshot = "no"
         # A copy in the making belongs to a running guest.
         disk.mirror = None
-        _fill_geometry(disk)
-        _fill_iotune(disk)
+        fill_geometry(disk)
+        fill_iotune(disk)
         fill_source(disk)
-        _fill_address(disk)
+        place_disk(disk)
 
 
-def _fill_geometry(disk: Disk) -> None:
+def fill_geometry(disk: Disk) -> None:
     shape = disk.geometry
     if not (shape.cyls and shape.heads and shape.secs):
         disk.geometry = Geometry()
 
 
-def _fill_iotune(disk: Disk) -> None:
+def fill_iotune(disk: Disk) -> None:
     """A limit of 0 is none, and without any there is no throttling."""
     values = disk.iotune.__dict__
     for name in [name for name, value in values.items() if value == 0]:
         del values[name]
 
 
-def _fill_address(disk: Disk) -> None:
+def place_disk(disk: Disk) -> None:
     bus = disk.target.bus
     address = disk.address
     if address is not None and address.type == "drive":

@@ -19,7 +19,7 @@ def fill_interfaces(dom: Domain, caps: BinaryCaps) -> None:
     for interface in dom.devices.interfaces:
         interface.type = interface.type or "user"
         if interface.mac.address is None:
-            interface.mac.address = _generated_mac()
+            interface.mac.address = generated_mac()
         else:
             interface.mac.address = interface.mac.address.lower()
         if interface.model.type is None and interface.type != "hostdev":  # it is the host's card
@@ -62,7 +62,7 @@ def _identify(port: VirtualPort) -> None:
         parameters.instanceid = parameters.instanceid or str(uuid.uuid4())
 
 
-def _generated_mac() -> str:
+def generated_mac() -> str:
     """A random address in QEMU's range, as libvirt takes it (``52:54:00``)."""
     return "52:54:00:" + ":".join(f"{byte:02x}" for byte in os.urandom(3))
 

@@ -8,19 +8,23 @@ from collections.abc import Callable
 from virloom.drivers.qemu.admission import rewrite
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
-from virloom.drivers.qemu.handlers.arguments import check_exclusive, check_flags, senseless
+from virloom.drivers.qemu.handlers.arguments import check_exclusive, check_flags
 from virloom.drivers.runtime.jobs import Job
+from virloom.drivers.runtime.metadata import (
+    check_metadata,
+    check_uri,
+    read_metadata,
+    write_metadata,
+)
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import (
     DomainEventID,
-    DomainMetadataType,
     DomainModificationImpact,
     DomainXMLFlags,
 )
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InvalidArg, NoDomainMetadata, OperationInvalid
+from virloom.errors import OperationInvalid
 from virloom.model.domain import Domain
-from virloom.model.metadata import get_metadata, set_metadata
 from virloom.procedures import domain as p
 from virloom.xml import FormatFlags, format_document
 
@@ -78,28 +82,23 @@ class Documents:
     @serves(p.DOMAIN_GET_METADATA)
     def get_metadata(self, call: Call, args: p.DomainGetMetadataArgs) -> p.DomainGetMetadataRet:
         check_exclusive(args.flags)
-        _check_uri("virDomainGetMetadata", args.type, args.uri)
+        check_uri("virDomainGetMetadata", args.type, args.uri)
         check_flags(call, args.flags, _LIVE | _CONFIG)
         guest = self._driver.find(args.dom)
         if args.flags & _LIVE:
             guest.require_running()
         model = guest.persistent_model() if args.flags & _CONFIG else guest.model
-        text = _read(model, args.type, args.uri)
-        if text is None:
-            raise NoDomainMetadata(
-                "Requested metadata element is not present", domain=ErrorDomain.DOMAIN
-            )
-        return p.DomainGetMetadataRet(text)
+        return p.DomainGetMetadataRet(read_metadata(lambda: model, args.type, args.uri))
 
     @serves(p.DOMAIN_SET_METADATA)
     async def set_metadata(self, call: Call, args: p.DomainSetMetadataArgs) -> None:
-        _check_uri("virDomainSetMetadata", args.type, args.uri)
+        check_uri("virDomainSetMetadata", args.type, args.uri)
         check_flags(call, args.flags, _LIVE | _CONFIG)
-        _check_metadata(args)
+        check_metadata(args)
         guest = self._driver.find(args.dom)
         async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
             live, config = affected(guest, args.flags)
-            await self._change(guest, live, config, lambda model: _write(model, args))
+            await self._change(guest, live, config, lambda model: write_metadata(model, args))
         self._driver.events.emit(DomainEventID.METADATA_CHANGE, guest.ref(), args.type, args.uri)
 
     async def _change(
@@ -134,49 +133,3 @@ def affected(guest: Guest, flags: int) -> tuple[bool, bool]:
             "transient domains do not have any persistent config", domain=ErrorDomain.DOMAIN
         )
     return live, config
-
-
-def _check_uri(function: str, kind: int, uri: str | None) -> None:
-    """Only elements have a namespace."""
-    words = (DomainMetadataType.DESCRIPTION, DomainMetadataType.TITLE)
-    if kind in words and uri is not None:
-        raise senseless(f"uri in {function} must be NULL")
-
-
-def _check_metadata(args: p.DomainSetMetadataArgs) -> None:
-    if args.type == DomainMetadataType.TITLE and args.metadata and "\n" in args.metadata:
-        raise InvalidArg("metadata title can't contain newlines", domain=ErrorDomain.DOMAIN)
-    if args.type != DomainMetadataType.ELEMENT:
-        _label(args.type)
-        return
-    if not args.uri:
-        raise InvalidArg("an element of metadata needs a namespace URI", domain=ErrorDomain.DOMAIN)
-    if args.metadata is not None and not args.key:
-        raise InvalidArg("an element of metadata needs a prefix", domain=ErrorDomain.DOMAIN)
-
-
-def _label(kind: int) -> str:
-    try:
-        return {
-            DomainMetadataType.DESCRIPTION: "description",
-            DomainMetadataType.TITLE: "title",
-            DomainMetadataType.ELEMENT: "metadata",
-        }[DomainMetadataType(kind)]
-    except ValueError as exc:
-        raise InvalidArg(f"unknown metadata type {kind}", domain=ErrorDomain.DOMAIN) from exc
-
-
-def _read(model: Domain, kind: int, uri: str | None) -> str | None:
-    if kind == DomainMetadataType.ELEMENT:
-        return get_metadata(model.metadata, uri or "")
-    value = model.title if _label(kind) == "title" else model.description
-    return value or None
-
-
-def _write(model: Domain, args: p.DomainSetMetadataArgs) -> None:
-    if args.type == DomainMetadataType.ELEMENT:
-        model.metadata = set_metadata(model.metadata, args.uri or "", args.key or "", args.metadata)
-    elif args.type == DomainMetadataType.TITLE:
-        model.title = args.metadata or None
-    else:
-        model.description = args.metadata or None

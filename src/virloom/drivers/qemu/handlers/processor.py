@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from virloom.drivers.qemu.capabilities import BinaryCaps, Parts, find_emulator, kvm
+from virloom.drivers.qemu.capabilities.cpu_documents import cpu_document, parse_cpu, parse_cpus
 from virloom.drivers.qemu.capabilities.cpu_model import (
     Processor,
     baseline,
@@ -23,11 +24,9 @@ from virloom.enums.host import (
     ConnectCompareCPUFlags,
     CPUCompareResult,
 )
-from virloom.errors import ConfigUnsupported, CpuIncompatible, InvalidArg, OperationFailed, XmlError
+from virloom.errors import ConfigUnsupported, CpuIncompatible, OperationFailed
 from virloom.model.cpu import HostCpu
 from virloom.procedures import connect as p
-from virloom.xml import parse_document
-from virloom.xml.escape import escape
 
 _X86 = (None, "x86_64", "i686")
 
@@ -42,7 +41,7 @@ class Processors:
     def compare_cpu(self, call: Call, args: p.ConnectCompareCPUArgs) -> p.ConnectCompareCPURet:
         """The host itself, whatever QEMU can."""
         _check_compare_flags(call, args.flags)
-        cpu = _parse(args.xml)
+        cpu = parse_cpu(args.xml)
         return p.ConnectCompareCPURet(_compared(_host(), cpu, args.flags))
 
     @serves(p.CONNECT_COMPARE_HYPERVISOR_CPU)
@@ -52,7 +51,7 @@ class Processors:
         """What guests can be given."""
         _check_compare_flags(call, args.flags)
         _, kind = await self._chosen(args.emulator, args.arch, args.machine, args.virttype)
-        cpu = _parse(args.xml_cpu)
+        cpu = parse_cpu(args.xml_cpu)
         result = _compared(_guest_processor(kind), cpu, args.flags)
         return p.ConnectCompareHypervisorCPURet(result)
 
@@ -60,7 +59,7 @@ class Processors:
     def baseline_cpu(self, call: Call, args: p.ConnectBaselineCPUArgs) -> p.ConnectBaselineCPURet:
         """The best that all of them can be."""
         _check_baseline_flags(call, args.flags)
-        cpus = _parse_all(args.xml_cp_us)
+        cpus = parse_cpus(args.xml_cp_us)
         if any(cpu.mode is not None for cpu in cpus):
             raise ConfigUnsupported("'mode' is for guests' CPUs only", domain=ErrorDomain.CPU)
         migratable = bool(args.flags & ConnectBaselineCPUFlags.MIGRATABLE)
@@ -68,7 +67,7 @@ class Processors:
         fallback = "allow" if len(cpus) > 1 else "forbid"
         expand = bool(args.flags & ConnectBaselineCPUFlags.EXPAND_FEATURES)
         features = expanded(found) if expand else plain(found)
-        return p.ConnectBaselineCPURet(_document(found.model, fallback, vendor, features))
+        return p.ConnectBaselineCPURet(cpu_document(found.model, fallback, vendor, features))
 
     @serves(p.CONNECT_BASELINE_HYPERVISOR_CPU)
     async def baseline_hypervisor_cpu(
@@ -77,7 +76,7 @@ class Processors:
         """The best that guests can be on all of them."""
         _check_baseline_flags(call, args.flags)
         caps, kind = await self._chosen(args.emulator, args.arch, args.machine, args.virttype)
-        cpus = _parse_all(args.xml_cp_us)
+        cpus = parse_cpus(args.xml_cp_us)
         usable = [
             model.name
             for model in caps.cpu_models
@@ -87,7 +86,8 @@ class Processors:
         found, vendor = baseline(cpus, allowed=usable or None, migratable=migratable)
         expand = bool(args.flags & ConnectBaselineCPUFlags.EXPAND_FEATURES)
         features = expanded(found) if expand else plain(found)
-        return p.ConnectBaselineHypervisorCPURet(_document(found.model, "forbid", vendor, features))
+        text = cpu_document(found.model, "forbid", vendor, features)
+        return p.ConnectBaselineHypervisorCPURet(text)
 
     async def _chosen(
         self, emulator: str | None, arch: str | None, machine: str | None, type: str | None
@@ -111,19 +111,6 @@ def _check_compare_flags(call: Call, flags: int) -> None:
 def _check_baseline_flags(call: Call, flags: int) -> None:
     known = ConnectBaselineCPUFlags
     check_flags(call, flags, known.EXPAND_FEATURES | known.MIGRATABLE)
-
-
-def _parse(text: str) -> HostCpu:
-    cpu = parse_document(HostCpu, text)
-    if cpu.arch is not None and cpu.match is not None:
-        raise XmlError("'arch' does not go with 'match'", domain=ErrorDomain.CPU)
-    return cpu
-
-
-def _parse_all(texts: list[str]) -> list[HostCpu]:
-    if not texts:
-        raise InvalidArg("no CPUs given", domain=ErrorDomain.CPU)
-    return [_parse(text) for text in texts]
 
 
 def _host() -> Processor:
@@ -158,14 +145,3 @@ def _incompatible(reason: str, flags: int) -> int:
     if flags & ConnectCompareCPUFlags.FAIL_INCOMPATIBLE:
         raise CpuIncompatible(reason, domain=ErrorDomain.CPU)
     return CPUCompareResult.INCOMPATIBLE
-
-
-def _document(
-    model: str, fallback: str, vendor: str | None, features: list[tuple[str, str]]
-) -> str:
-    lines = ["<cpu mode='custom' match='exact'>"]
-    lines.append(f"  <model fallback='{fallback}'>{escape(model)}</model>")
-    if vendor is not None:
-        lines.append(f"  <vendor>{escape(vendor)}</vendor>")
-    lines += [f"  <feature policy='{policy}' name='{name}'/>" for name, policy in features]
-    return "\n".join([*lines, "</cpu>", ""])

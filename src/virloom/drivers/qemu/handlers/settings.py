@@ -16,6 +16,7 @@ from virloom.drivers.qemu.monitor.commands.answer import reading
 from virloom.drivers.qemu.persistent import Definition
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.drivers.runtime.ends import end_action, end_field
 from virloom.drivers.runtime.jobs import Job
 from virloom.drivers.runtime.store import check_name
 from virloom.endpoint.dispatch import Call, serves
@@ -27,29 +28,12 @@ from virloom.enums.domain import (
     DomainEventUndefinedDetailType,
     DomainGetJobStatsFlags,
     DomainJobType,
-    DomainLifecycle,
-    DomainLifecycleAction,
     DomainModificationImpact,
 )
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InvalidArg, OperationInvalid, XmlError
 from virloom.model.domain import Domain
 from virloom.procedures import domain as p
-
-#: What a document calls the actions, and its fields for the ends that have one.
-_ACTIONS = {
-    DomainLifecycleAction.DESTROY: "destroy",
-    DomainLifecycleAction.RESTART: "restart",
-    DomainLifecycleAction.RESTART_RENAME: "rename-restart",
-    DomainLifecycleAction.PRESERVE: "preserve",
-    DomainLifecycleAction.COREDUMP_DESTROY: "coredump-destroy",
-    DomainLifecycleAction.COREDUMP_RESTART: "coredump-restart",
-}
-_ENDS = {
-    DomainLifecycle.POWEROFF: "on_poweroff",
-    DomainLifecycle.REBOOT: "on_reboot",
-    DomainLifecycle.CRASH: "on_crash",
-}
 
 #: What QEMU calls the state of a disk (``BlockDeviceIoStatus`` of qapi/block-core.json).
 _DISK_ERRORS = {"failed": DomainDiskErrorCode.UNSPEC, "nospace": DomainDiskErrorCode.NO_SPACE}
@@ -108,7 +92,8 @@ class Settings:
         check_flags(
             call, args.flags, DomainModificationImpact.LIVE | DomainModificationImpact.CONFIG
         )
-        field, action = _field(args.type), _action(args.type, args.action)
+        field = end_field(args.type)
+        action = _served(end_action(args.type, args.action))
         guest = self._driver.find(args.dom)
         async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
             live, config = affected(guest, args.flags)
@@ -222,27 +207,10 @@ async def _rename(driver: QemuDriver, guest: Guest, name: str) -> None:
         await driver.store.rename(guest.name, name, guest.uuid, definition.text, renamed)
 
 
-def _field(end: int) -> str:
-    try:
-        return _ENDS[DomainLifecycle(end)]
-    except ValueError as exc:
-        raise InvalidArg(f"invalid lifecycle type '{end}'", domain=ErrorDomain.DOMAIN) from exc
-
-
-def _action(end: int, action: int) -> str:
-    try:
-        name = _ACTIONS[DomainLifecycleAction(action)]
-    except ValueError as exc:
-        raise InvalidArg(f"invalid lifecycle action '{action}'", domain=ErrorDomain.DOMAIN) from exc
-    if name.startswith("coredump"):
-        if end != DomainLifecycle.CRASH:
-            raise ConfigUnsupported(
-                f"Lifecycle event '{DomainLifecycle(end).name.lower()}' doesn't support '{name}' "
-                "action",
-                domain=ErrorDomain.DOMAIN,
-            )
-        raise ConfigUnsupported(f"action '{name}' is not supported yet", domain=ErrorDomain.QEMU)
-    return name
+def _served(action: str) -> str:
+    if action.startswith("coredump"):
+        raise ConfigUnsupported(f"action '{action}' is not supported yet", domain=ErrorDomain.QEMU)
+    return action
 
 
 def _set(model: Domain, field: str, action: str) -> None:

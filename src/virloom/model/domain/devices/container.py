@@ -38,6 +38,9 @@ from virloom.xml.kinds import STRING
 class Devices(Element):
     """``<devices>``; what is a list of :class:`Node` is kept word for word and not started."""
 
+    always = True
+    empty = "lines"
+
     emulator: str | None = leaf(STRING)
     disks: list[Disk] = children(Disk, "disk")
     controllers: list[Controller] = children(Controller, "controller")

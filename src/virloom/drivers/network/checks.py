@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is refused in the document of a network, with libvirt's codes."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, ip_address, ip_interface
+
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, InternalError, XmlDetail, XmlError
+from virloom.model.network import Network
+from virloom.model.network.network import DhcpHost, DhcpRange, NetworkIp, NetworkRoute
+
+_DOMAIN = ErrorDomain.NETWORK
+_MAC = re.compile(r"[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){5}")
+_Address = IPv4Address | IPv6Address
+
+
+def check_network(model: Network) -> None:
+    """Refuses a network whose parts are nonsense or do not go together.
+
+    Raises:
+        XmlDetail: The name has a slash.
+        XmlError: An address is none.
+        ConfigUnsupported: Address, family, mask and prefix do not agree.
+        InternalError: A range of addresses is none, or is not the network's.
+    """
+    if "/" in model.name or "\n" in model.name:
+        raise XmlDetail(
+            f"invalid char in name: {'/' if '/' in model.name else 'line break'}",
+            domain=ErrorDomain.XML,
+        )
+    mac = model.mac.address
+    if mac is not None and not is_unicast_mac(mac):
+        raise XmlError(
+            f"Invalid bridge mac address '{mac}' in network '{model.name}'", domain=_DOMAIN
+        )
+    for ip in model.ips:
+        check_ip(model, ip)
+    for route in model.routes:
+        _check_route(model, route)
+
+
+def is_unicast_mac(text: str) -> bool:
+    """Whether it is the hardware address of one machine."""
+    return bool(_MAC.fullmatch(text)) and not int(text.partition(":")[0], 16) & 1
+
+
+def parse_address(text: str | None) -> _Address | None:
+    """The address; None for what is none."""
+    try:
+        return ip_address(text or "")
+    except ValueError:
+        return None
+
+
+def check_ip(model: Network, ip: NetworkIp) -> None:
+    """Refuses the address of the host in a network, or what it gives to guests."""
+    address = parse_address(ip.address)
+    if address is None:
+        raise XmlError(f"Invalid address '{ip.address}' in network '{model.name}'", domain=_DOMAIN)
+    _check_family(model, ip, address)
+    if ip.netmask is not None and ip.prefix is not None:
+        raise _unsupported(model, f"both a netmask and a prefix for '{ip.address}'")
+    if ip.netmask is not None and _mask_length(ip.netmask) is None:
+        raise _unsupported(model, f"'{ip.netmask}' is no netmask")
+    if ip.prefix is not None and ip.prefix > address.max_prefixlen:
+        raise _unsupported(model, f"invalid prefix '{ip.prefix}'")
+    for host in ip.dhcp.hosts if ip.dhcp is not None else ():
+        check_host(model, host, version=address.version)
+    for item in ip.dhcp.ranges if ip.dhcp is not None else ():
+        check_range(model, ip, item)
+
+
+def _check_family(model: Network, ip: NetworkIp, address: _Address) -> None:
+    family = ip.family or "ipv4"
+    if family != f"ipv{address.version}":
+        raise _unsupported(model, f"the address '{address}' is not of the family '{family}'")
+    if ip.netmask is not None and address.version == 6:
+        raise _unsupported(model, f"a netmask for the IPv6 address '{address}'")
+
+
+def _unsupported(model: Network, what: str) -> ConfigUnsupported:
+    return ConfigUnsupported(f"{what} in network '{model.name}'", domain=_DOMAIN)
+
+
+def _mask_length(text: str) -> int | None:
+    try:
+        return IPv4Interface(f"0.0.0.0/{text}").network.prefixlen
+    except ValueError:
+        return None
+
+
+def prefix_of(ip: NetworkIp) -> int:
+    """How many bits of an address are the network's."""
+    if ip.prefix is not None:
+        return ip.prefix
+    if ip.netmask is not None:
+        return _mask_length(ip.netmask) or 0
+    if ":" in (ip.address or ""):
+        return 64
+    first = int((ip.address or "0").split(".")[0])
+    return 8 if first < 128 else 16 if first < 192 else 24
+
+
+def check_range(model: Network, ip: NetworkIp, item: DhcpRange) -> None:
+    """Refuses a range of addresses that is none of this network.
+
+    Raises:
+        XmlError: An end is missing or is no address.
+        InternalError: It is reversed, or partly outside.
+    """
+    ends = []
+    for name in ("start", "end"):
+        text = getattr(item, name)
+        if text is None:
+            raise XmlError(f"Missing '{name}' attribute in dhcp range", domain=_DOMAIN)
+        found = parse_address(text)
+        if found is None:
+            raise XmlError(f"Invalid '{text}' in dhcp range of '{model.name}'", domain=_DOMAIN)
+        ends.append(int(found))
+    text = f"{item.start} - {item.end}"
+    if ends[0] > ends[1]:
+        raise InternalError(f"range {text} is reversed")
+    prefix = prefix_of(ip)
+    network = ip_interface(f"{ip.address}/{prefix}").network
+    if not all(int(network[0]) <= end <= int(network[-1]) for end in ends):
+        raise InternalError(f"range {text} is not entirely within network {ip.address}/{prefix}")
+
+
+def check_host(model: Network, host: DhcpHost, *, version: int, partial: bool = False) -> None:
+    """Refuses a machine that has nothing to be known by, or no address.
+
+    Args:
+        partial: It only names the one that is to be removed.
+    """
+    if host.mac is not None and not is_unicast_mac(host.mac):
+        raise XmlError(
+            f"Invalid MAC address '{host.mac}' in network '{model.name}'", domain=_DOMAIN
+        )
+    if host.ip is not None and parse_address(host.ip) is None:
+        raise XmlError(f"Invalid IP address '{host.ip}' in network '{model.name}'", domain=_DOMAIN)
+    if partial:
+        if not (host.mac or host.name or host.ip or host.id):
+            raise XmlError(
+                f"a dhcp host of network '{model.name}' has nothing that tells it", domain=_DOMAIN
+            )
+        return
+    if host.ip is None:
+        raise XmlError(
+            f"Missing IP address in static host definition for network '{model.name}'",
+            domain=_DOMAIN,
+        )
+    if version == 4 and not (host.mac or host.name):
+        raise XmlError(
+            f"a static host of network '{model.name}' has neither a MAC address nor a name",
+            domain=_DOMAIN,
+        )
+
+
+def _check_route(model: Network, route: NetworkRoute) -> None:
+    for what in ("address", "gateway"):
+        text = getattr(route, what)
+        if parse_address(text) is None:
+            raise XmlError(f"{model.name}: Bad {what} '{text}' in route definition", domain=_DOMAIN)

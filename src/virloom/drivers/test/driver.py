@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The test driver: all that it pretends there is."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from virloom.drivers.runtime.events import DomainEvents
+from virloom.drivers.runtime.objects import ObjectIndex
+from virloom.drivers.test.domain import Guest
+from virloom.drivers.test.host import HostFacts
+from virloom.drivers.test.network import Networks
+from virloom.enums.domain import DomainEventID, DomainEventType
+from virloom.enums.error import ErrorDomain
+from virloom.errors import NoDomain
+from virloom.procedures.types import NonnullDomain
+
+
+class InMemoryDriver:
+    """A host in memory; nothing outlives it.
+
+    Attributes:
+        uri: What clients are told.
+        host: The host itself.
+        guests: Its domains.
+        events: Who listens to what happens to them.
+        networks: Its virtual networks.
+    """
+
+    def __init__(self, uri: str, host: HostFacts | None = None) -> None:
+        self.uri = uri
+        self.host = host or HostFacts()
+        self.guests: ObjectIndex[Guest] = ObjectIndex()
+        self.events = DomainEvents()
+        self.networks = Networks()
+        self._last_id = 0
+
+    def next_id(self) -> int:
+        """A number that no domain has had."""
+        self._last_id += 1
+        return self._last_id
+
+    def find(self, ref: NonnullDomain) -> Guest:
+        """The domain that a call names.
+
+        Raises:
+            NoDomain: There is none with its UUID.
+        """
+        guest = self.guests.by_uuid(ref.uuid)
+        if guest is None:
+            text = UUID(bytes=ref.uuid)
+            raise NoDomain(
+                f"no domain with matching uuid '{text}' ({ref.name})", domain=ErrorDomain.TEST
+            )
+        return guest
+
+    def tell(self, ref: NonnullDomain, event: DomainEventType, detail: int) -> None:
+        """Tells whoever listens of a change in the life of a domain."""
+        self.events.emit(DomainEventID.LIFECYCLE, ref, int(event), int(detail))

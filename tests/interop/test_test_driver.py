@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The test driver beside libvirt's own: the same sessions, step by step, by the same module names.
+
+Each step names the function of the API that it tries. Results, codes and domains of errors, and
+events with their order must be the same; the words of errors are ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+SOURCES = (ROOT / "src", ROOT / "packaging" / "virloom-libvirt" / "src")
+SYSTEM_PYTHON = "/usr/bin/python3"
+SESSIONS = HERE / "testdriver"
+AREAS = ("domains", "host", "networks")
+
+pytestmark = pytest.mark.parity
+
+
+def has_binding() -> bool:
+    """Whether libvirt's own binding is installed, with the library."""
+    probe = [SYSTEM_PYTHON, "-c", "import libvirt"]
+    return (
+        Path(SYSTEM_PYTHON).exists() and not subprocess.run(probe, capture_output=True).returncode
+    )
+
+
+needs_binding = pytest.mark.skipif(not has_binding(), reason="python3-libvirt is not installed")
+
+
+def rows(python: str, area: str, directory: Path, **env: str) -> list[list[Any]]:
+    """What the steps of a session gave: the function, the result, the words of an error."""
+    directory.mkdir()
+    done = subprocess.run(
+        [python, str(SESSIONS / "session.py"), area, str(directory)],
+        env=os.environ | env, capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    text = done.stdout.replace(str(directory), "@DIR@")
+    told: list[list[Any]] = json.loads(text)
+    return told
+
+
+@needs_binding
+@pytest.mark.parametrize("area", AREAS)
+def test_a_session_gives_what_it_gives_on_libvirt(area: str, tmp_path: Path) -> None:
+    path = os.pathsep.join(map(str, SOURCES))
+    theirs = rows(SYSTEM_PYTHON, area, tmp_path / "theirs")
+    mine = rows(sys.executable, area, tmp_path / "ours", PYTHONPATH=path)
+    different = [
+        (number, one, other)
+        for number, (one, other) in enumerate(zip(theirs, mine, strict=True))
+        if one[:2] != other[:2]
+    ]
+    assert not different
+    assert len(theirs) > 30
