@@ -116,7 +116,7 @@ def test_the_cases_touch_every_path_of_their_schemas() -> None:
     ("cls", "text"),
     [
         (Network, "<network><forward/></network>"),
-        (Network, "<network><name>n</name><bridge stp='maybe'/></network>"),
+        (Network, "<network><name>n</name><forward mode='nosuch'/></network>"),
         (Network, "<pool type='dir'/>"),
         (Pool, "<pool type='nosuch'/>"),
         (Pool, "<pool type='dir'><uuid>1</uuid></pool>"),

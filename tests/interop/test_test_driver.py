@@ -21,7 +21,7 @@ ROOT = HERE.parents[1]
 SOURCES = (ROOT / "src", ROOT / "packaging" / "virloom-libvirt" / "src")
 SYSTEM_PYTHON = "/usr/bin/python3"
 SESSIONS = HERE / "testdriver"
-AREAS = ("domains", "host", "networks")
+AREAS = ("devices", "domains", "host", "interfaces", "networks", "pools", "volumes")
 
 pytestmark = pytest.mark.parity
 

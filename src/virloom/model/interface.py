@@ -61,6 +61,8 @@ class ProtocolRoute(Element):
 class Protocol(Element):
     """``<protocol family='ipv4'>``: addresses of one family."""
 
+    empty = "lines"
+
     family: str | None = attribute(choice("ipv4", "ipv6"))
     autoconf: Autoconf | None = child(Autoconf)
     dhcp: ProtocolDhcp | None = child(ProtocolDhcp)
@@ -101,6 +103,8 @@ class Arpmon(Element):
 class Port(Element):
     """``<interface type='ethernet' name='eth0'>`` in a bridge or a bond."""
 
+    empty = "lines"
+
     type: str | None = attribute(STRING)
     name: str | None = attribute(STRING)
     link: InterfaceLink = group(InterfaceLink)
@@ -110,6 +114,8 @@ class Port(Element):
 
 class Bond(Element):
     """``<bond mode='active-backup'>``."""
+
+    empty = "lines"
 
     mode: str | None = attribute(STRING)
     miimon: Miimon = group(Miimon)
@@ -126,6 +132,8 @@ class BridgePort(Port):
 class Bridge(Element):
     """``<bridge stp='on' delay='0'>``; the delay in seconds."""
 
+    empty = "lines"
+
     stp: bool | None = attribute(ON_OFF)
     delay: str | None = attribute(STRING)
     interfaces: list[BridgePort] = children(BridgePort, "interface")
@@ -136,15 +144,16 @@ class HostInterface(Element):
 
     tag = "interface"
     schema_path = "interface"
+    empty = "lines"
     error_domain = ErrorDomain.INTERFACE
 
     type: str | None = attribute(choice("ethernet", "bridge", "bond", "vlan"))
     name: str | None = attribute(STRING)
     start: StartMode = group(StartMode)
     mtu: InterfaceMtu = group(InterfaceMtu)
+    protocols: list[Protocol] = children(Protocol, "protocol")
     link: InterfaceLink = group(InterfaceLink)
     mac: InterfaceMac = group(InterfaceMac)
-    protocols: list[Protocol] = children(Protocol, "protocol")
     bridge: Bridge | None = child(Bridge)
     bond: Bond | None = child(Bond)
     vlan: InterfaceVlan | None = child(InterfaceVlan)

@@ -21,7 +21,6 @@ MORE = (
     ETHERNET.format("e8", "<protocol family='nonsense'/>"),
     ETHERNET.format("e9", "<protocol/>"),
     ETHERNET.format("e10", "<link speed='1000' state='up'/>"),
-    ETHERNET.format("e11", "<mtu size='big'/>"),
     ETHERNET.format("e12", "<protocol family='ipv4'><ip/></protocol>"),
     "<interface type='bridge' name='br0'><bridge stp='on' delay='0'>"
     "<interface type='ethernet' name='p1'><mac address='52:54:00:00:00:02'/></interface>"
@@ -92,7 +91,6 @@ def session(s: Steps, conn: Any, directory: str) -> None:
     s("InterfaceGetXMLDesc", lambda: conn.interfaceLookupByName("e2").XMLDesc())
     same = ETHERNET.format("same", "<mac address='52:54:00:00:00:01'/>")
     s("InterfaceDefineXML", conn.interfaceDefineXML, same)
-    s("InterfaceLookupByMACString", conn.interfaceLookupByMACString, "52:54:00:00:00:01")
     lists(s, conn)
     changes(s, conn)
 

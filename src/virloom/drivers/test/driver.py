@@ -7,9 +7,12 @@ from uuid import UUID
 
 from virloom.drivers.runtime.events import DomainEvents
 from virloom.drivers.runtime.objects import ObjectIndex
+from virloom.drivers.test.device import Devices
 from virloom.drivers.test.domain import Guest
 from virloom.drivers.test.host import HostFacts
+from virloom.drivers.test.interface import Interfaces
 from virloom.drivers.test.network import Networks
+from virloom.drivers.test.storage import StoragePools
 from virloom.enums.domain import DomainEventID, DomainEventType
 from virloom.enums.error import ErrorDomain
 from virloom.errors import NoDomain
@@ -25,6 +28,9 @@ class InMemoryDriver:
         guests: Its domains.
         events: Who listens to what happens to them.
         networks: Its virtual networks.
+        interfaces: Its interfaces.
+        devices: Its devices.
+        pools: Its storage pools.
     """
 
     def __init__(self, uri: str, host: HostFacts | None = None) -> None:
@@ -33,6 +39,9 @@ class InMemoryDriver:
         self.guests: ObjectIndex[Guest] = ObjectIndex()
         self.events = DomainEvents()
         self.networks = Networks()
+        self.interfaces = Interfaces()
+        self.devices = Devices()
+        self.pools = StoragePools()
         self._last_id = 0
 
     def next_id(self) -> int:

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from virloom.drivers.interface.completion import parse_interface
 from virloom.drivers.network.completion import parse_network
+from virloom.drivers.storage.pools import parse_pool
 from virloom.drivers.test import builtin
 from virloom.drivers.test.completion import parse_domain
+from virloom.drivers.test.device import parse_device
 from virloom.drivers.test.driver import InMemoryDriver
 from virloom.drivers.test.lifecycle import admit, start
 from virloom.enums.domain import DomainRunningReason
@@ -56,4 +59,9 @@ def default_driver(uri: str) -> InMemoryDriver:
     start(driver, guest, model, DomainRunningReason.UNKNOWN)
     network = driver.networks.admit(parse_network(builtin.NETWORK), live=True)
     network.active = network.persistent = True
+    pool = driver.pools.admit(parse_pool(builtin.POOL), live=True)
+    pool.active = pool.persistent = True
+    for text in builtin.DEVICES:
+        driver.devices.add(parse_device(text))
+    driver.interfaces.add(parse_interface(builtin.INTERFACE), active=True)
     return driver

@@ -105,6 +105,8 @@ class Protocol(Element):
 class PoolSource(Element):
     """``<source>`` of a pool; what counts follows its type."""
 
+    empty = "lines"
+
     hosts: list[SourceHost] = children(SourceHost, "host")
     devices: list[SourceDevice] = children(SourceDevice, "device")
     dir: SourceDir = group(SourceDir)

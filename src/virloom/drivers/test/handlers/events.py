@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
+from virloom.drivers.test.callbacks import end_registration
 from virloom.drivers.test.driver import InMemoryDriver
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import DomainEventID
-from virloom.errors import InternalError, InvalidArg
 from virloom.procedures import domain as p
 from virloom.procedures.record import Void
 
@@ -26,12 +26,7 @@ class Events:
 
     @serves(p.CONNECT_DOMAIN_EVENT_CALLBACK_DEREGISTER_ANY)
     def deregister(self, call: Call, args: p.ConnectDomainEventCallbackDeregisterAnyArgs) -> None:
-        try:
-            self._events.deregister(call.session, args.callback_id)
-        except InternalError as exc:  # a daemon's answer; libvirt's library has another
-            raise InvalidArg(
-                f"could not find event callback {args.callback_id} for deletion"
-            ) from exc
+        end_registration(self._events, call.session, args.callback_id)
 
     @serves(p.CONNECT_DOMAIN_EVENT_REGISTER_ANY)
     def register_legacy(self, call: Call, args: p.ConnectDomainEventRegisterAnyArgs) -> None:

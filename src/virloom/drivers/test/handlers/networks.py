@@ -9,6 +9,7 @@ from virloom.drivers.network.completion import parse_network
 from virloom.drivers.network.update import update
 from virloom.drivers.runtime.selection import Filters, selected
 from virloom.drivers.test.arguments import check_flags
+from virloom.drivers.test.callbacks import end_registration
 from virloom.drivers.test.driver import InMemoryDriver
 from virloom.drivers.test.network import VirtualNetwork
 from virloom.endpoint.dispatch import Call, serves
@@ -20,7 +21,7 @@ from virloom.enums.network import (
     NetworkEventLifecycleType,
     NetworkUpdateFlags,
 )
-from virloom.errors import InternalError, InvalidArg, NoNetwork, OperationInvalid
+from virloom.errors import InternalError, NoNetwork, OperationInvalid
 from virloom.model.network import Network
 from virloom.procedures import network as p
 from virloom.procedures.record import Void
@@ -102,12 +103,7 @@ class NetworkListing:
 
     @serves(p.CONNECT_NETWORK_EVENT_DEREGISTER_ANY)
     def deregister(self, call: Call, args: p.ConnectNetworkEventDeregisterAnyArgs) -> None:
-        try:
-            self._networks.events.deregister(call.session, args.callback_id)
-        except InternalError as exc:  # a daemon's answer; libvirt's library has another
-            raise InvalidArg(
-                f"could not find event callback {args.callback_id} for deletion"
-            ) from exc
+        end_registration(self._networks.events, call.session, args.callback_id)
 
 
 class NetworkLife:

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a client's document to a volume of a pool: completed and checked, with libvirt's codes."""
+
+from __future__ import annotations
+
+from virloom.drivers.storage.kinds import KINDS
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, VirloomError, XmlError
+from virloom.model.storage import Pool, Volume
+from virloom.model.storage.target import Amount, Permissions
+from virloom.model.storage.volume import VolumeSource
+from virloom.model.units import scaled
+from virloom.xml import parse_document
+
+_DOMAIN = ErrorDomain.STORAGE
+_LIMIT = (1 << 64) - 1
+_BYTES = "bytes"
+
+
+def parse_volume(pool: Pool, text: str, *, validate: bool = False) -> Volume:
+    """The volume of *pool* that a document describes; its place is not known yet.
+
+    Raises:
+        XmlError: It is malformed, or lacks its name or its size.
+        ConfigUnsupported: Such pools have no volumes of its format.
+    """
+    try:
+        model = parse_document(Volume, text, validate=validate)
+    except XmlError as exc:
+        for what in ("capacity", "allocation"):
+            if f"volume/{what}" in exc.message:
+                raise XmlError(f"malformed {what} element", domain=_DOMAIN) from exc
+        raise
+    if not model.name:
+        raise XmlError("missing volume name element", domain=_DOMAIN)
+    _fill_sizes(model)
+    _fill_format(model, pool)
+    _check_mode(model.target.permissions)
+    model.type = "file"
+    model.key = None
+    model.source = VolumeSource()
+    model.target.nocow = False
+    backing = model.backing_store
+    if backing is not None and not backing.path:
+        model.backing_store = None
+    return model
+
+
+def _fill_sizes(model: Volume) -> None:
+    if model.capacity.value is None:
+        raise XmlError("missing capacity element", domain=_DOMAIN)
+    model.capacity = _in_bytes(model.capacity)
+    given = model.allocation.value is not None
+    model.allocation = in_bytes(
+        _in_bytes(model.allocation).value or 0 if given else model.capacity.value or 0
+    )
+    model.physical = Amount()
+
+
+def _in_bytes(amount: Amount) -> Amount:
+    try:
+        return in_bytes(scaled(str(amount.value), amount.unit, default=1, limit=_LIMIT))
+    except (ValueError, VirloomError) as exc:
+        raise XmlError("malformed capacity element", domain=_DOMAIN) from exc
+
+
+def in_bytes(number: int) -> Amount:
+    """An amount as libvirt shows it."""
+    return Amount(unit=_BYTES, value=number)
+
+
+def _fill_format(model: Volume, pool: Pool) -> None:
+    formats = KINDS[pool.type or ""].volume_formats
+    target, backing = model.target, model.backing_store
+    if not formats:
+        target.format.type = None
+        return
+    target.format.type = target.format.type or formats[0]
+    given = [target.format.type]
+    if backing is not None and backing.path and backing.format.type is not None:
+        given.append(backing.format.type)
+    for name in given:
+        if name not in formats:
+            raise ConfigUnsupported(f"unknown volume format type {name}", domain=_DOMAIN)
+
+
+def _check_mode(permissions: Permissions) -> None:
+    mode = permissions.mode
+    if mode is None:
+        return
+    try:
+        number = int(mode, 8)
+    except ValueError as exc:
+        raise XmlError("malformed octal mode", domain=_DOMAIN) from exc
+    if number > 0o7777:
+        raise XmlError("malformed octal mode", domain=_DOMAIN)
+    permissions.mode = f"0{number:03o}"
