@@ -21,7 +21,18 @@ ROOT = HERE.parents[1]
 SOURCES = (ROOT / "src", ROOT / "packaging" / "virloom-libvirt" / "src")
 SYSTEM_PYTHON = "/usr/bin/python3"
 SESSIONS = HERE / "testdriver"
-AREAS = ("devices", "domains", "host", "interfaces", "networks", "pools", "volumes")
+AREAS = (
+    "checkpoints", "devices", "domains", "host", "interfaces", "networks", "pools", "saved",
+    "snapshots", "tuning", "volumes",
+)  # fmt: skip
+
+#: Functions that libvirt's test driver marks as its own and never answers: it refuses a flag that
+#: its own library adds to every such call. Ours answers.
+UNANSWERED = (
+    "DomainGetSchedulerParametersFlags",
+    "DomainSetSchedulerParametersFlags",
+    "DomainGetLaunchSecurityInfo",
+)
 
 pytestmark = pytest.mark.parity
 
@@ -59,7 +70,7 @@ def test_a_session_gives_what_it_gives_on_libvirt(area: str, tmp_path: Path) -> 
     different = [
         (number, one, other)
         for number, (one, other) in enumerate(zip(theirs, mine, strict=True))
-        if one[:2] != other[:2]
+        if one[:2] != other[:2] and one[0] not in UNANSWERED
     ]
     assert not different
     assert len(theirs) > 30

@@ -25,7 +25,8 @@ class Guest:
         autostart: What somebody set.
         saved: Whether it pretends to have a managed save image.
         snapshots, checkpoints: What was made of it.
-        iothreads: Of the running domain.
+        iothreads: How its threads poll.
+        frozen: Mount points of the guest to which nothing is written.
     """
 
     def __init__(self, name: str, uuid: bytes) -> None:
@@ -41,6 +42,7 @@ class Guest:
         self.snapshots: Moments[Snapshot] = Moments()
         self.checkpoints: Moments[Checkpoint] = Moments()
         self.iothreads = IoThreads()
+        self.frozen: set[str] = set()
 
     @property
     def uuid_text(self) -> str:

@@ -15,7 +15,9 @@ from virloom.drivers.test.network import Networks
 from virloom.drivers.test.storage import StoragePools
 from virloom.enums.domain import DomainEventID, DomainEventType
 from virloom.enums.error import ErrorDomain
-from virloom.errors import NoDomain
+from virloom.errors import NoDomain, NoDomainCheckpoint, NoDomainSnapshot
+from virloom.model.snapshot import Checkpoint, Snapshot
+from virloom.procedures.domain import NonnullDomainCheckpoint, NonnullDomainSnapshot
 from virloom.procedures.types import NonnullDomain
 
 
@@ -62,6 +64,36 @@ class InMemoryDriver:
                 f"no domain with matching uuid '{text}' ({ref.name})", domain=ErrorDomain.TEST
             )
         return guest
+
+    def find_snapshot(self, ref: NonnullDomainSnapshot) -> tuple[Guest, Snapshot]:
+        """The domain and the snapshot that a call names.
+
+        Raises:
+            NoDomain: There is no such domain.
+            NoDomainSnapshot: It has no such snapshot.
+        """
+        guest = self.find(ref.dom)
+        snapshot = guest.snapshots.get(ref.name)
+        if snapshot is None:
+            raise NoDomainSnapshot(
+                f"no domain snapshot with matching name '{ref.name}'", domain=ErrorDomain.TEST
+            )
+        return guest, snapshot
+
+    def find_checkpoint(self, ref: NonnullDomainCheckpoint) -> tuple[Guest, Checkpoint]:
+        """The domain and the checkpoint that a call names.
+
+        Raises:
+            NoDomain: There is no such domain.
+            NoDomainCheckpoint: It has no such checkpoint.
+        """
+        guest = self.find(ref.dom)
+        checkpoint = guest.checkpoints.get(ref.name)
+        if checkpoint is None:
+            raise NoDomainCheckpoint(
+                f"no domain checkpoint with matching name '{ref.name}'", domain=ErrorDomain.TEST
+            )
+        return guest, checkpoint
 
     def tell(self, ref: NonnullDomain, event: DomainEventType, detail: int) -> None:
         """Tells whoever listens of a change in the life of a domain."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threads for input and output that a running domain pretends to have."""
+"""How the threads for input and output of a running domain pretend to poll."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Polling(NamedTuple):
-    """How a thread polls: the longest time in ns, and how it grows and shrinks."""
+    """The longest time in ns, and how it grows and shrinks."""
 
     max_ns: int = 32768
     grow: int = 0
@@ -18,8 +18,21 @@ class IoThreads:
     """The polling of each thread, by the thread's number."""
 
     def __init__(self) -> None:
-        self._threads: dict[int, Polling] = {}
+        self._polling: dict[int, Polling] = {}
 
-    def restart(self, numbers: list[int]) -> None:
-        """The domain has been started with these threads."""
-        self._threads = {number: Polling() for number in numbers}
+    def polling(self, number: int) -> Polling:
+        """How a thread polls."""
+        return self._polling.get(number, Polling())
+
+    def set_polling(self, number: int, polling: Polling) -> None:
+        """Sets how a thread polls."""
+        self._polling[number] = polling
+
+    def remove(self, number: int) -> None:
+        """A thread has gone."""
+        self._polling.pop(number, None)
+
+    @property
+    def all(self) -> dict[int, Polling]:
+        """The threads that came, or were changed, after the domain."""
+        return dict(self._polling)

@@ -8,7 +8,12 @@ from uuid import UUID
 from virloom.drivers.test.domain import Guest
 from virloom.drivers.test.driver import InMemoryDriver
 from virloom.drivers.test.names import name_interfaces
-from virloom.enums.domain import DomainRunningReason, DomainShutoffReason, DomainState
+from virloom.enums.domain import (
+    DomainEventType,
+    DomainRunningReason,
+    DomainShutoffReason,
+    DomainState,
+)
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationFailed, OperationInvalid
 from virloom.model.domain import Domain
@@ -59,7 +64,7 @@ def start(
     guest.live = live
     guest.set_state(DomainState.RUNNING, reason)
     guest.saved = False
-    guest.iothreads.restart([thread.id or 0 for thread in threads_of(live)])
+    guest.frozen.clear()
 
 
 def stop(driver: InMemoryDriver, guest: Guest, reason: DomainShutoffReason) -> None:
@@ -70,6 +75,14 @@ def stop(driver: InMemoryDriver, guest: Guest, reason: DomainShutoffReason) -> N
             guest.config.id = None
     guest.live = None
     guest.set_state(DomainState.SHUTOFF, reason)
+
+
+def end(driver: InMemoryDriver, guest: Guest, reason: DomainShutoffReason, detail: int) -> None:
+    """Ends the run of a domain, forgets it if it is transient, and tells whoever listens."""
+    told = guest.ref()
+    stop(driver, guest, reason)
+    withdraw(driver, guest)
+    driver.tell(told, DomainEventType.STOPPED, detail)
 
 
 def withdraw(driver: InMemoryDriver, guest: Guest) -> None:

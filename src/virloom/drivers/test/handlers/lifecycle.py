@@ -7,7 +7,7 @@ from virloom.drivers.test.arguments import check_flags, require_active
 from virloom.drivers.test.completion import parse_domain
 from virloom.drivers.test.domain import Guest
 from virloom.drivers.test.driver import InMemoryDriver
-from virloom.drivers.test.lifecycle import admit, start, stop, withdraw
+from virloom.drivers.test.lifecycle import admit, end, start, withdraw
 from virloom.drivers.test.names import name_interfaces
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import (
@@ -33,9 +33,7 @@ from virloom.procedures import domain as p
 from virloom.procedures.types import NonnullDomain
 
 _UNDEFINE_FLAGS = (
-    DomainUndefineFlagsValues.MANAGED_SAVE
-    | DomainUndefineFlagsValues.SNAPSHOTS_METADATA
-    | DomainUndefineFlagsValues.CHECKPOINTS_METADATA
+    DomainUndefineFlagsValues.MANAGED_SAVE | DomainUndefineFlagsValues.SNAPSHOTS_METADATA
 )
 _REBOOT_FLAGS = sum(DomainRebootFlagValues)
 #: After these a domain runs on.
@@ -202,7 +200,8 @@ class Lifecycle:
         if action in _RESTARTS:
             guest.set_state(DomainState.RUNNING, DomainRunningReason.BOOTED)
             return
-        self._end(guest, DomainShutoffReason.SHUTDOWN, DomainEventStoppedDetailType.SHUTDOWN)
+        reason, detail = DomainShutoffReason.SHUTDOWN, DomainEventStoppedDetailType.SHUTDOWN
+        end(self._driver, guest, reason, detail)
 
     @serves(p.DOMAIN_DESTROY)
     def destroy(self, call: Call, args: p.DomainDestroyArgs) -> None:
@@ -216,13 +215,8 @@ class Lifecycle:
         check_flags(call, flags, DomainDestroyFlagsValues.GRACEFUL)
         guest = self._driver.find(ref)
         require_active(guest)
-        self._end(guest, DomainShutoffReason.DESTROYED, DomainEventStoppedDetailType.DESTROYED)
-
-    def _end(self, guest: Guest, reason: DomainShutoffReason, detail: int) -> None:
-        told = guest.ref()
-        stop(self._driver, guest, reason)
-        withdraw(self._driver, guest)
-        self._driver.tell(told, DomainEventType.STOPPED, detail)
+        reason, detail = DomainShutoffReason.DESTROYED, DomainEventStoppedDetailType.DESTROYED
+        end(self._driver, guest, reason, detail)
 
 
 def _check_undefine(guest: Guest, flags: int) -> None:
@@ -231,13 +225,8 @@ def _check_undefine(guest: Guest, flags: int) -> None:
         raise OperationInvalid(
             f"domain '{guest.name}' has a managed save image", domain=ErrorDomain.TEST
         )
-    if guest.active:
-        return
-    for kind, number, allowed in (
-        ("snapshots", len(guest.snapshots), known.SNAPSHOTS_METADATA),
-        ("checkpoints", len(guest.checkpoints), known.CHECKPOINTS_METADATA),
-    ):
-        if number and not flags & allowed:
-            raise OperationInvalid(
-                f"cannot delete inactive domain with {number} {kind}", domain=ErrorDomain.TEST
-            )
+    number = len(guest.snapshots)
+    if not guest.active and number and not flags & known.SNAPSHOTS_METADATA:
+        raise OperationInvalid(
+            f"cannot delete inactive domain with {number} snapshots", domain=ErrorDomain.TEST
+        )

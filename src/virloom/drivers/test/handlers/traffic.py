@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network interfaces of domains: figures, limits, addresses."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Any
+
+from virloom.drivers.network.checks import prefix_of
+from virloom.drivers.test.arguments import (
+    IMPACT,
+    STRING_OKAY,
+    check_flags,
+    document,
+    require_active,
+)
+from virloom.drivers.test.driver import InMemoryDriver
+from virloom.drivers.test.figures import Figures
+from virloom.drivers.test.parameters import Kinds
+from virloom.endpoint.dispatch import Call, serves
+from virloom.enums.domain import DomainInterfaceAddressesSource
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ArgumentUnsupported, InvalidArg, NoNetwork
+from virloom.model.domain import Domain, Interface
+from virloom.model.domain.devices.interface_parts import Bandwidth
+from virloom.model.traffic import Rate
+from virloom.procedures import domain as p
+
+_INBOUND = ("average", "peak", "burst", "floor")
+_OUTBOUND = ("average", "peak", "burst")
+_PARAMETERS = Kinds.all_of(
+    "uint",
+    *(f"inbound.{name}" for name in _INBOUND),
+    *(f"outbound.{name}" for name in _OUTBOUND),
+)
+#: How many addresses of a network each domain has for itself.
+_SHARE = 20
+
+
+def find_interface(model: Domain, name: str) -> Interface:
+    """The interface with that device or hardware address.
+
+    Raises:
+        InvalidArg: There is none.
+    """
+    for interface in model.devices.interfaces:
+        if name == interface.target.dev or name.lower() == interface.mac.address:
+            return interface
+    raise InvalidArg(f"'{name}' is not a known interface", domain=ErrorDomain.DOMAIN)
+
+
+class Traffic:
+    """Handlers of network interfaces."""
+
+    def __init__(self, driver: InMemoryDriver) -> None:
+        self._driver = driver
+
+    @serves(p.DOMAIN_INTERFACE_STATS)
+    def stats(self, call: Call, args: p.DomainInterfaceStatsArgs) -> p.DomainInterfaceStatsRet:
+        find_interface(require_active(self._driver.find(args.dom)), args.device)
+        return p.DomainInterfaceStatsRet(*Figures().interface())
+
+    @serves(p.DOMAIN_SET_INTERFACE_PARAMETERS)
+    def set_parameters(self, call: Call, args: p.DomainSetInterfaceParametersArgs) -> None:
+        check_flags(call, args.flags, IMPACT)
+        values = _PARAMETERS.check(args.params)
+        model = document(self._driver.find(args.dom), args.flags)
+        interface = find_interface(model, args.device)
+        bandwidth = interface.bandwidth or Bandwidth()
+        for side, names in (("inbound", _INBOUND), ("outbound", _OUTBOUND)):
+            said = {name: values.get(f"{side}.{name}") for name in names}
+            rate = Rate(**{name: value or None for name, value in said.items()})
+            if rate.average or rate.floor:
+                setattr(bandwidth, side, rate)
+            elif not (said["average"] is said.get("floor") is None):
+                setattr(bandwidth, side, None)
+        interface.bandwidth = bandwidth if bandwidth.inbound or bandwidth.outbound else None
+
+    @serves(p.DOMAIN_GET_INTERFACE_PARAMETERS)
+    def get_parameters(
+        self, call: Call, args: p.DomainGetInterfaceParametersArgs
+    ) -> p.DomainGetInterfaceParametersRet:
+        check_flags(call, args.flags, IMPACT | STRING_OKAY)
+        model = document(self._driver.find(args.dom), args.flags)
+        bandwidth = find_interface(model, args.device).bandwidth or Bandwidth()
+        values = {
+            f"{side}.{name}": getattr(getattr(bandwidth, side), name, None) or 0
+            for side, names in (("inbound", _INBOUND), ("outbound", _OUTBOUND))
+            for name in names
+        }
+        return p.DomainGetInterfaceParametersRet(*_PARAMETERS.answer(values, args.nparams))
+
+    @serves(p.DOMAIN_INTERFACE_ADDRESSES)
+    def addresses(
+        self, call: Call, args: p.DomainInterfaceAddressesArgs
+    ) -> p.DomainInterfaceAddressesRet:
+        """The same from every source."""
+        check_flags(call, args.flags)
+        guest = self._driver.find(args.dom)
+        if args.source not in tuple(DomainInterfaceAddressesSource):
+            raise ArgumentUnsupported(
+                f"Unknown IP address data source {args.source}", domain=ErrorDomain.TEST
+            )
+        model = require_active(guest)
+        found = [
+            p.DomainInterface(
+                one.target.dev or "", one.mac.address, [self._address(model, one, number)]
+            )
+            for number, one in enumerate(model.devices.interfaces)
+        ]
+        return p.DomainInterfaceAddressesRet(found)
+
+    def _address(self, model: Domain, interface: Interface, number: int) -> Any:
+        """An address of its network, else of one that every domain has."""
+        text, prefix = f"192.168.0.{number + 1}", 24
+        if interface.type == "network":
+            name = interface.source.network or ""
+            network = self._driver.networks.all.by_name(name)
+            if network is None:
+                raise NoNetwork(f"no network with matching name '{name}'", domain=ErrorDomain.TEST)
+            if network.current.ips:
+                ip = network.current.ips[0]
+                ranges = ip.dhcp.ranges if ip.dhcp is not None else []
+                first = ip_address((ranges[0].start if ranges else ip.address) or "")
+                text = str(first + _SHARE * ((model.id or 1) - 1) + number + 1)
+                prefix = prefix_of(ip)
+        return p.DomainIpAddr(int(":" in text), text, prefix)
