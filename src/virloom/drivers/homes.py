@@ -80,9 +80,11 @@ async def _open_qemu(stack: AsyncExitStack, root: Path, uri: str) -> Dispatcher:
 async def _open_test(stack: AsyncExitStack, uri: ConnectURI) -> Dispatcher:
     """The test driver, which has nothing to let go of."""
     from virloom.drivers.test.handlers import dispatcher
-    from virloom.drivers.test.opening import open_driver
+    from virloom.drivers.test.opening import is_shared, open_driver
 
-    return dispatcher(open_driver(uri))
+    if is_shared(uri):
+        return dispatcher(open_driver(uri))
+    return dispatcher(await asyncio.to_thread(open_driver, uri))  # it reads files
 
 
 _homes: dict[str, _Home] = {}

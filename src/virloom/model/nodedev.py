@@ -42,6 +42,8 @@ class Identity(Element):
 class Hardware(Element):
     """``<hardware>`` of the whole host."""
 
+    empty = "lines"
+
     vendor: str | None = leaf(STRING)
     version: str | None = leaf(STRING)
     serial: str | None = leaf(STRING)
@@ -50,6 +52,8 @@ class Hardware(Element):
 
 class SystemFirmware(Element):
     """``<firmware>`` of the whole host."""
+
+    empty = "lines"
 
     vendor: str | None = leaf(STRING)
     version: str | None = leaf(STRING)

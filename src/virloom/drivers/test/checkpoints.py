@@ -7,8 +7,8 @@ import re
 import time
 
 from virloom.drivers.test.completion import complete
+from virloom.drivers.test.disks import find_disk
 from virloom.drivers.test.domain import Guest
-from virloom.drivers.test.handlers.blocks import find_disk
 from virloom.drivers.test.snapshots import copy_of
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, InvalidArg, XmlError, XmlInvalidSchema

@@ -6,19 +6,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class HostFacts(NamedTuple):
-    """What ``virNodeGetInfo`` tells; memory in KiB."""
-
-    model: str = "i686"
-    memory: int = 3 * 1024 * 1024
-    cpus: int = 16
-    mhz: int = 1400
-    nodes: int = 2
-    sockets: int = 2
-    cores: int = 2
-    threads: int = 2
-
-
 class Cell(NamedTuple):
     """A NUMA cell: its memory in KiB, its usual pages by number and size in KiB, its processors."""
 
@@ -28,13 +15,28 @@ class Cell(NamedTuple):
     cpus: range
 
 
-#: The cells are the same whatever the host is configured to be.
+#: The cells of the host that everybody shares; one that a file describes has none.
 CELLS = (
     Cell(2 * 1024 * 1024, 524288, 4, range(8)),
     Cell(4 * 1024 * 1024, 524288, 8, range(8, 16)),
 )
 HUGE_PAGES = (2048, 1048576)
 """Sizes of pages in KiB of which every cell has none."""
+
+
+class HostFacts(NamedTuple):
+    """What ``virNodeGetInfo`` tells, with memory in KiB; and the cells."""
+
+    model: str = "i686"
+    memory: int = 3 * 1024 * 1024
+    cpus: int = 16
+    mhz: int = 1400
+    nodes: int = 2
+    sockets: int = 2
+    cores: int = 2
+    threads: int = 2
+    cells: tuple[Cell, ...] = ()
+
 
 #: Nanoseconds; the same for all processors.
 CPU_TIMES = {
@@ -59,8 +61,8 @@ SECURITY_LABEL = "libvirt-test"
 MAX_VCPUS = 32
 
 
-def _topology() -> str:
-    return "".join(_cell(number, cell) for number, cell in enumerate(CELLS))
+def _topology(cells: tuple[Cell, ...]) -> str:
+    return "".join(_cell(number, cell) for number, cell in enumerate(cells))
 
 
 def _cell(number: int, cell: Cell) -> str:
@@ -97,15 +99,15 @@ def _guest(os_type: str) -> str:
 """
 
 
-def capabilities() -> str:
-    """The capabilities document, always the same."""
+def capabilities(cells: tuple[Cell, ...]) -> str:
+    """The capabilities document; of what a host is, only its cells differ."""
     sizes = sorted({*(cell.page_size for cell in CELLS), *HUGE_PAGES})
     pages = "".join(f"      <pages unit='KiB' size='{size}'/>\n" for size in sizes)
     return (
         "<capabilities>\n\n  <host>\n    <cpu>\n      <arch>i686</arch>\n      <features>\n"
         f"        <pae/>\n        <nonpae/>\n      </features>\n{pages}    </cpu>\n"
         "    <power_management/>\n    <iommu support='no'/>\n    <topology>\n"
-        f"      <cells num='{len(CELLS)}'>\n{_topology()}      </cells>\n    </topology>\n"
+        f"      <cells num='{len(cells)}'>\n{_topology(cells)}      </cells>\n    </topology>\n"
         f"    <secmodel>\n      <model>{SECURITY_MODEL}</model>\n      <doi></doi>\n"
         f"    </secmodel>\n  </host>\n{_guest('hvm')}{_guest('xen')}\n</capabilities>\n"
     )

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from virloom.drivers.interface.completion import parse_interface
 from virloom.drivers.network.completion import parse_network
 from virloom.drivers.storage.pools import parse_pool
 from virloom.drivers.test import builtin
 from virloom.drivers.test.completion import parse_domain
+from virloom.drivers.test.configuration import configured_driver
 from virloom.drivers.test.device import parse_device
 from virloom.drivers.test.driver import InMemoryDriver
+from virloom.drivers.test.host import CELLS, HostFacts
 from virloom.drivers.test.lifecycle import admit, start
 from virloom.enums.domain import DomainRunningReason
 from virloom.enums.error import ErrorDomain
@@ -46,12 +50,14 @@ def open_driver(uri: ConnectURI) -> InMemoryDriver:
         XmlError: Its file cannot be read, or is no description of a host.
     """
     check_path(uri)
-    return default_driver(str(uri))
+    if is_shared(uri):
+        return default_driver(str(uri))
+    return configured_driver(str(uri), Path(uri.path))
 
 
 def default_driver(uri: str) -> InMemoryDriver:
     """The built-in host."""
-    driver = InMemoryDriver(uri)
+    driver = InMemoryDriver(uri, HostFacts(cells=CELLS))
     model = parse_domain(builtin.DOMAIN)
     guest = admit(driver, model, to_run=True)
     guest.config = model

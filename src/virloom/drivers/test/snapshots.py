@@ -6,8 +6,8 @@ from __future__ import annotations
 import time
 
 from virloom.drivers.test.completion import complete
+from virloom.drivers.test.disks import find_disk
 from virloom.drivers.test.domain import Guest
-from virloom.drivers.test.handlers.blocks import find_disk
 from virloom.enums.domain import DomainState
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, InvalidArg

@@ -97,8 +97,11 @@ class StoragePool:
             )
         return self.volumes[name]
 
-    def add_volume(self, volume: Volume) -> None:
+    def add_volume(self, volume: Volume, *, own_path: bool = False) -> None:
         """Adds a volume, whose place is this pool.
+
+        Args:
+            own_path: It may say where it is.
 
         Raises:
             OperationFailed: There is one of that name.
@@ -113,7 +116,8 @@ class StoragePool:
                 f"Not enough free space in pool for volume '{name}'", domain=ErrorDomain.TEST
             )
         # Where there is no path, libvirt shows how C prints nothing; clients see it.
-        volume.target.path = f"{self.model.target.path or '(null)'}/{name}"
+        if not own_path or not volume.target.path:
+            volume.target.path = f"{self.model.target.path or '(null)'}/{name}"
         volume.key = volume.target.path
         self.volumes[name] = volume
         self.set_sizes(self.allocation + size)

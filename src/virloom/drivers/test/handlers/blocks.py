@@ -13,6 +13,7 @@ from virloom.drivers.test.arguments import (
     document,
     require_active,
 )
+from virloom.drivers.test.disks import find_disk
 from virloom.drivers.test.driver import InMemoryDriver
 from virloom.drivers.test.figures import Figures
 from virloom.drivers.test.parameters import Kinds
@@ -20,7 +21,7 @@ from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import DomainDiskErrorCode
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidArg, OperationUnsupported
-from virloom.model.domain import Disk, Domain
+from virloom.model.domain import Disk
 from virloom.procedures import domain as p
 
 #: Of every disk, in bytes.
@@ -38,15 +39,6 @@ _IOTUNE = Kinds(
     | {"group_name": "string"}
     | dict.fromkeys(_LENGTHS, "ullong")
 )
-
-
-def find_disk(model: Domain, name: str) -> Disk | None:
-    """The disk with that target, or with that file."""
-    for disk in model.devices.disks:
-        source = disk.source.file or disk.source.dev
-        if name == (source if name.startswith("/") else disk.target.dev):
-            return disk
-    return None
 
 
 class Blocks:

@@ -29,7 +29,7 @@ class Host:
 
     @serves(p.CONNECT_GET_CAPABILITIES)
     def capabilities(self, call: Call, args: Void) -> p.ConnectGetCapabilitiesRet:
-        return p.ConnectGetCapabilitiesRet(host.capabilities())
+        return p.ConnectGetCapabilitiesRet(host.capabilities(self._driver.host.cells))
 
     @serves(p.CONNECT_GET_SYSINFO)
     def sysinfo(self, call: Call, args: p.ConnectGetSysinfoArgs) -> p.ConnectGetSysinfoRet:
@@ -94,15 +94,16 @@ class Host:
     @serves(p.NODE_GET_FREE_MEMORY)
     def free_memory(self, call: Call, args: Void) -> p.NodeGetFreeMemoryRet:
         """Half of the cells' memory, in KiB where bytes are meant, as libvirt has it."""
-        return p.NodeGetFreeMemoryRet(sum(cell.memory for cell in host.CELLS) // 2)
+        return p.NodeGetFreeMemoryRet(sum(cell.memory for cell in self._driver.host.cells) // 2)
 
     @serves(p.NODE_GET_CELLS_FREE_MEMORY)
     def cells_free_memory(
         self, call: Call, args: p.NodeGetCellsFreeMemoryArgs
     ) -> p.NodeGetCellsFreeMemoryRet:
-        if not 0 <= args.start_cell < len(host.CELLS):
+        known = self._driver.host.cells
+        if not 0 <= args.start_cell < len(known):
             raise InvalidArg("Range exceeds available cells", domain=ErrorDomain.TEST)
-        cells = host.CELLS[args.start_cell : args.start_cell + args.maxcells]
+        cells = known[args.start_cell : args.start_cell + args.maxcells]
         return p.NodeGetCellsFreeMemoryRet([cell.memory for cell in cells])
 
     @serves(p.NODE_GET_FREE_PAGES)
