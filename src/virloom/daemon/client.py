@@ -26,8 +26,9 @@ from virloom.daemon.polkit import Polkit
 from virloom.daemon.pump import Pump, PumpOwner
 from virloom.daemon.relay.relay import Relay, RelayOwner
 from virloom.daemon.relay.routes import Route
-from virloom.daemon.service import Service
+from virloom.daemon.service import Another, Service
 from virloom.endpoint.dispatch import Call as HandlerCall
+from virloom.endpoint.dispatch import Dispatcher
 from virloom.endpoint.identity import Identity
 from virloom.endpoint.readonly import check_readonly, error_domain
 from virloom.endpoint.session import Session
@@ -115,6 +116,7 @@ class Client(PumpOwner, RelayOwner):
         )
         self._relay: Relay | None = None
         self._primary: Route | None = None
+        self._dispatcher: Dispatcher | None = None  # another driver's than the service's
         self._opened = False
         self._closing = False
         self._waiting: deque[Call] = deque()
@@ -215,6 +217,11 @@ class Client(PumpOwner, RelayOwner):
     def identity(self) -> Identity:
         """For whom it calls."""
         return self._session.identity
+
+    @property
+    def session(self) -> Session:
+        """What a driver sees of it."""
+        return self._session
 
     @property
     def peer(self) -> PeerIdentity:
@@ -328,6 +335,8 @@ class Client(PumpOwner, RelayOwner):
                 return False
             if message.arguments().feature in self._own_features():
                 return False
+        if self._dispatcher is not None:
+            return False
         route = self._service.route(procedure) or self._primary
         if route is None:
             return False
@@ -374,7 +383,8 @@ class Client(PumpOwner, RelayOwner):
         fds = message.take_fds() if message.fds else ()
         call = HandlerCall(self._session, procedure, fds)
         try:
-            return self._service.dispatcher.start(call, args), call
+            dispatcher = self._dispatcher or self._service.dispatcher
+            return dispatcher.start(call, args), call
         except NoSupport as exc:
             if exc.detail != procedure.name:
                 raise
@@ -474,13 +484,27 @@ class Client(PumpOwner, RelayOwner):
             raise InternalError("connection already open", domain=ErrorDomain.RPC)
         if args.name is None:  # libvirtd's answer; its clients always name what they open
             raise InternalError("connection not open", domain=ErrorDomain.RPC)
-        if args.name:
+        another = self._service.another(args.name) if args.name else None
+        if another is None and args.name:
             self._service.check_uri(args.name)
         if args.flags & 1:  # VIR_CONNECT_RO; libvirtd looks at no other flag
             self._session.identity = replace(self._session.identity, readonly=True)
+        if another is not None:
+            return self._open_another(another)
         primary = self._service.primary(args.name)
         if primary is not None:
             return self._open_behind(primary)
+        self._opened = True
+        return VOID
+
+    async def _open_another(self, opening: Awaitable[Another]) -> Record:
+        another = await opening
+        if self._session.closed:
+            await another.leave()
+            raise InternalError("the client has gone", domain=ErrorDomain.RPC)
+        # Ends after all that the driver does at the session's end.
+        self._session.on_close(another.leave)
+        self._dispatcher = another.dispatcher
         self._opened = True
         return VOID
 

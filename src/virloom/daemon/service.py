@@ -4,11 +4,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
 
 from virloom.daemon.relay.routes import Route
 from virloom.endpoint.dispatch import Dispatcher
 from virloom.procedures.record import Procedure
+
+
+class Another(NamedTuple):
+    """A driver that some clients of a daemon have in the place of the usual one.
+
+    Attributes:
+        dispatcher: Its handlers.
+        leave: Awaited when the client's session has ended.
+    """
+
+    dispatcher: Dispatcher
+    leave: Callable[[], Awaitable[None]]
 
 
 class Service(ABC):
@@ -34,6 +47,10 @@ class Service(ABC):
         Raises:
             VirloomError: No daemon opens it.
         """
+        return None
+
+    def another(self, uri: str) -> Awaitable[Another] | None:
+        """The driver that a client of *uri* gets instead; None where it gets this one."""
         return None
 
     @abstractmethod

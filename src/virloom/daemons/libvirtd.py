@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``libvirtd``: the drivers of all daemons that there are, in one process."""
+"""``libvirtd``: the drivers of all daemons that there are, in one process, and the test driver."""
 
 from __future__ import annotations
+
+from collections.abc import Awaitable
 
 import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports asyncio
 
 # isort: split
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
-from virloom.daemon.service import Service
+from virloom.daemon.service import Another, Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.daemons import virtqemud, virtsecretd
 from virloom.drivers.qemu.driver import QemuDriver
@@ -18,7 +20,10 @@ from virloom.uri import ConnectURI
 
 
 class Everything(virtqemud.QemuService):
-    """The QEMU driver, and secrets beside it: one connection reaches both."""
+    """The QEMU driver, and secrets beside it: one connection reaches both.
+
+    A client of the test driver has that one, and the secrets.
+    """
 
     def __init__(self, driver: QemuDriver, secrets: SecretDriver, path: str) -> None:
         super().__init__(driver, path, [Secrets(secrets)])
@@ -30,6 +35,16 @@ class Everything(virtqemud.QemuService):
         parsed = ConnectURI.parse(uri)
         if f"{parsed.scheme}://{parsed.path}" != self._secret_uri:
             super().check_uri(uri)
+
+    def another(self, uri: str) -> Awaitable[Another] | None:
+        """The test driver, for those who name it."""
+        parsed = ConnectURI.parse(uri)
+        return self._test_driver(parsed) if parsed.scheme == "test" else None
+
+    async def _test_driver(self, uri: ConnectURI) -> Another:
+        from virloom.drivers.homes import join_test_driver  # most daemons are never asked for it
+
+        return Another(*await join_test_driver(uri, [Secrets(self._secrets)]))
 
     def busy(self) -> bool:
         ephemeral = any(entry.model.ephemeral for entry in self._secrets.all())

@@ -12,9 +12,9 @@ from virloom.host.boot import hostname
 from virloom.procedures import connect as p
 from virloom.procedures.record import Void
 
-#: Of ``remote_driver_features``: typed parameters with strings (9), keepalive of the connection
+#: Of ``remote_driver_features``: descriptors (8), typed parameters with strings (9), keepalive
 #: (10), callback ids of domain events (14), close callbacks (15).
-_FEATURES = frozenset({9, 10, 14, 15})
+_FEATURES = frozenset({8, 9, 10, 14, 15})
 
 _VERSION = 2
 
