@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests, the demo and the benchmarks stand on: tiny guests to boot."""
+"""What tests stand on: tiny guests to boot, and a libvirt with faults to order (``served``)."""

@@ -13,8 +13,9 @@ from virloom.procedures import connect as p
 from virloom.procedures.record import Void
 
 #: Of ``remote_driver_features``: descriptors (8), typed parameters with strings (9), keepalive
-#: (10), callback ids of domain events (14), close callbacks (15).
-_FEATURES = frozenset({8, 9, 10, 14, 15})
+#: (10), callback ids of domain events (14), close callbacks (15), updates of networks with their
+#: arguments in order (16; a client that is not told so sends command and section the wrong way).
+_FEATURES = frozenset({8, 9, 10, 14, 15, 16})
 
 _VERSION = 2
 
