@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.interop.conftest import Virtqemud
+from tests.interop.reference import Libvirtd, needs_libvirtd
+from virloom.testing.served import ServedLibvirt
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -53,11 +58,11 @@ def has_binding() -> bool:
 needs_binding = pytest.mark.skipif(not has_binding(), reason="python3-libvirt is not installed")
 
 
-def rows(python: str, area: str, **env: str) -> list[list[Any]]:
+def rows(python: str, area: str, *uri: str, **env: str) -> list[list[Any]]:
     """What the steps of a session gave: the function, the result, the words of an error."""
     with tempfile.TemporaryDirectory(prefix="testdriver-") as directory:
         done = subprocess.run(
-            [python, str(SESSIONS / "session.py"), area, directory],
+            [python, str(SESSIONS / "session.py"), area, directory, *uri],
             env=os.environ | env, capture_output=True, text=True, timeout=100, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -75,13 +80,61 @@ def ours(area: str) -> list[list[Any]]:
 @pytest.mark.parametrize("area", AREAS)
 def test_a_session_gives_what_it_gives_on_libvirt(area: str) -> None:
     theirs = rows(SYSTEM_PYTHON, area)
-    different = [
+    assert not differences(theirs, ours(area))
+    assert len(theirs) > 30
+
+
+def differences(theirs: list[list[Any]], mine: list[list[Any]]) -> list[Any]:
+    """The steps that gave something else."""
+    return [
         (number, one, other)
-        for number, (one, other) in enumerate(zip(theirs, ours(area), strict=True))
+        for number, (one, other) in enumerate(zip(theirs, mine, strict=True))
         if one[:2] != other[:2] and one[0] not in UNANSWERED
     ]
-    assert not different
-    assert len(theirs) > 30
+
+
+class Everything(Virtqemud):
+    """Our daemon that serves the test driver."""
+
+    name, sockets = "libvirtd", "libvirt"
+
+
+@needs_binding
+@needs_libvirtd[1]
+@pytest.mark.timeout(300)
+def test_libvirt_s_own_client_on_both_daemons(libvirtd: Libvirtd, virtqemud: Virtqemud) -> None:
+    """The same by libvirt's library over the wire, on libvirtd and on ours."""
+    root = virtqemud.root / "all"
+    root.mkdir(mode=0o755)
+    daemon = Everything(root)
+    daemon.start()
+    try:
+        for area in ("domains", "snapshots", "networks", "interfaces", "devices", "volumes"):
+            theirs, mine = (
+                rows(SYSTEM_PYTHON, area, f"test+unix:///default?socket={socket}")
+                for socket in (libvirtd.socket, daemon.socket())
+            )
+            assert not differences(theirs, mine), area
+    finally:
+        assert daemon.signal(signal.SIGTERM) == 0
+
+
+@needs_binding
+def test_libvirt_s_own_client_meets_faults() -> None:
+    with ServedLibvirt() as host:
+        host.faults.fail("virDomainSuspend", 38, "the disk is on fire")
+        host.faults.cut("virDomainResume")
+        done = subprocess.run(
+            [SYSTEM_PYTHON, str(SESSIONS / "faults.py"), host.uri],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [
+        ["suspend", 38, "the disk is on fire"],
+        ["suspend", "gave"],
+        ["resume", 38],
+        ["alive", 0],
+    ]
 
 
 def test_every_function_is_tried() -> None:

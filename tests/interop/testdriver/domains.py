@@ -281,7 +281,6 @@ def others(s: Steps, conn: Any) -> None:
     s("not served", dom.blockPeek, "vda", 0, 1)
     s("not served", dom.migrateToURI, "test:///default", 0)
     s("not served", dom.openConsole, None, conn.newStream())
-    s("not served", dom.securityLabelList)
     s("not served", dom.pMWakeup)
     s("not served", dom.backupGetXMLDesc)
     s("not served", dom.setBlockThreshold, "vda", 1)
