@@ -93,6 +93,29 @@ def differences(theirs: list[list[Any]], mine: list[list[Any]]) -> list[Any]:
     ]
 
 
+def documents(python: str, **env: str) -> dict[str, list[Any]]:
+    """What came of every golden document."""
+    golden = [str(ROOT / "tests" / "golden" / name) for name in ("define", "xml")]
+    done = subprocess.run(
+        [python, str(SESSIONS / "documents.py"), *golden],
+        env=os.environ | env, capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    told: dict[str, list[Any]] = json.loads(done.stdout)
+    return told
+
+
+@needs_binding
+@pytest.mark.timeout(300)
+def test_documents_give_what_they_give_on_libvirt() -> None:
+    """All but those that are listed as unlike, which must not grow."""
+    listed = (SESSIONS / "documents-unlike.txt").read_text().splitlines()[1:]
+    theirs = documents(SYSTEM_PYTHON)
+    mine = documents(sys.executable, PYTHONPATH=os.pathsep.join(map(str, SOURCES)))
+    assert len(theirs) > 1600
+    assert {name for name in theirs if theirs[name] != mine[name]} <= set(listed)
+
+
 class Everything(Virtqemud):
     """Our daemon that serves the test driver."""
 

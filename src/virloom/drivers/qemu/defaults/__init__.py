@@ -22,7 +22,7 @@ from virloom.drivers.qemu.defaults.disks import fill_disks, sort_disks
 from virloom.drivers.qemu.defaults.features import fill_features, fill_interrupts
 from virloom.drivers.qemu.defaults.filesystems import fill_filesystems
 from virloom.drivers.qemu.defaults.guest import fill_boot, fill_guest, fill_machine
-from virloom.drivers.qemu.defaults.identity import fill_identity
+from virloom.drivers.qemu.defaults.identity import fill_identity, fill_labels
 from virloom.drivers.qemu.defaults.interfaces import fill_interfaces
 from virloom.drivers.qemu.defaults.numa import fill_numa
 from virloom.drivers.qemu.defaults.threads import fill_iothreads, fill_vcpus
@@ -52,6 +52,7 @@ def fill_defaults(dom: Domain, caps: BinaryCaps) -> None:
     fill_features(dom.features)
     fill_interrupts(dom)
     fill_identity(dom)
+    fill_labels(dom)
     sort_disks(dom)
     fill_boot(dom)
     if any(hostdev.type == "scsi" for hostdev in dom.devices.hostdevs):

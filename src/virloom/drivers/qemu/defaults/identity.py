@@ -15,22 +15,26 @@ from virloom.xml.kinds import UUID
 
 
 def fill_identity(dom: Domain) -> None:
-    """SMBIOS entries, maps of users and events in their order; labels with their kinds."""
+    """SMBIOS entries, maps of users and events in their order."""
     for sysinfo in dom.sysinfos:
         _fill_sysinfo(sysinfo)
     dom.idmap.uids.sort(key=lambda ids: ids.start or 0)
     dom.idmap.gids.sort(key=lambda ids: ids.start or 0)
     dom.perf.events.sort(key=lambda event: PERF_EVENTS.index(event.name or "cmt"))
     dom.keywrap.ciphers.sort(key=lambda cipher: cipher.name or "")
+    if dom.os.smbios.mode == "none":
+        dom.os.smbios.mode = None
+    drop_foreign(dom)
+
+
+def fill_labels(dom: Domain) -> None:
+    """Labels with their kinds, and QEMU's own elements."""
     dom.seclabels = [label for label in dom.seclabels if label.type is not None]
     for label in dom.seclabels:
         _fill_seclabel(label)
     for device in dom.qemu_override.devices:
         if device.frontend is not None and not device.frontend.properties:
             device.frontend = None
-    if dom.os.smbios.mode == "none":
-        dom.os.smbios.mode = None
-    drop_foreign(dom)
 
 
 def _fill_sysinfo(sysinfo: Sysinfo) -> None:

@@ -34,7 +34,7 @@ def assign_addresses(dom: Domain, caps: BinaryCaps) -> None:
         XmlError: An address is used twice, does not exist or does not take the device, or none
             is free.
     """
-    _complete_given(dom)
+    complete_given(dom)
     assign_virtio_serial(dom)
     if is_pseries(dom):
         assign_vio(dom)
@@ -59,7 +59,8 @@ _OPTIONAL = {
 }
 
 
-def _complete_given(dom: Domain) -> None:
+def complete_given(dom: Domain) -> None:
+    """Fills in what the addresses of a document leave out."""
     for device in all_devices(dom):
         address = device.address
         if address is None:

@@ -74,6 +74,16 @@ def validate_document(dom: Domain) -> None:
         VirloomError: With libvirt's code for the mistake.
     """
     check_given_guest(dom)
+    check_given_qemu_namespace(dom)
+    validate_parts(dom)
+
+
+def validate_parts(dom: Domain) -> None:
+    """The part of it that libvirt does for every driver.
+
+    Raises:
+        VirloomError: With libvirt's code for the mistake.
+    """
     check_given_memory(dom)
     check_given_threads(dom)
     check_given_tuning(dom)
@@ -82,7 +92,6 @@ def validate_document(dom: Domain) -> None:
     check_given_cpu(dom)
     check_given_numa(dom)
     check_given_identity(dom)
-    check_given_qemu_namespace(dom)
     check_given_disks(dom)
     check_given_controllers(dom)
     check_given_chardevs(dom)

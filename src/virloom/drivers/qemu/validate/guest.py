@@ -47,6 +47,11 @@ def check_given_guest(dom: Domain) -> None:
             domain=ErrorDomain.DOMAIN,
             remedy="<memory unit='MiB'>512</memory>",
         )
+    check_given_settings(dom)
+
+
+def check_given_settings(dom: Domain) -> None:
+    """vCPUs, clock, firmware and boot order, which libvirt checks for every driver."""
     _given_vcpus(dom)
     check_given_clock(dom.clock)
     _firmware(dom)
