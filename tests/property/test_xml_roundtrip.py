@@ -44,7 +44,7 @@ _HEX = "0123456789abcdef"
 def _values(kind: Kind[Any], *, text: bool) -> st.SearchStrategy[Any]:
     if kind.choices and kind not in (YES_NO, ON_OFF):
         return st.sampled_from(kind.choices)
-    if kind in (YES_NO, ON_OFF):
+    if kind in (YES_NO, ON_OFF) or kind.show == ON_OFF.show:
         return st.booleans()
     if kind is STRING:
         return _TEXT if text else _VALUE

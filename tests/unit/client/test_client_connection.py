@@ -160,7 +160,7 @@ async def test_use_from_another_loop(conn: Connection) -> None:
 
 
 async def test_opening_what_is_not_there() -> None:
-    for uri in ("test:///default", "xen:///embed"):
+    for uri in ("lxc:///embed", "xen:///embed"):
         with pytest.raises(NoSupport, match="qemu:///embed"):
             await virloom.open(uri)
     with pytest.raises(SystemFailure, match="socket to '/nowhere/sock': No such file"):
