@@ -52,6 +52,7 @@ HOST = """\
     <uuid>11111111-2222-3333-4444-555555555556</uuid></hardware><firmware/></capability></device>
 </node>
 """
+SPACE = "http://libvirt.org/schemas/domain/test/1.0"
 DOMAIN = """
 <domain type="test"><name>fromfile</name><uuid>8a6d53a3-5f6b-4c3e-9b0e-0123456789d0</uuid>
 <memory>1024</memory><os><type>hvm</type></os></domain>
@@ -81,6 +82,10 @@ OTHERS = (
     STATED.format("<test:runstate>5</test:runstate><test:transient/>"),
     STATED.format("<test:runstate>3</test:runstate><test:transient/>"),
     STATED.format("<test:hasmanagedsave/>"),
+    STATED.format(f'<t:runstate xmlns:t="{SPACE}">5</t:runstate>'),
+    f'<node xmlns:t="{SPACE}">'
+    + DOMAIN.replace("</domain>", "<t:runstate>3</t:runstate></domain>")
+    + "</node>",
 )
 
 

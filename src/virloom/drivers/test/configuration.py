@@ -51,7 +51,7 @@ def configured_driver(uri: str, path: Path) -> InMemoryDriver:
     for tag, add in _ADDERS.items():
         for node in root.elements():
             if node.tag == tag:
-                add(driver, _itself(node, path), path)
+                add(driver, _itself(_within(root, node), path), path)
     return driver
 
 
@@ -92,6 +92,16 @@ def _number(node: Node, what: str) -> int:
         return int(node.text)
     except ValueError as exc:
         raise XmlError(f"invalid node {what} value", domain=ErrorDomain.TEST) from exc
+
+
+def _within(root: Node, node: Node) -> Node:
+    """A domain with the name spaces that were declared around it."""
+    if node.tag != "domain":
+        return node
+    copy = node.copy()
+    spaces = {key: space for key, space in root.attributes.items() if key.startswith("xmlns:")}
+    copy.attributes = spaces | copy.attributes
+    return copy
 
 
 def _add_domain(driver: InMemoryDriver, node: Node, path: Path) -> None:

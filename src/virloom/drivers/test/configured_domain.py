@@ -59,22 +59,27 @@ def add_domain(driver: InMemoryDriver, node: Node, itself: Finder) -> None:
 
 def _split(node: Node) -> tuple[Node, list[Node]]:
     """The domain's own document, and what this driver's name space says of it."""
-    prefixes = [
-        name.removeprefix("xmlns:")
-        for name, space in node.attributes.items()
-        if name.startswith("xmlns:") and space == SPACE
-    ]
+    prefixes = _prefixes(node)
     own, told = node.copy(), []
     own.children = []
     for child in node.elements():
         prefix, colon, name = child.tag.partition(":")
-        if colon and prefix in prefixes:
+        if colon and prefix in prefixes | _prefixes(child):
             told.append(_renamed(child, name))
         else:
             own.children.append(child)
     for prefix in prefixes:
         del own.attributes[f"xmlns:{prefix}"]
     return own, told
+
+
+def _prefixes(node: Node) -> set[str]:
+    """Those that an element declares for this driver's name space."""
+    return {
+        name.removeprefix("xmlns:")
+        for name, space in node.attributes.items()
+        if name.startswith("xmlns:") and space == SPACE
+    }
 
 
 def _renamed(node: Node, tag: str) -> Node:
