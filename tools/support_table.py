@@ -84,13 +84,15 @@ class SupportTable(Directive):
         drivers = served_by_driver(DRIVERS)
         areas = sorted(_names_by_area().items())
         counts = [["area", "procedures", *(f"{driver} driver" for driver in drivers)]]
-        which = [["area", "served"]]
+        which = [["area", "driver", "served"]]
         for area, names in areas:
             served = [sorted(driver.intersection(names)) for driver in drivers.values()]
             counts.append([area, str(len(names)), *(str(len(found)) for found in served)])
-            named = sorted({name for found in served for name in found})
-            if named:
-                which.append([area, ", ".join(named)])
+            which += [
+                [area, driver, ", ".join(found)]
+                for driver, found in zip(drivers, served, strict=True)
+                if found
+            ]
         return [table(counts), table(which)]
 
 

@@ -18,6 +18,7 @@ from virloom.drivers.storage.volumes import parse_volume
 from virloom.drivers.test.configured_domain import add_domain
 from virloom.drivers.test.device import parse_device
 from virloom.drivers.test.driver import InMemoryDriver
+from virloom.drivers.test.files import read_file
 from virloom.drivers.test.host import HostFacts
 from virloom.enums.error import ErrorDomain
 from virloom.errors import AuthFailed, XmlDetail, XmlError
@@ -28,6 +29,10 @@ _NUMBERS = {
     "cpus": "active", "mhz": "mhz", "nodes": "nodes", "sockets": "sockets", "cores": "cores",
     "threads": "threads",
 }  # fmt: skip
+
+
+#: More than any description has.
+_LIMIT = 1 << 26
 
 
 def configured_driver(uri: str, path: Path) -> InMemoryDriver:
@@ -57,7 +62,7 @@ def configured_driver(uri: str, path: Path) -> InMemoryDriver:
 
 def _read(path: Path) -> Node:
     try:
-        text = path.read_bytes()
+        text = read_file(str(path), _LIMIT)
     except OSError as exc:
         raise XmlError(f"failed to parse xml document '{path}'", domain=ErrorDomain.TEST) from exc
     try:

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
+from virloom.drivers.test.files import read_file, write_file
 from virloom.enums.error import ErrorDomain
 from virloom.errors import VirloomError, system_failure
 
@@ -36,7 +36,7 @@ def write_core(path: str) -> None:
 
 def _write(path: str, data: bytes) -> None:
     try:
-        Path(path).write_bytes(data)
+        write_file(path, data)
     except OSError as exc:
         raise system_failure(f"cannot write '{path}'", exc, domain=ErrorDomain.TEST) from exc
 
@@ -49,8 +49,7 @@ def read_state(path: str) -> str:
         InternalError: It is none.
     """
     try:
-        with Path(path).open("rb") as file:
-            data = file.read(_LIMIT)
+        data = read_file(path, _LIMIT)
     except OSError as exc:
         raise system_failure(
             f"cannot read domain image '{path}'", exc, domain=ErrorDomain.TEST

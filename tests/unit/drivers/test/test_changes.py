@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from virloom.errors import (
     OperationInvalid,
     SystemFailure,
     VirloomError,
+    XmlError,
 )
 
 _Command, _Section = NetworkUpdateCommand, NetworkUpdateSection
@@ -131,3 +133,17 @@ async def test_volumes_take_space_of_their_pool(conn: Connection) -> None:
     assert after.allocation - before.allocation == 2 << 20
     await volume.delete()
     assert await pool.info() == before
+
+
+async def test_no_file_holds_the_driver_up(conn: Connection, guest: Domain, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for call in (
+        conn.restore(str(pipe)),
+        conn.save_image_xml_desc(str(pipe)),
+        guest.saving.core_dump(str(pipe)),
+        virloom.open(f"test://{pipe}"),
+        virloom.open("test:///dev/zero"),
+    ):
+        with pytest.raises((SystemFailure, XmlError)):
+            await call
