@@ -87,6 +87,14 @@ OTHERS = (
     + DOMAIN.replace("</domain>", "<t:runstate>3</t:runstate></domain>")
     + "</node>",
 )
+NUMBERS = ("-1", "0", "5000000000", "9" * 20, "0x10", " 5 ", "5x", "", "010", "1.5", "8")
+NUMBERED = (
+    "<node><memory>{}</memory></node>",
+    "<node><cpu><mhz>{}</mhz></cpu></node>",
+    "<node><cpu><active>{}</active></cpu></node>",
+    "<node><cpu><nodes>{}</nodes></cpu></node>",
+    STATED.replace("{}", "<test:runstate>{}</test:runstate>"),
+)
 
 
 def session(s: Steps, conn: Any, directory: str) -> None:
@@ -99,7 +107,9 @@ def session(s: Steps, conn: Any, directory: str) -> None:
     other.lookupByName("off").create()
     s("DomainIsActive", one.lookupByName("off").isActive)
     s("ConnectListAllDomains", lambda: sorted(dom.name() for dom in conn.listAllDomains()))
-    for number, text in enumerate(OTHERS):
+    for number, text in enumerate(
+        (*OTHERS, *(text.format(what) for text in NUMBERED for what in NUMBERS))
+    ):
         (place / f"{number}.xml").write_text(text)
         made = s("ConnectOpen", libvirt.open, f"test://{place}/{number}.xml")
         if made is not None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from virloom.drivers.interface.completion import parse_interface
 from virloom.drivers.network.completion import parse_network
 from virloom.drivers.storage.pools import parse_pool
 from virloom.drivers.storage.volumes import parse_volume
-from virloom.drivers.test.configured_domain import add_domain
+from virloom.drivers.test.configured_domain import add_domain, number
 from virloom.drivers.test.device import parse_device
 from virloom.drivers.test.driver import InMemoryDriver
 from virloom.drivers.test.files import read_file
@@ -24,12 +25,12 @@ from virloom.enums.error import ErrorDomain
 from virloom.errors import AuthFailed, XmlDetail, XmlError
 from virloom.xml import Node, parse_node
 
-#: Elements of ``<cpu>`` by the names of what they say.
+#: What the elements of ``<cpu>`` say.
 _NUMBERS = {
-    "cpus": "active", "mhz": "mhz", "nodes": "nodes", "sockets": "sockets", "cores": "cores",
+    "active": "cpus", "mhz": "mhz", "nodes": "nodes", "sockets": "sockets", "cores": "cores",
     "threads": "threads",
 }  # fmt: skip
-
+_MOST, _LARGEST = (1 << 31) - 1, (1 << 64) - 1
 
 #: More than any description has.
 _LIMIT = 1 << 26
@@ -79,24 +80,21 @@ def _itself(node: Node, path: Path) -> Node:
 
 
 def _host(root: Node) -> HostFacts:
-    facts: dict[str, int | str] = {}
+    facts: dict[str, Any] = {}
+    model = HostFacts().model
     for node in root.elements():
-        if node.tag == "memory":
-            facts["memory"] = _number(node, "memory")
+        if node.tag == "memory" and node.text:
+            facts["memory"] = number(node, "node memory", _LARGEST)
         for part in node.elements() if node.tag == "cpu" else ():
             if part.tag == "model":
-                facts["model"] = part.text.strip()
-            for field, tag in _NUMBERS.items():
-                if part.tag == tag:
-                    facts[field] = _number(part, f"cpu {tag}")
-    return HostFacts(**facts)  # type: ignore[arg-type] # numbers but for the model
-
-
-def _number(node: Node, what: str) -> int:
-    try:
-        return int(node.text)
-    except ValueError as exc:
-        raise XmlError(f"invalid node {what} value", domain=ErrorDomain.TEST) from exc
+                model = part.text.strip()
+            elif part.tag in _NUMBERS and part.text:
+                facts[_NUMBERS[part.tag]] = number(part, f"node cpu {part.tag}", _MOST)
+    host = HostFacts(model, **facts)
+    if "cpus" not in facts:
+        made = host.nodes * host.sockets * host.cores * host.threads
+        host = host._replace(cpus=min(made, _MOST))
+    return host
 
 
 def _within(root: Node, node: Node) -> Node:

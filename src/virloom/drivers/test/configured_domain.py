@@ -19,6 +19,9 @@ from virloom.xml import Node
 
 SPACE = "http://libvirt.org/schemas/domain/test/1.0"
 
+#: As many as the largest number has.
+_DIGITS = 20
+
 #: Gives the object that an element stands for, which may be in a file of its own.
 Finder = Callable[[Node], Node]
 
@@ -94,12 +97,24 @@ def _first(told: list[Node], tag: str) -> Node | None:
 
 def _state(told: list[Node]) -> DomainState:
     node = _first(told, "runstate")
-    if node is None:
+    if node is None or not node.text:
         return DomainState.RUNNING
-    try:
-        return DomainState(int(node.text))
-    except ValueError as exc:
-        raise XmlError(f"runstate '{node.text}' out of range", domain=ErrorDomain.TEST) from exc
+    return DomainState(number(node, "runstate", max(DomainState)))
+
+
+def number(node: Node, what: str, largest: int) -> int:
+    """What an element says, by digits alone.
+
+    Raises:
+        XmlError: It is no number from 0 to *largest*.
+    """
+    text = node.text
+    plain = text.isascii() and text.isdigit() and len(text) <= _DIGITS
+    if not plain or int(text) > largest:
+        raise XmlError(
+            f"invalid {what} value '{text[:40]}': 0 to {largest}", domain=ErrorDomain.TEST
+        )
+    return int(text)
 
 
 def _add_snapshot(guest: Guest, node: Node) -> None:
