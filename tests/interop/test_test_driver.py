@@ -44,6 +44,10 @@ UNANSWERED = (
 #: Marked functions that a program cannot call, and why.
 UNCALLABLE = {"ConnectSupportsFeature": "the library's own question"}
 
+#: What the wire changes: the socket in the URI, and an error that libvirt's binding makes of pages
+#: whose number the daemon left out.
+BY_THE_WAY = ("ConnectGetURI", "NodeGetFreePages")
+
 pytestmark = pytest.mark.parity
 
 
@@ -132,12 +136,13 @@ def test_libvirt_s_own_client_on_both_daemons(libvirtd: Libvirtd, virtqemud: Vir
     daemon = Everything(root)
     daemon.start()
     try:
-        for area in ("domains", "snapshots", "networks", "interfaces", "devices", "volumes"):
+        for area in AREAS:
             theirs, mine = (
                 rows(SYSTEM_PYTHON, area, f"test+unix:///default?socket={socket}")
                 for socket in (libvirtd.socket, daemon.socket())
             )
-            assert not differences(theirs, mine), area
+            unlike = differences(theirs, mine)
+            assert not [row for row in unlike if row[1][0] not in BY_THE_WAY], area
     finally:
         assert daemon.signal(signal.SIGTERM) == 0
 

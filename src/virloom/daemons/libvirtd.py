@@ -20,10 +20,7 @@ from virloom.uri import ConnectURI
 
 
 class Everything(virtqemud.QemuService):
-    """The QEMU driver, and secrets beside it: one connection reaches both.
-
-    A client of the test driver has that one, and the secrets.
-    """
+    """The QEMU driver, and secrets beside it: one connection reaches both."""
 
     def __init__(self, driver: QemuDriver, secrets: SecretDriver, path: str) -> None:
         super().__init__(driver, path, [Secrets(secrets)])
@@ -37,14 +34,14 @@ class Everything(virtqemud.QemuService):
             super().check_uri(uri)
 
     def another(self, uri: str) -> Awaitable[Another] | None:
-        """The test driver, for those who name it."""
+        """The test driver, for those who name it: that alone, as with libvirtd."""
         parsed = ConnectURI.parse(uri)
         return self._test_driver(parsed) if parsed.scheme == "test" else None
 
     async def _test_driver(self, uri: ConnectURI) -> Another:
         from virloom.drivers.homes import join_test_driver  # most daemons are never asked for it
 
-        return Another(*await join_test_driver(uri, [Secrets(self._secrets)]))
+        return Another(*await join_test_driver(uri))
 
     def busy(self) -> bool:
         ephemeral = any(entry.model.ephemeral for entry in self._secrets.all())

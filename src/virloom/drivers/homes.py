@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -77,16 +77,14 @@ async def _open_qemu(stack: AsyncExitStack, root: Path, uri: str) -> Dispatcher:
     return dispatcher(driver, [Secrets(secrets)])
 
 
-async def _open_test(
-    stack: AsyncExitStack, uri: ConnectURI, beside: Iterable[object] = ()
-) -> Dispatcher:
+async def _open_test(uri: ConnectURI) -> Dispatcher:
     """The test driver, which has nothing to let go of."""
     from virloom.drivers.test.handlers import dispatcher
     from virloom.drivers.test.opening import is_shared, open_driver
 
     if is_shared(uri):
-        return dispatcher(open_driver(uri), beside)
-    return dispatcher(await asyncio.to_thread(open_driver, uri), beside)  # it reads files
+        return dispatcher(open_driver(uri))
+    return dispatcher(await asyncio.to_thread(open_driver, uri))  # it reads files
 
 
 _homes: dict[str, _Home] = {}
@@ -133,12 +131,9 @@ async def open_in_process(uri: ConnectURI, *, readonly: bool = False) -> Endpoin
 
 
 async def join_test_driver(
-    uri: ConnectURI, beside: Iterable[object] = ()
+    uri: ConnectURI,
 ) -> tuple[Dispatcher, Callable[[], Awaitable[None]]]:
     """Opens the test driver on this event loop, or joins those who have it open there.
-
-    Args:
-        beside: Handlers of other areas; those of whoever opens the host first.
 
     Returns:
         Its handlers, and what is to be awaited when its user has gone.
@@ -149,7 +144,7 @@ async def join_test_driver(
     """
     loop = asyncio.get_running_loop()
     home = _test_home(uri, loop)
-    return await home.enter(lambda stack: _open_test(stack, uri, beside)), home.leave
+    return await home.enter(lambda _: _open_test(uri)), home.leave
 
 
 def _test_home(uri: ConnectURI, loop: asyncio.AbstractEventLoop) -> _Home:
@@ -161,7 +156,7 @@ def _test_home(uri: ConnectURI, loop: asyncio.AbstractEventLoop) -> _Home:
 def _wanted(uri: ConnectURI, loop: asyncio.AbstractEventLoop) -> tuple[_Home, Opener]:
     """The home that *uri* means, and what opens its drivers."""
     if uri.scheme == "test":
-        return _test_home(uri, loop), lambda stack: _open_test(stack, uri)
+        return _test_home(uri, loop), lambda _: _open_test(uri)
     if uri.scheme != "qemu" or uri.path != "/embed":
         raise NoSupport(f"'{uri}' is no driver that can run in this process")
     root = _root_of(uri)

@@ -11,6 +11,7 @@ from virloom.errors import OperationDenied
 from virloom.procedures.record import Procedure, Record
 
 _DOMAINS = {
+    "connect": ErrorDomain.DOMAIN,
     "domain": ErrorDomain.DOMAIN,
     "network": ErrorDomain.NETWORK,
     "storage": ErrorDomain.STORAGE,

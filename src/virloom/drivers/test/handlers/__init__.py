@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from virloom.drivers.test.driver import InMemoryDriver
 from virloom.drivers.test.handlers.blocks import Blocks
 from virloom.drivers.test.handlers.checkpoints import Checkpoints
@@ -62,10 +60,6 @@ _GROUPS = (
 )
 
 
-def dispatcher(driver: InMemoryDriver, beside: Iterable[object] = ()) -> Dispatcher:
-    """All that *driver* serves.
-
-    Args:
-        beside: Handlers of other areas that the same process serves.
-    """
-    return Dispatcher([*(group(driver) for group in _GROUPS), *beside])
+def dispatcher(driver: InMemoryDriver) -> Dispatcher:
+    """The handlers of a driver."""
+    return Dispatcher([group(driver) for group in _GROUPS])
