@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from virloom.cli.commands.doctor import as_text, runs_guests, verdict
-from virloom.cli.findings import Finding
+from virloom.cli.findings.finding import Finding
 
 QEMU = Finding("QEMU", "x86_64", True, "/usr/bin/qemu-system-x86_64, version 7.2.22")
 NO_QEMU = Finding("QEMU", "x86_64", False, "not installed", "apt install it", required=True)

@@ -8,7 +8,8 @@ import asyncio
 import json
 from collections.abc import Sequence
 
-from virloom.cli.findings import Finding, all_findings
+from virloom.cli.findings.finding import Finding
+from virloom.cli.findings.guests import all_findings
 
 _EPILOG = """\
 exit code: 0 guests run here; 1 something is missing without which none does

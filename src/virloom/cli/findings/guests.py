@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from virloom.cli.findings.finding import Finding
 from virloom.drivers.qemu.capabilities import kvm
 from virloom.drivers.qemu.capabilities.emulator import find_emulator
 from virloom.drivers.qemu.config import QemuConfig
@@ -19,26 +20,6 @@ from virloom.errors import VirloomError
 from virloom.host.process import run
 from virloom.security.dac import Dac
 from virloom.testing import guest
-
-
-class Finding(NamedTuple):
-    """One line of the report.
-
-    Attributes:
-        area: The heading it stands under.
-        name: What was looked for.
-        found: Whether it is there and works.
-        detail: What was found, or what it is for.
-        remedy: What to do when it is not there; empty where nothing can or need be done.
-        required: Whether no guest can run without it.
-    """
-
-    area: str
-    name: str
-    found: bool
-    detail: str
-    remedy: str = ""
-    required: bool = False
 
 
 class Helper(NamedTuple):
