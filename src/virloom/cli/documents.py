@@ -20,7 +20,7 @@ def read_domain(path: str) -> Domain:
         SystemFailure: The file cannot be read.
         VirloomError: It is no domain document; the message has file, line and path in it.
     """
-    data = _read(path)
+    data = read_bytes(path)
     try:
         return parse_document(Domain, data)
     except VirloomError as error:
@@ -34,7 +34,7 @@ def read_valid(path: str) -> Element:
         SystemFailure: The file cannot be read.
         VirloomError: It is not valid; the message has file, line and path in it.
     """
-    data = _read(path)
+    data = read_bytes(path)
     try:
         root = parse_node(data).tag
         cls = document_class(root)
@@ -46,7 +46,12 @@ def read_valid(path: str) -> Element:
         raise type(error)(f"'{path}': {error.detail}", domain=error.domain) from error
 
 
-def _read(path: str) -> bytes:
+def read_bytes(path: str) -> bytes:
+    """The bytes of the file *path*, or of standard input: of too many no more than tells so.
+
+    Raises:
+        SystemFailure: The file cannot be read.
+    """
     # One byte more than the parser takes tells it that the document is too big.
     limit = Limits().size + 1
     try:
