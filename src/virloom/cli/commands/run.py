@@ -74,12 +74,12 @@ def console_on_terminal(domain: Domain) -> None:
 
 
 @contextlib.contextmanager
-def root_directory(chosen: str | None) -> Iterator[str]:
+def root_directory(chosen: str | None, *, prefix: str = "virloom-run-") -> Iterator[str]:
     """The absolute path of *chosen*, or of a private directory that is removed in the end."""
     if chosen is not None:
         yield os.path.abspath(chosen)
         return
-    with tempfile.TemporaryDirectory(prefix="virloom-run-", ignore_cleanup_errors=True) as path:
+    with tempfile.TemporaryDirectory(prefix=prefix, ignore_cleanup_errors=True) as path:
         yield path
 
 
