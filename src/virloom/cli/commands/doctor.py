@@ -6,10 +6,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
+from virloom.cli.findings.everything import all_findings
 from virloom.cli.findings.finding import Finding
-from virloom.cli.findings.guests import all_findings
 
 _EPILOG = """\
 exit code: 0 guests run here; 1 something is missing without which none does
@@ -20,11 +22,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.epilog = _EPILOG
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="format")
+    parser.add_argument(
+        "--root", metavar="DIR", default="/", help="look at the daemons of DIR, not the system's"
+    )
 
 
 def execute(options: argparse.Namespace) -> int:
     """Look, report, and say by the exit code whether guests run here."""
-    findings = asyncio.run(all_findings())
+    findings = asyncio.run(all_findings(Path(os.path.abspath(options.root))))
     works = runs_guests(findings)
     if options.output == "json":
         report = {"guests-run": works, "findings": [finding._asdict() for finding in findings]}

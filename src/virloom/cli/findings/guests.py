@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import grp
 import os
-import pwd
 import re
 import shutil
 import tempfile
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from virloom.cli.findings.finding import Finding
+from virloom.cli.findings.rights import group_name, owner
 from virloom.drivers.qemu.capabilities import kvm
 from virloom.drivers.qemu.capabilities.emulator import find_emulator
 from virloom.drivers.qemu.config import QemuConfig
@@ -42,20 +41,6 @@ HELPERS = (
 
 # Where Debian puts helpers that are no commands, and daemons that a user's PATH leaves out.
 _PLACES = ("/usr/sbin", "/sbin", "/usr/lib/qemu", "/usr/libexec")
-
-
-async def all_findings() -> list[Finding]:
-    """Everything that ``virloom doctor`` reports, in its order."""
-    emulators = await find_emulators()
-    return [
-        *emulators,
-        *await find_accelerators(),
-        find_user(),
-        *find_directories(),
-        *find_helpers(),
-        *find_firmware(),
-        *find_demo(),
-    ]
 
 
 async def find_emulators() -> list[Finding]:
@@ -95,20 +80,12 @@ async def _kvm() -> Finding:
     return Finding("accelerators", "kvm", False, verdict.reason, _kvm_remedy())
 
 
-def _group_name(gid: int) -> str:
-    """A group's name, or its number where nobody knows it, as in a container."""
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
-
-
 def _kvm_remedy() -> str:
     if not os.path.exists(kvm.DEVICE):
         return "enable virtualization in the firmware or the host, and load the module kvm"
     if not os.access(kvm.DEVICE, os.R_OK | os.W_OK):
-        group = _group_name(os.stat(kvm.DEVICE).st_gid)
-        return f"add user '{_user_name(os.geteuid())}' to group '{group}' and log in again"
+        group = group_name(os.stat(kvm.DEVICE).st_gid)
+        return f"add user '{owner(os.geteuid())}' to group '{group}' and log in again"
     return ""
 
 
@@ -123,7 +100,7 @@ def find_user(config: QemuConfig | None = None) -> Finding:
     if os.geteuid() == 0 and ids.uid == 0:
         remedy = "apt install libvirt-daemon-system, or set 'user' in qemu.conf"
         return Finding("user", "QEMU runs as", False, "root: there is no 'libvirt-qemu'", remedy)
-    return Finding("user", "QEMU runs as", True, f"{_user_name(ids.uid)} ({ids.uid}:{ids.gid})")
+    return Finding("user", "QEMU runs as", True, f"{owner(ids.uid)} ({ids.uid}:{ids.gid})")
 
 
 def find_directories() -> list[Finding]:
@@ -201,10 +178,3 @@ def _directory(name: str, path: Path) -> Finding:
         return Finding("directories", name, False, f"'{path}' cannot be written", required=True)
     free = shutil.disk_usage(path).free >> 20
     return Finding("directories", name, True, f"{path}, {free} MiB free")
-
-
-def _user_name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"+{uid}"

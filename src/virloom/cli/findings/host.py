@@ -35,7 +35,7 @@ class Host:
 
     def exists(self, name: str) -> bool:
         """Whether there is such a file."""
-        return self.path(name).exists()
+        return os.path.exists(self.path(name))
 
     def usable(self, name: str) -> bool:
         """Whether we may read and write it."""
