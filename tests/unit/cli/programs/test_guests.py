@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from virloom.cli.programs.guests.main import main
 from virloom.cli.programs.guests.record import Ran, Record
 from virloom.cli.programs.guests.settings import GuestSettings
 from virloom.cli.programs.guests.shutting_down import Clock
@@ -90,3 +91,18 @@ def test_a_clock_without_a_limit() -> None:
 def test_words_of_states() -> None:
     assert state_word(DomainState.PAUSED) == "paused"
     assert state_word(99) == "no state"
+
+
+def test_the_unit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--print-units", str(tmp_path)]) == 0
+    unit = tmp_path / "libvirt-guests.service"
+    assert capsys.readouterr().out == f"{unit}\n"
+    lines = unit.read_text().splitlines()
+    assert "ExecStop=/usr/sbin/libvirt-guests stop" in lines
+    assert "After=virtqemud.socket virtqemud.service" in lines
+
+
+def test_no_command() -> None:
+    with pytest.raises(SystemExit) as left:
+        main([])
+    assert left.value.code == 2

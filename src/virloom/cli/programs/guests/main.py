@@ -19,6 +19,7 @@ from virloom.cli.programs.guests.report import Report, running, uri_of
 from virloom.cli.programs.guests.settings import GuestSettings
 from virloom.cli.programs.guests.table import as_table
 from virloom.cli.programs.guests.take_down import take_down
+from virloom.cli.programs.guests.unit import render
 from virloom.errors import VirloomError
 
 _NAME = "libvirt-guests"
@@ -95,6 +96,10 @@ COMMANDS: dict[str, Callable[[GuestSettings, Record, Report], Awaitable[int]]] =
 def main(argv: Sequence[str] | None = None) -> int:
     """The program."""
     options = _parser().parse_args(argv)
+    if options.print_units:
+        return _print_unit(Path(options.print_units))
+    if options.command is None:
+        _parser().error("no command is given")
     root = Path(options.root)
     try:
         settings = GuestSettings.load(root)
@@ -108,6 +113,15 @@ async def _run(command: str, settings: GuestSettings, record: Record) -> int:
     return await COMMANDS[command](settings, record, Report())
 
 
+def _print_unit(directory: Path) -> int:
+    program = Path(sys.argv[0])
+    own = str(program.resolve()) if program.name == _NAME else f"/usr/sbin/{_NAME}"
+    path = directory / f"{_NAME}.service"
+    path.write_text(render(own))
+    print(path)
+    return 0
+
+
 def _parser() -> ProgramParser:
     parser = ProgramParser(
         _NAME,
@@ -119,7 +133,8 @@ def _parser() -> ProgramParser:
     parser.add_argument(
         "--root", metavar="DIR", default="/", help="use DIR/etc and DIR/var, not the system's"
     )
-    parser.add_argument("command", choices=tuple(COMMANDS), metavar="COMMAND")
+    parser.add_argument("--print-units", metavar="DIR", help="write the systemd unit into DIR")
+    parser.add_argument("command", choices=tuple(COMMANDS), metavar="COMMAND", nargs="?")
     return parser
 
 
