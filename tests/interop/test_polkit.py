@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -204,3 +205,25 @@ def test_nobody_else_states_an_identity(host: Host, asking_virtqemud: Virtqemud)
     assert said == [
         "as somebody 88 55 access denied: only root and the daemon's own user may state an identity"
     ]
+
+
+@pytest.mark.parametrize(
+    ("uid", "found", "words"),
+    [(MAY, True, "answers as 9.0.0"), (MAY_NOT, False, "answers, and refuses 'bin': ")],
+)
+def test_doctor_tells_who_is_refused(
+    uid: int, found: bool, words: str, host: Host, asking_virtqemud: Virtqemud
+) -> None:
+    code = "import sys; from virloom.cli.main import main; sys.exit(main())"
+    options = ["doctor", "-o", "json", "--root", str(asking_virtqemud.root)]
+    done = subprocess.run(
+        host.become(uid, "-c", code, *options),
+        capture_output=True, text=True, timeout=STEP, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 1), done.stderr
+    rows = {(item["area"], item["name"]): item for item in json.loads(done.stdout)["findings"]}
+    row = rows["daemons", "virtqemud"]
+    assert row["found"] is found
+    assert words in row["detail"]
+    assert ("org.libvirt.unix.manage" in row["remedy"]) is not found
+    assert rows["sockets", "virtqemud-sock"]["found"]

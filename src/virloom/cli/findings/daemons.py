@@ -24,6 +24,10 @@ _SUFFIXES = ("-sock", "-sock-ro", "-admin-sock")
 _SECONDS = 5.0
 _REFUSED = (AuthFailed, AuthCancelled, AuthUnavailable, AccessDenied)
 
+_ASK_POLKIT = (
+    "have polkit's rules allow 'org.libvirt.unix.manage', as Debian's do for the group 'libvirt'"
+)
+
 #: What begins the names of the sockets of virtproxyd and of libvirtd.
 _SHARED = "libvirt"
 
@@ -93,7 +97,8 @@ async def _daemon(area: str, name: str, path: Path, seconds: float) -> Finding:
         detail = f"{process} does not answer within {seconds:g} s"
         return Finding(area, shown, False, detail, "look at its log, or start it again")
     except _REFUSED as error:
-        return Finding(area, shown, True, f"{process} answers, and refuses us: {error.message}")
+        detail = f"{process} answers, and refuses '{owner(os.geteuid())}': {error.message}"
+        return Finding(area, shown, False, detail, _ASK_POLKIT)
     except VirloomError as error:
         detail = f"{process} answers with an error: {error.message}"
         return Finding(area, shown, False, detail, "see what it says, and its log")
