@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import re
+import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -266,6 +268,43 @@ def test_saved_by_libvirtd(kind: str, libvirtd: Libvirtd, tmp_path: Path) -> Non
             conn.lookup_by_name("saved").undefine()
 
 
+def test_a_clock_that_cannot_be_set(libvirtd: Libvirtd, tmp_path: Path) -> None:
+    service = Service("ours", tmp_path, libvirtd.uri)
+    define(service.uri, "late")
+    service.configure(ON_SHUTDOWN="suspend", ON_BOOT="start", SYNC_TIME=1)
+    try:
+        assert service("stop").returncode == 0
+        done = service("start")
+        assert done.stdout.endswith("Resuming guest late: done\n")
+        assert done.returncode == 1
+        assert "the clock of guest 'late' is not set: " in done.stderr
+    finally:
+        with virloom.open_sync(service.uri) as conn:
+            domain = conn.lookup_by_name("late")
+            domain.destroy()
+            domain.undefine()
+
+
+test_a_clock_that_cannot_be_set.pytestmark = needs_libvirtd  # type: ignore[attr-defined]
 test_saved_by_libvirtd.pytestmark = [  # type: ignore[attr-defined]
     *needs_libvirtd, pytest.mark.parametrize("kind", ["ours", "theirs"]),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize("parallel", [0, 2])
+def test_a_daemon_that_goes(parallel: int, virtqemud: Virtqemud, tmp_path: Path) -> None:
+    service = Service("ours", tmp_path, virtqemud.uri())
+    define(service.uri, "deaf")
+    service.configure(SHUTDOWN_TIMEOUT=60, PARALLEL_SHUTDOWN=parallel)
+    command = [*ours("guests.main"), "--root", str(tmp_path), "stop"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("Waiting for"):
+                virtqemud.signal(signal.SIGKILL)
+                break
+        said = process.stdout.read()
+    assert process.returncode == 1
+    assert said == "Shutdown of guest deaf: its daemon has gone, nobody can tell.\n"
+    virtqemud.start()
+    assert active(service.uri) == ["deaf"]

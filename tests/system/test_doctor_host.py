@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.interop.conftest import Virtproxyd, Virtqemud, Virtsecretd
+from tests.interop.reference import Libvirtd, needs_libvirtd
 
 UserPython = Callable[[Sequence[str]], list[str]]
 Rows = dict[tuple[str, str], dict[str, Any]]
@@ -59,6 +60,23 @@ def test_daemons_that_answer(host: Path, virloom_command: Any) -> None:
         assert rows["sockets", name]["found"]
     assert rows["sockets", "virtqemud-sock-ro"]["detail"] == "mode 0777, everybody may connect"
     assert rows["directories", "run/libvirt"]["detail"] == str(host / "run/libvirt")
+
+
+def test_a_daemon_of_libvirts(virloom_command: Any, tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="lv-") as name:
+        daemon = Libvirtd(Path(name))
+        try:
+            daemon.await_socket()
+            (tmp_path / "run").mkdir()
+            (tmp_path / "run/libvirt").symlink_to(name)
+            rows = rows_of(virloom_command("doctor", "-o", "json", "--root", tmp_path).stdout)
+        finally:
+            daemon.end()
+    row = rows["daemons", "libvirtd or virtproxyd"]
+    assert row["detail"] == (f"answers as 9.0.0, process {daemon.process.pid} (libvirtd) of root")
+
+
+test_a_daemon_of_libvirts.pytestmark = needs_libvirtd  # type: ignore[attr-defined]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")

@@ -77,3 +77,8 @@ async def test_who_answers_is_no_daemon(tmp_path: Path) -> None:
         rows = {row.name: row for row in await find_daemons(places)}
     assert not rows["virtqemud"].found
     assert "answers with an error: " in rows["virtqemud"].detail
+
+
+async def test_daemons_of_a_user_are_told_apart(tmp_path: Path) -> None:
+    places = Places.system(tmp_path)._replace(session=True, prefix=None)
+    assert {row.area for row in await find_daemons(places)} == {"session daemons"}

@@ -72,7 +72,7 @@ async def test_a_clock_tells_every_five_seconds() -> None:
     for _ in range(3):
         told.append((clock.tells, clock.suffix, clock.over))
         end = loop.create_future()
-        end.set_result(None)
+        end.set_result(True)
         await clock.step([end])  # it came at once: no time has passed
         clock.left -= clock.left % 5 or 5
     assert told == [

@@ -20,7 +20,7 @@ class Endings:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._ends: dict[UUID, asyncio.Future[None]] = {}
+        self._ends: dict[UUID, asyncio.Future[bool]] = {}
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -34,7 +34,7 @@ class Endings:
                     elif event.event == DomainEventType.STOPPED:
                         self._ended(event.domain.uuid)
             for uuid in list(self._ends):  # with their daemon, nobody can say any more
-                self._ended(uuid)
+                self._ended(uuid, known=False)
 
         task = asyncio.create_task(follow())
         self._stack.push_async_callback(_cancelled, task)
@@ -43,8 +43,8 @@ class Endings:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    async def of(self, guest: Domain) -> asyncio.Future[None]:
-        """Done when the guest has ended; at once where it has already."""
+    async def of(self, guest: Domain) -> asyncio.Future[bool]:
+        """True when the guest has ended, at once where it has already; False: nobody can tell."""
         future = asyncio.get_running_loop().create_future()
         self._ends[guest.uuid] = future
         if not await _runs(guest):
@@ -61,10 +61,10 @@ class Endings:
                 if not await _runs(guest):
                     self._ended(uuid)
 
-    def _ended(self, uuid: UUID) -> None:
+    def _ended(self, uuid: UUID, *, known: bool = True) -> None:
         future = self._ends.get(uuid)
         if future is not None and not future.done():
-            future.set_result(None)
+            future.set_result(known)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -38,7 +38,7 @@ class Clock:
         """The end of that sentence."""
         return f", {self.left} seconds left" if self._limited else ""
 
-    async def step(self, waits: Collection[asyncio.Future[None]]) -> None:
+    async def step(self, waits: Collection[asyncio.Future[bool]]) -> None:
         """Waits for the next such moment, or for the first of *waits*."""
         seconds = (self.left % _TELL or _TELL) if self._limited else _TELL
         loop = asyncio.get_running_loop()
@@ -59,7 +59,7 @@ async def one_by_one(
         clock = Clock(settings.timeout)
         words = f"Waiting for guest {guest.name} to shut down"
         if await _ended_within(clock, [end], words, report):
-            report.say(f"Shutdown of guest {guest.name} complete.")
+            _tell_end(guest, end, report)
         else:
             report.say(f"Shutdown of guest {guest.name} failed to complete in time.")
 
@@ -70,7 +70,7 @@ async def all_at_once(
     """No more than PARALLEL_SHUTDOWN at a time, and one time for all of them."""
     clock = Clock(settings.timeout)
     waiting = list(guests)
-    asked: dict[asyncio.Future[None], Domain] = {}
+    asked: dict[asyncio.Future[bool], Domain] = {}
     while waiting or asked:
         while waiting and len(asked) < settings.parallel:
             guest = waiting.pop(0)
@@ -86,11 +86,19 @@ async def all_at_once(
             report.failed = True
             return
         for end in [end for end in asked if end.done()]:
-            report.say(f"Shutdown of guest {asked.pop(end).name} complete.")
+            _tell_end(asked.pop(end), end, report)
+
+
+def _tell_end(guest: Domain, end: asyncio.Future[bool], report: Report) -> None:
+    if end.result():
+        report.say(f"Shutdown of guest {guest.name} complete.")
+        return
+    report.failed = True
+    report.say(f"Shutdown of guest {guest.name}: its daemon has gone, nobody can tell.")
 
 
 async def _ended_within(
-    clock: Clock, waits: list[asyncio.Future[None]], words: str, report: Report
+    clock: Clock, waits: list[asyncio.Future[bool]], words: str, report: Report
 ) -> bool:
     """Whether the first of *waits* came in time."""
     while not any(end.done() for end in waits):
@@ -102,7 +110,7 @@ async def _ended_within(
     return True
 
 
-async def _asked(guest: Domain, endings: Endings, report: Report) -> asyncio.Future[None] | None:
+async def _asked(guest: Domain, endings: Endings, report: Report) -> asyncio.Future[bool] | None:
     """The end of a guest that has been asked to shut down; None where it could not be asked."""
     report.say(f"Starting shutdown on guest: {guest.name}")
     try:
