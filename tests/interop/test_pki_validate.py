@@ -83,14 +83,11 @@ class Pki:
 
     def both(self) -> tuple[Done, Done]:
         """What ours and theirs say; both see the certificates at the host's own place."""
-        created = not Path("/etc/pki").exists()
-        Path("/etc/pki").mkdir(exist_ok=True)
-        prepare = f"mount --bind {self.root}/etc/pki /etc/pki"
-        try:
-            return run(OURS, prepare=prepare), run(THEIRS, prepare=prepare)
-        finally:
-            if created:
-                Path("/etc/pki").rmdir()
+        prepare = (
+            "mkdir /srv/etc; cp -a /etc/. /srv/etc; mkdir -p /srv/etc/pki\n"
+            f"mount --bind /srv/etc /etc; mount --bind {self.root}/etc/pki /etc/pki"
+        )
+        return run(OURS, prepare=prepare), run(THEIRS, prepare=prepare)
 
 
 @pytest.fixture
