@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The logs of guests: pipes that end in files of bounded size."""
