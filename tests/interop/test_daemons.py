@@ -91,14 +91,14 @@ def _guest(root: Path) -> int:
 def test_the_family_is_up_watched_and_ended(root: Path) -> None:
     family = Foreground(root)
     try:
-        pids = family.ready(3)
-        assert set(pids) == {"virtsecretd", "virtqemud", "virtproxyd"}
+        pids = family.ready(4)
+        assert set(pids) == {"virtlogd", "virtsecretd", "virtqemud", "virtproxyd"}
         (root / "guest.xml").write_text(paused_guest_xml("web"))
         family.virsh("define", str(root / "guest.xml"))
         family.virsh("start", "web", "--paused")
         assert os.getpgid(_guest(root)) not in {os.getpgid(pid) for pid in pids.values()}
         assert os.getpgid(_guest(root)) != os.getpgid(family.process.pid)
-        for name in ("virtqemud", "virtsecretd", "virtproxyd"):
+        for name in ("virtqemud", "virtsecretd", "virtproxyd", "virtlogd"):
             os.kill(pids[name], signal.SIGKILL)
             assert family.next() == f"{name}: ended by SIGKILL; again in 0.1 s"
             again = family.ready(1)
@@ -112,7 +112,7 @@ def test_the_family_is_up_watched_and_ended(root: Path) -> None:
         code = family.end()
     assert code == 0
     said = [family.lines.get_nowait() for _ in range(family.lines.qsize())]
-    assert sorted(said) == ["virtproxyd: ended", "virtqemud: ended", "virtsecretd: ended"]
+    assert sorted(said) == [f"{name}: ended" for name in sorted(pids)]
     assert not list((root / "run/libvirt").glob("*-sock"))
 
 

@@ -11,13 +11,14 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from virloom.cli.store import DescriptorStore, Listener
+from virloom.daemon.handover import VARIABLE, variable
 from virloom.errors import VirloomError
 from virloom.host.process import Process, SpawnRequest, start
 
@@ -76,12 +77,19 @@ class Supervisor:
                 task.result()
 
     async def _keep(self, daemon: Watched, directory: Path) -> None:
-        """One daemon, over all its lives."""
+        """One daemon, over all its lives; what it left with us is closed with the last one."""
+        store = DescriptorStore()
+        try:
+            await self._keep_alive(daemon, directory, store)
+        finally:
+            store.close()
+
+    async def _keep_alive(self, daemon: Watched, directory: Path, store: DescriptorStore) -> None:
         pause, failures = _FIRST_PAUSE, 0
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             begun = loop.time()
-            was_ready, how = await self._live(daemon, directory)
+            was_ready, how = await self._live(daemon, directory, store)
             if self._stopping.is_set():
                 self._tell(f"{daemon.name}: {how}")
                 return
@@ -98,26 +106,30 @@ class Supervisor:
                     await self._stopping.wait()
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def _live(self, daemon: Watched, directory: Path) -> tuple[bool, str]:
+    async def _live(
+        self, daemon: Watched, directory: Path, store: DescriptorStore
+    ) -> tuple[bool, str]:
         """One life: whether clients could connect, and how it ended."""
         address = directory / daemon.name
-        address.unlink(missing_ok=True)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
-            told.bind(str(address))
-            told.setblocking(False)
-            try:
-                process = await start(_request(daemon, address))
-            except VirloomError as error:
-                return False, error.message
-            try:
-                return await self._watch(daemon, process, told)
-            finally:
-                process.close()
+        process: Process | None = None
 
-    async def _watch(
-        self, daemon: Watched, process: Process, told: socket.socket
-    ) -> tuple[bool, str]:
-        ready = asyncio.ensure_future(self._ready(daemon, process, told))
+        def ready() -> None:
+            pid = process.pid if process is not None else "?"
+            self._tell(f"{daemon.name}: ready as process {pid}")
+
+        listener = Listener(address, store, ready)
+        try:
+            process = await start(_request(daemon, address, store))
+            how = await self._watch(process)
+        except VirloomError as error:
+            how = error.message
+        finally:
+            listener.close()
+            if process is not None:
+                process.close()
+        return listener.heard, how
+
+    async def _watch(self, process: Process) -> str:
         ended = asyncio.ensure_future(process.wait())
         stopping = asyncio.ensure_future(self._stopping.wait())
         await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -127,26 +139,18 @@ class Supervisor:
             await asyncio.wait({ended}, timeout=_END_PATIENCE)
         if not ended.done():
             process.send_signal(signal.SIGKILL)
-        code = await ended
-        was_ready = ready.done()
-        ready.cancel()
-        await asyncio.wait({ready})  # it lets go of the socket
-        return was_ready, _how(code)
-
-    async def _ready(self, daemon: Watched, process: Process, told: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while b"READY=1" not in await loop.sock_recv(told, 4096):
-            pass
-        self._tell(f"{daemon.name}: ready as process {process.pid}")
+        return _how(await ended)
 
 
-def _request(daemon: Watched, address: Path) -> SpawnRequest:
+def _request(daemon: Watched, address: Path, store: DescriptorStore) -> SpawnRequest:
     program = f"from virloom.daemons.{daemon.name} import main; raise SystemExit(main())"
+    held = store.held
     return SpawnRequest(
         [sys.executable, "-c", program, *daemon.options],
-        env={**os.environ, "NOTIFY_SOCKET": str(address)},
+        env={**os.environ, "NOTIFY_SOCKET": str(address), VARIABLE: variable(held)},
         stdout=1,
         stderr=2,
+        pass_fds=list(held.values()),
         umask=0o022,
     )
 

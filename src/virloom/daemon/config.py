@@ -116,6 +116,14 @@ class DaemonConfig:
         """Mode of the socket for all calls; *authenticated*: its clients say who they are."""
         return self.unix_sock_rw_perms or ("0777" if authenticated else "0700")
 
+    def bounds(self, name: str) -> tuple[int, int | None]:
+        """The least and the greatest value of a number."""
+        if name.startswith(("listen_", "tls_no_")):
+            return 0, 1
+        if name == "log_level":
+            return 1, 4
+        return (-1 if name.startswith("keepalive") else 1), None
+
     def _set(self, name: str, value: Setting, place: str) -> None:
         if name in _WITHOUT_MEANING:
             kind = _WITHOUT_MEANING[name]
@@ -132,7 +140,7 @@ class DaemonConfig:
             if not isinstance(value, list):
                 raise _wrong(place, f"{name} must be a list of strings, not {value!r}")
         elif isinstance(self.__dict__[name], int):
-            least, most = _bounds(name)
+            least, most = self.bounds(name)
             if not isinstance(value, int) or value < least or (most and value > most):
                 wanted = f"a number from {least}" + (f" to {most}" if most else "")
                 raise _wrong(place, f"{name} must be {wanted}, not {value!r}")
@@ -141,15 +149,6 @@ class DaemonConfig:
         else:
             _check_text(name, value, place)
         self.__dict__[name] = value
-
-
-def _bounds(name: str) -> tuple[int, int | None]:
-    """The least and the greatest value of a number."""
-    if name.startswith(("listen_", "tls_no_")):
-        return 0, 1
-    if name == "log_level":
-        return 1, 4
-    return (-1 if name.startswith("keepalive") else 1), None
 
 
 class NetworkConfig(DaemonConfig):

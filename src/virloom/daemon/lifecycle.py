@@ -14,9 +14,11 @@ from virloom.daemon.administration import Administration
 from virloom.daemon.authentication import choose
 from virloom.daemon.config import DaemonConfig, NetworkConfig
 from virloom.daemon.control import DaemonControl, LoggingState
+from virloom.daemon.handover import handed_over
 from virloom.daemon.memory import end_if_out_of_memory
 from virloom.daemon.notify import notify
 from virloom.daemon.places import Places
+from virloom.daemon.renewal import Renewal
 from virloom.daemon.server import Server
 from virloom.daemon.service import Service
 from virloom.daemon.sockets import activated, own, release
@@ -86,13 +88,16 @@ async def serve(
     ready: Any,
     logging: LoggingState,
     network: bool = False,
-) -> None:
+) -> dict[str, int] | None:
     """Runs the daemon until SIGTERM, SIGINT, or *timeout* seconds without use (0: never).
 
     Args:
         ready: Called when clients can connect.
         logging: What is logged, for who changes it.
         network: Serve the network as well.
+
+    Returns:
+        After SIGUSR1, what the next process of it is to have: the caller executes it.
 
     Raises:
         VirloomError: The driver or a socket cannot be opened.
@@ -104,8 +109,8 @@ async def serve(
     directory = Path(config.unix_sock_dir) if config.unix_sock_dir else places.run
     ensure_directory(directory, 0o700 if places.session else 0o755)
     authentication = choose(config, places)
-    sockets = activated(spec)
-    service = await spec.open(places)
+    sockets, others = activated(spec, handed_over(), directory)
+    service = await _open(spec, places, config, others)
     await _hook(places, "-", "start", "-", "start")
     server = Server(service, config.limits())
     idle = _Idle(timeout, service, done)
@@ -113,8 +118,9 @@ async def serve(
     control = DaemonControl(spec.name, done, idle.change, logging, gates)
     servers = {spec.name: server}
     admin = servers["admin"] = Server(Administration(servers, control), config.limits())
+    renewal = Renewal()
     try:
-        sockets = sockets or own(spec, config, authentication, directory)
+        sockets = sockets or renewal.kept(spec, own(spec, config, authentication, directory))
         for entry in sockets:
             polkit = authentication.of(readonly=entry.readonly) if not entry.admin else None
             chosen = admin if entry.admin else server
@@ -122,13 +128,26 @@ async def serve(
         if network and isinstance(config, NetworkConfig):
             gates += _listen(server, config, places)
         server.on_idle_change = lambda: idle.look(server.clients)
+        renewal.expect(spec, loop, done)
         await _serve(service, places, idle, done, ready, loop)
     finally:
+        passed_on = renewal.descriptors(spec, service, sockets)
         await server.close()
         await admin.close()
-        release(sockets)
+        if passed_on is None:
+            release(sockets)
         await _hook(places, "-", "shutdown", "-", "shutdown")
         await service.close()
+    return passed_on
+
+
+async def _open(
+    spec: DaemonSpec, places: Places, config: DaemonConfig, descriptors: dict[str, int]
+) -> Service:
+    service = await spec.open(places)
+    service.configure(config)
+    service.adopt(descriptors)
+    return service
 
 
 async def _hook(places: Places, *words: str) -> None:

@@ -6,10 +6,17 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from collections.abc import Sequence
+
+from virloom.host.fdpass import send_fds
 
 
-def notify(state: str) -> None:
-    """Sends *state* (``READY=1``, ``STOPPING=1``, …) where somebody listens for it."""
+def notify(state: str, fds: Sequence[int] = ()) -> None:
+    """Sends *state* (``READY=1``, ``STOPPING=1``, …) where somebody listens for it.
+
+    Args:
+        fds: Go with it; ours stay open.
+    """
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
@@ -20,4 +27,5 @@ def notify(state: str) -> None:
         contextlib.suppress(OSError),
         socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender,
     ):
-        sender.sendto(state.encode(), address)
+        sender.connect(address)
+        send_fds(sender, state.encode(), fds)

@@ -17,9 +17,11 @@ from pathlib import Path
 from virloom.daemon import logs
 from virloom.daemon.config import DaemonConfig, NetworkConfig
 from virloom.daemon.control import LoggingState
+from virloom.daemon.handover import execute_again, is_again, present_directory
 from virloom.daemon.lifecycle import serve
 from virloom.daemon.memory import out_of_memory
 from virloom.daemon.places import Places
+from virloom.daemon.renewal import hold_back
 from virloom.daemon.spec import DaemonSpec
 from virloom.daemon.units import write_units
 from virloom.errors import VirloomError, system_failure
@@ -88,17 +90,19 @@ def _settings(spec: DaemonSpec, options: argparse.Namespace) -> tuple[Places, Da
     else:
         places = Places.system(Path("/")) if os.geteuid() == 0 else Places.of_user()
     file = Path(options.config) if options.config else places.settings / f"{spec.name}.conf"
-    kind = NetworkConfig if spec.network else DaemonConfig
+    kind = NetworkConfig if spec.network else spec.config
     return places, kind.load(file, required=options.config is not None)
 
 
 def _start(spec: DaemonSpec, options: argparse.Namespace) -> int:
+    hold_back(spec)
+    called_in, again = present_directory(), is_again()
     places, config = _settings(spec, options)
     logging = config.logging().overridden(os.environ)
     logs.check(logging)
     pid_file = Path(options.pid_file) if options.pid_file else places.pid_files / f"{spec.name}.pid"
     pid_file = pid_file.absolute()
-    started = _detach() if options.daemon else None
+    started = _detach() if options.daemon and not again else None
     if started is False:
         return 0
     log_file = str(places.log / f"{spec.name}.log")
@@ -112,9 +116,10 @@ def _start(spec: DaemonSpec, options: argparse.Namespace) -> int:
         if callable(started):
             started()
 
+    descriptors = None
     try:
         network = spec.network and options.listen
-        asyncio.run(
+        descriptors = asyncio.run(
             serve(
                 spec,
                 places,
@@ -126,7 +131,10 @@ def _start(spec: DaemonSpec, options: argparse.Namespace) -> int:
             )
         )
     finally:
-        _remove_pid(pid_file)
+        if descriptors is None:
+            _remove_pid(pid_file)
+    if descriptors is not None:
+        execute_again(descriptors, sys.orig_argv, called_in)
     return 0
 
 

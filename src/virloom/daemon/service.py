@@ -3,13 +3,18 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virloom.daemon.relay.routes import Route
 from virloom.endpoint.dispatch import Dispatcher
 from virloom.procedures.record import Procedure
+
+if TYPE_CHECKING:
+    from virloom.daemon.config import DaemonConfig
+    from virloom.daemon.token import SystemToken
 
 
 class Another(NamedTuple):
@@ -29,6 +34,8 @@ class Service(ABC):
 
     #: The programs that clients may call (``virloom.procedures.numbers``).
     programs: frozenset[int] = frozenset()
+    #: What other daemons of ours state, where it gives them more than others get.
+    token: SystemToken | None = None
     #: Whether clients authenticate and open the driver first; else they are let in by who they are.
     handshake = True
 
@@ -64,6 +71,21 @@ class Service(ABC):
     @abstractmethod
     def busy(self) -> bool:
         """Whether something runs that the daemon is there for, such as a guest."""
+
+    def configure(self, config: DaemonConfig) -> None:  # noqa: B027 # most have a file of their own
+        """Told once, before the first client, what the daemon's configuration says."""
+
+    def adopt(self, descriptors: Mapping[str, int]) -> None:
+        """Takes over what an earlier process of this daemon held, by the names it gave.
+
+        Called once, before the first client; nobody else closes them.
+        """
+        for fd in descriptors.values():
+            os.close(fd)
+
+    def held(self) -> Mapping[str, int]:
+        """What the next process of this daemon is to have; still ours."""
+        return {}
 
     def warm_up(self) -> None:  # noqa: B027 # most have nothing to load
         """Called a moment after the first clients could connect: loads what was left for later."""

@@ -5,17 +5,17 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from virloom.daemon.authentication import Authentication
 from virloom.daemon.config import DaemonConfig
+from virloom.daemon.handover import Handed
 from virloom.daemon.spec import DaemonSpec
 from virloom.errors import system_failure
 from virloom.transport.unix import listen_unix
-
-#: The first descriptor that systemd hands over (sd_listen_fds(3)).
-_FIRST = 3
 
 
 class Listening(NamedTuple):
@@ -29,27 +29,31 @@ class Listening(NamedTuple):
     """It is for administration."""
 
 
-def activated(spec: DaemonSpec) -> list[Listening]:
-    """What systemd hands over, told apart by the sockets' paths; empty without activation."""
-    pid, count = os.environ.pop("LISTEN_PID", ""), os.environ.pop("LISTEN_FDS", "")
-    os.environ.pop("LISTEN_FDNAMES", None)
-    if pid != str(os.getpid()) or not count.isdigit():
-        return []
-    found = []
-    for fd in range(_FIRST, _FIRST + int(count)):
-        os.set_inheritable(fd, False)
+def activated(
+    spec: DaemonSpec, handed: Sequence[Handed], directory: Path
+) -> tuple[list[Listening], dict[str, int]]:
+    """Listening sockets that were handed over, told apart by their paths; and what else was.
+
+    Those that bear the name of their own path are from an earlier process, and ours to remove.
+    """
+    found, others = [], {}
+    for name, fd in handed:
+        if not stat.S_ISSOCK(os.fstat(fd).st_mode):
+            others[name] = fd
+            continue
         listening = socket.socket(fileno=fd)
         listening.setblocking(False)
-        name = os.path.basename(str(listening.getsockname()))
-        readonly, admin = name == spec.readonly_socket, name == spec.admin_socket
-        found.append(Listening(listening, readonly, None, admin))
-    return found
+        own_name = os.path.basename(str(listening.getsockname()))
+        path = directory / own_name if name == own_name else None
+        readonly, admin = own_name == spec.readonly_socket, own_name == spec.admin_socket
+        found.append(Listening(listening, readonly, path, admin))
+    return found, others
 
 
 def own(
     spec: DaemonSpec, config: DaemonConfig, authentication: Authentication, directory: Path
 ) -> list[Listening]:
-    """The daemon's own three sockets in *directory*, with owner and modes as configured.
+    """The daemon's own sockets in *directory*, with owner and modes as configured.
 
     The caller is the only daemon of this kind here.
 
@@ -58,11 +62,14 @@ def own(
     """
     made = []
     writers = config.mode_for_writers(authenticated=authentication.write is not None)
-    for name, perms, readonly in (
+    wanted = [
         (spec.socket, writers, False),
         (spec.readonly_socket, config.unix_sock_ro_perms, True),
         (spec.admin_socket, config.unix_sock_admin_perms, False),
-    ):
+    ]
+    for name, perms, readonly in wanted:
+        if readonly and not spec.reads:
+            continue
         path = directory / name
         try:
             listening = listen_unix(str(path), 0o600)

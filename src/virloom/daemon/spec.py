@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
+from virloom.daemon.config import DaemonConfig
 from virloom.daemon.places import Places
 from virloom.daemon.service import Service
 
@@ -19,6 +20,10 @@ class DaemonSpec(NamedTuple):
         open: Opens the driver.
         network: Whether it can be reached over the network.
         sockets: What the names of its sockets begin with; None for its own name.
+        config: What its configuration file may say.
+        reads: Whether there is a socket for calls that change nothing.
+        lasting: Whether its descriptors outlive it: SIGUSR1 has it execute itself anew, and who
+            watches it has copies for the process after a kill.
     """
 
     name: str
@@ -26,6 +31,9 @@ class DaemonSpec(NamedTuple):
     open: Callable[[Places], Awaitable[Service]]
     sockets: str | None = None
     network: bool = False
+    config: type[DaemonConfig] = DaemonConfig
+    reads: bool = True
+    lasting: bool = False
 
     @property
     def socket(self) -> str:

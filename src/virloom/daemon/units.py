@@ -12,32 +12,45 @@ _SERVICE = """\
 [Unit]
 Description={description}
 Requires={name}.socket
-Wants={name}-ro.socket
-Wants={name}-admin.socket
-After={name}.socket {name}-ro.socket {name}-admin.socket
-After=network.target dbus.service apparmor.service remote-fs.target
+{wants}
+After={sockets}
+{after}
 Documentation=man:{name}(8)
 
 [Service]
 Type=notify
-Environment={args}="--timeout 120"
+Environment={args}="{options}"
 EnvironmentFile=-/etc/sysconfig/{name}
 EnvironmentFile=-/etc/default/{name}
 ExecStart={program} ${args}
+{how}
+
+[Install]
+WantedBy=multi-user.target
+{also}
+"""
+
+_AFTER = "After=network.target dbus.service apparmor.service remote-fs.target"
+
+#: Of a daemon with guests, or what they need.
+_HOW = """\
 ExecReload=/bin/kill -HUP $MAINPID
 # Guests go on without their daemon, and are found again by the next one.
 KillMode=process
 Restart=on-failure
 LimitNOFILE=8192
 LimitMEMLOCK=64M
-Delegate=yes
+Delegate=yes"""
 
-[Install]
-WantedBy=multi-user.target
-Also={name}.socket
-Also={name}-ro.socket
-Also={name}-admin.socket
-"""
+#: Of a daemon whose descriptors outlive it.
+_HOW_LASTING = """\
+ExecReload=/bin/kill -USR1 $MAINPID
+# What guests have open is kept here while there is no process, and given to the next one.
+FileDescriptorStoreMax=16384
+Restart=on-failure
+# Without it, guests lose what they write.
+OOMScoreAdjust=-900
+LimitNOFILE=16384"""
 
 _SOCKET = """\
 [Unit]
@@ -67,20 +80,34 @@ def render(spec: DaemonSpec, program: str, config: DaemonConfig) -> dict[str, st
     """
     writers = config.mode_for_writers(authenticated=config.auth_unix_rw == "polkit")
     bind = f"BindsTo={spec.name}.socket\nAfter={spec.name}.socket\n"
-    service = _SERVICE.format(
+    units = {
+        f"{spec.name}.service": _service(spec, program),
+        f"{spec.name}.socket": _socket(spec, "local", spec.socket, writers, ""),
+    }
+    if spec.reads:
+        units[f"{spec.name}-ro.socket"] = _socket(
+            spec, "local read-only", spec.readonly_socket, config.unix_sock_ro_perms, bind
+        )
+    units[f"{spec.name}-admin.socket"] = _socket(spec, "admin", spec.admin_socket, "0600", bind)
+    return units
+
+
+def _service(spec: DaemonSpec, program: str) -> str:
+    others = [f"{spec.name}-ro.socket"] if spec.reads else []
+    others.append(f"{spec.name}-admin.socket")
+    sockets = [f"{spec.name}.socket", *others]
+    return _SERVICE.format(
         name=spec.name,
         description=spec.description,
         args=f"{spec.name.upper()}_ARGS",
+        options="" if spec.lasting else "--timeout 120",
         program=program,
+        wants="\n".join(f"Wants={unit}" for unit in others),
+        sockets=" ".join(sockets),
+        after="Before=libvirtd.service virtqemud.service" if spec.lasting else _AFTER,
+        how=_HOW_LASTING if spec.lasting else _HOW,
+        also="\n".join(f"Also={unit}" for unit in sockets),
     )
-    return {
-        f"{spec.name}.service": service,
-        f"{spec.name}.socket": _socket(spec, "local", spec.socket, writers, ""),
-        f"{spec.name}-ro.socket": _socket(
-            spec, "local read-only", spec.readonly_socket, config.unix_sock_ro_perms, bind
-        ),
-        f"{spec.name}-admin.socket": _socket(spec, "admin", spec.admin_socket, "0600", bind),
-    }
 
 
 def _socket(spec: DaemonSpec, kind: str, socket: str, mode: str, bind: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 #: The daemons that run side by side, by the word of ``virloom daemons --only``; in the order in
 #: which they are started. ``libvirtd`` is all but the proxy in one, and so none of them.
 FAMILY: Mapping[str, str] = {
+    "log": "virtlogd",
     "secret": "virtsecretd",
     "qemu": "virtqemud",
     "proxy": "virtproxyd",
