@@ -219,15 +219,19 @@ def ordinary_user(installed: None) -> Iterator[Callable[[Sequence[str]], list[st
 
 
 def qemu_processes(root: Path) -> dict[int, str]:
-    """The QEMU processes of a root, known by their log file, with the names of their guests."""
+    """The QEMU processes of a root, known by their directory for temporary files, with the names
+    of their guests."""
+    place = f"TMPDIR={root.resolve()}/".encode()
     found = {}
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
         with contextlib.suppress(OSError):  # it has ended meanwhile
-            log = os.readlink(f"/proc/{name}/fd/2")
-            if Path(log).is_relative_to(root.resolve()):
-                found[int(name)] = Path(log).stem
+            words = Path(f"/proc/{name}/cmdline").read_bytes().split(b"\0")
+            variables = Path(f"/proc/{name}/environ").read_bytes().split(b"\0")
+            if b"-name" in words and any(variable.startswith(place) for variable in variables):
+                guest = words[words.index(b"-name") + 1].decode().removeprefix("guest=")
+                found[int(name)] = guest.partition(",")[0]
     return found
 
 

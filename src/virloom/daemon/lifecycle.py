@@ -118,7 +118,7 @@ async def serve(
     control = DaemonControl(spec.name, done, idle.change, logging, gates)
     servers = {spec.name: server}
     admin = servers["admin"] = Server(Administration(servers, control), config.limits())
-    renewal = Renewal()
+    renewal = Renewal(done)
     try:
         sockets = sockets or renewal.kept(spec, own(spec, config, authentication, directory))
         for entry in sockets:
@@ -128,7 +128,7 @@ async def serve(
         if network and isinstance(config, NetworkConfig):
             gates += _listen(server, config, places)
         server.on_idle_change = lambda: idle.look(server.clients)
-        renewal.expect(spec, loop, done)
+        renewal.expect(spec, loop)
         await _serve(service, places, idle, done, ready, loop)
     finally:
         passed_on = renewal.descriptors(spec, service, sockets)
@@ -176,8 +176,6 @@ async def _serve(
     ready: Any,
     loop: asyncio.AbstractEventLoop,
 ) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, done.set)
     reloads: set[asyncio.Task[None]] = set()  # a task that nobody has may vanish
 
     def reload() -> None:

@@ -16,20 +16,27 @@ from virloom.daemon.service import Service
 from virloom.daemon.sockets import Listening
 from virloom.daemon.spec import DaemonSpec
 
-_SIGNALS = (signal.SIGUSR1,)
+_RENEW = (signal.SIGUSR1,)
+_END = (signal.SIGTERM, signal.SIGINT)
 
 
 def hold_back(spec: DaemonSpec) -> None:
     """Blocks the signal, where it has a meaning."""
     if spec.lasting:
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _RENEW)
 
 
 class Renewal:
-    """Whether that was asked for, and what is handed on then."""
+    """Whether that was asked for, and what is handed on then.
 
-    def __init__(self) -> None:
+    Args:
+        done: Set when this process is to end.
+    """
+
+    def __init__(self, done: asyncio.Event) -> None:
+        self._done = done
         self._asked = False
+        self._ended = False
 
     def kept(self, spec: DaemonSpec, sockets: list[Listening]) -> list[Listening]:
         """The daemon's own sockets, which whoever watches it has open over a kill."""
@@ -38,26 +45,30 @@ class Renewal:
             Store().keep(entry.path.name, entry.socket.fileno())
         return sockets
 
-    def expect(
-        self, spec: DaemonSpec, loop: asyncio.AbstractEventLoop, done: asyncio.Event
-    ) -> None:
-        """Acts on the signal from now on, where it has a meaning."""
+    def expect(self, spec: DaemonSpec, loop: asyncio.AbstractEventLoop) -> None:
+        """Acts on signals from now on: on those that end it, and where it has a meaning on ours."""
+        for number in _END:
+            loop.add_signal_handler(number, self._end)
+        if spec.lasting:
+            loop.add_signal_handler(signal.SIGUSR1, self._renew)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_RENEW, *_END))
 
-        def renew() -> None:
+    def _end(self) -> None:
+        self._ended = True
+        self._done.set()
+
+    def _renew(self) -> None:
+        if not self._done.is_set():
+            signal.pthread_sigmask(signal.SIG_BLOCK, _END)  # the next process is to end at them
             self._asked = True
-            done.set()
-
-        if not spec.lasting:
-            return
-        loop.add_signal_handler(signal.SIGUSR1, renew)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            self._done.set()
 
     def descriptors(
         self, spec: DaemonSpec, service: Service, sockets: list[Listening]
     ) -> dict[str, int] | None:
         """Copies of what the next process is to have; None where the daemon ends for good."""
         hold_back(spec)
-        if self._asked:
+        if self._asked and not self._ended:
             held = {**_named(sockets), **service.held()}
             return {name: os.dup(fd) for name, fd in held.items()}
         for entry in sockets if spec.lasting else ():

@@ -15,6 +15,7 @@ import asyncio
 
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
+from virloom.daemon.reach import by_sockets
 from virloom.daemon.relay.routes import Route, area_routes
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
@@ -110,7 +111,9 @@ async def open_driver(places: Places) -> QemuDriver:
         directories = Directories.system(places.prefix)
     else:
         directories = Directories.session(places.settings, places.run, places.cache)
-    return await QemuDriver.open(directories, f"qemu://{path_of(places)}")
+    path = path_of(places)
+    areas = by_sockets(places.run, path)
+    return await QemuDriver.open(directories, f"qemu://{path}", areas=areas)
 
 
 async def _open(places: Places) -> Service:

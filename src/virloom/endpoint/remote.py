@@ -84,15 +84,22 @@ class RemoteEndpoint(Endpoint):
         transport: Connected, and not begun to be read.
         secure: Whether nobody can listen in on it.
         keepalive: Seconds of silence after which the daemon is asked whether it lives.
+        handshake: Whether there is something to open and to close; a helper has nothing.
     """
 
     def __init__(
-        self, transport: Transport, *, secure: bool = True, keepalive: float = KEEPALIVE_INTERVAL
+        self,
+        transport: Transport,
+        *,
+        secure: bool = True,
+        keepalive: float = KEEPALIVE_INTERVAL,
+        handshake: bool = True,
     ) -> None:
         self.home = asyncio.get_running_loop()
         self._transport = transport
         self._secure = secure
         self._interval = keepalive
+        self._handshake = handshake
         self._answers = False
         self._connection = ClientConnection(find, clock=self.home.time)
         self._waiting: dict[int, Waiter] = {}
@@ -494,8 +501,9 @@ class RemoteEndpoint(Endpoint):
 
     async def _close(self) -> None:
         try:
-            async with asyncio.timeout(CLOSE_TIME):
-                await self._ask(p.CONNECT_CLOSE, VOID)
+            if self._handshake:
+                async with asyncio.timeout(CLOSE_TIME):
+                    await self._ask(p.CONNECT_CLOSE, VOID)
         except (VirloomError, TimeoutError) as exc:
             logger.debug("CONNECT_CLOSE: %s", exc)
         finally:

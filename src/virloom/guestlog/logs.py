@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import fcntl
 import json
 import logging
 import os
@@ -21,6 +23,11 @@ from virloom.host.files import write_atomic
 
 logger = logging.getLogger(__name__)
 
+#: Seconds after which a log is looked at again. A guest that writes each character by itself, as
+#: serial ports do, would else wake us as often.
+_RESPITE = 0.01
+#: Bytes that a pipe may hold while nobody takes them, if the host allows it.
+_PIPE = 1 << 18
 #: Steps in a row for one guest that writes without end, before others have their turn.
 _STEPS = 16
 
@@ -52,6 +59,7 @@ class _Open:
         self.file = file
         self.owner = owner
         self.lost = 0
+        self.respite: asyncio.TimerHandle | None = None
 
 
 def timestamp() -> str:
@@ -96,6 +104,8 @@ class GuestLogs:
             file.close()
             raise system_failure("cannot make a pipe", exc, domain=ErrorDomain.LOGGING) from exc
         os.set_blocking(reader, False)
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, _PIPE)
         name = f"log-{os.urandom(6).hex()}"
         self._open[path] = _Open(name, reader, file, owner)
         try:
@@ -160,7 +170,16 @@ class GuestLogs:
     # -- what guests write ---------------------------------------------------------------------
 
     def _watch(self, path: str) -> None:
-        self._loop.add_reader(self._open[path].pipe, self._drain, path)
+        log = self._open[path]
+        log.respite = None
+        self._loop.add_reader(log.pipe, self._readable, path)
+
+    def _readable(self, path: str) -> None:
+        self._drain(path)
+        log = self._open.get(path)
+        if log is not None:
+            self._loop.remove_reader(log.pipe)
+            log.respite = self._loop.call_later(_RESPITE, self._watch, path)
 
     def _drain(self, path: str) -> None:
         """Takes what waits in a log's pipe, up to a bound; forgets the log at its end."""
@@ -207,8 +226,13 @@ class GuestLogs:
 
     def _end(self, path: str) -> None:
         log = self._open.pop(path)
-        self._loop.remove_reader(log.pipe)
         self._keeper.forget(log.name)
+        self._let_go(log)
+
+    def _let_go(self, log: _Open) -> None:
+        self._loop.remove_reader(log.pipe)
+        if log.respite is not None:
+            log.respite.cancel()
         os.close(log.pipe)
         log.file.close()
 
@@ -244,9 +268,7 @@ class GuestLogs:
         for path in list(self._open):
             self._drain(path)
         for log in self._open.values():
-            self._loop.remove_reader(log.pipe)
-            os.close(log.pipe)
-            log.file.close()
+            self._let_go(log)
         self._open.clear()
 
     def _save(self) -> None:

@@ -35,6 +35,9 @@ class QemuConfig:
         max_processes: RLIMIT_NPROC of QEMU; 0 leaves it.
         max_files: RLIMIT_NOFILE of QEMU; 0 leaves it.
         max_core: Bytes of a core dump; ``unlimited`` or a number; -1 leaves the limit.
+        stdio_handler: Where what guests write goes: ``logd`` through virtlogd, which bounds it, and
+            guests do not start without it; ``file`` straight to the files; None through virtlogd
+            where it runs, else to the files. Embedded drivers always write the files.
         dump_guest_core: Whether a core dump holds the guest's memory.
     """
 
@@ -55,6 +58,7 @@ class QemuConfig:
         self.max_processes = 0
         self.max_files = 0
         self.max_core: int | str = -1
+        self.stdio_handler: str | None = None
         self.dump_guest_core = False
         for name, value in (settings or {}).items():
             self._set(name, value, source)
@@ -92,6 +96,8 @@ class QemuConfig:
                 raise self._wrong(source, name, "a number", value)
         elif not isinstance(value, str):
             raise self._wrong(source, name, "a string", value)
+        elif name == "stdio_handler" and value not in ("logd", "file"):
+            raise self._wrong(source, name, '"logd" or "file"', value)
         self.__dict__[name] = value
 
     @staticmethod

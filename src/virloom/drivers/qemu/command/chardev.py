@@ -25,16 +25,17 @@ def chardev_files(device: Chardev, alias: str) -> list[FileRequest]:
     requests: list[FileRequest] = []
     path = _source(device).path
     if device.type == "file" and path:
-        append = bool(_source(device).append)
-        requests.append(FileRequest(f"{alias}.file", path, "w", create=True, truncate=not append))
+        requests.append(_written(f"{alias}.file", path, _source(device).append))
     elif device.type == "dev" and path:
         requests.append(FileRequest(f"{alias}.dev", path, "rw"))
     log = device.log
     if log.file:
-        requests.append(
-            FileRequest(f"{alias}.log", log.file, "w", create=True, truncate=not log.append)
-        )
+        requests.append(_written(f"{alias}.log", log.file, log.append))
     return requests
+
+
+def _written(key: str, path: str, append: bool | None) -> FileRequest:
+    return FileRequest(key, path, "w", create=True, truncate=not append, log=True)
 
 
 def add_chardev(

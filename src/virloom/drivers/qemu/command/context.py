@@ -23,6 +23,7 @@ class FileRequest(NamedTuple):
         truncate: Whether its old content goes.
         image: Whether it is a disk image or firmware variables, whose owner the security driver
             changes for the time of the run.
+        log: Whether it is what a port writes, which virtlogd may take in the file's place.
         reopened: Whether QEMU opens it once more through ``/proc/self/fd``, so that QEMU's own
             user must be allowed to read it.
     """
@@ -35,6 +36,7 @@ class FileRequest(NamedTuple):
     truncate: bool = False
     image: bool = False
     reopened: bool = False
+    log: bool = False
 
     @property
     def flags(self) -> int:

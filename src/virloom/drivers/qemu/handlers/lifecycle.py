@@ -16,6 +16,7 @@ from virloom.drivers.qemu.admission import (
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.arguments import check_flags
+from virloom.drivers.qemu.process.logs import remove_logs
 from virloom.drivers.qemu.process.running import DESTROYED, RunningGuest
 from virloom.drivers.qemu.process.stop import stop
 from virloom.drivers.runtime.jobs import Job
@@ -253,8 +254,9 @@ class Lifecycle:
         guest = self._driver.find(ref)
         running = guest.require_running()
         await stop(running, DESTROYED, graceful=bool(flags & DomainDestroyFlagsValues.GRACEFUL))
+        await running.log.settled()
         if flags & DomainDestroyFlagsValues.REMOVE_LOGS:
-            self._driver.directories.guest_log(guest.name).unlink(missing_ok=True)
+            remove_logs(self._driver.directories.guest_log(guest.name))
 
 
 async def _end_with_connection(running: RunningGuest) -> None:

@@ -14,14 +14,17 @@ import logging
 import os
 import signal
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from virloom.drivers.qemu.associated import FdGroup
+from virloom.drivers.qemu.block.chain import ImageLayer
 from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.capabilities.host_features import resolve_cpu
 from virloom.drivers.qemu.capabilities.kvm import require_usable
 from virloom.drivers.qemu.command.builder import build
-from virloom.drivers.qemu.command.context import BuildContext, CommandLine
+from virloom.drivers.qemu.command.context import BuildContext, CommandLine, FileRequest
 from virloom.drivers.qemu.command.environment import guest_environment
 from virloom.drivers.qemu.command.files import plan_files
 from virloom.drivers.qemu.command.spice import ports_wanted
@@ -29,9 +32,9 @@ from virloom.drivers.qemu.devices.alias import assign_aliases
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.firmware import choose_firmware, choose_template
 from virloom.drivers.qemu.monitor.client import Monitor
-from virloom.drivers.qemu.process import live, resources
+from virloom.drivers.qemu.process import live, logd, resources
 from virloom.drivers.qemu.process.hooked import ask_hooks, tell_hooks
-from virloom.drivers.qemu.process.logs import GuestLog
+from virloom.drivers.qemu.process.logs import GuestLog, open_log
 from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.qemu.process.running import START_FAILED, RunningGuest
 from virloom.drivers.qemu.process.steps import reached
@@ -116,6 +119,7 @@ class Launch:
         self._ports: list[int] = []
         self._servers = FilesystemServers(driver, model, {MARKER: self._record.marker})
         self._pass_fds: list[int] = []
+        self._logd: logd.LogDaemon | None = None
         self._log: GuestLog | None = None
         self._process: Process | None = None
         self._monitor: Monitor | None = None
@@ -153,13 +157,15 @@ class Launch:
             await self._undo()
             if self._hooked:
                 await tell_hooks(self._driver, self._guest.name, self._model)
-            words = self._close_log(died)
+            words = await self._close_log(died)
             if isinstance(exc, VirloomError) and words:
                 raise self._explained(exc, words) from exc
             raise
         finally:
             for port in self._ports:
                 self._driver.display_ports.release(port)
+            if self._logd is not None:
+                await self._logd.close()
 
     async def _ask_hooks(self, operation: str) -> None:
         await ask_hooks(self._driver, self._guest.name, self._model, operation)
@@ -205,12 +211,7 @@ class Launch:
         given = resources.given_images(self._model, self._guest.fd_groups)
         chains = resources.image_chains(self._model, given)
         resources.make_nvram(self._model, fresh=self._reset_nvram)
-        files = resources.open_files(
-            plan_files(self._model, chains),
-            opened,
-            self._driver.dac.ids if owner else None,
-            given,
-        )
+        files = await self._open_files(chains, given, opened)
         sockets = resources.listening_sockets(self._model, opened)
         reached("files-opened")
         directory = opened.enter_context(Directory(self._directory))
@@ -248,6 +249,31 @@ class Launch:
         live.show_displays(self._model, str(self._directory))
         live.show_owner(self._model, owner)
         return command
+
+    async def _open_files(
+        self,
+        chains: Mapping[str, tuple[ImageLayer, ...]],
+        given: Mapping[str, FdGroup],
+        opened: ExitStack,
+    ) -> dict[str, int]:
+        requests = plan_files(self._model, chains)
+        logged = await self._open_logs(requests, opened)
+        others = [request for request in requests if request.key not in logged]
+        reader = self._driver.dac.ids if self._driver.qemu_owner else None
+        return logged | resources.open_files(others, opened, reader, given)
+
+    async def _open_logs(self, requests: list[FileRequest], opened: ExitStack) -> dict[str, int]:
+        """Pipes for what the guest's ports write to files, where virtlogd writes those."""
+        daemon = self._logd = await logd.choose(self._driver, self._guest)
+        pipes: dict[str, int] = {}
+        if daemon is None:
+            return pipes
+        for request in requests:
+            if request.log:
+                pipe, _ = await daemon.open(request.path, truncate=request.truncate)
+                opened.callback(os.close, pipe)
+                pipes[request.key] = pipe
+        return pipes
 
     def _resources(self, lock: str) -> list[dict[str, str]]:
         """What is to be released when the guest ends, whoever sees to that."""
@@ -325,9 +351,10 @@ class Launch:
     # -- the process ---------------------------------------------------------------------------
 
     async def _spawn(self, command: CommandLine, opened: ExitStack) -> None:
-        log = self._log = GuestLog(self._driver.directories.guest_log(self._guest.name))
+        log = self._log = await open_log(self._driver, self._guest, self._logd)
         environment = self._environment() | command.environment
-        log.starting(command.argv, [f"{name}={value}" for name, value in environment.items()])
+        variables = [f"{name}={value}" for name, value in environment.items()]
+        await log.starting(command.argv, variables)
         record = self._record
         if record.autodestroy:
             self._driver.expect_autodestroy(record)
@@ -348,7 +375,7 @@ class Launch:
         record.process = self._process.identity
         record.stage = "starting"
         record.runtime = {
-            "log_offset": log.offset,
+            **log.started(),
             "nodes": {
                 alias: {"top": nodes.top, "layers": [list(names) for names in nodes.layers]}
                 for alias, nodes in command.nodes.items()
@@ -484,12 +511,13 @@ class Launch:
     def _monitor_works(self) -> bool:
         return self._monitor is not None and not self._monitor.closed
 
-    def _close_log(self, died: bool) -> str:
+    async def _close_log(self, died: bool) -> str:
         """QEMU's last words, if it has died with any."""
         if self._log is None:
             return ""
-        words = self._log.last_words() if died else ""
+        words = await self._log.last_words() if died else ""
         self._log.note("shutting down, reason=failed")
+        await self._log.settled()
         self._log.close()
         return words
 

@@ -26,7 +26,7 @@ from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process.hooked import ask_hooks
 from virloom.drivers.qemu.process.live import fill_in, read
-from virloom.drivers.qemu.process.logs import GuestLog
+from virloom.drivers.qemu.process.logs import reopen_log
 from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.qemu.process.running import CRASHED, DESTROYED, SHUT_DOWN, RunningGuest
 from virloom.drivers.qemu.process.stop import KILL_LIMIT, TERM_AGAIN, stop
@@ -159,7 +159,7 @@ async def _take_over(driver: QemuDriver, record: GuestRecord, identity: ProcessI
         else:
             _without_monitor(driver, guest, record, process, str(exc))
         return
-    log = GuestLog(driver.directories.guest_log(guest.name), record.runtime.get("log_offset"))
+    log = reopen_log(driver, guest, record.runtime)
     running = RunningGuest(guest, record, model, monitor, process, log)
     guest.id = record.id
     guest.running = running
@@ -291,7 +291,7 @@ def _without_monitor(
     driver: QemuDriver, guest: Guest, record: GuestRecord, process: Process, why: str
 ) -> None:
     """A guest whose QEMU does not answer is kept, so that it can be looked at and destroyed."""
-    log = GuestLog(driver.directories.guest_log(guest.name), record.runtime.get("log_offset"))
+    log = reopen_log(driver, guest, record.runtime)
     model = parse_document(Domain, record.document)
     running = RunningGuest(guest, record, model, None, process, log)
     running.monitor_error = f"the monitor cannot be reached: {why}"

@@ -257,8 +257,8 @@ def test_files_in_the_order_of_their_use() -> None:
     assert requests == [
         FileRequest("kernel", "/k", "r", reopened=True),
         FileRequest("initrd", "/r", "r", reopened=True),
-        FileRequest("serial0.file", "/out", "w", create=True),
-        FileRequest("serial0.log", "/log", "w", create=True, truncate=True),
+        FileRequest("serial0.file", "/out", "w", create=True, log=True),
+        FileRequest("serial0.log", "/log", "w", create=True, truncate=True, log=True),
     ]
     truncating = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOCTTY
     assert requests[3].flags == truncating

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a daemon's driver reaches the other areas: by the sockets of their daemons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from virloom.daemon.claimed import stated_identity
+from virloom.daemon.relay.routes import AREAS, Route, area_routes
+from virloom.endpoint.areas import AreaOpener, Areas
+from virloom.endpoint.endpoint import Endpoint
+from virloom.endpoint.identity import Identity
+from virloom.endpoint.remote import RemoteEndpoint
+from virloom.enums.error import ErrorDomain
+from virloom.errors import NoSupport, system_failure
+from virloom.procedures.connect import CONNECT_SET_IDENTITY, ConnectSetIdentityArgs
+from virloom.procedures.record import Area
+from virloom.transport.unix import connect_unix
+
+
+def by_sockets(directory: Path, path: str) -> Areas:
+    """The daemons whose sockets are in *directory*.
+
+    Args:
+        path: Of what is opened there: ``/system`` or ``/session``.
+    """
+    routes = area_routes(directory, path)
+    openers: dict[Area, AreaOpener] = {area: _opener(routes[area], area) for area in AREAS}
+    openers["log"] = _log_opener(Route("virtlogd", directory, ""))
+    return Areas(openers)
+
+
+def _opener(route: Route, area: Area) -> AreaOpener:
+    async def connect(identity: Identity) -> Endpoint:
+        endpoint = await _connect(route, area, handshake=True)
+        try:
+            await endpoint.start()
+            await endpoint.open(route.uri)
+            stated = ConnectSetIdentityArgs(stated_identity(identity), 0)
+            await endpoint.call(CONNECT_SET_IDENTITY, stated)
+        except BaseException:
+            await endpoint.drop()
+            raise
+        return endpoint
+
+    return connect
+
+
+def _log_opener(route: Route) -> AreaOpener:
+    async def connect(identity: Identity) -> Endpoint:
+        return await _connect(route, "log", handshake=False)
+
+    return connect
+
+
+async def _connect(route: Route, area: Area, *, handshake: bool) -> RemoteEndpoint:
+    path = route.socket(readonly=False)
+    if not path.exists():
+        raise NoSupport(f"the {area} driver is not installed here")
+    try:
+        transport = await connect_unix(str(path))
+    except OSError as exc:
+        raise system_failure(
+            f"{route.daemon} cannot be reached at '{path}'", exc, domain=ErrorDomain.RPC
+        ) from exc
+    return RemoteEndpoint(transport, handshake=handshake)

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""virtlogd, as one guest uses it: pipes to write to, lines of ours, and what was written."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from virloom.endpoint.endpoint import Endpoint
+from virloom.endpoint.identity import Identity
+from virloom.enums.error import ErrorDomain
+from virloom.errors import (
+    ConfigUnsupported,
+    InvalidConn,
+    NoSupport,
+    OperationTimeout,
+    SystemFailure,
+    VirloomError,
+)
+from virloom.host.fdpass import OwnedFds
+from virloom.procedures import log as p
+from virloom.procedures.record import Procedure, Record
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.domain import Guest
+    from virloom.drivers.qemu.driver import QemuDriver
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for an answer; a virtlogd that is started again meanwhile answers within them.
+_PATIENCE = 10.0
+#: Connections that are tried for one call.
+_ATTEMPTS = 3
+
+_TRUNCATE = 1
+
+Position = p.VirLogManagerProtocolLogFilePosition
+
+
+class LogDaemon:
+    """The daemon; connected while it is needed.
+
+    Args:
+        driver: Knows the way to it.
+        guest: For whom.
+    """
+
+    def __init__(self, driver: QemuDriver, guest: Guest) -> None:
+        self._driver = driver
+        self._owner = p.VirLogManagerProtocolDomain(UUID(guest.uuid_text).bytes, guest.name)
+        self._endpoint: Endpoint | None = None
+
+    async def open(self, path: str, *, truncate: bool = False) -> tuple[int, Position]:
+        """A descriptor to write to, the caller's own, and where that begins in the log.
+
+        Raises:
+            SystemFailure: Somebody else writes it, or it cannot be opened.
+            VirloomError: The daemon is away.
+        """
+        flags = _TRUNCATE if truncate else 0
+        args = p.VirLogManagerProtocolDomainOpenLogFileArgs("qemu", self._owner, path, flags)
+        result, fds = await self._ask(p.DOMAIN_OPEN_LOG_FILE, args)
+        with fds:
+            (fd,) = fds.release()
+        return fd, result.pos
+
+    async def append(self, path: str, text: str) -> None:
+        """Adds *text* to a log.
+
+        Raises:
+            VirloomError: It cannot be written, or the daemon is away.
+        """
+        args = p.VirLogManagerProtocolDomainAppendLogFileArgs("qemu", self._owner, path, text)
+        await self._ask(p.DOMAIN_APPEND_LOG_FILE, args)
+
+    async def position(self, path: str) -> Position:
+        """Where the next byte goes of a log that is open.
+
+        Raises:
+            VirloomError: It is not, or the daemon is away.
+        """
+        args = p.VirLogManagerProtocolDomainGetLogFilePositionArgs(path)
+        result, _ = await self._ask(p.DOMAIN_GET_LOG_FILE_POSITION, args)
+        return Position(result.pos.inode, result.pos.offset)
+
+    async def read(self, path: str, position: Position, length: int) -> str:
+        """What a log has from a position on.
+
+        Raises:
+            VirloomError: It cannot be read, or the daemon is away.
+        """
+        args = p.VirLogManagerProtocolDomainReadLogFileArgs(path, position, length)
+        result, _ = await self._ask(p.DOMAIN_READ_LOG_FILE, args)
+        return str(result.data)
+
+    async def connect(self) -> None:
+        """Makes sure that it is there.
+
+        Raises:
+            NoSupport: It is not installed.
+            VirloomError: It is away.
+        """
+        if self._endpoint is None:
+            identity = Identity.of_this_process()
+            self._endpoint = await self._driver.areas.connect("log", identity)
+
+    async def close(self) -> None:
+        """Ends the connection; the next call makes another."""
+        endpoint, self._endpoint = self._endpoint, None
+        if endpoint is not None:
+            await endpoint.close()
+
+    async def _ask(self, procedure: Procedure[Any, Any], args: Record) -> tuple[Any, OwnedFds]:
+        """Asks once more where the daemon goes away meanwhile: it is started again at once."""
+        for attempt in range(_ATTEMPTS):
+            try:
+                async with asyncio.timeout(_PATIENCE):
+                    await self.connect()
+                    assert self._endpoint is not None
+                    return await self._endpoint.call_with_fds(procedure, args)
+            except TimeoutError as exc:
+                await self.close()
+                raise OperationTimeout(
+                    f"virtlogd does not answer within {_PATIENCE:g} s", domain=ErrorDomain.QEMU
+                ) from exc
+            except (InvalidConn, SystemFailure) as exc:
+                if not _is_lost(exc) or attempt == _ATTEMPTS - 1:
+                    raise
+                await self.close()
+        raise AssertionError("the last attempt returns or raises")
+
+
+def _is_lost(error: VirloomError) -> bool:
+    """Whether the connection has gone, rather than that the daemon refuses."""
+    return isinstance(error, InvalidConn) or error.domain == ErrorDomain.RPC
+
+
+async def choose(driver: QemuDriver, guest: Guest) -> LogDaemon | None:
+    """virtlogd, connected; None where the guest's files are written without it.
+
+    Raises:
+        VirloomError: qemu.conf asks for it, and it is not there.
+    """
+    wanted = driver.config.stdio_handler
+    if wanted == "file":
+        return None
+    daemon = LogDaemon(driver, guest)
+    try:
+        await daemon.connect()
+    except NoSupport as exc:
+        if wanted is None:
+            return None
+        raise ConfigUnsupported(
+            f"domain '{guest.name}': qemu.conf says stdio_handler = \"logd\", and there is no "
+            "virtlogd here",
+            domain=ErrorDomain.QEMU,
+            remedy='start virtlogd, or set stdio_handler = "file"',
+        ) from exc
+    except VirloomError as exc:
+        if wanted is not None:
+            raise
+        logger.warning("domain '%s' writes its files itself: %s", guest.name, exc.message)
+        return None
+    return daemon
