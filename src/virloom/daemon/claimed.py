@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from virloom.daemon.token import PARAMETER, SystemToken
 from virloom.endpoint.identity import Identity
 from virloom.enums.error import ErrorDomain
 from virloom.errors import AccessDenied, ArgumentUnsupported, InvalidArg
@@ -27,22 +28,41 @@ _PARAMETERS: dict[str, tuple[int, str | None]] = {
     "sasl-user-name": (_STRING, "sasl_user"),
     "x509-distinguished-name": (_STRING, "tls_name"),
     "selinux-context": (_STRING, None),
+    PARAMETER: (_STRING, None),
 }
 
 
-def stated_identity(identity: Identity) -> list[TypedParam]:
-    """What a relay states of its client."""
-    return [
+def stated_identity(identity: Identity, token: SystemToken | None = None) -> list[TypedParam]:
+    """What is stated of a caller.
+
+    Args:
+        token: For a driver of ours that asks by itself. A relay has none to state: what its
+            client may, the relay does not widen.
+
+    Raises:
+        VirloomError: The token is not to be had.
+    """
+    stated = [
         TypedParam(name, TypedParamValue(kind, value))
         for name, (kind, field) in _PARAMETERS.items()
         if field is not None and (value := getattr(identity, field)) is not None
     ]
+    if token is not None and identity.trusted:
+        stated.append(TypedParam(PARAMETER, TypedParamValue(_STRING, token.value())))
+    return stated
 
 
 def claimed_identity(
-    peer: PeerIdentity, parameters: list[TypedParam], *, readonly: bool
+    peer: PeerIdentity,
+    parameters: list[TypedParam],
+    *,
+    readonly: bool,
+    token: SystemToken | None = None,
 ) -> Identity:
     """The identity that *peer* states for whom it speaks.
+
+    Args:
+        token: What a daemon of ours knows, where it matters.
 
     Raises:
         AccessDenied: It may not speak for others: it is neither root nor our own user.
@@ -70,4 +90,6 @@ def claimed_identity(
         seen.add(name)
         if field is not None:
             fields[field] = value.value
+        if name == PARAMETER and token is not None:
+            fields["trusted"] = token.matches(str(value.value))
     return Identity(**fields, readonly=readonly)

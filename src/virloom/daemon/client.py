@@ -471,7 +471,7 @@ class Client(PumpOwner, RelayOwner):
         gate.check_open(self._opened)
         readonly = self._session.identity.readonly
         self._session.identity = claimed_identity(
-            self._transport.peer, args.params, readonly=readonly
+            self._transport.peer, args.params, readonly=readonly, token=self._service.token
         )
         return VOID
 

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from virloom.daemon.claimed import stated_identity
 from virloom.daemon.relay.routes import AREAS, Route, area_routes
+from virloom.daemon.token import SystemToken
 from virloom.endpoint.areas import AreaOpener, Areas
 from virloom.endpoint.endpoint import Endpoint
 from virloom.endpoint.identity import Identity
@@ -18,25 +20,26 @@ from virloom.procedures.record import Area
 from virloom.transport.unix import connect_unix
 
 
-def by_sockets(directory: Path, path: str) -> Areas:
+def by_sockets(directory: Path, path: str, inside: Mapping[Area, AreaOpener] = {}) -> Areas:
     """The daemons whose sockets are in *directory*.
 
     Args:
         path: Of what is opened there: ``/system`` or ``/session``.
+        inside: The areas that this process serves itself.
     """
-    routes = area_routes(directory, path)
-    openers: dict[Area, AreaOpener] = {area: _opener(routes[area], area) for area in AREAS}
+    routes, token = area_routes(directory, path), SystemToken(directory)
+    openers: dict[Area, AreaOpener] = {area: _opener(routes[area], area, token) for area in AREAS}
     openers["log"] = _log_opener(Route("virtlogd", directory, ""))
-    return Areas(openers)
+    return Areas({**openers, **inside})
 
 
-def _opener(route: Route, area: Area) -> AreaOpener:
+def _opener(route: Route, area: Area, token: SystemToken) -> AreaOpener:
     async def connect(identity: Identity) -> Endpoint:
         endpoint = await _connect(route, area, handshake=True)
         try:
             await endpoint.start()
             await endpoint.open(route.uri)
-            stated = ConnectSetIdentityArgs(stated_identity(identity), 0)
+            stated = ConnectSetIdentityArgs(stated_identity(identity, token), 0)
             await endpoint.call(CONNECT_SET_IDENTITY, stated)
         except BaseException:
             await endpoint.drop()

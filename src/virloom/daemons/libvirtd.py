@@ -12,18 +12,22 @@ from virloom.daemon.places import Places
 from virloom.daemon.program import run
 from virloom.daemon.service import Another, Service
 from virloom.daemon.spec import DaemonSpec
+from virloom.daemon.token import SystemToken
 from virloom.daemons import virtqemud, virtsecretd
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.secret.driver import SecretDriver
-from virloom.drivers.secret.handlers import Secrets
+from virloom.drivers.secret.handlers import Secrets, opener
 from virloom.uri import ConnectURI
 
 
 class Everything(virtqemud.QemuService):
     """The QEMU driver, and secrets beside it: one connection reaches both."""
 
-    def __init__(self, driver: QemuDriver, secrets: SecretDriver, path: str) -> None:
+    def __init__(
+        self, driver: QemuDriver, secrets: SecretDriver, path: str, token: SystemToken
+    ) -> None:
         super().__init__(driver, path, [Secrets(secrets)])
+        self.token = token
         self._secrets = secrets
         self._secret_uri = f"secret://{path}"
 
@@ -59,11 +63,11 @@ class Everything(virtqemud.QemuService):
 async def _open(places: Places) -> Service:
     secrets = virtsecretd.open_driver(places)
     try:
-        driver = await virtqemud.open_driver(places)
+        driver = await virtqemud.open_driver(places, {"secret": opener(secrets)})
     except BaseException:
         await secrets.close()
         raise
-    return Everything(driver, secrets, virtqemud.path_of(places))
+    return Everything(driver, secrets, virtqemud.path_of(places), SystemToken(places.run))
 
 
 SPEC = DaemonSpec(

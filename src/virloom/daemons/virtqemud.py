@@ -24,6 +24,7 @@ from virloom.drivers.qemu.directories import Directories
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers import dispatcher
 from virloom.drivers.qemu.persistent import load_definitions
+from virloom.endpoint.areas import AreaOpener
 from virloom.endpoint.dispatch import Dispatcher
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, NoConnect
@@ -101,8 +102,13 @@ def path_of(places: Places) -> str:
     return "/session" if places.session else "/system"
 
 
-async def open_driver(places: Places) -> QemuDriver:
+async def open_driver(
+    places: Places, inside: Mapping[Area, AreaOpener] | None = None
+) -> QemuDriver:
     """Opens the QEMU driver of the host, or of one user.
+
+    Args:
+        inside: The other areas that this process serves.
 
     Raises:
         VirloomError: As :meth:`QemuDriver.open`.
@@ -112,7 +118,7 @@ async def open_driver(places: Places) -> QemuDriver:
     else:
         directories = Directories.session(places.settings, places.run, places.cache)
     path = path_of(places)
-    areas = by_sockets(places.run, path)
+    areas = by_sockets(places.run, path, inside or {})
     return await QemuDriver.open(directories, f"qemu://{path}", areas=areas)
 
 

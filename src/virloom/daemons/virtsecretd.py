@@ -10,6 +10,7 @@ from virloom.daemon.places import Places
 from virloom.daemon.program import run
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
+from virloom.daemon.token import SystemToken
 from virloom.drivers.secret.driver import SecretDirectories, SecretDriver
 from virloom.drivers.secret.handlers import dispatcher
 from virloom.endpoint.dispatch import Dispatcher
@@ -23,7 +24,8 @@ class SecretService(Service):
 
     programs = frozenset((0x20008086,))
 
-    def __init__(self, driver: SecretDriver, path: str) -> None:
+    def __init__(self, driver: SecretDriver, path: str, token: SystemToken) -> None:
+        self.token = token
         self._driver = driver
         self._dispatcher = dispatcher(driver)
         self._path = path
@@ -61,12 +63,15 @@ def open_driver(places: Places) -> SecretDriver:
         VirloomError: As :class:`SecretDriver`.
     """
     path = "/session" if places.session else "/system"
-    directories = SecretDirectories(places.settings / "secrets", places.run / "secrets")
+    directories = SecretDirectories(
+        places.settings / "secrets", places.run / "secrets", places.settings / "secret.conf"
+    )
     return SecretDriver(directories, f"secret://{path}")
 
 
 async def _open(places: Places) -> Service:
-    return SecretService(open_driver(places), "/session" if places.session else "/system")
+    path = "/session" if places.session else "/system"
+    return SecretService(open_driver(places), path, SystemToken(places.run))
 
 
 SPEC = DaemonSpec("virtsecretd", "Virloom secret daemon", _open)

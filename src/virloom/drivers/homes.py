@@ -66,14 +66,18 @@ async def _open_qemu(stack: AsyncExitStack, root: Path, uri: str) -> Dispatcher:
     from virloom.drivers.qemu.driver import QemuDriver
     from virloom.drivers.qemu.handlers import dispatcher
     from virloom.drivers.secret.driver import SecretDirectories, SecretDriver
-    from virloom.drivers.secret.handlers import Secrets
+    from virloom.drivers.secret.handlers import Secrets, opener
+    from virloom.endpoint.areas import Areas
 
     later.load_all()
-    driver = await QemuDriver.open(Directories.embedded(root), uri)
-    stack.push_async_callback(driver.close)
-    places = SecretDirectories(root / "etc" / "secrets", root / "run" / "secrets")
+    etc = root / "etc"
+    places = SecretDirectories(etc / "secrets", root / "run" / "secrets", etc / "secret.conf")
+    # Secrets come first, and go last: guests that start with the driver may need them.
     secrets = SecretDriver(places, uri)
     stack.push_async_callback(secrets.close)
+    areas = Areas({"secret": opener(secrets)})
+    driver = await QemuDriver.open(Directories.embedded(root), uri, areas=areas)
+    stack.push_async_callback(driver.close)
     return dispatcher(driver, [Secrets(secrets)])
 
 

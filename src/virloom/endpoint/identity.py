@@ -13,7 +13,8 @@ class Identity:
     """The caller as a driver sees it beside every call's arguments.
 
     A field that the transport cannot tell is None: a TCP client has no uid, a local one no
-    TLS name. ``readonly`` connections may only call what the read-only table allows.
+    TLS name. ``readonly`` connections may only call what the read-only table allows. A ``trusted``
+    caller is a driver of another daemon of ours, or of this process, that asks on its own behalf.
     """
 
     uid: int | None = None
@@ -22,11 +23,17 @@ class Identity:
     sasl_user: str | None = None
     tls_name: str | None = None
     readonly: bool = False
+    trusted: bool = False
 
     @classmethod
-    def of_this_process(cls, *, readonly: bool = False) -> Identity:
-        """The identity of an application that runs a driver in its own process."""
-        return cls(uid=os.geteuid(), gid=os.getegid(), pid=os.getpid(), readonly=readonly)
+    def of_this_process(cls, *, readonly: bool = False, trusted: bool = False) -> Identity:
+        """The identity of an application that runs a driver in its own process.
+
+        Args:
+            trusted: It is the driver itself that asks.
+        """
+        uid, gid, pid = os.geteuid(), os.getegid(), os.getpid()
+        return cls(uid=uid, gid=gid, pid=pid, readonly=readonly, trusted=trusted)
 
 
 #: Whom the call is served for that is being served; a task that it starts goes on for the same.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
+from virloom.drivers.secret.config import SecretConfig
 from virloom.drivers.secret.document import usage_of
 from virloom.drivers.secret.events import SecretEvents
 from virloom.drivers.secret.store import SecretStore
@@ -26,10 +27,12 @@ class SecretDirectories(NamedTuple):
     Attributes:
         secrets: Documents and values.
         run: The lock of the one owner.
+        settings: The file ``secret.conf``.
     """
 
     secrets: Path
     run: Path
+    settings: Path
 
 
 class Entry:
@@ -68,10 +71,15 @@ class SecretDriver:
             ) from exc
         self.uri = uri
         self.events = SecretEvents()
-        self._store = SecretStore(directories.secrets)
         self._entries: dict[bytes, Entry] = {}
         self._changing = asyncio.Lock()
-        self.reload()
+        try:
+            cipher = SecretConfig.load(directories.settings).cipher()
+            self._store = SecretStore(directories.secrets, cipher)
+            self.reload()
+        except BaseException:
+            self._lock.release()
+            raise
 
     def reload(self) -> None:
         """Takes in what came to the disk; known ones are left alone."""

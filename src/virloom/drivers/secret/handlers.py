@@ -3,9 +3,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from virloom.drivers.secret.document import format_secret, parse
 from virloom.drivers.secret.driver import Entry, SecretDriver
+from virloom.endpoint.areas import AreaOpener
 from virloom.endpoint.dispatch import Call, Dispatcher, serves
+from virloom.endpoint.endpoint import Endpoint
+from virloom.endpoint.identity import Identity
+from virloom.endpoint.local import LocalEndpoint
 from virloom.endpoint.release import LIB_VERSION
 from virloom.enums.error import ErrorDomain
 from virloom.enums.secret import ConnectListAllSecretsFlags, SecretDefineFlags
@@ -140,7 +146,9 @@ class Secrets:
     @serves(p.SECRET_GET_VALUE)
     def value(self, call: Call, args: p.SecretGetValueArgs) -> p.SecretGetValueRet:
         _check_flags(args.flags, 0, "secretGetValue")
-        return p.SecretGetValueRet(self._driver.value_of(self._driver.find(args.secret.uuid)))
+        entry = self._driver.find(args.secret.uuid)
+        trusted = call.session.identity.trusted
+        return p.SecretGetValueRet(self._driver.value_of(entry, trusted=trusted))
 
     # -- events --------------------------------------------------------------------------------
 
@@ -167,6 +175,20 @@ def _selected(entry: Entry, flags: int) -> bool:
         if asked in (yes, no) and asked != (yes if holds else no):
             return False
     return True
+
+
+def opener(driver: SecretDriver) -> AreaOpener:
+    """How another driver of the same process reaches *driver*."""
+    handlers = dispatcher(driver)
+
+    async def connect(identity: Identity) -> Endpoint:
+        return LocalEndpoint(handlers, asyncio.get_running_loop(), identity, _nothing)
+
+    return connect
+
+
+async def _nothing() -> None:
+    """The driver is its owner's to close."""
 
 
 def dispatcher(driver: SecretDriver) -> Dispatcher:
