@@ -25,6 +25,8 @@ _QCOW2_V3_MINIMUM = 104
 _MAX_BACKING_NAME = 1023
 _EXTENSION_END = 0
 _EXTENSION_BACKING_FORMAT = 0xE2792ACA
+#: Ways of encryption in a qcow2 header.
+_PLAIN, _LUKS = 0, 2
 _INCOMPATIBLE_DATA_FILE = 1 << 2
 
 #: Beginnings of image formats that QEMU would recognise (magic, offset).
@@ -116,7 +118,7 @@ def qcow2_backing(head: ImageHead, path: str) -> Backing | None:
 
     Raises:
         StorageProbeFailed: This is no sound qcow2 image.
-        ConfigUnsupported: It keeps its data in another file, or is encrypted.
+        ConfigUnsupported: It keeps its data in another file, or is encrypted by AES-CBC (method 1).
     """
     data = head.data
     if len(data) < _QCOW2_V2_HEADER or data[:4] != _QCOW2_MAGIC:
@@ -140,8 +142,10 @@ def qcow2_backing(head: ImageHead, path: str) -> Backing | None:
 
 
 def _refuse_foreign_content(data: bytes, version: int, path: str) -> None:
-    if struct.unpack_from(">I", data, 32)[0] != 0:
-        raise ConfigUnsupported(f"qcow2 image '{path}' is encrypted, which is not supported yet")
+    if struct.unpack_from(">I", data, 32)[0] not in (_PLAIN, _LUKS):
+        raise ConfigUnsupported(
+            f"qcow2 image '{path}' is encrypted in the old way, which QEMU no longer does"
+        )
     if version == 3:
         if len(data) < _QCOW2_V3_MINIMUM:
             raise StorageProbeFailed(f"qcow2 image '{path}' ends within its header")

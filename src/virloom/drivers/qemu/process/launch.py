@@ -32,7 +32,7 @@ from virloom.drivers.qemu.devices.alias import assign_aliases
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.firmware import choose_firmware, choose_template
 from virloom.drivers.qemu.monitor.client import Monitor
-from virloom.drivers.qemu.process import live, logd, resources
+from virloom.drivers.qemu.process import live, logd, resources, secrets
 from virloom.drivers.qemu.process.hooked import ask_hooks, tell_hooks
 from virloom.drivers.qemu.process.logs import GuestLog, open_log
 from virloom.drivers.qemu.process.record import GuestRecord
@@ -119,6 +119,7 @@ class Launch:
         self._ports: list[int] = []
         self._servers = FilesystemServers(driver, model, {MARKER: self._record.marker})
         self._pass_fds: list[int] = []
+        self._lent = ExitStack()
         self._logd: logd.LogDaemon | None = None
         self._log: GuestLog | None = None
         self._process: Process | None = None
@@ -162,6 +163,7 @@ class Launch:
                 raise self._explained(exc, words) from exc
             raise
         finally:
+            self._lent.close()
             for port in self._ports:
                 self._driver.display_ports.release(port)
             if self._logd is not None:
@@ -210,6 +212,7 @@ class Launch:
         reached("directory-made")
         given = resources.given_images(self._model, self._guest.fd_groups)
         chains = resources.image_chains(self._model, given)
+        passphrases = await secrets.look_up(self._driver, self._model, chains)
         resources.make_nvram(self._model, fresh=self._reset_nvram)
         files = await self._open_files(chains, given, opened)
         sockets = resources.listening_sockets(self._model, opened)
@@ -228,6 +231,7 @@ class Launch:
             files=files,
             sockets={alias: sock.fileno() for alias, sock in sockets.items()},
             chains=chains,
+            secrets=passphrases,
             seccomp=self._driver.config.seccomp_sandbox != 0,
             now=time.time(),
             tpm_socket=tpm_socket,
@@ -244,7 +248,9 @@ class Launch:
         await let_others()
         command = build(self._model, caps, context)
         await let_others()
-        resources.write_secrets(self._directory, command.secrets, owner)
+        self._pass_fds += resources.lend_secrets(
+            self._directory, command.secrets, owner, self._lent
+        )
         live.show_disks(self._model, command.nodes, chains)
         live.show_displays(self._model, str(self._directory))
         live.show_owner(self._model, owner)

@@ -192,24 +192,40 @@ def make_guest_directory(path: Path, owner: tuple[int, int] | None) -> None:
         raise system_failure(f"cannot make the directory '{path}'", exc) from exc
 
 
-def write_secrets(
-    directory: Path, secrets: Mapping[str, bytes], owner: tuple[int, int] | None
-) -> None:
-    """Writes what QEMU alone may read into the guest's own directory.
+def lend_secrets(
+    directory: Path, secrets: Mapping[str, bytes], owner: tuple[int, int] | None, lent: ExitStack
+) -> list[int]:
+    """What QEMU alone may read, in memory: the guest's own directory has links to descriptors.
+
+    Args:
+        owner: Whom QEMU runs as, if that is somebody else.
+        lent: Empties and closes ours; not before QEMU has read them.
+
+    Returns:
+        The descriptors, which QEMU is to have under the same numbers.
 
     Raises:
-        SystemFailure: One cannot be written.
+        SystemFailure: One cannot be made.
     """
+    fds = []
     for name, value in secrets.items():
-        path = directory / name
         try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with open(fd, "wb") as file:
-                file.write(value)
-                if owner is not None:
-                    os.fchown(fd, *owner)
+            fd = os.memfd_create("virloom-secret", os.MFD_CLOEXEC)
+            lent.callback(_take_back, fd)
+            os.write(fd, value)
+            os.fchmod(fd, 0o400)
+            if owner is not None:
+                os.fchown(fd, *owner)
+            os.symlink(f"/proc/self/fd/{fd}", directory / name)
         except OSError as exc:
-            raise system_failure(f"cannot write the secret '{path}'", exc) from exc
+            raise system_failure(f"cannot hand the secret '{name}' to QEMU", exc) from exc
+        fds.append(fd)
+    return fds
+
+
+def _take_back(fd: int) -> None:
+    os.ftruncate(fd, 0)  # QEMU has it open for as long as it lives
+    os.close(fd)
 
 
 def listening_sockets(model: Domain, stack: ExitStack) -> dict[str, socket.socket]:

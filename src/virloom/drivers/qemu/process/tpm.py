@@ -225,7 +225,7 @@ async def _secret(driver: QemuDriver, tpm: Tpm) -> bytes | None:
     encryption = tpm.backend.encryption
     if encryption is None or encryption.secret is None:
         return None
-    endpoint = await driver.areas.connect("secret", Identity.of_this_process())
+    endpoint = await driver.areas.connect("secret", Identity.of_this_process(trusted=True))
     try:
         uuid = bytes.fromhex(encryption.secret.replace("-", ""))
         found = await endpoint.call(p.SECRET_LOOKUP_BY_UUID, p.SecretLookupByUUIDArgs(uuid))

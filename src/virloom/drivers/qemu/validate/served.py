@@ -87,8 +87,6 @@ def _disk(disk: Disk) -> Iterator[str]:
         yield "backenddomain"
     if disk.auth is not None:
         yield "auth"
-    if disk.encryption is not None:
-        yield "encryption"
     yield from (f"source/{path}" for path in _source(disk.source))
     store: BackingStore | None = disk.backing_store
     path = "backingStore"
@@ -102,8 +100,6 @@ def _disk(disk: Disk) -> Iterator[str]:
 def _source(source: DiskSource) -> Iterator[str]:
     if source.auth is not None:
         yield "auth"
-    if source.encryption is not None:
-        yield "encryption"
     if source.reservations is not None and source.reservations.managed:
         yield "reservations/@managed='yes'"
     if source.identity.keyfile or source.identity.agentsock:

@@ -151,7 +151,7 @@ def test_missing_backing_file_names_both() -> None:
         (qcow2()[:80], StorageProbeFailed),
         (qcow2("/b")[:-1], StorageProbeFailed),
         (b"QFI\xfb" + struct.pack(">I", 9) + b"\0" * 100, ConfigUnsupported),
-        (qcow2(crypt=2), ConfigUnsupported),
+        (qcow2(crypt=1), ConfigUnsupported),
         (qcow2(incompatible=4), ConfigUnsupported),
         (qcow2("a\0b"), StorageProbeFailed),
     ],
