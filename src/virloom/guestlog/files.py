@@ -43,11 +43,22 @@ class Position(NamedTuple):
     offset: int
 
 
-def names(path: str, backups: int) -> Iterator[str]:
-    """The files of a log that may be there, the present one first."""
+def _names(path: str, backups: int) -> Iterator[str]:
     yield path
     for number in range(backups):
         yield f"{path}.{number}"
+
+
+def present(path: str, backups: int) -> list[str]:
+    """The files of a log, the youngest first; a kill may have left one gap between them."""
+    found, missing = [], 0
+    for name in _names(path, backups):
+        missing = 0 if os.path.lexists(name) else missing + 1
+        if missing > 1:
+            break
+        if not missing:
+            found.append(name)
+    return found
 
 
 class LogFile:
@@ -56,17 +67,22 @@ class LogFile:
     Args:
         path: Of the present file; made where it is missing.
         truncate: Whether what there is goes, backups included.
+        resumed: Whether a process of ours may have been killed while it wrote the log.
 
     Raises:
         SystemFailure: It cannot be opened.
     """
 
-    def __init__(self, path: str, limits: Limits, *, truncate: bool = False) -> None:
+    def __init__(
+        self, path: str, limits: Limits, *, truncate: bool = False, resumed: bool = False
+    ) -> None:
         self.path = path
         self._limits = limits
         try:
             if truncate:
                 _remove(path, limits.backups)
+            if resumed:
+                _finish_rotation(path)
             self._fd = _open(path)
         except OSError as exc:
             # libvirt's words
@@ -126,15 +142,16 @@ class LogFile:
     def _rotate(self) -> None:
         """Begins another file, with the line that had no room in this one.
 
-        That line leaves the full file last: a kill in between leaves it in both.
+        Each step leaves what :func:`_finish_rotation` can tell: that line leaves the full file
+        last.
         """
         size = os.fstat(self._fd).st_size
         tail = _open_line(self._fd, size)
-        fresh = _open(f"{self.path}.new", os.O_TRUNC)
+        fresh = _open(_fresh(self.path), os.O_TRUNC)
         try:
             os.pwrite(fresh, tail, 0)
             _shift(self.path, self._limits.backups)
-            os.rename(f"{self.path}.new", self.path)
+            os.rename(_fresh(self.path), self.path)
             if self._limits.backups:
                 os.ftruncate(self._fd, size - len(tail))
         except BaseException:
@@ -142,6 +159,48 @@ class LogFile:
             raise
         os.close(self._fd)
         self._fd = fresh
+
+
+def _fresh(path: str) -> str:
+    """The name of a file that is about to be begun."""
+    return f"{path}.new"
+
+
+def _finish_rotation(path: str) -> None:
+    """Finishes what a kill has interrupted.
+
+    ====================  ===========  ==================================================
+    the fresh file        the log      what is done
+    ====================  ===========  ==================================================
+    is there              is there     nothing had been moved: the fresh one goes
+    is there              is not       the fresh one becomes the log
+    has become the log    is there     where the former one still ends with an open line,
+                                       that the log begins with, it leaves the former one
+    ====================  ===========  ==================================================
+    """
+    fresh = _fresh(path)
+    if os.path.lexists(fresh):
+        if os.path.lexists(path):
+            os.unlink(fresh)
+            return
+        os.rename(fresh, path)
+    try:
+        former = os.open(f"{path}.0", os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return
+    with open(former, "r+b", buffering=0) as file:
+        size = os.fstat(former).st_size
+        tail = _open_line(former, size)
+        if tail and _begins_with(path, tail):
+            file.truncate(size - len(tail))
+
+
+def _begins_with(path: str, text: bytes) -> bool:
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return file.read(len(text)) == text
+    except FileNotFoundError:
+        return False
 
 
 def _open(path: str, flags: int = 0) -> int:
@@ -177,18 +236,20 @@ def _open_line(fd: int, size: int) -> bytes:
 
 
 def _shift(path: str, backups: int) -> None:
-    """Makes each file the next older one; the oldest goes."""
-    files = list(names(path, backups))
-    for younger, older in reversed(list(itertools.pairwise(files))):
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(younger, older)
+    """Makes each file the next older one, up to a gap; the oldest goes."""
+    names = []
+    for name in _names(path, backups):
+        names.append(name)
+        if not os.path.lexists(name):
+            break
+    for younger, older in reversed(list(itertools.pairwise(names))):
+        os.rename(younger, older)
 
 
 def _remove(path: str, backups: int) -> None:
-    for name in names(path, backups):
-        with contextlib.suppress(FileNotFoundError):
-            if stat.S_ISREG(os.stat(name).st_mode):
-                os.unlink(name)
+    for name in present(path, backups):
+        if stat.S_ISREG(os.stat(name).st_mode):
+            os.unlink(name)
 
 
 def read(path: str, position: Position, length: int, backups: int) -> bytes:
@@ -202,7 +263,7 @@ def read(path: str, position: Position, length: int, backups: int) -> bytes:
     """
     with contextlib.ExitStack() as opened:
         files = []
-        for name in names(path, backups):
+        for name in present(path, backups):
             with contextlib.suppress(FileNotFoundError):
                 files.append(opened.enter_context(open(name, "rb", buffering=0)))
         if not files:

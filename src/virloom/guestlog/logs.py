@@ -248,7 +248,7 @@ class GuestLogs:
                     raise KeyError(f"'{self._state}' does not say which log it is")
                 owner = Owner(entry["driver"], entry["domain"], entry["uuid"])
                 self._refuse_open(entry["path"])
-                file = LogFile(entry["path"], self.limits)
+                file = LogFile(entry["path"], self.limits, resumed=True)
             except (KeyError, TypeError, VirloomError) as exc:
                 logger.error("the descriptor %s is of no log: %s", name, exc)
                 self._keeper.forget(name)

@@ -141,3 +141,46 @@ def test_what_cannot_be_a_log(tmp_path: Path, kind: str) -> None:
         LogFile(str(path), SMALL)
     with pytest.raises(OSError, match=r"directory|device|seek"):
         read(str(tmp_path / "nothing"), Position(0, 0), 1, 3)
+
+
+LINE = "z" * 40
+
+
+@pytest.mark.parametrize("step", ["fresh made", "moved", "begun", "done"])
+def test_a_kill_between_two_files_loses_and_doubles_nothing(writer: Writer, step: str) -> None:
+    """The files as each step of a change leaves them, and then another process."""
+    log, former, fresh = (Path(f"{writer.path}{suffix}") for suffix in ("", ".0", ".new"))
+    log.write_text(f"whole\n{LINE}")
+    if step == "fresh made":
+        fresh.write_text(LINE[:10])
+    else:
+        log.rename(former)
+        (fresh if step == "moved" else log).write_text(LINE)
+    if step == "done":
+        former.write_text("whole\n")
+    resumed = LogFile(str(writer.path), SMALL, resumed=True)
+    resumed.append(b"!\n")
+    resumed.close()
+    former_text = former.read_text() if former.exists() else ""
+    assert former_text + log.read_text() == f"whole\n{LINE}!\n"
+    assert not fresh.exists()
+
+
+def test_what_ends_without_a_line_for_good_stays(writer: Writer) -> None:
+    former = Path(f"{writer.path}.0")
+    former.write_text("a\nb")
+    writer.path.write_text("c\n")
+    LogFile(str(writer.path), SMALL, resumed=True).close()
+    assert former.read_text() == "a\nb"
+
+
+def test_a_gap_is_filled(writer: Writer) -> None:
+    for number in (0, 1, 3):
+        Path(f"{writer.path}.{number}").write_text(f"{number}\n")
+    writer.write("p" * 999 + "\n")
+    writer.write("q\n")
+    texts = {path.name: path.read_text() for path in writer.path.parent.iterdir()}
+    assert texts["a.log.1"] == "0\n"
+    assert texts["a.log.2"] == "1\n"
+    assert texts["a.log.3"] == "3\n"  # older than what is kept
+    assert texts["a.log.0"] == "p" * 999 + "\n"

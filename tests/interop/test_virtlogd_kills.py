@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writers without mercy, and virtlogd killed again and again: every line is there, and once."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.interop.conftest import STEP
+from tests.interop.test_virtlogd import Client
+from virloom.cli.store import DescriptorStore
+from virloom.daemon.handover import VARIABLE, variable
+from virloom.host.fdpass import recv_fds
+
+KILLS = 25
+WRITERS = 3
+
+
+class Watcher:
+    """Starts the daemon, keeps what it leaves, and starts it again at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.store = DescriptorStore()
+        self._told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._told.bind(str(root / "notify"))
+        self._told.settimeout(STEP)
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        held = self.store.held
+        program = "from virloom.daemons.virtlogd import main; raise SystemExit(main())"
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, "--root", str(self.root)],
+            env={**os.environ, "NOTIFY_SOCKET": str(self.root / "notify"),
+                 VARIABLE: variable(held)},
+            pass_fds=list(held.values()),
+        )  # fmt: skip
+        self._hear_until("READY=1")
+        return process
+
+    def _hear_until(self, word: str) -> None:
+        text = ""
+        while text != word:
+            data, fds = recv_fds(self._told, 4096, 250)
+            text = data.decode()
+            self.store.take(text, fds)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(STEP)
+        self._told.settimeout(0)
+        try:
+            self._hear_until("nothing more")
+        except BlockingIOError:
+            self._told.settimeout(STEP)
+        self.process = self._start()
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(STEP)
+        self.store.close()
+        self._told.close()
+        return code
+
+
+@pytest.fixture
+def watcher() -> Iterator[Watcher]:
+    root = Path(tempfile.mkdtemp(prefix="vk"))
+    (root / "etc/libvirt").mkdir(parents=True)
+    (root / "etc/libvirt/virtlogd.conf").write_text("max_size = 30000\nmax_backups = 100000\n")
+    made = Watcher(root)
+    yield made
+    assert made.end() == 0
+    shutil.rmtree(root)
+
+
+class Writer:
+    """Lines of all lengths, as fast as they are taken, until told to end."""
+
+    def __init__(self, pipe: int) -> None:
+        self.lines = 0
+        self.ending = threading.Event()
+        self._pipe = pipe
+        self._thread = threading.Thread(target=self._write)
+        self._thread.start()
+
+    def _write(self) -> None:
+        lengths = random.Random(1)
+        while not self.ending.is_set():
+            # A pause now and then, so that the files of a minute can be counted.
+            self.ending.wait(0.002)
+            for _ in range(20):
+                self.lines += 1
+                os.write(self._pipe, b"%d %s\n" % (self.lines, b"x" * lengths.randrange(150)))
+
+    def end(self) -> None:
+        self.ending.set()
+        self._thread.join(STEP)
+        os.close(self._pipe)
+
+
+def test_every_line_is_there_once(watcher: Watcher) -> None:
+    paths = [watcher.root / f"guest{number}.log" for number in range(WRITERS)]
+    with closing(Client(watcher.root / "run/libvirt/virtlogd-sock")) as client:
+        writers = [Writer(client.open(str(path))[1][0]) for path in paths]
+    moments = random.Random(2)
+    for _ in range(KILLS):
+        threading.Event().wait(moments.random() * 0.1)
+        watcher.kill()
+    for writer in writers:
+        writer.end()
+    with closing(Client(watcher.root / "run/libvirt/virtlogd-sock")) as client:
+        for path in paths:
+            client.append(str(path), "the end\n")  # after all that was written
+    for path, writer in zip(paths, writers, strict=True):
+        text = b"".join(each.read_bytes() for each in _oldest_first(path))
+        numbers = [int(number) for number in re.findall(rb"^(\d+) x*$", text, re.MULTILINE)]
+        assert numbers == list(range(1, writer.lines + 1))
+        assert len(text.splitlines()) == writer.lines + 1
+        assert len(list(_oldest_first(path))) > KILLS
+
+
+def _oldest_first(path: Path) -> list[Path]:
+    former = sorted(path.parent.glob(f"{path.name}.*"), key=lambda each: -int(each.suffix[1:]))
+    return [*former, path]
