@@ -7,7 +7,6 @@ Whoever states it belongs to them, for nobody but their user can read the file.
 from __future__ import annotations
 
 import fcntl
-import hmac
 import os
 import re
 from pathlib import Path
@@ -51,6 +50,8 @@ class SystemToken:
         Raises:
             VirloomError: As :meth:`value`.
         """
+        import hmac  # brings libcrypto along, and few are ever asked
+
         return hmac.compare_digest(stated.encode(errors="replace"), self.value().encode())
 
     def _read_or_make(self) -> str:
