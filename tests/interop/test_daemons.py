@@ -116,6 +116,27 @@ def test_the_family_is_up_watched_and_ended(root: Path) -> None:
     assert not list((root / "run/libvirt").glob("*-sock"))
 
 
+def test_what_guests_need_is_there_before_they_are_started(root: Path) -> None:
+    (root / "etc/libvirt").mkdir(parents=True)
+    (root / "etc/libvirt/qemu.conf").write_text('stdio_handler = "logd"\n')
+    document = paused_guest_xml("web")  # it runs firmware, and nothing else
+    (root / "guest.xml").write_text(document)
+    for run in range(2):
+        family = Foreground(root, "--only", "qemu,secret,log")
+        try:
+            ready = list(family.ready(3))
+            assert ready[2] == "virtqemud"
+            if run == 0:
+                family.virsh("define", str(root / "guest.xml"), socket="virtqemud-sock")
+                family.virsh("autostart", "web", socket="virtqemud-sock")
+            else:  # as after a boot
+                assert family.virsh("domstate", "web", socket="virtqemud-sock") == "running"
+                family.virsh("destroy", "web", socket="virtqemud-sock")
+        finally:
+            assert family.end() == 0
+        shutil.rmtree(root / "run")
+
+
 def test_only_some_and_an_interrupt(root: Path) -> None:
     family = Foreground(root, "--only", "secret")
     assert set(family.ready(1)) == {"virtsecretd"}

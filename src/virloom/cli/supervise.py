@@ -28,6 +28,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 _SETTLED = 10.0
 #: Ends in a row without having been ready, after which a daemon is given up.
 _ATTEMPTS = 5
+#: Seconds that others wait for what they need.
+_TURN = 10.0
 #: Seconds for an orderly end.
 _END_PATIENCE = 20.0
 
@@ -41,10 +43,12 @@ class Watched(NamedTuple):
     Attributes:
         name: Its program.
         options: Of its command line.
+        first: Others need it: they are started once it is ready, or has failed.
     """
 
     name: str
     options: Sequence[str]
+    first: bool = False
 
 
 class Supervisor:
@@ -61,6 +65,8 @@ class Supervisor:
         self.given_up: list[str] = []
         self._tell = tell
         self._stopping = asyncio.Event()
+        self._awaited: set[str] = set()
+        self._turn_over = asyncio.Event()
 
     def stop(self) -> None:
         """Ends all of them."""
@@ -69,12 +75,26 @@ class Supervisor:
     async def run(self, daemons: Sequence[Watched]) -> None:
         """Returns when all have ended: because of :meth:`stop`, or since all were given up."""
         with tempfile.TemporaryDirectory(prefix="virloom-daemons-") as directory:
-            tasks = [
-                asyncio.ensure_future(self._keep(daemon, Path(directory))) for daemon in daemons
-            ]
+            tasks = []
+            for first in (True, False):
+                turn = [daemon for daemon in daemons if daemon.first == first]
+                self._awaited = {daemon.name for daemon in turn}
+                tasks += [
+                    asyncio.ensure_future(self._keep(daemon, Path(directory))) for daemon in turn
+                ]
+                if first and turn:
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(_TURN):
+                            await self._turn_over.wait()
             await asyncio.wait(tasks)
             for task in tasks:
                 task.result()
+
+    def _heard(self, daemon: Watched) -> None:
+        """It is ready, or has ended: nobody waits for it any more."""
+        self._awaited.discard(daemon.name)
+        if not self._awaited:
+            self._turn_over.set()
 
     async def _keep(self, daemon: Watched, directory: Path) -> None:
         """One daemon, over all its lives; what it left with us is closed with the last one."""
@@ -116,6 +136,7 @@ class Supervisor:
         def ready() -> None:
             pid = process.pid if process is not None else "?"
             self._tell(f"{daemon.name}: ready as process {pid}")
+            self._heard(daemon)
 
         listener = Listener(address, store, ready)
         try:
@@ -125,6 +146,7 @@ class Supervisor:
             how = error.message
         finally:
             listener.close()
+            self._heard(daemon)
             if process is not None:
                 process.close()
         return listener.heard, how

@@ -22,6 +22,7 @@ class DaemonSpec(NamedTuple):
         sockets: What the names of its sockets begin with; None for its own name.
         config: What its configuration file may say.
         reads: Whether there is a socket for calls that change nothing.
+        needs: Daemons that it uses where they are.
         lasting: Whether its descriptors outlive it: SIGUSR1 has it execute itself anew, and who
             watches it has copies for the process after a kill.
     """
@@ -34,6 +35,7 @@ class DaemonSpec(NamedTuple):
     config: type[DaemonConfig] = DaemonConfig
     reads: bool = True
     lasting: bool = False
+    needs: tuple[str, ...] = ()
 
     @property
     def socket(self) -> str:

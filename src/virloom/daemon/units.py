@@ -96,14 +96,15 @@ def _service(spec: DaemonSpec, program: str) -> str:
     others = [f"{spec.name}-ro.socket"] if spec.reads else []
     others.append(f"{spec.name}-admin.socket")
     sockets = [f"{spec.name}.socket", *others]
+    needed = [f"{name}.socket" for name in spec.needs]
     return _SERVICE.format(
         name=spec.name,
         description=spec.description,
         args=f"{spec.name.upper()}_ARGS",
         options="" if spec.lasting else "--timeout 120",
         program=program,
-        wants="\n".join(f"Wants={unit}" for unit in others),
-        sockets=" ".join(sockets),
+        wants="\n".join(f"Wants={unit}" for unit in [*others, *needed]),
+        sockets=" ".join([*sockets, *needed]),
         after="Before=libvirtd.service virtqemud.service" if spec.lasting else _AFTER,
         how=_HOW_LASTING if spec.lasting else _HOW,
         also="\n".join(f"Also={unit}" for unit in sockets),

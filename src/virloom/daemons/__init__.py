@@ -13,3 +13,6 @@ FAMILY: Mapping[str, str] = {
     "qemu": "virtqemud",
     "proxy": "virtproxyd",
 }
+
+#: Those that the others need as soon as they start guests.
+HELPERS = frozenset(("log", "secret"))

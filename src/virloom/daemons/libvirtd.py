@@ -71,7 +71,12 @@ async def _open(places: Places) -> Service:
 
 
 SPEC = DaemonSpec(
-    "libvirtd", "Virloom: all drivers in one daemon", _open, sockets="libvirt", network=True
+    "libvirtd",
+    "Virloom: all drivers in one daemon",
+    _open,
+    sockets="libvirt",
+    network=True,
+    needs=("virtlogd",),
 )
 
 

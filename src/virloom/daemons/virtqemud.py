@@ -127,7 +127,7 @@ async def _open(places: Places) -> Service:
     return QemuService(await open_driver(places), path, routes=area_routes(places.run, path))
 
 
-SPEC = DaemonSpec("virtqemud", "Virloom QEMU daemon", _open)
+SPEC = DaemonSpec("virtqemud", "Virloom QEMU daemon", _open, needs=("virtlogd",))
 
 
 def main() -> int:

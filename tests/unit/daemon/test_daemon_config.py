@@ -11,6 +11,7 @@ from virloom.daemon.authentication import choose
 from virloom.daemon.config import DaemonConfig
 from virloom.daemon.places import Places
 from virloom.daemon.units import render
+from virloom.daemons import virtlogd
 from virloom.daemons.virtqemud import SPEC
 from virloom.errors import ConfigUnsupported, ConfSyntax
 
@@ -90,6 +91,17 @@ def test_units_are_those_of_the_daemon() -> None:
     assert "SocketMode=0700\n" in units["virtqemud.socket"]
     assert "ListenStream=/run/libvirt/virtqemud-sock-ro\n" in units["virtqemud-ro.socket"]
     assert "ListenStream=/run/libvirt/virtqemud-admin-sock\n" in units["virtqemud-admin.socket"]
+
+
+def test_units_of_the_one_whose_descriptors_outlive_it() -> None:
+    units = render(virtlogd.SPEC, "/usr/sbin/virtlogd", virtlogd.LogConfig())
+    assert set(units) == {"virtlogd.service", "virtlogd.socket", "virtlogd-admin.socket"}
+    service = units["virtlogd.service"]
+    assert "ExecReload=/bin/kill -USR1 $MAINPID\n" in service
+    assert "FileDescriptorStoreMax=" in service
+    assert "--timeout" not in service
+    assert "-ro.socket" not in service
+    assert "Wants=virtlogd.socket\n" in render(SPEC, "/x", DaemonConfig())["virtqemud.service"]
 
 
 def test_a_unit_opens_the_socket_to_everybody_only_where_polkit_is_asked_for(

@@ -8,7 +8,7 @@ import asyncio
 import signal
 
 from virloom.cli.supervise import Supervisor, Watched
-from virloom.daemons import FAMILY
+from virloom.daemons import FAMILY, HELPERS
 
 _EPILOG = """\
 It prints a line for each daemon that is ready, ends or is started again, and ends all of them at
@@ -51,7 +51,9 @@ def _watched(options: argparse.Namespace) -> list[Watched]:
     common = ["--root", options.root] if options.root else []
     network = ["--listen"] if options.listen else []
     return [
-        Watched(FAMILY[name], [*common, *(network if name == "proxy" else [])])
+        Watched(
+            FAMILY[name], [*common, *(network if name == "proxy" else [])], first=name in HELPERS
+        )
         for name in options.only
     ]
 
