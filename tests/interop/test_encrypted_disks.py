@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+import virloom
 from tests.interop.conftest import Virtqemud, Virtsecretd
+from tests.interop.reference import Libvirtd, needs_libvirtd
 from tests.system.test_boot_encrypted import PASSPHRASE, UUID, disk, image
 from virloom.daemon.token import SystemToken
 from virloom.endpoint.remote import RemoteEndpoint
@@ -21,8 +23,15 @@ from virloom.procedures import connect as c
 from virloom.procedures import secret as p
 from virloom.procedures.record import TypedParamValue
 from virloom.procedures.types import TypedParam
+from virloom.sync.portal import portal
 from virloom.testing.documents import paused_guest_xml
 from virloom.transport.unix import connect_unix
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _portal() -> None:
+    """Lives as long as the process: no leak of the test that happens to be first."""
+    portal()
 
 
 class Everything(Virtqemud):
@@ -97,6 +106,21 @@ async def test_the_token_opens_it_and_nothing_else(guests: Virtqemud) -> None:
         assert await _value_with(guests.socket(), "qemu:///system", token) == "secret is private"
 
 
+@pytest.mark.parity
+async def test_libvirt_believes_the_same_token(libvirtd: Libvirtd) -> None:
+    """The name, the form and the place of the token are libvirt's."""
+    async with virloom.open(libvirtd.uri) as conn:
+        document = f"<secret ephemeral='yes' private='yes'><uuid>{UUID}</uuid></secret>"
+        secret = await conn.secrets.define_xml(document)
+        await secret.set_value(PASSPHRASE)
+        run = Path("/proc", str(libvirtd.process.pid), "root") / "run/libvirt"
+        token = SystemToken(run).value()  # theirs: it has been made by now
+        uri = "qemu:///system"
+        assert await _value_with(libvirtd.socket, uri, token) == PASSPHRASE.decode()
+        assert "secret is private" in await _value_with(libvirtd.socket, uri, "0" * 32)
+        await secret.undefine()
+
+
 async def _value_with(socket: Path, uri: str, token: str) -> str:
     """The value, or the refusal, for who states a token as libvirt's daemons do."""
     endpoint = RemoteEndpoint(await connect_unix(str(socket)))
@@ -114,3 +138,9 @@ async def _value_with(socket: Path, uri: str, token: str) -> str:
         return exc.detail
     finally:
         await endpoint.close()
+
+
+test_libvirt_believes_the_same_token.pytestmark = [  # type: ignore[attr-defined]
+    *needs_libvirtd,
+    pytest.mark.parity,
+]

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import array
+import ctypes
+import json
 import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -202,6 +205,84 @@ def test_sigusr1_keeps_pipes_sockets_and_pid(virtlogd: Virtlogd) -> None:
     os.close(pipe)
 
 
+def test_what_systemd_kept_is_gone_on_with(virtlogd: Virtlogd) -> None:
+    """Its descriptor store hands over pipes by name, beside the sockets of the units."""
+    path = str(virtlogd.root / "logs/web.log")
+    with closing(Client(virtlogd.socket())) as client:
+        result, (pipe,) = client.open(path)
+    state = json.loads((virtlogd.root / "run/libvirt/virtlogd/logs.json").read_text())
+    (name,) = state["logs"]
+    assert virtlogd.process is not None
+    virtlogd.process.send_signal(signal.SIGSTOP)  # so it takes nothing any more
+    kept = _their_end(virtlogd.process.pid, pipe)
+    os.write(pipe, b"while nobody was there\n")
+    assert virtlogd.signal(signal.SIGKILL) == -signal.SIGKILL
+    with socket.socket(socket.AF_UNIX) as listening:
+        virtlogd.socket().unlink()
+        listening.bind(str(virtlogd.socket()))
+        listening.listen()
+        process = _started_by_systemd(virtlogd, {"virtlogd.socket": listening.fileno(), name: kept})
+        os.close(kept)
+        with closing(Client(virtlogd.socket())) as client:
+            os.write(pipe, b"and now\n")
+            answer = told(client.read(path, result.pos, 1000))
+        assert answer == "while nobody was there\nand now\n"
+        os.close(pipe)
+        process.terminate()
+        assert process.wait(STEP) == 0
+    assert virtlogd.socket().exists()  # systemd's, and systemd's to remove
+
+
+def _their_end(pid: int, pipe: int) -> int:
+    """A copy of a process's end of *pipe*, from which it reads."""
+    name = f"pipe:[{os.fstat(pipe).st_ino}]"
+    number = next(
+        int(entry.name)
+        for entry in Path(f"/proc/{pid}/fd").iterdir()
+        if os.readlink(entry) == name and not _writes(pid, entry.name)
+    )
+    held = os.pidfd_open(pid)
+    try:
+        return _copy_of(held, number)
+    finally:
+        os.close(held)
+
+
+def _writes(pid: int, number: str) -> bool:
+    """Whether a descriptor is for writing (proc(5), the octal flags of ``fdinfo``)."""
+    found = re.search(r"flags:\s+(\d+)", Path(f"/proc/{pid}/fdinfo/{number}").read_text())
+    assert found is not None
+    return bool(int(found[1], 8) & os.O_ACCMODE)
+
+
+def _copy_of(pidfd: int, number: int) -> int:
+    """pidfd_getfd(2), which Python does not have."""
+    copy = ctypes.CDLL(None, use_errno=True).syscall(438, pidfd, number, 0)
+    assert copy >= 0, os.strerror(ctypes.get_errno())
+    return int(copy)
+
+
+#: Moves the descriptors of its first word to 3 and up, names them, and becomes the others.
+_HAND_OVER = """
+import fcntl, os, sys
+fds = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 100) for fd in sys.argv[1].split(",")]
+for at, fd in enumerate(fds):
+    os.dup2(fd, 3 + at)
+    os.close(fd)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(fds)), LISTEN_FDNAMES=sys.argv[2])
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+def _started_by_systemd(daemon: Virtlogd, handed: dict[str, int]) -> subprocess.Popen[bytes]:
+    """A process that is handed descriptors as sd_listen_fds(3) has it."""
+    numbers, names = ",".join(map(str, handed.values())), ":".join(handed)
+    return subprocess.Popen(
+        [sys.executable, "-c", _HAND_OVER, numbers, names, *daemon.command],
+        pass_fds=list(handed.values()),
+    )
+
+
 def _read_patiently(daemon: Virtlogd, path: str, start: Position) -> str:
     """What a log has. A connection from before the renewal is hung up; the socket never is away."""
     deadline = time.monotonic() + STEP
@@ -251,12 +332,20 @@ async def test_no_line_is_lost(root: Path) -> None:
             await domain.destroy()
         assert _numbers(root / "console.txt", rb"line (\d+)\r?\n") == list(range(1, LINES + 1))
         assert _numbers(root / "port.txt", rb"l (\d+)\r?\n") == list(range(1, LINES + 1))
-        log = (root / "var/log/libvirt/qemu/web.log").read_text()
-        assert "starting up\n" in log
-        assert "shutting down, reason=destroyed\n" in log
+        log = root / "var/log/libvirt/qemu/web.log"
+        assert "starting up\n" in log.read_text()
+        _await_end(log)
     finally:
         code = family.end()
     assert code == 0
+
+
+def _await_end(log: Path) -> None:
+    """The note of a guest's end, which nobody waits for."""
+    deadline = time.monotonic() + STEP
+    while not log.read_text().endswith("shutting down, reason=destroyed\n"):
+        assert time.monotonic() < deadline, log.read_text()[-500:]
+        time.sleep(0.02)
 
 
 def _numbers(path: Path, pattern: bytes) -> list[int]:

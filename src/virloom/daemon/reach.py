@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from virloom.daemon.claimed import stated_identity
 from virloom.daemon.relay.routes import AREAS, Route, area_routes
@@ -12,12 +13,14 @@ from virloom.daemon.token import SystemToken
 from virloom.endpoint.areas import AreaOpener, Areas
 from virloom.endpoint.endpoint import Endpoint
 from virloom.endpoint.identity import Identity
-from virloom.endpoint.remote import RemoteEndpoint
 from virloom.enums.error import ErrorDomain
 from virloom.errors import NoSupport, system_failure
 from virloom.procedures.connect import CONNECT_SET_IDENTITY, ConnectSetIdentityArgs
 from virloom.procedures.record import Area
 from virloom.transport.unix import connect_unix
+
+if TYPE_CHECKING:
+    from virloom.endpoint.remote import RemoteEndpoint
 
 
 def by_sockets(directory: Path, path: str, inside: Mapping[Area, AreaOpener] = {}) -> Areas:
@@ -57,6 +60,8 @@ def _log_opener(route: Route) -> AreaOpener:
 
 
 async def _connect(route: Route, area: Area, *, handshake: bool) -> RemoteEndpoint:
+    from virloom.endpoint.remote import RemoteEndpoint  # not before somebody is asked
+
     path = route.socket(readonly=False)
     if not path.exists():
         raise NoSupport(f"the {area} driver is not installed here")

@@ -254,8 +254,8 @@ class Lifecycle:
         guest = self._driver.find(ref)
         running = guest.require_running()
         await stop(running, DESTROYED, graceful=bool(flags & DomainDestroyFlagsValues.GRACEFUL))
-        await running.log.settled()
         if flags & DomainDestroyFlagsValues.REMOVE_LOGS:
+            await running.log.settled()
             remove_logs(self._driver.directories.guest_log(guest.name))
 
 

@@ -75,16 +75,6 @@ class LogDaemon:
         args = p.VirLogManagerProtocolDomainAppendLogFileArgs("qemu", self._owner, path, text)
         await self._ask(p.DOMAIN_APPEND_LOG_FILE, args)
 
-    async def position(self, path: str) -> Position:
-        """Where the next byte goes of a log that is open.
-
-        Raises:
-            VirloomError: It is not, or the daemon is away.
-        """
-        args = p.VirLogManagerProtocolDomainGetLogFilePositionArgs(path)
-        result, _ = await self._ask(p.DOMAIN_GET_LOG_FILE_POSITION, args)
-        return Position(result.pos.inode, result.pos.offset)
-
     async def read(self, path: str, position: Position, length: int) -> str:
         """What a log has from a position on.
 

@@ -12,7 +12,6 @@ from virloom.endpoint.endpoint import Endpoint
 from virloom.endpoint.identity import Identity
 from virloom.enums.secret import SecretUsageType
 from virloom.model.domain import Domain, Encryption, StorageSecret
-from virloom.procedures import secret as p
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
@@ -53,6 +52,8 @@ def _passphrases(encryption: Encryption) -> Iterator[StorageSecret]:
 
 
 async def _value(endpoint: Endpoint, secret: StorageSecret) -> bytes:
+    from virloom.procedures import secret as p  # few guests have any
+
     if secret.uuid is not None:
         by_uuid = p.SecretLookupByUUIDArgs(UUID(secret.uuid).bytes)
         found = (await endpoint.call(p.SECRET_LOOKUP_BY_UUID, by_uuid)).secret
