@@ -390,6 +390,39 @@ def test_qemu_conf_says_who_writes(virtqemud: Virtqemud) -> None:
         assert daemon.signal(signal.SIGTERM) == 0, daemon.log()
 
 
+def test_one_that_is_dead_keeps_nobody_from_starting(virtqemud: Virtqemud) -> None:
+    root = virtqemud.root
+    shared = root / "shared"
+    shared.mkdir()
+    document = paused_guest_xml("web", extra_devices=_filesystem(shared))
+    memory = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking><vcpu>"
+    (root / "guest.xml").write_text(document.replace("<vcpu>", memory))
+    create = ("create", str(root / "guest.xml"), "--paused")
+    daemon = Virtlogd(root)
+    daemon.start()
+    virtqemud.virsh(*create)
+    state = root / "run/libvirt/virtlogd/logs.json"
+    assert "web-fs0-virtiofsd.log" in state.read_text()
+    assert daemon.signal(signal.SIGKILL) == -signal.SIGKILL
+    assert virtqemud.virsh("domstate", "web") == "paused"  # it lives, and writes to nobody
+    virtqemud.virsh("destroy", "web")
+    virtqemud.virsh(*create)
+    assert "writes its files itself: virtlogd cannot be reached" in virtqemud.log()
+    virtqemud.virsh("destroy", "web")
+    assert virtqemud.signal(signal.SIGTERM) == 0
+    (root / "etc/libvirt").mkdir(parents=True, exist_ok=True)
+    (root / "etc/libvirt/qemu.conf").write_text('stdio_handler = "logd"\n')
+    virtqemud.start()
+    assert "virtlogd cannot be reached" in virtqemud.try_virsh(*create).stderr
+
+
+def _filesystem(path: Path) -> str:
+    return (
+        "<filesystem type='mount'><driver type='virtiofs'/>"
+        f"<source dir='{path}'/><target dir='tag'/></filesystem>"
+    )
+
+
 _BROKEN = (
     "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>"
     "<qemu:arg value='-nosuchoption'/></qemu:commandline></domain>"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.system.conftest import BootGuest
 from virloom.client.connection import Connection
+from virloom.enums.domain import DomainCreateFlags
 from virloom.errors import InternalError, InvalidSecret, NoSecret
 from virloom.testing.documents import paused_guest_xml
 
@@ -93,3 +95,20 @@ async def test_without_a_value_or_a_secret(conn: Connection, tmp_path: Path) -> 
     secret = await conn.secrets.lookup_by_uuid(UUID)
     with pytest.raises(InvalidSecret, match="secret is private"):
         await secret.value()  # of the application itself
+
+
+async def test_the_state_of_a_tpm(conn: Connection, root: Path) -> None:
+    if shutil.which("swtpm") is None:
+        pytest.skip("swtpm is not installed")
+    secret = await conn.secrets.define_xml(
+        f"<secret private='yes'><uuid>{UUID}</uuid>"
+        "<usage type='vtpm'><name>t</name></usage></secret>"
+    )
+    backend = f"<backend type='emulator' version='2.0'><encryption secret='{UUID}'/></backend>"
+    device = f"<tpm model='tpm-tis'>{backend}</tpm>"
+    document = paused_guest_xml("web", extra_devices=device)
+    with pytest.raises(NoSecret, match="does not have a value"):
+        await conn.create_xml(document)
+    await secret.set_value(PASSPHRASE)
+    domain = await conn.create_xml(document, DomainCreateFlags.START_PAUSED)
+    await domain.destroy()

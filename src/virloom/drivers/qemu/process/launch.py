@@ -221,7 +221,7 @@ class Launch:
         listener = opened.enter_context(directory.listen_unix(record.monitor))
         reached("monitor-listening")
         tpm_socket = await start_tpm(self._driver, self._model, opened)
-        self._servers.start(directory, owner)
+        self._servers.start(directory, owner, await self._open_servers_logs(opened))
         self._choose_ports()
         context = BuildContext(
             guest_name=self._guest.name,
@@ -279,6 +279,16 @@ class Launch:
                 pipe, _ = await daemon.open(request.path, truncate=request.truncate)
                 opened.callback(os.close, pipe)
                 pipes[request.key] = pipe
+        return pipes
+
+    async def _open_servers_logs(self, opened: ExitStack) -> dict[str, int]:
+        """The same for those who serve directories."""
+        pipes: dict[str, int] = {}
+        if self._logd is None:
+            return pipes
+        for alias, path in self._servers.logs().items():
+            pipes[alias], _ = await self._logd.open(path)
+            opened.callback(os.close, pipes[alias])
         return pipes
 
     def _resources(self, lock: str) -> list[dict[str, str]]:

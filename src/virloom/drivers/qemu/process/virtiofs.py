@@ -51,12 +51,21 @@ class FilesystemServers:
         self._environment = environment
         self._processes: list[Process] = []
 
-    def start(self, directory: Directory, owner: tuple[int, int] | None) -> None:
+    def logs(self) -> dict[str, str]:
+        """Where each of them writes what it has to say, by its alias."""
+        directory = self._driver.directories.log
+        aliases = map(filesystem_alias, served_filesystems(self._dom))
+        return {alias: f"{directory}/{self._dom.name}-{alias}-virtiofsd.log" for alias in aliases}
+
+    def start(
+        self, directory: Directory, owner: tuple[int, int] | None, pipes: Mapping[str, int]
+    ) -> None:
         """Starts one for every directory.
 
         Args:
             directory: The guest's own.
             owner: Whom QEMU runs as, if that is somebody else.
+            pipes: To write to instead of :meth:`logs`, where virtlogd writes those.
 
         Raises:
             ConfigUnsupported: We are not root.
@@ -70,7 +79,8 @@ class FilesystemServers:
                 "virtiofs needs a driver that runs as root", domain=ErrorDomain.QEMU
             )
         for filesystem in filesystems:
-            self._start(filesystem, directory, owner)
+            pipe = pipes.get(filesystem_alias(filesystem))
+            self._start(filesystem, directory, owner, pipe)
 
     async def kill(self) -> None:
         """Ends those that still run, when the start fails."""
@@ -80,7 +90,11 @@ class FilesystemServers:
                 await process.wait()
 
     def _start(
-        self, filesystem: Filesystem, directory: Directory, owner: tuple[int, int] | None
+        self,
+        filesystem: Filesystem,
+        directory: Directory,
+        owner: tuple[int, int] | None,
+        pipe: int | None,
     ) -> None:
         program = _program(filesystem)
         shared = filesystem.source.dir or ""
@@ -95,7 +109,7 @@ class FilesystemServers:
             listener.setblocking(True)  # the program waits in accept()
             if owner is not None:
                 os.chown(f"/proc/self/fd/{directory.fileno()}/{name}", *owner)
-            log = self._log(filesystem, stack)
+            log = pipe if pipe is not None else self._log(filesystem, stack)
             process = spawn(
                 SpawnRequest(
                     argv=server_arguments(filesystem, program, listener.fileno()),
@@ -109,9 +123,8 @@ class FilesystemServers:
         process.on_exit(lambda _code: process.close())
 
     def _log(self, filesystem: Filesystem, stack: ExitStack) -> int:
-        directory = self._driver.directories.log
-        ensure_directory(directory)
-        path = directory / f"{self._dom.name}-{filesystem_alias(filesystem)}-virtiofsd.log"
+        ensure_directory(self._driver.directories.log)
+        path = self.logs()[filesystem_alias(filesystem)]
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         except OSError as error:
