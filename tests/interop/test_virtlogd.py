@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +231,48 @@ def test_what_systemd_kept_is_gone_on_with(virtlogd: Virtlogd) -> None:
         process.terminate()
         assert process.wait(STEP) == 0
     assert virtlogd.socket().exists()  # systemd's, and systemd's to remove
+
+
+def _alone(root: Path) -> list[int]:
+    """Who goes on while there is no daemon."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                words = (entry / "cmdline").read_bytes()
+                if b"guestlog.alone" in words and str(root).encode() in words:
+                    found.append(int(entry.name))
+    return found
+
+
+def test_an_orderly_end_loses_nothing_either(virtlogd: Virtlogd) -> None:
+    path = virtlogd.root / "logs/web.log"
+    other = virtlogd.root / "logs/other.log"
+    with closing(Client(virtlogd.socket())) as client:
+        result, (pipe,) = client.open(str(path))
+        _, (short,) = client.open(str(other))
+    os.write(pipe, b"before\n")
+    for number in range(3):
+        assert virtlogd.signal(signal.SIGTERM) == 0
+        assert len(_alone(virtlogd.root)) == 1
+        for _ in range(10):
+            os.write(pipe, b"%d %s\n" % (number, b"x" * 50_000))  # more than the pipe holds
+        if number == 1:
+            os.close(short)
+        virtlogd.start()
+        os.write(pipe, b"%d again\n" % number)
+    with closing(Client(virtlogd.socket())) as client:
+        text = told(client.read(str(path), result.pos, 1 << 22)).replace("x", "")
+        each = [line for at in range(3) for line in (*[f"{at} "] * 10, f"{at} again")]
+        assert text.splitlines() == ["before", *each]
+        assert isinstance(client.position(str(other)), VirloomError)
+    assert virtlogd.signal(signal.SIGTERM) == 0
+    os.close(pipe)
+    deadline = time.monotonic() + STEP
+    while _alone(virtlogd.root):  # its last guest has gone
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    virtlogd.start()
 
 
 def _their_end(pid: int, pipe: int) -> int:

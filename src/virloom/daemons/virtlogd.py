@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import resource
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,12 +22,16 @@ from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.endpoint.dispatch import Call, Dispatcher, serves
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InternalError, InvalidArg, OperationFailed
+from virloom.errors import InternalError, InvalidArg, OperationFailed, VirloomError
+from virloom.guestlog.alone import leave_alone, take_back
 from virloom.guestlog.files import Limits, Position
 from virloom.guestlog.logs import GuestLogs, Owner
+from virloom.host.fdpass import OwnedFds
 from virloom.host.files import ensure_directory, remove_temporaries
 from virloom.host.lock import LockHeld, RootLock
 from virloom.procedures import log as p
+
+logger = logging.getLogger(__name__)
 
 #: ``VIR_LOG_MANAGER_PROTOCOL_DOMAIN_OPEN_LOG_FILE_TRUNCATE``
 _TRUNCATE = 1
@@ -131,6 +137,8 @@ class LogService(Service):
 
     def __init__(self, state: Path, lock: RootLock) -> None:
         self._lock = lock
+        self._state = state
+        self._handed_on = False
         self._logs = GuestLogs(state, Limits(), Store())
         self._dispatcher = Dispatcher([LogHandlers(self._logs)])
 
@@ -143,9 +151,17 @@ class LogService(Service):
             self._logs.limits = Limits(config.max_size, config.max_backups)
 
     def adopt(self, descriptors: Mapping[str, int]) -> None:
-        self._logs.adopt(descriptors)
+        """Those that were handed over, and those of who kept them while there was no daemon."""
+        kept = take_back(self._state)
+        for name in kept.keys() & descriptors.keys():
+            os.close(kept.pop(name))
+        self._logs.adopt({**descriptors, **kept})
+        for name, fd in kept.items():
+            if name in self._logs.held():
+                Store().keep(name, fd)
 
     def held(self) -> Mapping[str, int]:
+        self._handed_on = True
         return self._logs.held()
 
     def check_uri(self, uri: str) -> NoReturn:
@@ -159,7 +175,16 @@ class LogService(Service):
         """Its configuration is read again by the process after SIGUSR1."""
 
     async def close(self) -> None:
-        self._logs.close()
+        """Without a next process, somebody goes on with what guests write."""
+        left = {} if self._handed_on else self._logs.held()
+        with OwnedFds.copies(list(left.values())) as copies:
+            self._logs.close()
+            if left:
+                pipes = dict(zip(left, copies.numbers, strict=True))
+                try:
+                    leave_alone(self._state, self._logs.limits, pipes)
+                except VirloomError as exc:
+                    logger.error("what guests write from now on is lost: %s", exc.message)
         self._lock.release()
 
 

@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -76,10 +76,14 @@ class GuestLogs:
         state: The file that says which descriptor is which log, for the next process.
         limits: How large logs may become.
         keeper: Who has the descriptors when we are killed.
+
+    Attributes:
+        on_empty: Called when the last log has ended.
     """
 
     def __init__(self, state: Path, limits: Limits, keeper: Keeper) -> None:
         self.limits = limits
+        self.on_empty: Callable[[], None] | None = None
         self._state = state
         self._keeper = keeper
         self._loop = asyncio.get_running_loop()
@@ -228,6 +232,8 @@ class GuestLogs:
         log = self._open.pop(path)
         self._keeper.forget(log.name)
         self._let_go(log)
+        if not self._open and self.on_empty is not None:
+            self.on_empty()
 
     def _let_go(self, log: _Open) -> None:
         self._loop.remove_reader(log.pipe)
