@@ -102,6 +102,12 @@ class Virtsecretd(Virtqemud):
     name = sockets = "virtsecretd"
 
 
+class Virtlogd(Virtqemud):
+    """The daemon of guest logs."""
+
+    name = sockets = "virtlogd"
+
+
 class Virtproxyd(Virtqemud):
     """The proxy."""
 

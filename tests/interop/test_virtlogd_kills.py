@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.conftest import STEP
-from tests.interop.test_virtlogd import Client
+from tests.interop.log_client import Client
 from virloom.cli.store import DescriptorStore
 from virloom.daemon.handover import VARIABLE, variable
 from virloom.host.fdpass import recv_fds
