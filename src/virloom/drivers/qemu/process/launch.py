@@ -24,7 +24,7 @@ from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.capabilities.host_features import resolve_cpu
 from virloom.drivers.qemu.capabilities.kvm import require_usable
 from virloom.drivers.qemu.command.builder import build
-from virloom.drivers.qemu.command.context import BuildContext, CommandLine, FileRequest
+from virloom.drivers.qemu.command.context import BuildContext, CommandLine
 from virloom.drivers.qemu.command.environment import guest_environment
 from virloom.drivers.qemu.command.files import plan_files
 from virloom.drivers.qemu.command.spice import ports_wanted
@@ -221,7 +221,8 @@ class Launch:
         listener = opened.enter_context(directory.listen_unix(record.monitor))
         reached("monitor-listening")
         tpm_socket = await start_tpm(self._driver, self._model, opened)
-        self._servers.start(directory, owner, await self._open_servers_logs(opened))
+        logs = {alias: (path, False) for alias, path in self._servers.logs().items()}
+        self._servers.start(directory, owner, await logd.open_pipes(self._logd, logs, opened))
         self._choose_ports()
         context = BuildContext(
             guest_name=self._guest.name,
@@ -263,33 +264,12 @@ class Launch:
         opened: ExitStack,
     ) -> dict[str, int]:
         requests = plan_files(self._model, chains)
-        logged = await self._open_logs(requests, opened)
+        daemon = self._logd = await logd.choose(self._driver, self._guest)
+        ports = {entry.key: (entry.path, entry.truncate) for entry in requests if entry.log}
+        logged = await logd.open_pipes(daemon, ports, opened)
         others = [request for request in requests if request.key not in logged]
         reader = self._driver.dac.ids if self._driver.qemu_owner else None
         return logged | resources.open_files(others, opened, reader, given)
-
-    async def _open_logs(self, requests: list[FileRequest], opened: ExitStack) -> dict[str, int]:
-        """Pipes for what the guest's ports write to files, where virtlogd writes those."""
-        daemon = self._logd = await logd.choose(self._driver, self._guest)
-        pipes: dict[str, int] = {}
-        if daemon is None:
-            return pipes
-        for request in requests:
-            if request.log:
-                pipe, _ = await daemon.open(request.path, truncate=request.truncate)
-                opened.callback(os.close, pipe)
-                pipes[request.key] = pipe
-        return pipes
-
-    async def _open_servers_logs(self, opened: ExitStack) -> dict[str, int]:
-        """The same for those who serve directories."""
-        pipes: dict[str, int] = {}
-        if self._logd is None:
-            return pipes
-        for alias, path in self._servers.logs().items():
-            pipes[alias], _ = await self._logd.open(path)
-            opened.callback(os.close, pipes[alias])
-        return pipes
 
     def _resources(self, lock: str) -> list[dict[str, str]]:
         """What is to be released when the guest ends, whoever sees to that."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -154,3 +157,24 @@ async def choose(driver: QemuDriver, guest: Guest) -> LogDaemon | None:
         logger.warning("domain '%s' writes its files itself: %s", guest.name, exc.message)
         return None
     return daemon
+
+
+async def open_pipes(
+    daemon: LogDaemon | None, logs: Mapping[str, tuple[str, bool]], opened: ExitStack
+) -> dict[str, int]:
+    """Pipes into logs, where virtlogd writes them; none where it does not.
+
+    Args:
+        logs: By the key of each, where it is and whether its old content goes.
+        opened: Closes our ends.
+
+    Raises:
+        VirloomError: As :meth:`LogDaemon.open`.
+    """
+    pipes: dict[str, int] = {}
+    if daemon is None:
+        return pipes
+    for key, (path, truncate) in logs.items():
+        pipes[key], _ = await daemon.open(path, truncate=truncate)
+        opened.callback(os.close, pipes[key])
+    return pipes
