@@ -22,12 +22,8 @@ _SASL = "the messages of a mechanism belong to an authentication by SASL"
 
 #: Procedures that no method of the client calls, and why.
 WITHOUT = {
-    "DOMAIN_ATTACH_DEVICE": _WITH_FLAGS,
     "DOMAIN_CREATE": _WITH_FLAGS,
-    "DOMAIN_DETACH_DEVICE": _WITH_FLAGS,
     "DOMAIN_RESTORE": _WITH_FLAGS,
-    "DOMAIN_GET_SCHEDULER_PARAMETERS": _WITH_FLAGS,
-    "DOMAIN_SET_SCHEDULER_PARAMETERS": _WITH_FLAGS,
     **dict.fromkeys(
         (
             "CONNECT_LIST_DEFINED_INTERFACES",

@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from virloom.client.domain.facet import Facet, ParamsToSet
+from virloom.client.domain.facet import Facet, ParamsToSet, are_typed
 from virloom.client.domain.results import IOThreadInfo, SchedulerType, VcpuInfo
 from virloom.client.host import bitmap_of, processors
 from virloom.client.params import ParamValue, decode, encode, fetch, member
 from virloom.enums.domain import VcpuState
 from virloom.procedures import domain as p
+from virloom.procedures.types import TypedParam
 
 #: Bytes of a CPU map that hold whatever Linux can have (NR_CPUS is at most 8192 on x86).
 _MAP_BYTES = 1024
@@ -35,9 +36,9 @@ class Cpu(Facet):
         args = p.DomainGetVcpusFlagsArgs(self._dom, flags)
         return (await self._link.call(p.DOMAIN_GET_VCPUS_FLAGS, args)).num
 
-    async def set_count(self, number: int, flags: int = 0) -> None:
-        """Changes that."""
-        if flags:
+    async def set_count(self, number: int, flags: int | None = None) -> None:
+        """Changes that; None stands for libvirt's first call, for the running guest only."""
+        if flags is not None:
             with_flags = p.DomainSetVcpusFlagsArgs(self._dom, number, flags)
             await self._link.call(p.DOMAIN_SET_VCPUS_FLAGS, with_flags)
         else:
@@ -53,18 +54,24 @@ class Cpu(Facet):
         args = p.DomainSetVcpuArgs(self._dom, vcpus, int(enabled), flags)
         await self._link.call(p.DOMAIN_SET_VCPU, args)
 
-    async def pin(self, vcpu: int, cpus: Collection[int], flags: int = 0) -> None:
-        """Lets *vcpu* run on these processors of the host only."""
+    async def pin(self, vcpu: int, cpus: Collection[int], flags: int | None = None) -> None:
+        """Lets *vcpu* run on these processors of the host only; *flags* as in :meth:`set_count`."""
         bitmap = bitmap_of(frozenset(cpus))
-        if flags:
+        if flags is not None:
             with_flags = p.DomainPinVcpuFlagsArgs(self._dom, vcpu, bitmap, flags)
             await self._link.call(p.DOMAIN_PIN_VCPU_FLAGS, with_flags)
         else:
             await self._link.call(p.DOMAIN_PIN_VCPU, p.DomainPinVcpuArgs(self._dom, vcpu, bitmap))
 
-    async def pins(self, flags: int = 0) -> list[frozenset[int]]:
-        """On which processors of the host each may run."""
-        number = await self.count(flags)
+    async def pins(self, flags: int = 0, number: int | None = None) -> list[frozenset[int]]:
+        """On which processors of the host each may run.
+
+        Args:
+            flags: :class:`~virloom.enums.domain.DomainModificationImpact`.
+            number: Of so many; None for those that there are.
+        """
+        if number is None:
+            number = await self.count(flags)
         args = p.DomainGetVcpuPinInfoArgs(self._dom, number, _MAP_BYTES, flags)
         ret = await self._link.call(p.DOMAIN_GET_VCPU_PIN_INFO, args)
         return _maps(ret.cpumaps, _MAP_BYTES)[: ret.num]
@@ -89,16 +96,27 @@ class Cpu(Facet):
 
         return decode(await fetch(ask))
 
-    async def stats(self) -> list[dict[str, ParamValue]]:
-        """The same, per processor of the host."""
+    async def stats_size(self) -> int:
+        """Of how many processors of the host there are statistics."""
+        args = p.DomainGetCPUStatsArgs(self._dom, 0, 0, 0)
+        return (await self._link.call(p.DOMAIN_GET_CPU_STATS, args)).nparams
+
+    async def stats(self, first: int = 0, number: int | None = None) -> list[dict[str, ParamValue]]:
+        """The same, per processor of the host.
+
+        Args:
+            first: The first of them.
+            number: Of so many; None for all that follow.
+        """
         call, get = self._link.call, p.DOMAIN_GET_CPU_STATS
         # libvirt's own order: how many processors, how many parameters, then all of them.
-        cpus = (await call(get, p.DomainGetCPUStatsArgs(self._dom, 0, 0, 0))).nparams
+        cpus = await self.stats_size() - first if number is None else number
         each = (await call(get, p.DomainGetCPUStatsArgs(self._dom, 0, 0, 1))).nparams
         found: list[dict[str, ParamValue]] = []
         while each and len(found) < cpus:
             now = min(cpus - len(found), _CPUS_PER_CALL)
-            ret = await call(get, p.DomainGetCPUStatsArgs(self._dom, each, len(found), now))
+            start = first + len(found)
+            ret = await call(get, p.DomainGetCPUStatsArgs(self._dom, each, start, now))
             step = ret.nparams or each
             got = [decode(ret.params[at : at + step]) for at in range(0, len(ret.params), step)]
             if not got:
@@ -152,13 +170,27 @@ class Cpu(Facet):
         ret = await self._link.call(p.DOMAIN_GET_SCHEDULER_TYPE, args)
         return SchedulerType(ret.type, ret.nparams)
 
-    async def scheduler_parameters(self, flags: int = 0) -> dict[str, ParamValue]:
-        """Shares, periods and quotas."""
-        return decode(await self._scheduler(flags))
+    async def scheduler_params(self, flags: int | None = 0) -> list[TypedParam]:
+        """Shares, periods and quotas, with their types; *flags* as in :meth:`set_count`."""
+        number = (await self.scheduler_type()).parameters
+        if flags is None:
+            plain = p.DomainGetSchedulerParametersArgs(self._dom, number)
+            return list((await self._link.call(p.DOMAIN_GET_SCHEDULER_PARAMETERS, plain)).params)
+        args = p.DomainGetSchedulerParametersFlagsArgs(self._dom, number, flags)
+        ret = await self._link.call(p.DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS, args)
+        return list(ret.params)
 
-    async def set_scheduler_parameters(self, values: ParamsToSet, flags: int = 0) -> None:
-        """Sets some of them."""
-        params = encode(values, await self._scheduler(flags))
+    async def scheduler_parameters(self, flags: int | None = 0) -> dict[str, ParamValue]:
+        """The same as plain values."""
+        return decode(await self.scheduler_params(flags))
+
+    async def set_scheduler_parameters(self, values: ParamsToSet, flags: int | None = 0) -> None:
+        """Sets some of them; *flags* as in :meth:`set_count`."""
+        params = encode(values, [] if are_typed(values) else await self.scheduler_params(flags))
+        if flags is None:
+            plain = p.DomainSetSchedulerParametersArgs(self._dom, params)
+            await self._link.call(p.DOMAIN_SET_SCHEDULER_PARAMETERS, plain)
+            return
         args = p.DomainSetSchedulerParametersFlagsArgs(self._dom, params, flags)
         await self._link.call(p.DOMAIN_SET_SCHEDULER_PARAMETERS_FLAGS, args)
 
@@ -168,19 +200,13 @@ class Cpu(Facet):
 
     async def set_perf_events(self, values: ParamsToSet, flags: int = 0) -> None:
         """Counts some, or no longer."""
-        params = encode(values, await self._perf(flags))
+        params = encode(values, [] if are_typed(values) else await self._perf(flags))
         args = p.DomainSetPerfEventsArgs(self._dom, params, flags)
         await self._link.call(p.DOMAIN_SET_PERF_EVENTS, args)
 
     async def _perf(self, flags: int) -> list[Any]:
         args = p.DomainGetPerfEventsArgs(self._dom, flags)
         return list((await self._link.call(p.DOMAIN_GET_PERF_EVENTS, args)).params)
-
-    async def _scheduler(self, flags: int) -> list[Any]:
-        number = (await self.scheduler_type()).parameters
-        args = p.DomainGetSchedulerParametersFlagsArgs(self._dom, number, flags)
-        ret = await self._link.call(p.DOMAIN_GET_SCHEDULER_PARAMETERS_FLAGS, args)
-        return list(ret.params)
 
 
 #: The protocol's limit (REMOTE_DOMAIN_GET_CPU_STATS_NCPUS_MAX).

@@ -15,16 +15,27 @@ if TYPE_CHECKING:
 
 
 class Devices(Facet):
-    """``dom.devices``. Flags are :class:`~virloom.enums.domain.DomainDeviceModifyFlags`."""
+    """``dom.devices``. Flags are :class:`~virloom.enums.domain.DomainDeviceModifyFlags`.
 
-    async def attach(self, document: str | Element, flags: int = 0) -> None:
+    Without any, None stands for libvirt's first calls, which know the running guest only.
+    """
+
+    async def attach(self, document: str | Element, flags: int | None = 0) -> None:
         """Adds the device that the document describes."""
-        args = p.DomainAttachDeviceFlagsArgs(self._dom, text_of(document), flags)
+        text = text_of(document)
+        if flags is None:
+            await self._link.call(p.DOMAIN_ATTACH_DEVICE, p.DomainAttachDeviceArgs(self._dom, text))
+            return
+        args = p.DomainAttachDeviceFlagsArgs(self._dom, text, flags)
         await self._link.call(p.DOMAIN_ATTACH_DEVICE_FLAGS, args)
 
-    async def detach(self, document: str | Element, flags: int = 0) -> None:
+    async def detach(self, document: str | Element, flags: int | None = 0) -> None:
         """Takes it away; the guest may take its time, DeviceRemovedEvent tells when it has."""
-        args = p.DomainDetachDeviceFlagsArgs(self._dom, text_of(document), flags)
+        text = text_of(document)
+        if flags is None:
+            await self._link.call(p.DOMAIN_DETACH_DEVICE, p.DomainDetachDeviceArgs(self._dom, text))
+            return
+        args = p.DomainDetachDeviceFlagsArgs(self._dom, text, flags)
         await self._link.call(p.DOMAIN_DETACH_DEVICE_FLAGS, args)
 
     async def detach_alias(self, alias: str, flags: int = 0) -> None:

@@ -10,6 +10,7 @@ from virloom.client.domain.ref import DomainRef
 from virloom.client.link import Link
 from virloom.client.params import ParamsToSet as ParamsToSet
 from virloom.client.params import encode, fetch
+from virloom.procedures.record import TypedParamValue
 from virloom.procedures.types import NonnullDomain, TypedParam
 
 
@@ -46,5 +47,13 @@ class Facet:
 
 
 async def with_types(values: ParamsToSet, ask: Callable[[int], Awaitable[Any]]) -> list[TypedParam]:
-    """Parameters to send, with the types that the getter *ask* tells (see :func:`fetch`)."""
-    return encode(values, await fetch(ask))
+    """Parameters to send, with the types that the getter *ask* tells (see :func:`fetch`).
+
+    It is not asked where all the values bring their types.
+    """
+    return encode(values, [] if are_typed(values) else await fetch(ask))
+
+
+def are_typed(values: ParamsToSet) -> bool:
+    """Whether all values bring their types."""
+    return all(isinstance(value, TypedParamValue) for value in values.values())

@@ -36,17 +36,23 @@ class Memory(Facet):
         args = p.DomainGetMaxMemoryArgs(self._dom)
         return (await self._link.call(p.DOMAIN_GET_MAX_MEMORY, args)).memory
 
-    async def set(self, memory: int, flags: int = 0) -> None:
-        """Gives or takes memory by the balloon; *flags*: DomainMemoryModFlags."""
-        if flags:
+    async def set(self, memory: int, flags: int | None = None) -> None:
+        """Gives or takes memory by the balloon.
+
+        Args:
+            memory: KiB.
+            flags: :class:`~virloom.enums.domain.DomainMemoryModFlags`; None for libvirt's first
+                call, which knows the running guest only.
+        """
+        if flags is not None:
             with_flags = p.DomainSetMemoryFlagsArgs(self._dom, memory, flags)
             await self._link.call(p.DOMAIN_SET_MEMORY_FLAGS, with_flags)
         else:
             await self._link.call(p.DOMAIN_SET_MEMORY, p.DomainSetMemoryArgs(self._dom, memory))
 
-    async def set_maximum(self, memory: int, flags: int = 0) -> None:
-        """Changes the most that it can have."""
-        if flags:
+    async def set_maximum(self, memory: int, flags: int | None = None) -> None:
+        """Changes the most that it can have; *flags* as in :meth:`set`."""
+        if flags is not None:
             await self.set(memory, flags | DomainMemoryModFlags.MAXIMUM)
         else:
             args = p.DomainSetMaxMemoryArgs(self._dom, memory)

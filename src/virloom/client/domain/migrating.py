@@ -44,11 +44,11 @@ async def peer_to_peer(
         InvalidArg: There is no URI.
         NoSupport: The host cannot.
     """
-    check(flags)
     if not flags & Flags.PEER2PEER:
         raise ArgumentUnsupported(
             "direct migration is not supported by the source host", domain=ErrorDomain.DOMAIN
         )
+    check(flags)
     if not uri:
         raise InvalidArg("a peer to peer migration needs the URI of the other host's daemon")
     if not await source.supports(P2P):
@@ -128,4 +128,4 @@ class Managed:
         try:
             await self._source.confirm(self._params, cookie, flags, cancelled=cancelled)
         except VirloomError as exc:
-            logger.warning("the end of a migration: %s", exc)
+            logger.info("the end of a migration: %s", exc)

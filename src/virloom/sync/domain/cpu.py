@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from virloom.client.domain.facet import ParamsToSet
 from virloom.client.domain.results import IOThreadInfo, SchedulerType, VcpuInfo
 from virloom.client.params import ParamValue
+from virloom.procedures.types import TypedParam
 from virloom.sync.domain.facet import Facet
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ class Cpu(Facet):
         """How many there are (:class:`~virloom.enums.domain.DomainVcpuFlags`)."""
         return self._portal.run(self._aio.count(flags))
 
-    def set_count(self, number: int, flags: int = 0) -> None:
-        """Changes that."""
+    def set_count(self, number: int, flags: int | None = None) -> None:
+        """Changes that; None stands for libvirt's first call, for the running guest only."""
         self._portal.run(self._aio.set_count(number, flags))
 
     def maximum(self) -> int:
@@ -41,13 +42,18 @@ class Cpu(Facet):
         """Plugs single processors (``1,3-4``) in or out."""
         self._portal.run(self._aio.set_vcpus(vcpus, enabled, flags))
 
-    def pin(self, vcpu: int, cpus: Collection[int], flags: int = 0) -> None:
-        """Lets *vcpu* run on these processors of the host only."""
+    def pin(self, vcpu: int, cpus: Collection[int], flags: int | None = None) -> None:
+        """Lets *vcpu* run on these processors of the host only; *flags* as in :meth:`set_count`."""
         self._portal.run(self._aio.pin(vcpu, cpus, flags))
 
-    def pins(self, flags: int = 0) -> list[frozenset[int]]:
-        """On which processors of the host each may run."""
-        return self._portal.run(self._aio.pins(flags))
+    def pins(self, flags: int = 0, number: int | None = None) -> list[frozenset[int]]:
+        """On which processors of the host each may run.
+
+        Args:
+            flags: :class:`~virloom.enums.domain.DomainModificationImpact`.
+            number: Of so many; None for those that there are.
+        """
+        return self._portal.run(self._aio.pins(flags, number))
 
     def pin_emulator(self, cpus: Collection[int], flags: int = 0) -> None:
         """The same for QEMU's other threads."""
@@ -61,9 +67,18 @@ class Cpu(Facet):
         """Processor time of the whole guest, in nanoseconds."""
         return self._portal.run(self._aio.total_stats())
 
-    def stats(self) -> list[dict[str, ParamValue]]:
-        """The same, per processor of the host."""
-        return self._portal.run(self._aio.stats())
+    def stats_size(self) -> int:
+        """Of how many processors of the host there are statistics."""
+        return self._portal.run(self._aio.stats_size())
+
+    def stats(self, first: int = 0, number: int | None = None) -> list[dict[str, ParamValue]]:
+        """The same, per processor of the host.
+
+        Args:
+            first: The first of them.
+            number: Of so many; None for all that follow.
+        """
+        return self._portal.run(self._aio.stats(first, number))
 
     def guest_vcpus(self) -> dict[str, ParamValue]:
         """The processors as the guest's agent sees them."""
@@ -97,12 +112,16 @@ class Cpu(Facet):
         """The scheduler's name and its number of parameters."""
         return self._portal.run(self._aio.scheduler_type())
 
-    def scheduler_parameters(self, flags: int = 0) -> dict[str, ParamValue]:
-        """Shares, periods and quotas."""
+    def scheduler_params(self, flags: int | None = 0) -> list[TypedParam]:
+        """Shares, periods and quotas, with their types; *flags* as in :meth:`set_count`."""
+        return self._portal.run(self._aio.scheduler_params(flags))
+
+    def scheduler_parameters(self, flags: int | None = 0) -> dict[str, ParamValue]:
+        """The same as plain values."""
         return self._portal.run(self._aio.scheduler_parameters(flags))
 
-    def set_scheduler_parameters(self, values: ParamsToSet, flags: int = 0) -> None:
-        """Sets some of them."""
+    def set_scheduler_parameters(self, values: ParamsToSet, flags: int | None = 0) -> None:
+        """Sets some of them; *flags* as in :meth:`set_count`."""
         self._portal.run(self._aio.set_scheduler_parameters(values, flags))
 
     def perf_events(self, flags: int = 0) -> dict[str, ParamValue]:

@@ -15,15 +15,18 @@ if TYPE_CHECKING:
 
 
 class Devices(Facet):
-    """``dom.devices``. Flags are :class:`~virloom.enums.domain.DomainDeviceModifyFlags`."""
+    """``dom.devices``. Flags are :class:`~virloom.enums.domain.DomainDeviceModifyFlags`.
+
+    Without any, None stands for libvirt's first calls, which know the running guest only.
+    """
 
     _aio: aio.Devices
 
-    def attach(self, document: str | Element, flags: int = 0) -> None:
+    def attach(self, document: str | Element, flags: int | None = 0) -> None:
         """Adds the device that the document describes."""
         self._portal.run(self._aio.attach(document, flags))
 
-    def detach(self, document: str | Element, flags: int = 0) -> None:
+    def detach(self, document: str | Element, flags: int | None = 0) -> None:
         """Takes it away; the guest may take its time, DeviceRemovedEvent tells when it has."""
         self._portal.run(self._aio.detach(document, flags))
 

@@ -24,12 +24,18 @@ class Memory(Facet):
         """The most that the guest can have."""
         return self._portal.run(self._aio.maximum())
 
-    def set(self, memory: int, flags: int = 0) -> None:
-        """Gives or takes memory by the balloon; *flags*: DomainMemoryModFlags."""
+    def set(self, memory: int, flags: int | None = None) -> None:
+        """Gives or takes memory by the balloon.
+
+        Args:
+            memory: KiB.
+            flags: :class:`~virloom.enums.domain.DomainMemoryModFlags`; None for libvirt's first
+                call, which knows the running guest only.
+        """
         self._portal.run(self._aio.set(memory, flags))
 
-    def set_maximum(self, memory: int, flags: int = 0) -> None:
-        """Changes the most that it can have."""
+    def set_maximum(self, memory: int, flags: int | None = None) -> None:
+        """Changes the most that it can have; *flags* as in :meth:`set`."""
         self._portal.run(self._aio.set_maximum(memory, flags))
 
     def stats(self) -> dict[str, int]:
