@@ -12,7 +12,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tools.generators import enums, errors, procedures  # noqa: E402 - needs the path above
+from tools.generators import commands, enums, errors, procedures  # noqa: E402 - needs the path above
 
 TABLES = ROOT / "data" / "protocol"
 PACKAGE = ROOT / "src" / "virloom"
@@ -26,6 +26,7 @@ def render_all() -> dict[Path, str]:
     """Every generated file: path → formatted text."""
     api = _table("api")
     files = {
+        **commands.render(_table("virsh-commands")),
         **enums.render(api),
         **errors.render(api, _table("error-messages")),
         **procedures.render(
