@@ -51,7 +51,7 @@ async def attend(
     *,
     input_fd: int,
     output_fd: int,
-    escape: bool,
+    escape: bytes | None,
 ) -> Left | signal.Signals | None:
     """Pass the console through until the guest has ended, a signal came, or the user left.
 
@@ -61,7 +61,7 @@ async def attend(
         console: The guest's console; None to only wait.
         input_fd: What is typed; its end does not end the guest.
         output_fd: Where the console goes.
-        escape: Whether ctrl-] leaves (it does on a terminal; in a file it is data).
+        escape: The key that leaves (on a terminal), None for none (in a file all is data).
 
     Returns:
         None when the guest has ended, else why we left it.
@@ -118,10 +118,10 @@ async def _pass_output(console: Stream, fd: int) -> Left | None:
     return None
 
 
-async def _pass_input(console: Stream, fd: int, *, escape: bool) -> Left | None:
+async def _pass_input(console: Stream, fd: int, *, escape: bytes | None) -> Left | None:
     with contextlib.suppress(VirloomError):
         while data := await read_input(fd):
-            data, leaves = split_escape(data) if escape else (data, False)
+            data, leaves = split_escape(data, escape) if escape else (data, False)
             await console.write(data)
             if leaves:
                 return Left.ESCAPE

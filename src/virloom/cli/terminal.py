@@ -35,6 +35,22 @@ def raw_mode(fd: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def quiet_mode(fd: int) -> Iterator[None]:
+    """While entered, what is typed is not shown; does nothing when *fd* is no terminal."""
+    if not os.isatty(fd):
+        yield
+        return
+    before = termios.tcgetattr(fd)
+    silent = [*before]
+    silent[3] &= ~termios.ECHO
+    termios.tcsetattr(fd, termios.TCSADRAIN, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(fd, termios.TCSADRAIN, before)
+
+
+@contextlib.contextmanager
 def size_followed(terminal: int, console: int | None) -> Iterator[None]:
     """While entered, *console* has the size of *terminal*, now and whenever that changes.
 
@@ -111,7 +127,7 @@ def _wake(waiter: asyncio.Future[None]) -> None:
         waiter.set_result(None)
 
 
-def split_escape(data: bytes) -> tuple[bytes, bool]:
+def split_escape(data: bytes, escape: bytes = ESCAPE) -> tuple[bytes, bool]:
     """What of *data* goes to the guest, and whether the user leaves after it."""
-    before, found, _ = data.partition(ESCAPE)
+    before, found, _ = data.partition(escape)
     return before, bool(found)

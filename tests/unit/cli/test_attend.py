@@ -13,7 +13,7 @@ import pytest
 
 from virloom.cli.attend import Left, attend, signals_caught
 from virloom.cli.commands.run import console_on_terminal, outcome
-from virloom.cli.terminal import read_input
+from virloom.cli.terminal import ESCAPE, read_input
 from virloom.client.stream import Stream
 from virloom.endpoint.stream import FdStream
 from virloom.enums.domain import DomainEventStoppedDetailType
@@ -33,7 +33,7 @@ class Scene:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.stopped: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
 
-    def attend(self, *, escape: bool = True, console: bool = True) -> asyncio.Task[Any]:
+    def attend(self, *, escape: bytes | None = ESCAPE, console: bool = True) -> asyncio.Task[Any]:
         return asyncio.create_task(
             attend(
                 self.ended,
@@ -84,7 +84,7 @@ async def test_the_escape_leaves_but_only_on_a_terminal(scene: Scene) -> None:
     os.write(scene.keyboard, b"\x1d")
     assert await scene.attend() is Left.ESCAPE
     os.write(scene.keyboard, b"\x1d")
-    attending = scene.attend(escape=False)
+    attending = scene.attend(escape=None)
     done, _ = await asyncio.wait([attending], timeout=0.05)
     assert not done
     scene.stopped.set_result(signal.SIGTERM)

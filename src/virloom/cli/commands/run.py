@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import virloom
 from virloom.cli.attend import Left, attend, signals_caught
 from virloom.cli.documents import read_domain
-from virloom.cli.terminal import raw_mode, size_followed
+from virloom.cli.terminal import ESCAPE, raw_mode, size_followed
 from virloom.client.connection import Connection
 from virloom.client.domain.console import Console
 from virloom.client.domain.domain import Domain as ClientDomain
@@ -178,7 +178,12 @@ async def _stay(
         _say("this is the guest's console; ctrl-] leaves it")
     with raw_mode(typed), size_followed(typed, console.fileno() if console else None):
         return await attend(
-            ended, stopped, console, input_fd=typed, output_fd=shown, escape=terminal
+            ended,
+            stopped,
+            console,
+            input_fd=typed,
+            output_fd=shown,
+            escape=ESCAPE if terminal else None,
         )
 
 
