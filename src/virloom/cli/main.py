@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Entry point of ``virloom``: finds the command, loads nothing but that, reports its error.
 
-Exit codes: 0 done, 2 a wrong command line or something that could not be begun; what 1 means is
-each command's own (its ``--help`` says so). A signal that ends a command gives 128 and its number.
+Our own commands are listed here; all others are libvirt's, with virsh's syntax and exit codes
+(:mod:`virloom.cli.shell`).
+
+Exit codes of our own: 0 done, 2 a wrong command line or something that could not be begun; what 1
+means is each command's own (its ``--help`` says so). A signal that ends a command gives 128 and
+its number.
 """
 
 from __future__ import annotations
@@ -24,6 +28,8 @@ COMMANDS = {
     "daemons": "run the daemons in the foreground: start, watch, start again",
     "doctor": "what this host has for guests, and what is missing",
     "validate": "check a document, or print the schema of a type of documents",
+    "completion": "print what makes bash, zsh or fish complete these commands",
+    "manual": "print the manual page of all commands",
 }
 """Every command and what its line in the list of commands says."""
 
@@ -33,16 +39,27 @@ FAILED = 2
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command of *argv* (by default the process's) and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    options = _parser(words).parse_args(words)
     try:
-        return _flushed(int(options.execute(options)))
+        return _flushed(_run(words))
     except VirloomError as error:
-        print(f"virloom {options.command}: {error.message}", file=sys.stderr)
+        print(f"virloom {words[0]}: {error.message}", file=sys.stderr)
         return FAILED
     except BrokenPipeError:
         return _reader_left()
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+
+
+def _run(words: Sequence[str]) -> int:
+    if words and words[0] in COMMANDS:
+        options = _parser(words).parse_args(words)
+        return int(options.execute(options))
+    from virloom.cli.shell.runner import run
+
+    if list(words) in (["-h"], ["--help"]):
+        print("  commands of virloom's own (virloom COMMAND --help):\n")
+        print("".join(f"    {name:<30} {summary}\n" for name, summary in COMMANDS.items()))
+    return run(words)
 
 
 def _flushed(code: int) -> int:
