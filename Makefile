@@ -18,6 +18,8 @@ packages:
 
 venv: packages
 	@tools/setup/venv.sh
+	@# Where bytecode is not written at a start, each would compile 30,000 lines anew.
+	@.venv/bin/python -m compileall -q src
 
 compare: venv
 	@tools/setup/packages.sh tools/setup/debian-packages-compare.txt
