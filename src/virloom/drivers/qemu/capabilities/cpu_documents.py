@@ -29,7 +29,7 @@ def parse_cpus(texts: list[str]) -> list[HostCpu]:
         InvalidArg: There is no document.
     """
     if not texts:
-        raise InvalidArg("no CPUs given", domain=ErrorDomain.DOMAIN)
+        raise InvalidArg("no CPUs given", domain=ErrorDomain.CPU)
     return [parse_cpu(text) for text in texts]
 
 
