@@ -139,6 +139,10 @@ class Client(PumpOwner, RelayOwner):
     # -- the connection ------------------------------------------------------------------------
 
     def _arrived(self, data: bytes, fds: Sequence[int]) -> None:
+        if self._relay is not None:
+            data = self._pass_by(self._relay, data, fds)
+            if not data and not fds:
+                return
         self._output = []
         try:
             for message in self._connection.receive(data, fds):
@@ -156,6 +160,14 @@ class Client(PumpOwner, RelayOwner):
         if self._closing:
             self._transport.close()
         self._regulate()
+
+    def _pass_by(self, relay: Relay, data: bytes, fds: Sequence[int]) -> bytes:
+        """Passes on what is another daemon's and can go at once; what is left comes back."""
+        quick = not (fds or self._waiting or self._closing) and self._room.is_set()
+        if not quick or not self._connection.between_messages:
+            return relay.take_back() + data
+        self._connection.passed_by()
+        return relay.pass_on(data)
 
     def _send(self, data: bytes, fds: Sequence[int] = ()) -> None:
         """Sends now, or together with the other answers to what is being read."""
@@ -356,7 +368,7 @@ class Client(PumpOwner, RelayOwner):
             self._relay = Relay(self, self._connection, self._transport.carries_fds)
         return self._relay
 
-    def relay_sends(self, data: bytes, fds: Sequence[int]) -> None:
+    def relay_sends(self, data: bytes, fds: Sequence[int] = ()) -> None:
         self._send(data, fds)
 
     def relay_room(self) -> None:

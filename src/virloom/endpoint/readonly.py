@@ -41,6 +41,12 @@ def check_readonly(procedure: Procedure[Any, Any], args: Record) -> None:
     raise _denied(procedure, f"read only access prevents {procedure.api_name}")
 
 
+def never_denied(procedure: Procedure[Any, Any]) -> bool:
+    """Whether a read-only connection may make this call with whatever arguments."""
+    asks = any(name == "source" for name, _ in procedure.args.WIRE)
+    return procedure.readonly and not procedure.denied_flags and not asks
+
+
 def _asks_agent(args: Record) -> bool:
     """Whether a call that looks for addresses would have the guest's agent do it."""
     return getattr(args, "source", None) == DomainInterfaceAddressesSource.AGENT

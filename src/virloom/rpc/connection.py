@@ -107,6 +107,16 @@ class _Connection:
             raise
         return messages
 
+    @property
+    def between_messages(self) -> bool:
+        """Whether all that came was whole messages."""
+        return self._framer.between_messages
+
+    def passed_by(self) -> None:
+        """Something came from the peer that its owner did not bring here."""
+        if self._keepalive is not None:
+            self._keepalive.seen(self._clock())
+
     def data_to_send(self) -> bytes:
         """What the connection itself has to say; ask after :meth:`receive` and :meth:`tick`."""
         if not self._outbox:
@@ -354,10 +364,11 @@ class ServerConnection(_Connection):
     def pass_on(self, call: Call) -> bytes:
         """The bytes of a call for another server, as it came; its descriptors are to follow.
 
-        What the client sends for its stream comes as :class:`Passed` from now on.
+        What the client sends for a stream of it comes as :class:`Passed` from now on.
         """
-        self._passed.add(call.serial)
-        return pack(call.header, call.payload, len(call.fds) if call.fds else None)
+        if call.procedure is not None and call.procedure.stream != "none":
+            self._passed.add(call.serial)
+        return Packet(call.header, call.payload, call.fds).packed()
 
     def passed_over(self, serial: int) -> None:
         """Nothing more belongs to a call that was passed on."""

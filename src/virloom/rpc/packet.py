@@ -46,7 +46,8 @@ MAX_FDS = 32
 #: What one stream packet carries at most, in either direction.
 MAX_STREAM_DATA = 262120
 
-_WITH_FDS = (int(MessageType.CALL_WITH_FDS), int(MessageType.REPLY_WITH_FDS))
+#: The types that say how many descriptors follow.
+WITH_FDS = (int(MessageType.CALL_WITH_FDS), int(MessageType.REPLY_WITH_FDS))
 _HEAD = struct.Struct(">IIIiiIi")
 _FIELDS = struct.Struct(">IIiiIi")  # the same without the length
 _WORD = struct.Struct(">I")
@@ -76,6 +77,11 @@ class Packet:
         self.header = header
         self.payload = payload
         self.fds = fds
+
+    def packed(self) -> bytes:
+        """Its bytes, for who passes it on; its descriptors are to follow."""
+        count = len(self.fds) if self.header.type in WITH_FDS else None
+        return pack(self.header, self.payload, count)
 
     def __repr__(self) -> str:
         return f"<{self.header} and {len(self.payload)} bytes, {len(self.fds)} descriptors>"
@@ -126,13 +132,18 @@ class Framer:
         """Bytes of a message that is not complete yet."""
         return len(self._buffer)
 
+    @property
+    def between_messages(self) -> bool:
+        """Whether all that came was whole messages."""
+        return not (self._buffer or self._fds) and self._awaiting is None
+
     def feed(self, data: bytes, fds: Sequence[int] = ()) -> list[Packet]:
         """The messages that *data* completes; takes over *fds*.
 
         Raises:
             FramingError: Cut the connection. All descriptors are closed.
         """
-        if not (fds or self._buffer or self._fds) and self._awaiting is None:
+        if not fds and self.between_messages:
             whole = self._whole(data)
             if whole is not None:
                 return [whole]
@@ -169,7 +180,7 @@ class Framer:
         if not HEADER_SIZE <= length <= self.max_length or data[:4] != _WORD.pack(length):
             return None
         header = Header._make(_FIELDS.unpack_from(data, 4))
-        return None if header.type in _WITH_FDS else Packet(header, data[HEADER_SIZE:])
+        return None if header.type in WITH_FDS else Packet(header, data[HEADER_SIZE:])
 
     def _cut(self, data: bytes | memoryview, packets: list[Packet]) -> int:
         """Adds the whole messages of *data* to *packets*; how many bytes they took."""
@@ -193,7 +204,7 @@ class Framer:
             header = Header._make(_FIELDS.unpack_from(data, at + 4))
             payload = bytes(data[at + HEADER_SIZE : at + length])
             at += length
-            if header.type in _WITH_FDS:
+            if header.type in WITH_FDS:
                 self._announced(header, payload)
             else:
                 packets.append(Packet(header, payload))

@@ -5,22 +5,38 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
+from virloom.daemon import gate
 from virloom.daemon.relay.routes import Route
-from virloom.daemon.relay.upstream import PRESSURE, Upstream, UpstreamOwner
+from virloom.daemon.relay.upstream import Upstream, UpstreamOwner
 from virloom.endpoint.identity import Identity
-from virloom.endpoint.readonly import error_domain
+from virloom.endpoint.readonly import error_domain, never_denied
 from virloom.errors import NoSupport, VirloomError
-from virloom.rpc.connection import ServerConnection
+from virloom.procedures.record import Procedure
+from virloom.rpc.connection import VERSION, ServerConnection
 from virloom.rpc.messages import Call, Passed
+from virloom.rpc.packet import Header, MessageStatus, MessageType
+from virloom.rpc.passage import Passage, Send
+
+_CALL, _STREAM, _STREAM_HOLE = (
+    int(MessageType.CALL),
+    int(MessageType.STREAM),
+    int(MessageType.STREAM_HOLE),
+)
+_OK = int(MessageStatus.OK)
 
 
 class RelayOwner(ABC):
     """The client that is relayed."""
 
     @abstractmethod
-    def relay_sends(self, data: bytes, fds: Sequence[int]) -> None:
-        """Sends what came for the client."""
+    def relay_sends(self, data: bytes, fds: Sequence[int] = ()) -> None:
+        """Sends what came for the client.
+
+        Raises:
+            OSError: There can be no copy of a descriptor; nothing is sent.
+        """
 
     @abstractmethod
     def relay_room(self) -> None:
@@ -34,6 +50,9 @@ class RelayOwner(ABC):
 class Relay(UpstreamOwner):
     """Passes calls of one client on.
 
+    The first call of a procedure is looked at by the client, which finds its way. Further ones go
+    from one socket to the other by what their header says (:meth:`pass_on`), and so do streams.
+
     Args:
         owner: The client.
         connection: Its end of the protocol, which tells relayed streams apart.
@@ -46,6 +65,8 @@ class Relay(UpstreamOwner):
         self.carries_fds = carries_fds
         self._upstreams: dict[str, Upstream] = {}
         self._streams: dict[int, Upstream] = {}
+        self._known: dict[tuple[int, int], tuple[Upstream, Procedure[Any, Any]]] = {}
+        self._passage = Passage(self._way, self._note)
         self._paused = False
 
     async def open(self, route: Route, identity: Identity) -> None:
@@ -62,12 +83,18 @@ class Relay(UpstreamOwner):
 
         Raises:
             NoSupport: That daemon is not installed.
+            SystemFailure: Its descriptors cannot be passed on.
         """
+        procedure = call.procedure
+        assert procedure is not None
         if route.daemon not in self._upstreams:
-            _refuse_absent(route, call)
+            _refuse_absent(route, procedure)
         upstream = self._to(route, identity)
-        self._streams[call.serial] = upstream
         upstream.call(call, self._connection.pass_on(call))
+        if procedure.stream != "none":
+            self._streams[call.serial] = upstream
+        elif upstream.ready and _is_plain(procedure, identity):
+            self._known[procedure.program, procedure.number] = upstream, procedure
 
     def _to(self, route: Route, identity: Identity) -> Upstream:
         upstream = self._upstreams.get(route.daemon)
@@ -80,12 +107,41 @@ class Relay(UpstreamOwner):
         """Passes a packet of a stream on, to where its call went."""
         upstream = self._streams.get(message.header.serial)
         if upstream is not None:
-            upstream.stream(message)
+            upstream.stream(message.header, message.payload)
+
+    # -- without being looked at ---------------------------------------------------------------
+
+    def pass_on(self, data: bytes) -> bytes:
+        """Passes on what is known to go elsewhere; what has to be looked at comes back."""
+        return self._passage.feed(data)
+
+    def take_back(self) -> bytes:
+        """What is kept of a message that is not all there yet."""
+        return self._passage.take_back() if self._passage.begun else b""
+
+    def _way(self, header: Header) -> Send | None:
+        kind = header.type
+        if kind == _CALL:
+            known = self._known.get((header.program, header.procedure))
+            if known is None or header.status != _OK or header.version != VERSION:
+                return None
+            return known[0].send
+        if kind in (_STREAM, _STREAM_HOLE):
+            upstream = self._streams.get(header.serial)
+            return upstream.send if upstream is not None and upstream.ready else None
+        return None
+
+    def _note(self, header: Header) -> None:
+        if header.type == _CALL:
+            upstream, procedure = self._known[header.program, header.procedure]
+            upstream.expect(header, procedure)
+
+    # -- what waits ----------------------------------------------------------------------------
 
     @property
     def full(self) -> bool:
         """Whether the client is to wait until a daemon has taken what it said."""
-        return any(upstream.unsent > PRESSURE for upstream in self._upstreams.values())
+        return any(upstream.full for upstream in self._upstreams.values())
 
     def pause(self, paused: bool) -> None:
         """Whether the client takes nothing for now."""
@@ -99,10 +155,11 @@ class Relay(UpstreamOwner):
             upstream.close()
         self._upstreams.clear()
         self._streams.clear()
+        self._known.clear()
 
     # -- what the connections tell -------------------------------------------------------------
 
-    def upstream_sends(self, data: bytes, fds: Sequence[int]) -> None:
+    def upstream_sends(self, data: bytes, fds: Sequence[int] = ()) -> None:
         self._owner.relay_sends(data, fds)
 
     def upstream_answered(self, serial: int) -> None:
@@ -111,6 +168,7 @@ class Relay(UpstreamOwner):
 
     def upstream_lost(self, upstream: Upstream, error: VirloomError) -> None:
         self._upstreams.pop(upstream.route.daemon, None)
+        self._known = {key: way for key, way in self._known.items() if way[0] is not upstream}
         if upstream.registrations > 0:
             self._owner.relay_cuts(f"{error.detail}, and it may have missed events")
 
@@ -118,8 +176,14 @@ class Relay(UpstreamOwner):
         self._owner.relay_room()
 
 
-def _refuse_absent(route: Route, call: Call) -> None:
+def _is_plain(procedure: Procedure[Any, Any], identity: Identity) -> bool:
+    """Whether all calls of a procedure go the same way, whatever their arguments are."""
+    if procedure.program == gate.REMOTE and procedure.number in gate.OWN:
+        return False
+    return not identity.readonly or never_denied(procedure)
+
+
+def _refuse_absent(route: Route, procedure: Procedure[Any, Any]) -> None:
     """A daemon without a socket is not installed; one that does not answer is another matter."""
-    procedure = call.procedure
-    if procedure is not None and not route.socket(readonly=False).exists():
+    if not route.socket(readonly=False).exists():
         raise NoSupport(procedure.api_name, domain=error_domain(procedure))
