@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools.bench import document, imports, lifecycle, reaper, scale
+from tools.bench.wire.relayed import relayed
 from tools.bench.wire.run import wire
 from virloom.testing.guest import CACHE_VARIABLE
 
@@ -21,6 +22,7 @@ BENCHES: dict[str, Callable[[Path, int], str]] = {
     "warm": lifecycle.warm,
     "fresh": lifecycle.fresh,
     "many": scale.many,
+    "relay": relayed,
     "wire": wire,
 }
 

@@ -21,7 +21,7 @@ from virloom.daemon import gate
 from virloom.daemon.admission import Admission, not_offered
 from virloom.daemon.claimed import claimed_identity
 from virloom.daemon.limits import PRESSURE, Limits
-from virloom.daemon.memory import end_if_out_of_memory, give_back
+from virloom.daemon.memory import end_if_out_of_memory, give_back, keep_for_streams
 from virloom.daemon.polkit import Polkit
 from virloom.daemon.pump import Pump, PumpOwner
 from virloom.daemon.relay.relay import Relay, RelayOwner
@@ -163,10 +163,11 @@ class Client(PumpOwner, RelayOwner):
 
     def _pass_by(self, relay: Relay, data: bytes, fds: Sequence[int]) -> bytes:
         """Passes on what is another daemon's and can go at once; what is left comes back."""
+        connection = self._connection
         quick = not (fds or self._waiting or self._closing) and self._room.is_set()
-        if not quick or not self._connection.between_messages:
+        if not quick or not connection.between_messages:
             return relay.take_back() + data
-        self._connection.passed_by()
+        connection.passed_by()
         return relay.pass_on(data)
 
     def _send(self, data: bytes, fds: Sequence[int] = ()) -> None:
@@ -563,6 +564,7 @@ class Client(PumpOwner, RelayOwner):
         if self._transport.closed or not self._connection.stream_open(serial):
             end.abort()  # nobody is there any more, or the reply became an error
             return
+        keep_for_streams()
         reads = call.procedure.stream == "server-to-client"
         self._pumps[serial] = Pump(self, serial, end, reads=reads, sparse=call.sparse)
 

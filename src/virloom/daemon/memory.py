@@ -7,11 +7,17 @@ asks, and after a client that had tens of megabytes waiting there may be no next
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import NoReturn
 
 #: What the process ends with; systemd starts it again after any code but 0.
 EXIT_CODE = 70
+
+#: Of ``malloc.h``.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+#: Bytes: what two streams have under way at most.
+_KEPT = 8 << 20
 
 _LAST_WORDS = b"out of memory: this process ends; guests go on, and the next start finds them\n"
 
@@ -41,3 +47,18 @@ def give_back() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(ctypes.c_size_t(0))
+
+
+@functools.cache
+def keep_for_streams() -> None:
+    """Keeps some megabytes from now on, where the C library can (``mallopt(3)``; glibc).
+
+    It would return and fetch again the pages of each packet of a stream, which costs more than
+    to copy the packet; :func:`give_back` returns them all the same.
+    """
+    import ctypes
+
+    option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if option is not None:
+        option(_M_MMAP_THRESHOLD, _KEPT)
+        option(_M_TRIM_THRESHOLD, _KEPT)

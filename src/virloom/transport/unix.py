@@ -32,6 +32,10 @@ logger = logging.getLogger(__name__)
 
 #: What one read asks for: libvirt's first buffer is as long, and a pool block of the allocator.
 READ_SIZE = 65536
+#: What it asks for at most, of a peer that fills what was asked for.
+_LONGEST_READ = 1 << 18
+#: What the kernel is to keep of a peer that takes less than is sent, where it allows as much.
+_SEND_BUFFER = 1 << 20
 #: Reads of one socket before others get their turn.
 _READS_A_TURN = 4
 
@@ -63,6 +67,8 @@ class SocketTransport(Transport):
         self._queue: deque[tuple[memoryview, list[int]]] = deque()
         self._unsent = 0
         self._pressed = False
+        self._read_size = READ_SIZE
+        self._widened = False
         self._reading = False
         self._paused = False
         self._closing = False
@@ -102,13 +108,18 @@ class SocketTransport(Transport):
                 self._on_data(data, fds)
             except Exception as exc:  # the owner cannot go on: as the contract says
                 self.abort(exc)
-            if not self._reading or len(data) < READ_SIZE:
+            size = self._read_size
+            if len(data) == size:
+                self._read_size = min(2 * size, _LONGEST_READ)
+            elif len(data) < READ_SIZE < size:
+                self._read_size = READ_SIZE
+            if not self._reading or len(data) < size:
                 return
 
     def _receive(self) -> tuple[bytes, list[int]]:
         if self._passes_fds:
-            return recv_fds(self._socket, READ_SIZE, MAX_FDS)
-        return self._socket.recv(READ_SIZE), []
+            return recv_fds(self._socket, self._read_size, MAX_FDS)
+        return self._socket.recv(self._read_size), []
 
     def send(self, data: bytes, fds: Sequence[int] = ()) -> None:
         if self._closing:
@@ -127,7 +138,15 @@ class SocketTransport(Transport):
             if sent == len(data):
                 return
             data = data[sent:]
+            if not self._widened:
+                self._widen()
         self._enqueue(data, fds)
+
+    def _widen(self) -> None:
+        """Has the kernel keep more: each turn of a peer that reads much is then a longer one."""
+        self._widened = True
+        with contextlib.suppress(OSError):  # then it goes on with what it has
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
 
     def _enqueue(self, data: bytes, fds: Sequence[int]) -> None:
         was_empty = not self._queue

@@ -25,6 +25,7 @@ def main(uri: str) -> None:
         {
             "open": repeated(lambda: libvirt.open(uri).close()),
             "version": repeated(connection.getLibVersion),
+            "info": repeated(domain.info),
             "xml": repeated(domain.XMLDesc),
             "list": repeated(connection.listAllDomains),
             "statistics": repeated(connection.getAllDomainStats),

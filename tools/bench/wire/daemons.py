@@ -134,6 +134,30 @@ class Virtqemud(Daemon):
         return [sys.executable, "-c", _OURS, "--root", str(self.directory)]
 
 
+class Beside(Daemon):
+    """Another daemon of the family, over virtqemud's directory; started when that one answers.
+
+    Args:
+        directory: virtqemud's.
+        module: Where its ``main`` is.
+        sockets: What the names of its sockets begin with.
+    """
+
+    def __init__(self, directory: Path, module: str, sockets: str) -> None:
+        super().__init__(directory)
+        self.name = module.rpartition(".")[2]
+        self._module = module
+        self.socket = directory / f"run/libvirt/{sockets}-sock"
+
+    def _argv(self) -> list[str]:
+        program = f"from {self._module} import main; raise SystemExit(main())"
+        return [sys.executable, "-c", program, "--root", str(self.directory)]
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(self.socket)) == 0
+
+
 class Libvirtd(Daemon):
     """libvirt's, in namespaces of its own where its directories are ours."""
 

@@ -90,7 +90,18 @@ class Generator:
     @contextlib.contextmanager
     def echo(self, socket: Path) -> Iterator[int]:
         """The floor: a server in C that does nothing; gives its process id."""
-        argv = [str(self.program), "echo", str(socket)]
+        with self._server("echo", socket) as process:
+            yield process
+
+    @contextlib.contextmanager
+    def pump(self, socket: Path, upstream: Path) -> Iterator[int]:
+        """The floor of a relay: a program in C that passes bytes on unread; its process id."""
+        with self._server("pump", socket, upstream) as process:
+            yield process
+
+    @contextlib.contextmanager
+    def _server(self, *words: str | Path) -> Iterator[int]:
+        argv = [str(self.program), *map(str, words)]
         process = subprocess.Popen(argv, stdout=subprocess.PIPE)
         assert process.stdout is not None
         try:

@@ -5,6 +5,7 @@
  *   loadgen calls  SOCKET GREETING CALLS CONNECTIONS IDLE COUNT
  *   loadgen fanout SOCKET GREETING CALLS CONNECTIONS IDLE COUNT
  *   loadgen echo   SOCKET
+ *   loadgen pump   SOCKET UPSTREAM
  *
  * GREETING and CALLS are files of whole messages, one after another; serials are filled in here.
  * Each connection sends the greeting's messages, one by one, each answer awaited.
@@ -14,6 +15,7 @@
  * fanout: COUNT times, one further connection makes the next of the CALLS; the time goes from there
  *         to the first event on the last of CONNECTIONS.
  * echo:   the floor: a server that turns every call into its own reply, and does nothing else.
+ * pump:   the floor of a relay: bytes between each client and a connection to UPSTREAM, unread.
  *
  * The answer is one line of JSON; times are in microseconds.
  */
@@ -298,7 +300,54 @@ static void echo(const char *path) {
     }
 }
 
+struct end {
+    int fd;
+    struct end *other;
+};
+
+static void link_ends(int poll, int client, const char *upstream) {
+    struct sockaddr_un address;
+    struct end *ends = calloc(2, sizeof *ends);
+    address_of(&address, upstream);
+    ends[0].fd = client;
+    ends[1].fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (connect(ends[1].fd, (struct sockaddr *)&address, sizeof address)) die("connect");
+    for (int at = 0; at < 2; at++) {
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = &ends[at]};
+        ends[at].other = &ends[1 - at];
+        epoll_ctl(poll, EPOLL_CTL_ADD, ends[at].fd, &event);
+    }
+}
+
+static void pump(const char *path, const char *upstream) {
+    static char bytes[1 << 20];
+    struct sockaddr_un address;
+    int poll = epoll_create1(EPOLL_CLOEXEC), listening = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
+    address_of(&address, path);
+    if (bind(listening, (struct sockaddr *)&address, sizeof address)) die("bind");
+    if (listen(listening, 128)) die("listen");
+    epoll_ctl(poll, EPOLL_CTL_ADD, listening, &event);
+    puts("ready");
+    fflush(stdout);
+    while (epoll_wait(poll, &event, 1, -1) == 1) {
+        struct end *end = event.data.ptr;
+        if (!end) {
+            link_ends(poll, accept(listening, NULL, NULL), upstream);
+            continue;
+        }
+        ssize_t got = recv(end->fd, bytes, sizeof bytes, 0);
+        if (got > 0 && send(end->other->fd, bytes, got, MSG_NOSIGNAL) == got) continue;
+        close(end->fd);
+        close(end->other->fd); /* the few bytes of both ends go with the process */
+    }
+}
+
 int main(int count, char **words) {
+    if (count == 4 && !strcmp(words[1], "pump")) {
+        pump(words[2], words[3]);
+        return 0;
+    }
     if (count == 3 && !strcmp(words[1], "echo")) {
         echo(words[2]);
         return 0;

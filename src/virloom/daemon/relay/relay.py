@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from virloom.daemon import gate
+from virloom.daemon.memory import keep_for_streams
 from virloom.daemon.relay.routes import Route
 from virloom.daemon.relay.upstream import Upstream, UpstreamOwner
 from virloom.endpoint.identity import Identity
@@ -92,6 +93,7 @@ class Relay(UpstreamOwner):
         upstream = self._to(route, identity)
         upstream.call(call, self._connection.pass_on(call))
         if procedure.stream != "none":
+            keep_for_streams()
             self._streams[call.serial] = upstream
         elif upstream.ready and _is_plain(procedure, identity):
             self._known[procedure.program, procedure.number] = upstream, procedure
