@@ -346,7 +346,7 @@ class Client(PumpOwner, RelayOwner):
         if procedure.program == gate.REMOTE and procedure.number in gate.OWN:
             if procedure.number != gate.SUPPORTS_FEATURE or self._primary is None:
                 return False
-            if message.arguments().feature in self._own_features():
+            if message.arguments().feature == gate.KEEPALIVE_FEATURE:
                 return False
         if self._dispatcher is not None:
             return False
@@ -357,12 +357,6 @@ class Client(PumpOwner, RelayOwner):
             check_readonly(procedure, message.arguments())
         self._relayed().call(message, route, self._session.identity)
         return True
-
-    def _own_features(self) -> tuple[int, ...]:
-        """Features of the connection to the client itself, not of what is behind."""
-        if self._transport.carries_fds:
-            return (gate.KEEPALIVE_FEATURE,)
-        return (gate.KEEPALIVE_FEATURE, gate.FD_PASSING_FEATURE)
 
     def _relayed(self) -> Relay:
         if self._relay is None:
@@ -476,8 +470,6 @@ class Client(PumpOwner, RelayOwner):
         ):
             self._start_keepalive()
             return ConnectSupportsFeatureRet(1)
-        if self._primary is not None:  # descriptors, where the socket has none
-            return ConnectSupportsFeatureRet(0)
         return None
 
     def _take_identity(self, args: Any) -> Record:
