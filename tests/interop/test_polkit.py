@@ -203,7 +203,8 @@ def test_nobody_else_states_an_identity(host: Host, asking_virtqemud: Virtqemud)
     )  # fmt: skip
     said = [line for line in done.stdout.splitlines() if line.startswith("as somebody")]
     assert said == [
-        "as somebody 88 55 access denied: only root and the daemon's own user may state an identity"
+        "as somebody 88 55 access denied: only root, the daemon's own user and virtproxyd's "
+        "may state an identity"
     ]
 
 

@@ -58,20 +58,23 @@ def claimed_identity(
     *,
     readonly: bool,
     token: SystemToken | None = None,
+    proxy: int | None = None,
 ) -> Identity:
     """The identity that *peer* states for whom it speaks.
 
     Args:
         token: What a daemon of ours knows, where it matters.
+        proxy: The user of virtproxyd.
 
     Raises:
-        AccessDenied: It may not speak for others: it is neither root nor our own user.
+        AccessDenied: It may not speak for others: it is neither root nor our own user, nor that.
         ArgumentUnsupported: A parameter that we do not know.
         InvalidArg: One of a wrong type, or twice.
     """
-    if peer.uid is None or peer.uid not in (0, os.geteuid()):
+    if peer.uid is None or peer.uid not in (0, os.geteuid(), proxy):
         raise AccessDenied(
-            "only root and the daemon's own user may state an identity", domain=ErrorDomain.ACCESS
+            "only root, the daemon's own user and virtproxyd's may state an identity",
+            domain=ErrorDomain.ACCESS,
         )
     fields: dict[str, Any] = {}
     seen: set[str] = set()

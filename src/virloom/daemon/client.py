@@ -67,7 +67,9 @@ class Client(PumpOwner, RelayOwner):
         transport: The connection; started here.
         limits: What this client may use.
         readonly: It came over the read-only socket.
-        polkit: Who is asked whether it may use that socket, unless it is root; None: nobody.
+        polkit: Who is asked whether it may use that socket, unless it is root or virtproxyd; None:
+            nobody.
+        proxy: The user of virtproxyd, who is believed for whom it speaks.
         changed: Told when the client has authenticated, and when it has gone.
 
     Attributes:
@@ -85,6 +87,7 @@ class Client(PumpOwner, RelayOwner):
         readonly: bool,
         changed: Callable[[Client], None],
         polkit: Polkit | None = None,
+        proxy: int | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.number = 0
@@ -106,9 +109,10 @@ class Client(PumpOwner, RelayOwner):
             readonly=readonly,
         )
         self._session = Session(identity, self._send_event)
+        self._proxy = proxy
         self._admission = Admission(
             peer,
-            polkit,
+            None if proxy is not None and peer.uid == proxy else polkit,
             readonly=readonly,
             seconds=limits.anonymous_seconds,
             admitted=self._admit,
@@ -476,7 +480,11 @@ class Client(PumpOwner, RelayOwner):
         gate.check_open(self._opened)
         readonly = self._session.identity.readonly
         self._session.identity = claimed_identity(
-            self._transport.peer, args.params, readonly=readonly, token=self._service.token
+            self._transport.peer,
+            args.params,
+            readonly=readonly,
+            token=self._service.token,
+            proxy=self._proxy,
         )
         return VOID
 

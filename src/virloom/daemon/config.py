@@ -47,6 +47,7 @@ class DaemonConfig:
         max_clients: Clients at once.
         max_anonymous_clients: Clients at once that have not authenticated.
         max_client_requests: Calls of one client that run at once.
+        proxy_user: Whom virtproxyd runs as; None for :data:`virloom.daemon.proxy_user.DEFAULT`.
         keepalive_interval: Seconds of silence before a ping; -1 for none.
         keepalive_count: Unanswered pings before a client is cut off.
         log_level: 1 debug, 2 info, 3 warning, 4 error.
@@ -63,6 +64,7 @@ class DaemonConfig:
         self.unix_sock_dir: str | None = None
         self.auth_unix_ro: str | None = None
         self.auth_unix_rw: str | None = None
+        self.proxy_user: str | None = None
         self.max_clients = 5000
         self.max_anonymous_clients = 20
         self.max_client_requests = 5
@@ -112,9 +114,15 @@ class DaemonConfig:
         """What is logged, and where to."""
         return Logging(self.log_level, self.log_filters, self.log_outputs)
 
-    def mode_for_writers(self, *, authenticated: bool) -> str:
-        """Mode of the socket for all calls; *authenticated*: its clients say who they are."""
-        return self.unix_sock_rw_perms or ("0777" if authenticated else "0700")
+    def mode_for_writers(self, *, authenticated: bool, grouped: bool = False) -> str:
+        """Mode of the socket for all calls.
+
+        Args:
+            authenticated: Its clients say who they are.
+            grouped: Its group is virtproxyd's own.
+        """
+        closed = "0770" if grouped else "0700"
+        return self.unix_sock_rw_perms or ("0777" if authenticated else closed)
 
     def bounds(self, name: str) -> tuple[int, int | None]:
         """The least and the greatest value of a number."""

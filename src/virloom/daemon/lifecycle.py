@@ -5,19 +5,24 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
+from collections.abc import Callable
+from functools import partial
 from logging import getLogger
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from virloom.daemon import proxy_user
 from virloom.daemon.administration import Administration
-from virloom.daemon.authentication import choose
+from virloom.daemon.authentication import Authentication, choose
 from virloom.daemon.config import DaemonConfig, NetworkConfig
 from virloom.daemon.control import DaemonControl, LoggingState
 from virloom.daemon.handover import handed_over
 from virloom.daemon.memory import end_if_out_of_memory
-from virloom.daemon.notify import notify
+from virloom.daemon.notify import notify, prepare
 from virloom.daemon.places import Places
+from virloom.daemon.proxy_user import ProxyUser
 from virloom.daemon.renewal import Renewal
 from virloom.daemon.server import Server
 from virloom.daemon.service import Service
@@ -109,10 +114,11 @@ async def serve(
     directory = Path(config.unix_sock_dir) if config.unix_sock_dir else places.run
     ensure_directory(directory, 0o700 if places.session else 0o755)
     authentication = choose(config, places)
+    proxy = _proxy_user(config, places)
     sockets, others = activated(spec, handed_over(), directory)
     service = await _open(spec, places, config, others)
     await _hook(places, "-", "start", "-", "start")
-    server = Server(service, config.limits())
+    server = Server(service, config.limits(), proxy.uid if proxy is not None else None)
     idle = _Idle(timeout, service, done)
     gates: list[TlsGate] = []
     control = DaemonControl(spec.name, done, idle.change, logging, gates)
@@ -120,7 +126,10 @@ async def serve(
     admin = servers["admin"] = Server(Administration(servers, control), config.limits())
     renewal = Renewal(done)
     try:
-        sockets = sockets or renewal.kept(spec, own(spec, config, authentication, directory))
+        grouped = None if spec.proxy else proxy
+        sockets = sockets or renewal.kept(
+            spec, own(spec, config, authentication, directory, grouped)
+        )
         for entry in sockets:
             polkit = authentication.of(readonly=entry.readonly) if not entry.admin else None
             chosen = admin if entry.admin else server
@@ -129,7 +138,8 @@ async def serve(
             gates += _listen(server, config, places)
         server.on_idle_change = lambda: idle.look(server.clients)
         renewal.expect(spec, loop)
-        await _serve(service, places, idle, done, ready, loop)
+        drop = partial(_drop_rights, proxy, authentication) if spec.proxy else None
+        await _serve(service, places, idle, done, partial(_ready, ready, drop), loop)
     finally:
         passed_on = renewal.descriptors(spec, service, sockets)
         await server.close()
@@ -148,6 +158,32 @@ async def _open(
     service.configure(config)
     service.adopt(descriptors)
     return service
+
+
+def _proxy_user(config: DaemonConfig, places: Places) -> ProxyUser | None:
+    """Whom virtproxyd is, of a host whose daemons are root's; None: nobody but root itself."""
+    if places.session or os.geteuid() != 0:
+        return None
+    return proxy_user.find(config.proxy_user)
+
+
+def _ready(ready: Callable[[], None], drop: Callable[[], None] | None) -> None:
+    """What only root may do at last; then no client has been served by root."""
+    prepare()
+    ready()
+    if drop is not None:
+        drop()
+
+
+def _drop_rights(user: ProxyUser | None, authentication: Authentication) -> None:
+    if os.geteuid() != 0:
+        return
+    if user is None:
+        logger.warning("there is no user '%s': this daemon stays root", proxy_user.DEFAULT)
+    elif authentication.write is not None or authentication.read is not None:
+        logger.warning("polkit answers root only: this daemon stays root")
+    else:
+        proxy_user.become(user)
 
 
 async def _hook(places: Places, *words: str) -> None:

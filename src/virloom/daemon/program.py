@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from virloom.daemon import logs
+from virloom.daemon import logs, proxy_user
 from virloom.daemon.config import DaemonConfig, NetworkConfig
 from virloom.daemon.control import LoggingState
 from virloom.daemon.handover import execute_again, is_again, present_directory
@@ -78,7 +79,8 @@ def _own_path(spec: DaemonSpec) -> str:
 
 def _print_units(spec: DaemonSpec, options: argparse.Namespace) -> int:
     _, config = _settings(spec, options)
-    for path in write_units(spec, _own_path(spec), Path(options.print_units), config):
+    proxy = proxy_user.find(config.proxy_user)
+    for path in write_units(spec, _own_path(spec), Path(options.print_units), config, proxy):
         print(path)
     return 0
 
@@ -152,7 +154,8 @@ def _remove_pid(path: Path) -> None:
     except OSError:  # there is none
         return
     if mine:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # virtproxyd may no longer
+            path.unlink()
 
 
 def _detach() -> Callable[[], None] | bool:

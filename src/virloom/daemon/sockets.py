@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
@@ -13,6 +14,7 @@ from typing import NamedTuple
 from virloom.daemon.authentication import Authentication
 from virloom.daemon.config import DaemonConfig
 from virloom.daemon.handover import Handed
+from virloom.daemon.proxy_user import ProxyUser
 from virloom.daemon.spec import DaemonSpec
 from virloom.errors import system_failure
 from virloom.transport.unix import listen_unix
@@ -51,17 +53,29 @@ def activated(
 
 
 def own(
-    spec: DaemonSpec, config: DaemonConfig, authentication: Authentication, directory: Path
+    spec: DaemonSpec,
+    config: DaemonConfig,
+    authentication: Authentication,
+    directory: Path,
+    proxy: ProxyUser | None = None,
 ) -> list[Listening]:
     """The daemon's own sockets in *directory*, with owner and modes as configured.
 
     The caller is the only daemon of this kind here.
 
+    Args:
+        proxy: Who is to connect besides; where no group is configured, the sockets are its
+            group's.
+
     Raises:
         SystemFailure: One cannot be made.
     """
     made = []
-    writers = config.mode_for_writers(authenticated=authentication.write is not None)
+    group = config.unix_sock_group or (proxy.gid if proxy is not None else None)
+    writers = config.mode_for_writers(
+        authenticated=authentication.write is not None,
+        grouped=proxy is not None and not config.unix_sock_group,
+    )
     wanted = [
         (spec.socket, writers, False),
         (spec.readonly_socket, config.unix_sock_ro_perms, True),
@@ -75,10 +89,8 @@ def own(
             listening = listen_unix(str(path), 0o600)
             admin = name == spec.admin_socket
             made.append(Listening(listening, readonly, path, admin))
-            if config.unix_sock_group and not admin:
-                import shutil  # takes the compressors along, for the few who need it
-
-                shutil.chown(path, group=config.unix_sock_group)
+            if group is not None and not admin:
+                _give_to(path, group)
             path.chmod(int(perms, 8))
         except (OSError, LookupError) as exc:
             release(made)
@@ -87,9 +99,16 @@ def own(
     return made
 
 
+def _give_to(path: Path, group: str | int) -> None:
+    import grp
+
+    os.chown(path, -1, grp.getgrnam(group).gr_gid if isinstance(group, str) else group)
+
+
 def release(sockets: list[Listening]) -> None:
-    """Closes sockets, and removes the files of our own ones."""
+    """Closes sockets, and removes the files of our own ones, where that is still allowed."""
     for entry in sockets:
         entry.socket.close()
         if entry.path is not None:
-            entry.path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                entry.path.unlink()

@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from virloom.daemon.config import DaemonConfig
+from virloom.daemon.proxy_user import ProxyUser
 from virloom.daemon.spec import DaemonSpec
 
 _SERVICE = """\
@@ -61,14 +62,16 @@ Before={name}.service
 ListenStream=/run/libvirt/{socket}
 Service={name}.service
 SocketMode={mode}
-RemoveOnStop=yes
+{group}RemoveOnStop=yes
 
 [Install]
 WantedBy=sockets.target
 """
 
 
-def render(spec: DaemonSpec, program: str, config: DaemonConfig) -> dict[str, str]:
+def render(
+    spec: DaemonSpec, program: str, config: DaemonConfig, proxy: ProxyUser | None = None
+) -> dict[str, str]:
     """File name → text of every unit.
 
     Args:
@@ -77,16 +80,22 @@ def render(spec: DaemonSpec, program: str, config: DaemonConfig) -> dict[str, st
         config: For the sockets' modes. The one for all calls is open to everybody only where the
             configuration itself asks for polkit: systemd makes it before the daemon can look
             whether polkit is there.
+        proxy: Who is to connect besides, as to sockets that the daemon makes itself.
     """
-    writers = config.mode_for_writers(authenticated=config.auth_unix_rw == "polkit")
+    proxy = None if spec.proxy else proxy
+    group = config.unix_sock_group or (str(proxy.gid) if proxy is not None else "")
+    writers = config.mode_for_writers(
+        authenticated=config.auth_unix_rw == "polkit",
+        grouped=proxy is not None and not config.unix_sock_group,
+    )
     bind = f"BindsTo={spec.name}.socket\nAfter={spec.name}.socket\n"
     units = {
         f"{spec.name}.service": _service(spec, program),
-        f"{spec.name}.socket": _socket(spec, "local", spec.socket, writers, ""),
+        f"{spec.name}.socket": _socket(spec, "local", spec.socket, writers, "", group),
     }
     if spec.reads:
         units[f"{spec.name}-ro.socket"] = _socket(
-            spec, "local read-only", spec.readonly_socket, config.unix_sock_ro_perms, bind
+            spec, "local read-only", spec.readonly_socket, config.unix_sock_ro_perms, bind, group
         )
     units[f"{spec.name}-admin.socket"] = _socket(spec, "admin", spec.admin_socket, "0600", bind)
     return units
@@ -111,7 +120,7 @@ def _service(spec: DaemonSpec, program: str) -> str:
     )
 
 
-def _socket(spec: DaemonSpec, kind: str, socket: str, mode: str, bind: str) -> str:
+def _socket(spec: DaemonSpec, kind: str, socket: str, mode: str, bind: str, group: str = "") -> str:
     return _SOCKET.format(
         name=spec.name,
         description=spec.description,
@@ -119,15 +128,20 @@ def _socket(spec: DaemonSpec, kind: str, socket: str, mode: str, bind: str) -> s
         socket=socket,
         mode=mode.zfill(4),
         bind=bind,
+        group=f"SocketGroup={group}\n" if group else "",
     )
 
 
 def write_units(
-    spec: DaemonSpec, program: str, directory: Path, config: DaemonConfig
+    spec: DaemonSpec,
+    program: str,
+    directory: Path,
+    config: DaemonConfig,
+    proxy: ProxyUser | None = None,
 ) -> list[Path]:
     """Writes the units into *directory*; returns their paths."""
     written = []
-    for name, text in render(spec, program, config).items():
+    for name, text in render(spec, program, config, proxy).items():
         path = directory / name
         path.write_text(text)
         written.append(path)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports asyncio
@@ -10,7 +11,7 @@ import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports
 # isort: split
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
-from virloom.daemon.relay.routes import Route, area_routes, to_scheme
+from virloom.daemon.relay.routes import AREAS, Route, area_routes, to_scheme
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.endpoint.dispatch import Dispatcher
@@ -62,11 +63,27 @@ class ProxyService(Service):
         """Its clients have gone before; nothing else is held."""
 
 
+#: What is loaded on first use elsewhere. Here it is loaded before the first client: afterwards
+#: this is a user who may be allowed less, even to read programs, and nothing is to change anyway.
+_USED_LATER = (
+    *(f"virloom.procedures.{area}" for area in sorted({*AREAS, "connect", "domain", "recorder"})),
+    "virloom.procedures.lxc",
+    "virloom.procedures.qemu",
+    "virloom.daemon.admin_handlers",
+    "ctypes",
+    "traceback",
+)
+
+
 async def _open(places: Places) -> Service:
+    for name in _USED_LATER:
+        importlib.import_module(name)
     return ProxyService(places)
 
 
-SPEC = DaemonSpec("virtproxyd", "Virloom proxy daemon", _open, sockets="libvirt", network=True)
+SPEC = DaemonSpec(
+    "virtproxyd", "Virloom proxy daemon", _open, sockets="libvirt", network=True, proxy=True
+)
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ import pytest
 from virloom.daemon.authentication import choose
 from virloom.daemon.config import DaemonConfig
 from virloom.daemon.places import Places
+from virloom.daemon.proxy_user import ProxyUser, find
 from virloom.daemon.units import render
 from virloom.daemons import virtlogd
 from virloom.daemons.virtqemud import SPEC
@@ -110,6 +111,30 @@ def test_a_unit_opens_the_socket_to_everybody_only_where_polkit_is_asked_for(
     units = render(SPEC, "/x", load(tmp_path, 'auth_unix_rw = "polkit"\n'))
     assert "SocketMode=0777\n" in units["virtqemud.socket"]
     assert "SocketMode=0600\n" in units["virtqemud-admin.socket"]
+
+
+def test_sockets_are_open_to_the_group_of_the_proxy(tmp_path: Path) -> None:
+    proxy = ProxyUser(77, 78, ())
+    units = render(SPEC, "/x", DaemonConfig(), proxy)
+    for name in ("virtqemud.socket", "virtqemud-ro.socket"):
+        assert "SocketGroup=78\n" in units[name]
+    assert "SocketMode=0770\n" in units["virtqemud.socket"]
+    assert "SocketGroup" not in units["virtqemud-admin.socket"]
+    configured = load(tmp_path, 'unix_sock_group = "libvirt"\n')
+    units = render(SPEC, "/x", configured, proxy)
+    assert "SocketGroup=libvirt\nRemoveOnStop" in units["virtqemud.socket"]
+    assert "SocketMode=0700\n" in units["virtqemud.socket"]
+
+
+@pytest.mark.parametrize("name", ["nosuchuser", "+x", "root", "+0"])
+def test_who_cannot_be_the_user_of_the_proxy(name: str) -> None:
+    with pytest.raises(ConfigUnsupported, match="proxy_user"):
+        find(name)
+
+
+def test_the_user_of_the_proxy() -> None:
+    assert find("+54321") == ProxyUser(54321, 54321, ())
+    assert find("nobody") is not None
 
 
 def test_rules_for_each_call_are_refused_not_ignored(tmp_path: Path) -> None:

@@ -75,10 +75,8 @@ class Opening:
     async def _open(self) -> None:
         flags = _READ_ONLY if self._identity.readonly else 0
         await self._ask(p.CONNECT_OPEN, p.ConnectOpenArgs(self._route.uri, flags))
-        # It believes root and its own user only; another relay speaks for itself.
-        if os.geteuid() in (0, self._transport.peer.uid):
-            parameters = stated_identity(self._identity)
-            await self._ask(p.CONNECT_SET_IDENTITY, p.ConnectSetIdentityArgs(parameters, 0))
+        parameters = stated_identity(self._identity)
+        await self._ask(p.CONNECT_SET_IDENTITY, p.ConnectSetIdentityArgs(parameters, 0))
 
     async def _ask(self, procedure: Procedure[Any, Any], args: Record) -> Any:
         serial, data = self._connection.call(procedure, args)
