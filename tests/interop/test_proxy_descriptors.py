@@ -8,6 +8,7 @@ import itertools
 import resource
 import signal
 import socket
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,10 +35,17 @@ def proxy(virtqemud: Virtqemud) -> Iterator[Virtproxyd]:
     assert daemon.signal(signal.SIGTERM) == 0, daemon.log()
 
 
+def _used(pid: int) -> set[int]:
+    return {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+
+
 @contextmanager
 def one_left(pid: int) -> Iterator[None]:
     """The process can have one more descriptor: one that comes, and no copy of it."""
-    used = {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    used = _used(pid)
+    for _ in range(3):  # a file that it reads at the moment does not count
+        time.sleep(0.05)
+        used &= _used(pid)
     free = (number for number in itertools.count() if number not in used)
     next(free)
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)

@@ -58,20 +58,20 @@ def claimed_identity(
     *,
     readonly: bool,
     token: SystemToken | None = None,
-    proxy: int | None = None,
+    relay_uid: int | None = None,
 ) -> Identity:
     """The identity that *peer* states for whom it speaks.
 
     Args:
         token: What a daemon of ours knows, where it matters.
-        proxy: The user of virtproxyd.
+        relay_uid: The user of virtproxyd.
 
     Raises:
         AccessDenied: It may not speak for others: it is neither root nor our own user, nor that.
         ArgumentUnsupported: A parameter that we do not know.
         InvalidArg: One of a wrong type, or twice.
     """
-    if peer.uid is None or peer.uid not in (0, os.geteuid(), proxy):
+    if peer.uid is None or peer.uid not in (0, os.geteuid(), relay_uid):
         raise AccessDenied(
             "only root, the daemon's own user and virtproxyd's may state an identity",
             domain=ErrorDomain.ACCESS,

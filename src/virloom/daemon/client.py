@@ -69,7 +69,7 @@ class Client(PumpOwner, RelayOwner):
         readonly: It came over the read-only socket.
         polkit: Who is asked whether it may use that socket, unless it is root or virtproxyd; None:
             nobody.
-        proxy: The user of virtproxyd, who is believed for whom it speaks.
+        relay_uid: The user of virtproxyd, who is believed for whom it speaks.
         changed: Told when the client has authenticated, and when it has gone.
 
     Attributes:
@@ -87,7 +87,7 @@ class Client(PumpOwner, RelayOwner):
         readonly: bool,
         changed: Callable[[Client], None],
         polkit: Polkit | None = None,
-        proxy: int | None = None,
+        relay_uid: int | None = None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.number = 0
@@ -109,10 +109,10 @@ class Client(PumpOwner, RelayOwner):
             readonly=readonly,
         )
         self._session = Session(identity, self._send_event)
-        self._proxy = proxy
+        self._relay_uid = relay_uid
         self._admission = Admission(
             peer,
-            None if proxy is not None and peer.uid == proxy else polkit,
+            None if relay_uid is not None and peer.uid == relay_uid else polkit,
             readonly=readonly,
             seconds=limits.anonymous_seconds,
             admitted=self._admit,
@@ -484,7 +484,7 @@ class Client(PumpOwner, RelayOwner):
             args.params,
             readonly=readonly,
             token=self._service.token,
-            proxy=self._proxy,
+            relay_uid=self._relay_uid,
         )
         return VOID
 

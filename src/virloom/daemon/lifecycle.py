@@ -126,7 +126,7 @@ async def serve(
     admin = servers["admin"] = Server(Administration(servers, control), config.limits())
     renewal = Renewal(done)
     try:
-        grouped = None if spec.proxy else proxy
+        grouped = None if spec.relays_all else proxy
         sockets = sockets or renewal.kept(
             spec, own(spec, config, authentication, directory, grouped)
         )
@@ -138,7 +138,7 @@ async def serve(
             gates += _listen(server, config, places)
         server.on_idle_change = lambda: idle.look(server.clients)
         renewal.expect(spec, loop)
-        drop = partial(_drop_rights, proxy, authentication) if spec.proxy else None
+        drop = partial(_drop_rights, proxy, authentication) if spec.relays_all else None
         await _serve(service, places, idle, done, partial(_ready, ready, drop), loop)
     finally:
         passed_on = renewal.descriptors(spec, service, sockets)

@@ -30,16 +30,16 @@ class Server:
     Args:
         service: The driver.
         limits: Bounds of clients.
-        proxy: The user of virtproxyd, who is believed for whom it speaks.
+        relay_uid: The user of virtproxyd, who is believed for whom it speaks.
 
     Attributes:
         limits: Bounds of clients; those that are there keep what they came with.
         on_idle_change: Told whenever the number of clients has changed.
     """
 
-    def __init__(self, service: Service, limits: Limits, proxy: int | None = None) -> None:
+    def __init__(self, service: Service, limits: Limits, relay_uid: int | None = None) -> None:
         self._service = service
-        self._proxy = proxy
+        self._relay_uid = relay_uid
         self.limits = limits
         self.on_idle_change: Callable[[], None] | None = None
         self._listeners: list[Listener] = []
@@ -113,7 +113,7 @@ class Server:
             readonly=readonly,
             changed=self._changed,
             polkit=polkit,
-            proxy=self._proxy,
+            relay_uid=self._relay_uid,
         )
         self._number += 1
         client.number = self._number

@@ -19,7 +19,7 @@ class DaemonSpec(NamedTuple):
         description: For its unit files.
         open: Opens the driver.
         network: Whether it can be reached over the network.
-        proxy: Whether it passes everything on, and so needs no right of its own.
+        relays_all: Whether it passes everything on, and so needs no right of its own.
         sockets: What the names of its sockets begin with; None for its own name.
         config: What its configuration file may say.
         reads: Whether there is a socket for calls that change nothing.
@@ -37,7 +37,7 @@ class DaemonSpec(NamedTuple):
     reads: bool = True
     lasting: bool = False
     needs: tuple[str, ...] = ()
-    proxy: bool = False
+    relays_all: bool = False
 
     @property
     def socket(self) -> str:

@@ -82,7 +82,7 @@ async def _open(places: Places) -> Service:
 
 
 SPEC = DaemonSpec(
-    "virtproxyd", "Virloom proxy daemon", _open, sockets="libvirt", network=True, proxy=True
+    "virtproxyd", "Virloom proxy daemon", _open, sockets="libvirt", network=True, relays_all=True
 )
 
 
