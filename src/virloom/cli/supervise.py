@@ -25,7 +25,7 @@ from virloom.host.process import Process, SpawnRequest, start
 #: Seconds before a daemon that ended is started again: at first, and at most.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
 #: Seconds after which a daemon that ran counts as one that runs.
-_SETTLED = 10.0
+_SETTLED = 3.0
 #: Ends in a row without having been ready, after which a daemon is given up.
 _ATTEMPTS = 5
 #: Seconds that others wait for what they need.
