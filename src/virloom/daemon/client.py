@@ -9,7 +9,6 @@ bounded: its calls and streams wait, and one that takes no events is cut off.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import deque
@@ -143,10 +142,12 @@ class Client(PumpOwner, RelayOwner):
     # -- the connection ------------------------------------------------------------------------
 
     def _arrived(self, data: bytes, fds: Sequence[int]) -> None:
-        if self._relay is not None:
-            data = self._pass_by(self._relay, data, fds)
-            if not data and not fds:
+        if self._relay is not None and not fds:
+            data = self._pass_by(self._relay, data)
+            if not data:
                 return
+        elif self._relay is not None:
+            data = self._relay.take_back() + data
         self._output = []
         try:
             for message in self._connection.receive(data, fds):
@@ -165,10 +166,10 @@ class Client(PumpOwner, RelayOwner):
             self._transport.close()
         self._regulate()
 
-    def _pass_by(self, relay: Relay, data: bytes, fds: Sequence[int]) -> bytes:
+    def _pass_by(self, relay: Relay, data: bytes) -> bytes:
         """Passes on what is another daemon's and can go at once; what is left comes back."""
         connection = self._connection
-        quick = not (fds or self._waiting or self._closing) and self._room.is_set()
+        quick = not (self._waiting or self._closing) and self._room.is_set()
         if not quick or not connection.between_messages:
             return relay.take_back() + data
         connection.passed_by()
@@ -183,10 +184,13 @@ class Client(PumpOwner, RelayOwner):
             earlier, self._output = self._output, None
             self._send(b"".join(earlier))  # descriptors follow their own message
             self._output = []
-        if self._transport.closed or not data:
+        if not data:
             return
-        with contextlib.suppress(TransportClosed):  # gone meanwhile: nobody misses it
-            self._transport.send(data, fds)
+        try:
+            if self._transport.send(data, fds):
+                return
+        except TransportClosed:  # gone meanwhile: nobody misses it
+            return
         if self._transport.deaf:
             self._transport.abort()  # nobody is there for any answer: what waits need not be done
         elif self._transport.unsent > self._limits.unsent:

@@ -106,6 +106,16 @@ def pack(header: Header, payload: bytes = b"", fd_count: int | None = None) -> b
     return _HEAD.pack(length, *header) + payload
 
 
+def is_whole(data: bytes) -> bool:
+    """Whether *data* is just one message, in the words of its length."""
+    return HEADER_SIZE <= len(data) == int.from_bytes(data[:4], "big") <= MAX_LENGTH
+
+
+def header_of(data: bytes) -> Header:
+    """The header of a message, of which at least that is there."""
+    return Header._make(_FIELDS.unpack_from(data, 4))
+
+
 def close_fds(fds: Sequence[int]) -> None:
     """Closes descriptors that nobody wants."""
     for fd in fds:

@@ -16,6 +16,9 @@ from virloom.rpc.packet import HEADER_SIZE, MAX_LENGTH, Header
 #: Takes bytes to where they go.
 Send = Callable[[bytes], None]
 
+#: Bytes below which a part is not kept as it came.
+_SMALL = 4096
+
 _WORD = struct.Struct(">I")
 _FIELDS = struct.Struct(">IIiiIi")  # the header without its length
 
@@ -28,6 +31,9 @@ class Passage:
             all of it is there, and maybe again.
         whole: Told of each message that goes on, just before it does.
         max_length: The longest message to pass on.
+
+    Attributes:
+        kept: The parts of a message that is not all there.
     """
 
     def __init__(
@@ -39,38 +45,42 @@ class Passage:
         self._way = way
         self._whole = whole
         self._max_length = max_length
-        self._parts: list[bytes] = []  # of a message that is not all there
+        self.kept: list[bytes | bytearray] = []
         self._missing = 0
         self._header: Header | None = None  # of that message; None: not even that is there
 
-    @property
-    def begun(self) -> bool:
-        """Whether a part of a message is kept here."""
-        return bool(self._parts)
-
     def take_back(self) -> bytes:
         """The part of a message that is kept here, for who wants to look at it after all."""
-        data = b"".join(self._parts)
+        data = b"".join(self.kept)
         self._forget()
         return data
 
     def _forget(self) -> None:
-        self._parts = []
+        self.kept = []
         self._missing = 0
         self._header = None
 
     def feed(self, data: bytes) -> bytes:
         """Passes on what *data* completes; what somebody has to look at comes back."""
-        if self._parts:
+        if self.kept:
             if self._header is None:
                 data = self.take_back() + data
             elif len(data) < self._missing:
-                self._parts.append(data)
+                self._keep(data)
                 self._missing -= len(data)
                 return b""
             else:
                 data = self._end_begun(data, self._header)
         return self._run(data) if data else data
+
+    def _keep(self, data: bytes) -> None:
+        """Small parts are kept together: who dribbles costs no object for each byte."""
+        if len(data) >= _SMALL:
+            self.kept.append(data)
+        elif isinstance(self.kept[-1], bytearray):
+            self.kept[-1] += data
+        else:
+            self.kept.append(bytearray(data))
 
     def _end_begun(self, data: bytes, header: Header) -> bytes:
         """Passes on the message that *data* completes; what follows it comes back."""
@@ -78,11 +88,11 @@ class Passage:
         send = self._way(header)
         if send is None:  # its receiver has gone meanwhile
             return self.take_back() + data
-        parts = [*self._parts, data[:missing]]
+        parts = [*self.kept, data[:missing]]
         self._forget()
         self._whole(header)
         for part in parts:
-            send(part)
+            send(bytes(part))  # as it is, but for what was kept together
         return data[missing:]
 
     def _run(self, data: bytes) -> bytes:
@@ -115,7 +125,7 @@ class Passage:
                 return rest
             if len(rest) >= 4 and not self._sane(*_WORD.unpack_from(rest)):
                 return rest
-        self._parts = [rest]
+        self.kept.append(rest)
         return b""
 
     def _sane(self, length: int) -> bool:

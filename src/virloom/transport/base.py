@@ -54,10 +54,14 @@ class Transport(ABC):
         """Begins to read; once."""
 
     @abstractmethod
-    def send(self, data: bytes, fds: Sequence[int] = ()) -> None:
+    def send(self, data: bytes, fds: Sequence[int] = ()) -> bool:
         """Sends *data* at once or as soon as the peer takes it; then *fds*, each with a zero byte.
 
         The transport makes copies of the descriptors where they have to wait; ours stay open.
+
+        Returns:
+            Whether it is known that the kernel has all of it, and nothing waits; after False
+            :attr:`deaf` and :attr:`unsent` tell more.
 
         Raises:
             TransportClosed: It is closed.

@@ -47,14 +47,14 @@ class MemoryTransport(Transport):
         self._on_data, self._on_closed, self._on_pressure = on_data, on_closed, on_pressure
         self._schedule()
 
-    def send(self, data: bytes, fds: Sequence[int] = ()) -> None:
+    def send(self, data: bytes, fds: Sequence[int] = ()) -> bool:
         other = self._other
         if self._closed or other is None:
             raise TransportClosed("the connection is closed")
         if fds and not self._passes_fds:
             raise ValueError("this connection carries no descriptors")
         if other._closed:
-            return  # as into a socket whose peer closes: we are about to be told
+            return False  # as into a socket whose peer closes: we are about to be told
         with OwnedFds.copies(fds) as copies:
             other._deliver(data, ())
             for fd in copies.release():
@@ -63,6 +63,7 @@ class MemoryTransport(Transport):
             self._pressed = True
             if self._on_pressure is not None:
                 self._on_pressure(True)
+        return False
 
     def _deliver(self, data: bytes, fds: Sequence[int]) -> None:
         self._inbox.append((data, fds))

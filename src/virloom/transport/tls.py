@@ -305,11 +305,12 @@ class TlsTransport(Transport):
         if self._on_pressure is not None:
             self._on_pressure(pressed)
 
-    def send(self, data: bytes, fds: Sequence[int] = ()) -> None:
+    def send(self, data: bytes, fds: Sequence[int] = ()) -> bool:
         if fds:
             raise ValueError("descriptors travel over UNIX sockets only")
         self._tls.write(data)
         self._flush()
+        return False
 
     def pause_reading(self) -> None:
         self._inner.pause_reading()

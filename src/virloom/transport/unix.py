@@ -39,6 +39,9 @@ _SEND_BUFFER = 1 << 20
 #: Reads of one socket before others get their turn.
 _READS_A_TURN = 4
 
+#: A plain number: an enum costs.
+_NOSIGNAL = int(socket.MSG_NOSIGNAL)
+
 _CREDENTIALS = struct.Struct("iii")  # struct ucred: pid, uid, gid (unix(7))
 
 _SUN_PATH = 107  # bytes of a path in a socket address, without its NUL (unix(7))
@@ -92,7 +95,10 @@ class SocketTransport(Transport):
     def _readable(self) -> None:
         for _ in range(_READS_A_TURN):
             try:
-                data, fds = self._receive()
+                if self._passes_fds:
+                    data, fds = recv_fds(self._socket, self._read_size, MAX_FDS)
+                else:
+                    data, fds = self._socket.recv(self._read_size), []
             except BlockingIOError:
                 return
             except OSError as exc:
@@ -108,39 +114,35 @@ class SocketTransport(Transport):
                 self._on_data(data, fds)
             except Exception as exc:  # the owner cannot go on: as the contract says
                 self.abort(exc)
-            size = self._read_size
-            if len(data) == size:
-                self._read_size = min(2 * size, _LONGEST_READ)
-            elif len(data) < READ_SIZE < size:
-                self._read_size = READ_SIZE
-            if not self._reading or len(data) < size:
+            if len(data) < self._read_size:
+                if len(data) < READ_SIZE:
+                    self._read_size = READ_SIZE
+                return
+            self._read_size = min(2 * self._read_size, _LONGEST_READ)
+            if not self._reading:
                 return
 
-    def _receive(self) -> tuple[bytes, list[int]]:
-        if self._passes_fds:
-            return recv_fds(self._socket, self._read_size, MAX_FDS)
-        return self._socket.recv(self._read_size), []
-
-    def send(self, data: bytes, fds: Sequence[int] = ()) -> None:
+    def send(self, data: bytes, fds: Sequence[int] = ()) -> bool:
         if self._closing:
             raise TransportClosed("the connection is closed")
         if fds and not self._passes_fds:
             raise ValueError("descriptors travel over UNIX sockets only")
         if not self._queue and not fds:
             try:
-                sent = self._socket.send(data, socket.MSG_NOSIGNAL)
+                sent = self._socket.send(data, _NOSIGNAL)
             except BlockingIOError:
                 sent = 0
             except OSError:
                 # What the peer sent before it left is still to be read; the end comes after it.
                 self._deaf = True
-                return
+                return False
             if sent == len(data):
-                return
+                return True
             data = data[sent:]
             if not self._widened:
                 self._widen()
         self._enqueue(data, fds)
+        return False
 
     def _widen(self) -> None:
         """Has the kernel keep more: each turn of a peer that reads much is then a longer one."""

@@ -64,10 +64,19 @@ def test_a_message_waits_until_all_of_it_is_there() -> None:
     long = message(_FIRST, 1000)
     relay.feed(long[:500])
     assert (relay.sent[_FIRST], relay.noted) == ([], [])
-    assert relay.passage.begun
+    assert relay.passage.kept
     relay.feed(long[500:])
     assert b"".join(relay.sent[_FIRST]) == long
-    assert not relay.passage.begun
+    assert not relay.passage.kept
+
+
+def test_who_dribbles_fills_no_list() -> None:
+    relay = Relay()
+    long = message(_FIRST, 20000)
+    for at in range(len(long)):
+        relay.feed(long[at : at + 1])
+        assert len(relay.passage.kept) <= 2
+    assert b"".join(relay.sent[_FIRST]) == long
 
 
 def test_several_for_one_receiver_go_at_once() -> None:
@@ -91,7 +100,7 @@ def test_what_was_kept_can_be_taken_back() -> None:
     long = message(_FIRST, 1000)
     relay.feed(long[:500])
     assert relay.passage.take_back() == long[:500]
-    assert not relay.passage.begun
+    assert not relay.passage.kept
 
 
 @pytest.mark.parametrize("length", [0, 27, 33554437, 0xFFFFFFFF])

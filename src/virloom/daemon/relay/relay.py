@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +18,7 @@ from virloom.errors import NoSupport, VirloomError
 from virloom.procedures.record import Procedure
 from virloom.rpc.connection import VERSION, ServerConnection
 from virloom.rpc.messages import Call, Passed
-from virloom.rpc.packet import Header, MessageStatus, MessageType
+from virloom.rpc.packet import Header, MessageStatus, MessageType, is_whole
 from virloom.rpc.passage import Passage, Send
 
 _CALL, _STREAM, _STREAM_HOLE = (
@@ -26,6 +27,8 @@ _CALL, _STREAM, _STREAM_HOLE = (
     int(MessageType.STREAM_HOLE),
 )
 _OK = int(MessageStatus.OK)
+_OK_WORD = bytes(4)
+_PLAIN = struct.Struct(">IIii")  # program, version, procedure, type
 
 
 class RelayOwner(ABC):
@@ -67,6 +70,7 @@ class Relay(UpstreamOwner):
         self._upstreams: dict[str, Upstream] = {}
         self._streams: dict[int, Upstream] = {}
         self._known: dict[tuple[int, int], tuple[Upstream, Procedure[Any, Any]]] = {}
+        self._plain: dict[bytes, Send] = {}  # the same by the words of a header
         self._passage = Passage(self._way, self._note)
         self._paused = False
 
@@ -97,6 +101,9 @@ class Relay(UpstreamOwner):
             self._streams[call.serial] = upstream
         elif upstream.ready and _is_plain(procedure, identity):
             self._known[procedure.program, procedure.number] = upstream, procedure
+            self._plain[_PLAIN.pack(procedure.program, VERSION, procedure.number, _CALL)] = (
+                upstream.ask
+            )
 
     def _to(self, route: Route, identity: Identity) -> Upstream:
         upstream = self._upstreams.get(route.daemon)
@@ -115,11 +122,15 @@ class Relay(UpstreamOwner):
 
     def pass_on(self, data: bytes) -> bytes:
         """Passes on what is known to go elsewhere; what has to be looked at comes back."""
-        return self._passage.feed(data)
+        ask = self._plain.get(data[4:20])
+        if ask is None or self._passage.kept or data[24:28] != _OK_WORD or not is_whole(data):
+            return self._passage.feed(data)
+        ask(data)
+        return b""
 
     def take_back(self) -> bytes:
         """What is kept of a message that is not all there yet."""
-        return self._passage.take_back() if self._passage.begun else b""
+        return self._passage.take_back() if self._passage.kept else b""
 
     def _way(self, header: Header) -> Send | None:
         kind = header.type
@@ -158,6 +169,7 @@ class Relay(UpstreamOwner):
         self._upstreams.clear()
         self._streams.clear()
         self._known.clear()
+        self._plain.clear()
 
     # -- what the connections tell -------------------------------------------------------------
 
@@ -171,6 +183,7 @@ class Relay(UpstreamOwner):
     def upstream_lost(self, upstream: Upstream, error: VirloomError) -> None:
         self._upstreams.pop(upstream.route.daemon, None)
         self._known = {key: way for key, way in self._known.items() if way[0] is not upstream}
+        self._plain = {key: ask for key, ask in self._plain.items() if ask != upstream.ask}
         if upstream.registrations > 0:
             self._owner.relay_cuts(f"{error.detail}, and it may have missed events")
 

@@ -9,6 +9,7 @@ waits for an answer when the daemon goes away.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -26,6 +27,7 @@ from virloom.rpc import keepalive
 from virloom.rpc.errors import encode_error
 from virloom.rpc.messages import Call
 from virloom.rpc.packet import (
+    HEADER_SIZE,
     WITH_FDS,
     Framer,
     FramingError,
@@ -34,10 +36,12 @@ from virloom.rpc.packet import (
     MessageType,
     Packet,
     close_fds,
+    header_of,
+    is_whole,
     pack,
 )
 from virloom.rpc.passage import Passage, Send
-from virloom.transport.base import Transport
+from virloom.transport.base import Transport, TransportClosed
 from virloom.transport.unix import connect_unix
 
 #: Bytes that the daemon has not taken, above which the client waits.
@@ -45,6 +49,7 @@ PRESSURE = 1 << 20
 
 _REPLY, _REPLY_WITH_FDS = int(MessageType.REPLY), int(MessageType.REPLY_WITH_FDS)
 _STREAM, _STREAM_HOLE = int(MessageType.STREAM), int(MessageType.STREAM_HOLE)
+_REPLY_WORD = _REPLY.to_bytes(4, "big")
 _OK, _ERROR = int(MessageStatus.OK), int(MessageStatus.ERROR)
 _CONTINUE = int(MessageStatus.CONTINUE)
 
@@ -105,6 +110,7 @@ class Upstream:
         self._framer = Framer()
         self._to_client: Send = owner.upstream_sends
         self._passage = Passage(self._way, self._note)
+        self._asked: dict[bytes, bytes] = {}
         self._waiting: dict[int, _Waiting] = {}
         self._streams: dict[int, _Waiting] = {}
         self._held: list[tuple[int, bytes, OwnedFds | None]] = []
@@ -179,6 +185,13 @@ class Upstream:
             del self._waiting[call.serial]
             raise (exc if isinstance(exc, VirloomError) else _no_copies(exc)) from exc
 
+    def ask(self, data: bytes) -> None:
+        """Passes a whole call on that opens no stream and registers for nothing."""
+        self._asked[data[20:24]] = data[:HEADER_SIZE]
+        assert self._transport is not None
+        with contextlib.suppress(TransportClosed):  # who waits is told in a moment
+            self._transport.send(data)
+
     def expect(self, header: Header, procedure: Procedure[Any, Any]) -> None:
         """An answer to this call is to come."""
         self._waiting[header.serial] = header, procedure
@@ -225,13 +238,22 @@ class Upstream:
             self._opening.receive(data, fds)
             return
         if not fds and self._framer.between_messages:
+            if self._is_plain_answer(data):
+                self._to_client(data)
+                return
             data = self._passage.feed(data)
             if not data:
                 return
-        elif self._passage.begun:
+        elif self._passage.kept:
             data = self._passage.take_back() + data
         for packet in self._framer.feed(data, fds):
             self._pass(packet)
+
+    def _is_plain_answer(self, data: bytes) -> bool:
+        """Whether it is just the answer to a call of :meth:`ask`; nothing then waits for it."""
+        if data[16:20] != _REPLY_WORD or self._passage.kept or not is_whole(data):
+            return False
+        return self._asked.pop(data[20:24], None) is not None
 
     def _way(self, header: Header) -> Send | None:
         """All goes to the client but what is for us, and what descriptors belong to."""
@@ -250,6 +272,7 @@ class Upstream:
     def _note_reply(self, header: Header) -> None:
         waiting = self._waiting.pop(header.serial, None)
         if waiting is None:
+            self._asked.pop(header.serial.to_bytes(4, "big"), None)
             return
         procedure = waiting[1]
         if header.status == _OK:
@@ -308,11 +331,12 @@ class Upstream:
         if self._closed:
             return
         self.close()
-        output = [_error(header, error) for header, _ in self._waiting.values()]
+        output = [_error(header_of(head), error) for head in self._asked.values()]
+        output += [_error(header, error) for header, _ in self._waiting.values()]
         output += [_error(header, error, _STREAM) for header, _ in self._streams.values()]
         serials = [*self._waiting, *self._streams]
-        self._waiting.clear()
-        self._streams.clear()
+        for mapping in (self._asked, self._waiting, self._streams):
+            mapping.clear()
         for serial in serials:
             self._owner.upstream_answered(serial)
         if output:
