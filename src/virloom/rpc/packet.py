@@ -111,7 +111,24 @@ def is_whole(data: bytes) -> bool:
     return HEADER_SIZE <= len(data) == int.from_bytes(data[:4], "big") <= MAX_LENGTH
 
 
-def header_of(data: bytes) -> Header:
+#: A piece of a message.
+Part = bytes | bytearray | memoryview
+
+#: Bytes below which a part is not kept as it came.
+_SMALL = 4096
+
+
+def add_part(parts: list[Part], data: bytes) -> None:
+    """Keeps a part; small ones together: who dribbles costs no object for each byte."""
+    if len(data) >= _SMALL:
+        parts.append(data)
+    elif parts and isinstance(parts[-1], bytearray):
+        parts[-1] += data
+    else:
+        parts.append(bytearray(data))
+
+
+def header_of(data: Part) -> Header:
     """The header of a message, of which at least that is there."""
     return Header._make(_FIELDS.unpack_from(data, 4))
 
@@ -133,19 +150,20 @@ class Framer:
 
     def __init__(self, max_length: int = MAX_LENGTH) -> None:
         self.max_length = max_length
-        self._buffer = bytearray()
+        self._parts: list[Part] = []  # of a message that is not all there
+        self._have = self._need = 0  # bytes of them, and bytes with which something can be cut
         self._fds: deque[int] = deque()
         self._awaiting: tuple[Header, bytes, int] | None = None  # its descriptors are to come
 
     @property
     def buffered(self) -> int:
         """Bytes of a message that is not complete yet."""
-        return len(self._buffer)
+        return self._have
 
     @property
     def between_messages(self) -> bool:
         """Whether all that came was whole messages."""
-        return not (self._buffer or self._fds) and self._awaiting is None
+        return not (self._have or self._fds) and self._awaiting is None
 
     def feed(self, data: bytes, fds: Sequence[int] = ()) -> list[Packet]:
         """The messages that *data* completes; takes over *fds*.
@@ -172,17 +190,43 @@ class Framer:
             self._fds.extend(fds)
             if len(self._fds) > MAX_FDS:
                 raise FramingError(f"more than {MAX_FDS} descriptors came")
-        if self._buffer:
-            self._buffer += data
-            with memoryview(self._buffer) as view:
-                used = self._cut(view, packets)
-            del self._buffer[:used]
-        else:
-            used = self._cut(data, packets)
-            if used < len(data):
-                self._buffer += memoryview(data)[used:]
-        if self._fds and not self._buffer and self._awaiting is None:
+        left: bytes | memoryview = data
+        if self._have:
+            self._have += len(data)
+            if self._have < self._need:
+                add_part(self._parts, data)
+                return
+            left = self._end_begun(data, packets)
+        self._keep(left, self._cut(left, packets))
+        if self._fds and not self._have and self._awaiting is None:
             self._drop_fds()  # nobody announced them
+
+    def _end_begun(self, data: bytes, packets: list[Packet]) -> bytes | memoryview:
+        """Adds the message that *data* completes, copied once; what is still to be cut."""
+        first = self._parts[0]
+        if self._awaiting is None and len(first) >= HEADER_SIZE:
+            header = header_of(first)
+            if header.type not in WITH_FDS:
+                missing = self._need - (self._have - len(data))
+                begin, view = memoryview(first)[HEADER_SIZE:], memoryview(data)
+                payload = b"".join((begin, *self._parts[1:], view[:missing]))
+                packets.append(Packet(header, payload))
+                return view[missing:]
+        return b"".join((*self._parts, data))
+
+    def _keep(self, data: bytes | memoryview, used: int) -> None:
+        """Keeps what could not be cut."""
+        self._have = len(data) - used
+        if not self._have:
+            self._parts = []
+            return
+        rest = memoryview(data)[used:]
+        # A small rest is copied, so that it does not keep all that came with it.
+        self._parts = [bytes(rest) if self._have < len(data) // 4 else rest]
+        if self._awaiting is not None:
+            self._need = self._awaiting[2]
+        else:
+            self._need = 4 if self._have < 4 else _WORD.unpack_from(rest)[0]
 
     def _whole(self, data: bytes) -> Packet | None:
         """What *data* is, where it is just one usual message: nearly all that a daemon reads."""
@@ -241,4 +285,5 @@ class Framer:
         """Forgets what was begun; closes descriptors that no message got. Idempotent."""
         self._drop_fds()
         self._awaiting = None
-        self._buffer = bytearray()
+        self._parts = []
+        self._have = 0

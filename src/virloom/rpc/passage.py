@@ -11,13 +11,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from virloom.rpc.packet import HEADER_SIZE, MAX_LENGTH, Header
+from virloom.rpc.packet import HEADER_SIZE, MAX_LENGTH, Header, Part, add_part
 
 #: Takes bytes to where they go.
 Send = Callable[[bytes], None]
-
-#: Bytes below which a part is not kept as it came.
-_SMALL = 4096
 
 _WORD = struct.Struct(">I")
 _FIELDS = struct.Struct(">IIiiIi")  # the header without its length
@@ -45,7 +42,7 @@ class Passage:
         self._way = way
         self._whole = whole
         self._max_length = max_length
-        self.kept: list[bytes | bytearray] = []
+        self.kept: list[Part] = []
         self._missing = 0
         self._header: Header | None = None  # of that message; None: not even that is there
 
@@ -66,21 +63,12 @@ class Passage:
             if self._header is None:
                 data = self.take_back() + data
             elif len(data) < self._missing:
-                self._keep(data)
+                add_part(self.kept, data)
                 self._missing -= len(data)
                 return b""
             else:
                 data = self._end_begun(data, self._header)
         return self._run(data) if data else data
-
-    def _keep(self, data: bytes) -> None:
-        """Small parts are kept together: who dribbles costs no object for each byte."""
-        if len(data) >= _SMALL:
-            self.kept.append(data)
-        elif isinstance(self.kept[-1], bytearray):
-            self.kept[-1] += data
-        else:
-            self.kept.append(bytearray(data))
 
     def _end_begun(self, data: bytes, header: Header) -> bytes:
         """Passes on the message that *data* completes; what follows it comes back."""
