@@ -226,6 +226,34 @@ def test_who_may_have_missed_events_is_cut_off(family: Family) -> None:
     family.secret.start()
 
 
+def test_who_listens_no_more_is_not_cut_off(family: Family) -> None:
+    with virloom.open_sync(family.proxy.uri()) as conn:
+        stop = conn.secrets.on_event(lambda event: None)
+        stop()
+        conn.secrets.list()  # by its answer the end of the registration has arrived
+        assert family.secret.signal(signal.SIGKILL) == -signal.SIGKILL
+        family.secret.start()
+        assert conn.secrets.list() == []
+        assert conn.list_all_domains() == []
+    assert "may have missed events" not in family.proxy.log()
+
+
+def test_features_are_the_same_on_all_ways(family: Family) -> None:
+    """Passing descriptors (8) among them: as with libvirtd, what refuses is the call."""
+
+    async def asked(uri: str) -> list[int]:
+        async with virloom.open(uri) as conn:
+            return [int(await conn.supports_feature(number)) for number in range(1, 20)]
+
+    async def run() -> list[list[int]]:
+        return [await asked(uri) for uri in (family.qemu.uri(), family.proxy.uri(), family.tcp)]
+
+    direct, proxied, tcp = asyncio.run(run())
+    assert direct[8 - 1] == 1
+    assert proxied == direct
+    assert tcp == direct
+
+
 def test_a_relay_into_itself_is_refused(family: Family) -> None:
     path = family.root / "run/libvirt"
     (path / "virtnetworkd-sock").symlink_to(path / "libvirt-sock")

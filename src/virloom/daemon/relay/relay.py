@@ -11,7 +11,7 @@ from typing import Any
 from virloom.daemon import gate
 from virloom.daemon.memory import keep_for_streams
 from virloom.daemon.relay.routes import Route
-from virloom.daemon.relay.upstream import Upstream, UpstreamOwner
+from virloom.daemon.relay.upstream import Upstream, UpstreamOwner, registers
 from virloom.endpoint.identity import Identity
 from virloom.endpoint.readonly import error_domain, never_denied
 from virloom.errors import NoSupport, VirloomError
@@ -192,9 +192,11 @@ class Relay(UpstreamOwner):
 
 
 def _is_plain(procedure: Procedure[Any, Any], identity: Identity) -> bool:
-    """Whether all calls of a procedure go the same way, whatever their arguments are."""
+    """Whether nothing but the way of a call and its answer matters, whatever its arguments are."""
     if procedure.program == gate.REMOTE and procedure.number in gate.OWN:
         return False
+    if registers(procedure):
+        return False  # to be counted
     return not identity.readonly or never_denied(procedure)
 
 

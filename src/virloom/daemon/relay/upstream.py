@@ -276,7 +276,7 @@ class Upstream:
             return
         procedure = waiting[1]
         if header.status == _OK:
-            self.registrations += _registers(procedure)
+            self.registrations += registers(procedure)
         if procedure.stream == "none":
             return
         if header.status == _OK:
@@ -356,7 +356,7 @@ class Upstream:
             self._transport.abort()
 
 
-def _registers(procedure: Procedure[Any, Any]) -> int:
+def registers(procedure: Procedure[Any, Any]) -> int:
     """How a call changes the number of things that the client is told of."""
     name = procedure.name
     if "UNREGISTER" in name or "DEREGISTER" in name:
