@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import random
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -40,6 +41,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None)
     options = parser.parse_args()
     random.seed(options.seed)
+    for number in (signal.SIGTERM, signal.SIGINT):  # whatever ends it, nothing is left behind
+        signal.signal(number, signal.default_int_handler)
     root = Path(tempfile.mkdtemp(prefix="vs"))  # short: libvirt's paths of sockets are
     root.chmod(0o755)
     try:
