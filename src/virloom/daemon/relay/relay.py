@@ -10,8 +10,9 @@ from typing import Any
 
 from virloom.daemon import gate
 from virloom.daemon.memory import keep_for_streams
+from virloom.daemon.relay.ledger import registers
 from virloom.daemon.relay.routes import Route
-from virloom.daemon.relay.upstream import Upstream, UpstreamOwner, registers
+from virloom.daemon.relay.upstream import Upstream, UpstreamOwner
 from virloom.endpoint.identity import Identity
 from virloom.endpoint.readonly import error_domain, never_denied
 from virloom.errors import NoSupport, VirloomError

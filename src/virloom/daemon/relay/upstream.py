@@ -12,9 +12,9 @@ import asyncio
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
 
 from virloom.daemon.memory import end_if_out_of_memory
+from virloom.daemon.relay.ledger import Ledger, failure
 from virloom.daemon.relay.opening import Opening, gone
 from virloom.daemon.relay.routes import Route
 from virloom.endpoint.endpoint import copies_to_send
@@ -22,22 +22,15 @@ from virloom.endpoint.identity import Identity
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, VirloomError, system_failure
 from virloom.host.fdpass import OwnedFds
-from virloom.procedures.record import Procedure
 from virloom.rpc import keepalive
-from virloom.rpc.errors import encode_error
 from virloom.rpc.messages import Call
 from virloom.rpc.packet import (
-    HEADER_SIZE,
     WITH_FDS,
     Framer,
     FramingError,
     Header,
-    MessageStatus,
-    MessageType,
     Packet,
     close_fds,
-    header_of,
-    is_whole,
     pack,
 )
 from virloom.rpc.passage import Passage, Send
@@ -46,15 +39,6 @@ from virloom.transport.unix import connect_unix
 
 #: Bytes that the daemon has not taken, above which the client waits.
 PRESSURE = 1 << 20
-
-_REPLY, _REPLY_WITH_FDS = int(MessageType.REPLY), int(MessageType.REPLY_WITH_FDS)
-_STREAM, _STREAM_HOLE = int(MessageType.STREAM), int(MessageType.STREAM_HOLE)
-_REPLY_WORD = _REPLY.to_bytes(4, "big")
-_OK, _ERROR = int(MessageStatus.OK), int(MessageStatus.ERROR)
-_CONTINUE = int(MessageStatus.CONTINUE)
-
-#: A call whose answer, or whose stream, is with the daemon.
-_Waiting = tuple[Header, Procedure[Any, Any]]
 
 
 class UpstreamOwner(ABC):
@@ -93,14 +77,13 @@ class Upstream:
         owner: The client's side.
 
     Attributes:
-        registrations: How often the client asked to be told of something there.
         ready: Whether bytes pass; before that they are held.
+        expect: Told of a call that is passed on by :attr:`send`.
         send: Sends bytes of whole messages to the daemon that is ready.
     """
 
     def __init__(self, route: Route, identity: Identity, owner: UpstreamOwner) -> None:
         self.route = route
-        self.registrations = 0
         self.ready = False
         self.send: Send = self._send
         self._identity = identity
@@ -110,9 +93,8 @@ class Upstream:
         self._framer = Framer()
         self._to_client: Send = owner.upstream_sends
         self._passage = Passage(self._way, self._note)
-        self._asked: dict[bytes, bytes] = {}
-        self._waiting: dict[int, _Waiting] = {}
-        self._streams: dict[int, _Waiting] = {}
+        self._ledger = Ledger()
+        self.expect = self._ledger.expect
         self._held: list[tuple[int, bytes, OwnedFds | None]] = []
         self._held_bytes = 0
         self._paused = False
@@ -182,23 +164,19 @@ class Upstream:
         try:
             self._forward(call.serial, data, call.fds)
         except (OSError, VirloomError) as exc:
-            del self._waiting[call.serial]
+            self._ledger.forget(call.serial)
             raise (exc if isinstance(exc, VirloomError) else _no_copies(exc)) from exc
 
     def ask(self, data: bytes) -> None:
         """Passes a whole call on that opens no stream and registers for nothing."""
-        self._asked[data[20:24]] = data[:HEADER_SIZE]
+        self._ledger.ask(data)
         assert self._transport is not None
         with contextlib.suppress(TransportClosed):  # who waits is told in a moment
             self._transport.send(data)
 
-    def expect(self, header: Header, procedure: Procedure[Any, Any]) -> None:
-        """An answer to this call is to come."""
-        self._waiting[header.serial] = header, procedure
-
     def stream(self, header: Header, payload: bytes) -> None:
         """A packet for a stream of this daemon."""
-        if header.serial in self._streams or header.serial in self._waiting:
+        if self._ledger.knows(header.serial):
             self._forward(header.serial, pack(header, payload), ())
 
     def _forward(self, serial: int, data: bytes, fds: Sequence[int]) -> None:
@@ -211,6 +189,11 @@ class Upstream:
     def _send(self, data: bytes, fds: Sequence[int] = ()) -> None:
         if self._transport is not None and not self._transport.closed:
             self._transport.send(data, fds)  # else those who wait are told in a moment
+
+    @property
+    def registrations(self) -> int:
+        """How often the client asked to be told of something there."""
+        return self._ledger.registrations
 
     @property
     def full(self) -> bool:
@@ -238,7 +221,7 @@ class Upstream:
             self._opening.receive(data, fds)
             return
         if not fds and self._framer.between_messages:
-            if self._is_plain_answer(data):
+            if not self._passage.kept and self._ledger.is_plain_answer(data):
                 self._to_client(data)
                 return
             data = self._passage.feed(data)
@@ -249,39 +232,13 @@ class Upstream:
         for packet in self._framer.feed(data, fds):
             self._pass(packet)
 
-    def _is_plain_answer(self, data: bytes) -> bool:
-        """Whether it is just the answer to a call of :meth:`ask`; nothing then waits for it."""
-        if data[16:20] != _REPLY_WORD or self._passage.kept or not is_whole(data):
-            return False
-        return self._asked.pop(data[20:24], None) is not None
-
     def _way(self, header: Header) -> Send | None:
         """All goes to the client but what is for us, and what descriptors belong to."""
         looked_at = header.program == keepalive.PROGRAM or header.type in WITH_FDS
         return None if looked_at else self._to_client
 
     def _note(self, header: Header) -> None:
-        """What a message that goes to the client means for those who wait."""
-        kind = header.type
-        if kind in (_REPLY, _REPLY_WITH_FDS):
-            self._note_reply(header)
-        elif kind in (_STREAM, _STREAM_HOLE) and header.status != _CONTINUE:
-            self._streams.pop(header.serial, None)
-            self._owner.upstream_answered(header.serial)
-
-    def _note_reply(self, header: Header) -> None:
-        waiting = self._waiting.pop(header.serial, None)
-        if waiting is None:
-            self._asked.pop(header.serial.to_bytes(4, "big"), None)
-            return
-        procedure = waiting[1]
-        if header.status == _OK:
-            self.registrations += registers(procedure)
-        if procedure.stream == "none":
-            return
-        if header.status == _OK:
-            self._streams[header.serial] = waiting
-        else:
+        if self._ledger.note(header):
             self._owner.upstream_answered(header.serial)
 
     def _pass(self, packet: Packet) -> None:
@@ -298,12 +255,12 @@ class Upstream:
             return
         with OwnedFds(packet.fds) as owned:
             if not self._owner.carries_fds:
-                self._owner.upstream_sends(_error(header, _NO_DESCRIPTORS))
+                self._owner.upstream_sends(failure(header, _NO_DESCRIPTORS))
                 return
             try:
                 self._owner.upstream_sends(packet.packed(), owned.numbers)
             except OSError as exc:  # no descriptor is left for a copy
-                self._owner.upstream_sends(_error(header, _no_copies(exc)))
+                self._owner.upstream_sends(failure(header, _no_copies(exc)))
 
     def _pressed(self, high: bool) -> None:
         self._owner.upstream_room()
@@ -321,26 +278,21 @@ class Upstream:
 
     def _refuse(self, serial: int, error: VirloomError) -> None:
         """Answers a call that could not be passed on."""
-        header, procedure = self._waiting.pop(serial)
+        header, procedure = self._ledger.forget(serial)
         if procedure.stream != "none":
             self._owner.upstream_answered(serial)
-        self._owner.upstream_sends(_error(header, error))
+        self._owner.upstream_sends(failure(header, error))
 
     def _fail(self, error: VirloomError) -> None:
         """Answers all that waited with *error*."""
         if self._closed:
             return
         self.close()
-        output = [_error(header_of(head), error) for head in self._asked.values()]
-        output += [_error(header, error) for header, _ in self._waiting.values()]
-        output += [_error(header, error, _STREAM) for header, _ in self._streams.values()]
-        serials = [*self._waiting, *self._streams]
-        for mapping in (self._asked, self._waiting, self._streams):
-            mapping.clear()
+        serials, output = self._ledger.close(error)
         for serial in serials:
             self._owner.upstream_answered(serial)
         if output:
-            self._owner.upstream_sends(b"".join(output))
+            self._owner.upstream_sends(output)
         self._owner.upstream_lost(self, error)
 
     def close(self) -> None:
@@ -356,15 +308,6 @@ class Upstream:
             self._transport.abort()
 
 
-def registers(procedure: Procedure[Any, Any]) -> int:
-    """How a call changes the number of things that the client is told of."""
-    name = procedure.name
-    if "UNREGISTER" in name or "DEREGISTER" in name:
-        return -1
-    event = "_EVENT_" in name and "_REGISTER" in name
-    return int(event or name == "CONNECT_REGISTER_CLOSE_CALLBACK")
-
-
 #: The answer instead of one with descriptors, to a client that cannot get any.
 _NO_DESCRIPTORS = InternalError(
     "Sending file descriptors is not supported on this socket", domain=ErrorDomain.RPC
@@ -373,8 +316,3 @@ _NO_DESCRIPTORS = InternalError(
 
 def _no_copies(cause: OSError) -> VirloomError:
     return system_failure("cannot pass the file descriptors", cause)
-
-
-def _error(header: Header, error: VirloomError, kind: int = _REPLY) -> bytes:
-    """The end of a call, or of its stream."""
-    return pack(header._replace(type=kind, status=_ERROR), encode_error(error))
