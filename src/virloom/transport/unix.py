@@ -115,8 +115,8 @@ class SocketTransport(Transport):
             except Exception as exc:  # the owner cannot go on: as the contract says
                 self.abort(exc)
             if len(data) < self._read_size:
-                if len(data) < READ_SIZE:
-                    self._read_size = READ_SIZE
+                if len(data) < READ_SIZE < self._read_size:
+                    self._read_size //= 2
                 return
             self._read_size = min(2 * self._read_size, _LONGEST_READ)
             if not self._reading:
