@@ -126,7 +126,7 @@ async def serve(
     admin = servers["admin"] = Server(Administration(servers, control), config.limits())
     renewal = Renewal(done)
     try:
-        grouped = None if spec.relays_all else proxy
+        grouped = proxy if spec.is_relayed_to else None
         sockets = sockets or renewal.kept(
             spec, own(spec, config, authentication, directory, grouped)
         )

@@ -40,6 +40,11 @@ class DaemonSpec(NamedTuple):
     relays_all: bool = False
 
     @property
+    def is_relayed_to(self) -> bool:
+        """Whether virtproxyd passes clients on to it: not to itself, nor to helpers of daemons."""
+        return self.reads and not self.relays_all
+
+    @property
     def socket(self) -> str:
         """The name of the socket for all calls."""
         return f"{self.sockets or self.name}-sock"

@@ -82,7 +82,7 @@ def render(
             whether polkit is there.
         proxy: Who is to connect besides, as to sockets that the daemon makes itself.
     """
-    proxy = None if spec.relays_all else proxy
+    proxy = proxy if spec.is_relayed_to else None
     group = config.unix_sock_group or (str(proxy.gid) if proxy is not None else "")
     writers = config.mode_for_writers(
         authenticated=config.auth_unix_rw == "polkit",
