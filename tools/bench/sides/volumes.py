@@ -56,11 +56,13 @@ class _Volumes:
         call.attach_stream(_Zeros(0))
 
 
-class _Storage(Service):
+class StorageService(Service):
+    """Handlers of volumes, served as by virtstoraged."""
+
     programs = frozenset((0x20008086,))
 
-    def __init__(self) -> None:
-        self._dispatcher = Dispatcher([_Volumes()])
+    def __init__(self, handlers: object) -> None:
+        self._dispatcher = Dispatcher([handlers])
 
     @property
     def dispatcher(self) -> Dispatcher:
@@ -79,13 +81,18 @@ class _Storage(Service):
         """Nothing is held."""
 
 
-async def _open(places: Places) -> Service:
-    return _Storage()
+def serve(handlers: object) -> int:
+    """Runs the daemon with these handlers, by its command line."""
+
+    async def opened(places: Places) -> Service:
+        return StorageService(handlers)
+
+    return run(DaemonSpec("virtstoraged", "a stand-in for the daemon of storage", opened))
 
 
 def main() -> int:
     """The program."""
-    return run(DaemonSpec("virtstoraged", "volumes for a measure", _open))
+    return serve(_Volumes())
 
 
 if __name__ == "__main__":
