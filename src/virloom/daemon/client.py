@@ -100,14 +100,7 @@ class Client(PumpOwner, RelayOwner):
             find, service.programs, max_length=limits.anonymous_message
         )
         peer = transport.peer
-        identity = Identity(
-            uid=peer.uid,
-            gid=peer.gid,
-            pid=peer.pid,
-            tls_name=peer.certificate,
-            readonly=readonly,
-        )
-        self._session = Session(identity, self._send_event)
+        self._session = Session(_identity(peer, readonly=readonly), self._send_event)
         self._relay_uid = relay_uid
         self._admission = Admission(
             peer,
@@ -614,3 +607,13 @@ class Client(PumpOwner, RelayOwner):
 
     async def writable(self) -> None:
         await self._room.wait()
+
+
+def _identity(peer: PeerIdentity, *, readonly: bool) -> Identity:
+    return Identity(
+        uid=peer.uid,
+        gid=peer.gid,
+        pid=peer.pid,
+        tls_name=peer.certificate,
+        readonly=readonly,
+    )

@@ -26,7 +26,7 @@ from virloom.daemon.proxy_user import ProxyUser
 from virloom.daemon.renewal import Renewal
 from virloom.daemon.server import Server
 from virloom.daemon.service import Service
-from virloom.daemon.sockets import activated, own, release
+from virloom.daemon.sockets import Listening, activated, own, release
 from virloom.daemon.spec import DaemonSpec
 from virloom.errors import VirloomError
 from virloom.host.files import ensure_directory
@@ -126,14 +126,8 @@ async def serve(
     admin = servers["admin"] = Server(Administration(servers, control), config.limits())
     renewal = Renewal(done)
     try:
-        grouped = proxy if spec.is_relayed_to else None
-        sockets = sockets or renewal.kept(
-            spec, own(spec, config, authentication, directory, grouped)
-        )
-        for entry in sockets:
-            polkit = authentication.of(readonly=entry.readonly) if not entry.admin else None
-            chosen = admin if entry.admin else server
-            chosen.listen(entry.socket, readonly=entry.readonly, polkit=polkit)
+        sockets = sockets or renewal.kept(spec, own(spec, config, authentication, directory, proxy))
+        _listen_to(sockets, server, admin, authentication)
         if network and isinstance(config, NetworkConfig):
             gates += _listen(server, config, places)
         server.on_idle_change = lambda: idle.look(server.clients)
@@ -149,6 +143,15 @@ async def serve(
         await _hook(places, "-", "shutdown", "-", "shutdown")
         await service.close()
     return passed_on
+
+
+def _listen_to(
+    sockets: list[Listening], server: Server, admin: Server, authentication: Authentication
+) -> None:
+    for entry in sockets:
+        polkit = authentication.of(readonly=entry.readonly) if not entry.admin else None
+        chosen = admin if entry.admin else server
+        chosen.listen(entry.socket, readonly=entry.readonly, polkit=polkit)
 
 
 async def _open(

@@ -71,6 +71,7 @@ def own(
         SystemFailure: One cannot be made.
     """
     made = []
+    proxy = proxy if spec.is_relayed_to else None
     group = config.unix_sock_group or (proxy.gid if proxy is not None else None)
     writers = config.mode_for_writers(
         authenticated=authentication.write is not None,
