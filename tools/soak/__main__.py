@@ -74,7 +74,7 @@ async def _soak(root: Path, kills: int, guests: int) -> int:
 async def _create(family: Family, guests: int) -> None:
     async with virloom.open(family.uri("virtqemud")) as conn:
         for number in range(guests):
-            await conn.create_xml(paused_guest_xml(f"guest-{number}"), 1)
+            await conn.create_xml(paused_guest_xml(family.guest(number)), 1)
 
 
 async def _unknown(family: Family, before: dict[int, str]) -> int:

@@ -45,7 +45,7 @@ class Family:
             stderr=(self.root / "log").open("wb"), start_new_session=True,
         )  # fmt: skip
         self._reader = asyncio.ensure_future(self._read(self._process))
-        while self.pids.keys() != SOCKETS.keys():
+        while not SOCKETS.keys() <= self.pids.keys():
             await self._told()
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
@@ -80,13 +80,17 @@ class Family:
         for pid in self.guests():
             os.kill(pid, signal.SIGKILL)
 
+    def guest(self, number: int) -> str:
+        """The name of a guest, which no other family has."""
+        return f"{self.root.name}-{number}"
+
     def guests(self) -> dict[int, str]:
-        """The processes of guests, known by their log, and the guests' names."""
+        """The processes of guests, known by their names (:meth:`guest`), and these."""
         found = {}
         for name in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError):  # it has ended meanwhile
-                log = Path(os.readlink(f"/proc/{name}/fd/2"))
-                command = Path(f"/proc/{name}/cmdline").read_bytes()
-                if log.is_relative_to(self.root) and b"qemu-system" in command.split(b"\0")[0]:
-                    found[int(name)] = log.stem
+                command = Path(f"/proc/{name}/cmdline").read_bytes().decode(errors="replace")
+                guest = re.search(r"\0guest=([^,]+),", command)
+                if guest is not None and guest[1].startswith(self.root.name):
+                    found[int(name)] = guest[1]
         return found
