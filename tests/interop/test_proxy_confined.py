@@ -19,7 +19,7 @@ from typing import NamedTuple
 import pytest
 
 import virloom
-from tests.interop.conftest import STEP, Virtproxyd, Virtqemud, Virtsecretd
+from tests.interop.conftest import STEP, Virtlogd, Virtproxyd, Virtqemud, Virtsecretd
 from virloom.drivers.qemu.capabilities.emulator import find_emulator
 from virloom.errors import AccessDenied, VirloomError
 from virloom.sync.portal import portal
@@ -63,6 +63,7 @@ class Confined(NamedTuple):
     """The daemons over one root, the proxy as a user of its own."""
 
     root: Path
+    log: Virtlogd
     qemu: Virtqemud
     secret: Virtsecretd
     proxy: Virtproxyd
@@ -108,14 +109,15 @@ def confined() -> Iterator[Confined]:
         pytest.skip(error.message)
     root = Path(tempfile.mkdtemp(prefix="vc"))
     root.chmod(0o755)
-    made = Confined(root, Virtqemud(root), Virtsecretd(root), Virtproxyd(root))
+    daemons = Virtlogd(root), Virtqemud(root), Virtsecretd(root), Virtproxyd(root)
+    made = Confined(root, *daemons)
     settings = root / "etc/libvirt"
     settings.mkdir(parents=True)
-    for daemon in made[1:]:
+    for daemon in daemons:
         (settings / f"{daemon.name}.conf").write_text(f'proxy_user = "+{USER}"\n')
     started = []
     try:
-        for daemon in made[1:]:
+        for daemon in daemons:
             daemon.start()
             started.append(daemon)
         yield made
@@ -165,11 +167,13 @@ def test_what_code_inside_it_can_reach(confined: Confined) -> None:
     tries: list[tuple[str, object]] = [("become root", "")]
     for path in [image, *values, *(root / "run/libvirt/qemu").glob("*.xml")]:
         tries += [(action, path) for action in ("read", "write", "take", "delete")]
-    tries += [("connect", path) for path in [*monitors, *run.glob("*-admin-sock")]]
+    sockets = [*monitors, *run.glob("*-admin-sock"), run / "virtlogd-sock"]
+    tries += [("connect", path) for path in sockets]
+    tries += [("read", path) for path in run.rglob("*token*") if path.is_file()]
     closed = [values[0].parent, run / "qemu", run / "secrets"]
     tries += [("list", path) for path in closed if path.exists()]
     tries += [("plant", path) for path in (root, run, root / "etc/libvirt", state)]
-    for daemon in (confined.qemu, confined.secret):
+    for daemon in (confined.log, confined.qemu, confined.secret):
         tries += [("kill", daemon.pid), ("trace", daemon.pid), ("read", f"/proc/{daemon.pid}/mem")]
     came = confined.attack(*tries)
     assert len(came) == len(tries)

@@ -114,7 +114,7 @@ async def serve(
     directory = Path(config.unix_sock_dir) if config.unix_sock_dir else places.run
     ensure_directory(directory, 0o700 if places.session else 0o755)
     authentication = choose(config, places)
-    proxy = _proxy_user(config, places)
+    proxy = _proxy_user(spec, config, places)
     sockets, others = activated(spec, handed_over(), directory)
     service = await _open(spec, places, config, others)
     await _hook(places, "-", "start", "-", "start")
@@ -163,9 +163,12 @@ async def _open(
     return service
 
 
-def _proxy_user(config: DaemonConfig, places: Places) -> ProxyUser | None:
-    """Whom virtproxyd is, of a host whose daemons are root's; None: nobody but root itself."""
-    if places.session or os.geteuid() != 0:
+def _proxy_user(spec: DaemonSpec, config: DaemonConfig, places: Places) -> ProxyUser | None:
+    """Whom virtproxyd is, of a host whose daemons are root's.
+
+    None: nobody but root itself, or it has nothing to do here, as with virtlogd.
+    """
+    if places.session or os.geteuid() != 0 or not (spec.is_relayed_to or spec.relays_all):
         return None
     return proxy_user.find(config.proxy_user)
 
