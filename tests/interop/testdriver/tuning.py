@@ -117,12 +117,13 @@ def numbers(s: Steps, dom: Any) -> None:
     kinds: tuple[tuple[str, Any, Any, tuple[dict[str, Any], ...]], ...] = (
         ("MemoryParameters", dom.memoryParameters, dom.setMemoryParameters, (
             {"hard_limit": 90000, "soft_limit": 80000, "swap_hard_limit": 95000},
-            {"hard_limit": 99999}, {"none": 1}, {"swap_hard_limit": 5}, {"hard_limit": "x"})),
+            {"hard_limit": 99999}, {"none": 1}, {"swap_hard_limit": 5}, {"hard_limit": "x"},
+            {}, {"hard_limit": -1}, {"hard_limit": 2**70}, {"hard_limit": 1.5})),
         ("BlkioParameters", dom.blkioParameters, dom.setBlkioParameters, (
             {"weight": 500}, {"weight": 5}, {"weight": 5000}, {"none": 1},
             {"device_weight": "/dev/sda,400"}, {"device_weight": "nonsense"},
             {"device_read_bytes_sec": "/dev/sda,400", "device_write_iops_sec": "/dev/sdb,7"},
-            {"device_weight": "/dev/sda,0"})),
+            {"device_weight": "/dev/sda,0"}, {"weight": -1}, {"weight": 2**32}, {})),
         ("NumaParameters", dom.numaParameters, dom.setNumaParameters, (
             {"numa_nodeset": "0-1"}, {"numa_mode": 0, "numa_nodeset": "0"}, {"numa_mode": 1},
             {"numa_nodeset": "nonsense"}, {"numa_mode": 99}, {"none": 1},
@@ -150,11 +151,12 @@ def blocks(s: Steps, dom: Any) -> None:
                 {"total_bytes_sec_max": 20000, "total_bytes_sec": 1000, "size_iops_sec": 3},
                 {"total_bytes_sec": 1000, "total_bytes_sec_max_length": 5},
                 {"total_bytes_sec": 1000, "total_bytes_sec_max": 5},
-                {"read_bytes_sec_max": 9},
+                {"read_bytes_sec_max": 9}, {"total_bytes_sec": -1}, {},
             ):  # fmt: skip
                 s("DomainSetBlockIoTune", dom.setBlockIoTune, disk, value, flags)
                 s("DomainGetBlockIoTune", dom.blockIoTune, disk, flags)
     s("DomainGetDiskErrors", dom.diskErrors)
+    s("DomainGetDiskErrors", dom.diskErrors, 1)
 
 
 def interfaces(s: Steps, dom: Any) -> None:

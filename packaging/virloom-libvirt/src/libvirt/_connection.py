@@ -15,7 +15,6 @@ from libvirt._invoke import (
     handle_of,
     invoke,
     invoke_with_fds,
-    params_in,
     params_of,
     text_of,
     typed,
@@ -217,8 +216,8 @@ def baselineHypervisorCPU(
 
 def setMemoryParameters(self: Any, params: Mapping[str, Any], flags: int = 0) -> int:
     """Sets parameters of the host's memory."""
-    current = params_in(lambda: invoke(self, "virNodeGetMemoryParameters", flags))
-    return int(call(self, "virNodeSetMemoryParameters", typed_like(params, current), flags))
+    tagged = typed_like(params, lambda: invoke(self, "virNodeGetMemoryParameters", flags))
+    return int(call(self, "virNodeSetMemoryParameters", tagged, flags))
 
 
 def setIdentity(self: Any, params: Mapping[str, Any], flags: int = 0) -> int:

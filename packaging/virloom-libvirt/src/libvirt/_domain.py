@@ -11,7 +11,6 @@ from libvirt._invoke import (
     call,
     invoke,
     invoke_with_fds,
-    params_in,
     params_of,
     text_of,
     typed,
@@ -131,11 +130,11 @@ def memoryStats(self: Any) -> dict[str, int]:
 
 
 def diskErrors(self: Any, flags: int = 0) -> dict[str, int]:
-    """The error of each disk that has one."""
-    number = invoke(self, "virDomainGetDiskErrors", 0, flags).nerrors
+    """The error of each disk that has one; no flags are known, and none go with the call."""
+    number = invoke(self, "virDomainGetDiskErrors", 0, 0).nerrors
     if number == 0:
         return {}
-    rows = invoke(self, "virDomainGetDiskErrors", number, flags).errors
+    rows = invoke(self, "virDomainGetDiskErrors", number, 0).errors
     return {row.disk: row.error for row in rows}
 
 
@@ -296,13 +295,13 @@ def setPerfEvents(self: Any, params: Mapping[str, Any], flags: int = 0) -> int:
 
 def setSchedulerParametersFlags(self: Any, params: Mapping[str, Any], flags: int = 0) -> int:
     """Sets scheduler parameters."""
-    tagged = typed_like(params, _scheduler(self, flags).params)
+    tagged = typed_like(params, lambda: _scheduler(self, flags))
     return int(call(self, "virDomainSetSchedulerParametersFlags", tagged, flags))
 
 
 def setSchedulerParameters(self: Any, params: Mapping[str, Any]) -> int:
     """Sets scheduler parameters."""
-    tagged = typed_like(params, _scheduler_without_flags(self).params)
+    tagged = typed_like(params, lambda: _scheduler_without_flags(self))
     return int(call(self, "virDomainSetSchedulerParameters", tagged))
 
 
@@ -342,23 +341,23 @@ def setThrottleGroup(self: Any, group: str, params: Mapping[str, Any], flags: in
 
 def setBlockIoTune(self: Any, disk: str, params: Mapping[str, Any], flags: int = 0) -> int:
     """Sets limits of one disk."""
-    current = params_in(lambda: invoke(self, "virDomainGetBlockIoTune", disk, flags))
-    return int(call(self, "virDomainSetBlockIoTune", disk, typed_like(params, current), flags))
+    tagged = typed_like(params, lambda: invoke(self, "virDomainGetBlockIoTune", disk, flags))
+    return int(call(self, "virDomainSetBlockIoTune", disk, tagged, flags))
 
 
 def setInterfaceParameters(
     self: Any, device: str, params: Mapping[str, Any], flags: int = 0
 ) -> int:
     """Sets bandwidths of one interface."""
-    current = params_in(lambda: invoke(self, "virDomainGetInterfaceParameters", device, flags))
-    tagged = typed_like(params, current)
+    getter = "virDomainGetInterfaceParameters"
+    tagged = typed_like(params, lambda: invoke(self, getter, device, flags))
     return int(call(self, "virDomainSetInterfaceParameters", device, tagged, flags))
 
 
 def _set_like(self: Any, getter: str, setter: str, params: Mapping[str, Any], flags: int) -> int:
     """Sets parameters with the types that their getter shows, as the binding does."""
-    current = params_in(lambda: invoke(self, getter, flags))
-    return int(call(self, setter, typed_like(params, current), flags))
+    tagged = typed_like(params, lambda: invoke(self, getter, flags))
+    return int(call(self, setter, tagged, flags))
 
 
 def blockCopy(

@@ -306,15 +306,19 @@ def typed(values: Mapping[str, Any] | None, hints: Mapping[str, str]) -> list[An
     ]
 
 
-def typed_like(values: Mapping[str, Any], current: Iterable[Any]) -> list[Any]:
-    """Typed parameters, each with the type that it has in *current*.
+def typed_like(values: Mapping[str, Any], ask: Callable[[], Any]) -> list[Any]:
+    """Typed parameters, each with the type that it has in the result of the getter *ask*.
 
     Raises:
-        LookupError: *current* lacks one of them.
+        LookupError: The result lacks one of them, or there are none.
+        OverflowError: A number does not fit its type.
     """
     from virloom.procedures.types import TypedParam
 
-    types = {one.field: one.value.type for one in current}
+    if not values:
+        raise LookupError("Need non-empty dictionary to set attributes")
+
+    types = {one.field: one.value.type for one in ask().params}
     for name in values:
         if name not in types:
             raise LookupError(f'Attribute name "{name}" could not be recognized')
@@ -335,7 +339,30 @@ def _tagged(value: Any, kind: str | None) -> TypedParamValue:
         return TypedParamValue(_TYPES[kind], float(value))
     if kind == "boolean":
         return TypedParamValue(_TYPES[kind], int(bool(value)))
-    return TypedParamValue(_TYPES[kind], operator.index(value))
+    return TypedParamValue(_TYPES[kind], _number(value, kind))
+
+
+_RANGES = {
+    "int": range(-(2**31), 2**31),
+    "uint": range(2**32),
+    "llong": range(-(2**63), 2**63),
+    "ullong": range(2**64),
+}
+
+
+def _number(value: Any, kind: str) -> int:
+    """A whole number that fits, with the errors of the binding for one that does not."""
+    if not isinstance(value, int):
+        raise TypeError("an integer is required")
+    if value in _RANGES[kind]:
+        return operator.index(value)
+    if kind in ("int", "uint"):
+        name = "unsigned int" if kind == "uint" else kind
+        raise OverflowError(f"Python int too large to convert to C {name}")
+    negative = kind == "ullong" and value < 0
+    raise OverflowError(
+        "can't convert negative int to unsigned" if negative else "int too big to convert"
+    )
 
 
 def _natural(value: Any) -> str:
@@ -367,9 +394,3 @@ def _parent(owner: Any, kind: str, record: Any, field: str) -> Any:
 def connection_of(owner: Any) -> Any:
     """The virConnect of an object, or itself."""
     return owner if type(owner).__name__ == "virConnect" else owner._conn
-
-
-def params_in(ask: Callable[[], Any]) -> list[Any]:
-    """The typed parameters of a result as they came, for a setter that needs their types."""
-    params: list[Any] = ask().params
-    return params
