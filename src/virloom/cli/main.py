@@ -11,13 +11,10 @@ its number.
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from virloom.errors import VirloomError
 
@@ -42,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _flushed(_run(words))
     except VirloomError as error:
-        print(f"virloom {words[0]}: {error.message}", file=sys.stderr)
+        print(" ".join(["virloom", *words[:1]]) + f": {error.message}", file=sys.stderr)
         return FAILED
     except BrokenPipeError:
         return _reader_left()
@@ -52,8 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str]) -> int:
     if words and words[0] in COMMANDS:
-        options = _parser(words).parse_args(words)
-        return int(options.execute(options))
+        from virloom.cli.own import run_own
+
+        return run_own(words, COMMANDS)
     from virloom.cli.shell.runner import run
 
     if list(words) in (["-h"], ["--help"]):
@@ -71,28 +69,3 @@ def _reader_left() -> int:
     # Whoever read our output has enough of it; the interpreter must not complain about that.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 128 + signal.SIGPIPE
-
-
-def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    parser = _Parser(prog="virloom", description="Virtual machines by libvirt's documents.")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    chosen = next((word for word in words if not word.startswith("-")), None)
-    for name, summary in COMMANDS.items():
-        command = commands.add_parser(
-            name,
-            help=summary,
-            description=summary[0].upper() + summary[1:] + ".",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        if name == chosen:
-            module = importlib.import_module(f"virloom.cli.commands.{name}")
-            module.configure(command)
-            command.set_defaults(execute=module.execute)
-    return parser
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, and where help is."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(FAILED, f"{self.prog}: {message} (try '{self.prog} --help')\n")
