@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -48,6 +49,9 @@ _HOST = """<node><domain type='test'><name>test</name>
 <os><type arch='i686'>hvm</type></os></domain></node>
 """
 
+#: The host has it; tests that run beside these have their own.
+_TAP = f"vl{os.getpid()}"
+
 _GUEST = """<domain type='qemu'><name>domain-g</name>
 <uuid>d0d0d0d0-0000-4000-8000-000000000001</uuid>
 <maxMemory slots='4' unit='KiB'>1048576</maxMemory><memory unit='KiB'>131072</memory>
@@ -63,7 +67,7 @@ _GUEST = """<domain type='qemu'><name>domain-g</name>
 <disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='DIR/c.iso'/>
 <target dev='hdc' bus='ide'/><readonly/></disk>
 <interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface>
-<interface type='ethernet'><mac address='52:54:00:00:00:02'/><target dev='vldomtap'/>
+<interface type='ethernet'><mac address='52:54:00:00:00:02'/><target dev='TAP'/>
 <model type='virtio'/></interface>
 <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
 <memory model='dimm'><target><size unit='KiB'>65536</size><node>0</node></target></memory>
@@ -95,7 +99,10 @@ class Domains:
         self.directory = directory
         # QEMU's user reaches its images through here.
         directory.chmod(0o755)
-        write_all(directory, {**_FILES, "guest.xml": _GUEST.replace("DIR", str(directory))})
+        write_all(
+            directory,
+            {**_FILES, "guest.xml": _GUEST.replace("DIR", str(directory)).replace("TAP", _TAP)},
+        )
         for name, size in _IMAGES.items():
             _create(directory / name, size)
         _create(directory / "top.qcow2", "-b", "base.qcow2", "-F", "qcow2")
@@ -146,5 +153,5 @@ def test_on_the_test_driver_a_line_prints_what_virsh_prints(domains: Domains, li
 
 @pytest.mark.parametrize("line", lines_of("domain_qemu"))
 def test_on_qemus_driver_a_line_prints_what_virsh_prints(domains: Domains, line: str) -> None:
-    theirs, ours = domains.both(domains.libvirtd.uri, line)
+    theirs, ours = domains.both(domains.libvirtd.uri, line.replace("TAP", _TAP))
     assert without_progress(ours) == without_progress(theirs), line

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -40,12 +42,25 @@ def place() -> Iterator[Path]:
         yield path
 
 
+def _with_own_files(document: str, place: Path) -> str:
+    """The document with copies of kernel and initramfs.
+
+    libvirt notes in a file's attributes who uses it, and others of this host may do that now.
+    """
+    for name in ("kernel", "initrd"):
+        (path,) = re.findall(f"<{name}>(.*)</{name}>", document)
+        shutil.copyfile(path, place / name)
+        document = document.replace(f"<{name}>{path}<", f"<{name}>{place / name}<")
+    return document
+
+
 class Running:
     """The program, and the console of its guest."""
 
     def __init__(self, command: list[str], place: Path, *words: str) -> None:
         self._console = place / "console"
-        (place / "guest.xml").write_text(tiny_guest_xml("run", console=f"unix:{self._console}"))
+        document = tiny_guest_xml("run", console=f"unix:{self._console}")
+        (place / "guest.xml").write_text(_with_own_files(document, place))
         self.process = subprocess.Popen(
             [*command, "-r", str(place / "root"), *words, str(place / "guest.xml")],
             stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
