@@ -17,6 +17,7 @@ _LATER = (
     ("events", "Events"),
     ("documents", "Documents"),
     ("lifecycle", "Lifecycle"),
+    ("devices", "Devices"),
     ("settings", "Settings"),
     ("statistics", "Statistics"),
     ("host", "Host"),

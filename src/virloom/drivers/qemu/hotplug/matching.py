@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which device of a guest a client means by the document that it sends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from virloom.drivers.qemu.devices.describe import all_devices
+from virloom.drivers.qemu.hotplug.fragment import Fragment
+from virloom.enums.error import ErrorDomain
+from virloom.errors import DeviceMissing, InternalError, InvalidArg, OperationFailed, VirloomError
+from virloom.model.domain import Device, Domain
+from virloom.xml.element import Element
+from virloom.xml.fields import Role
+
+#: Elements of character devices, all of which libvirt calls ``chr``.
+CHARDEVS = ("serial", "parallel", "console", "channel")
+
+
+def _value(path: str) -> Callable[[Any], Any]:
+    def read(device: Any) -> Any:
+        for name in path.split("."):
+            device = getattr(device, name)
+        return device
+
+    return read
+
+
+#: What tells a device of these kinds from others; of all others, everything that is asked for.
+_KEYS: dict[str, tuple[Callable[[Any], Any], ...]] = {
+    "disk": (_value("target.dev"),),
+    "controller": (_value("type"), lambda device: device.index or 0),
+    "filesystem": (_value("target.dir"),),
+    "lease": (_value("lockspace"), _value("key")),
+    "graphics": (_value("type"),),
+    "sound": (_value("model"),),
+    "input": (_value("type"), _value("bus")),
+    "shmem": (_value("name"),),
+    "hostdev": (_value("type"),),
+}
+
+#: Kinds whose address and alias count beside that, when they are asked for.
+_PLACED = ("interface", "sound", "rng", "input", "memory", "redirdev", "watchdog", "vsock")
+
+
+def matches(wanted: Fragment, device: Any) -> bool:
+    """Whether *device* is what a client describes by *wanted*."""
+    asked = wanted.device
+    if wanted.tag in _PLACED and not _same_place(asked, device):
+        return False
+    if wanted.tag == "interface":
+        mac = asked.mac.address
+        return mac is None or mac.lower() == (device.mac.address or "").lower()
+    keys = _KEYS.get(wanted.tag)
+    if wanted.tag == "hostdev":
+        return bool(asked.type == device.type and includes(device.source, asked.source))
+    if keys is None:
+        return includes(device, asked)
+    return all(key(asked) == key(device) for key in keys)
+
+
+def _same_place(asked: Any, device: Any) -> bool:
+    alias = asked.alias.name if asked.alias is not None else None
+    if alias is not None and (device.alias is None or device.alias.name != alias):
+        return False
+    return asked.address is None or (
+        device.address is not None and includes(device.address, asked.address)
+    )
+
+
+def includes(has: Element, asked: Element) -> bool:
+    """Whether everything that *asked* says, but alias and address, *has* says as well."""
+    for field in asked._fields.values():
+        value = asked.__dict__.get(field.python)
+        if value is None or value == [] or field.python in ("alias", "address"):
+            continue
+        other = getattr(has, field.python)
+        if field.role in (Role.CHILD, Role.GROUP):
+            if other is None or not includes(other, value):
+                return False
+        elif field.role is Role.CHILDREN:
+            if len(other) < len(value) or not all(map(includes, other, value)):
+                return False
+        elif other != value:
+            return False
+    return True
+
+
+def find(dom: Domain, wanted: Fragment, where: str) -> Any:
+    """The device of *dom* that is meant.
+
+    Args:
+        where: For the message: ``in domain configuration``, ``on the running domain``.
+
+    Raises:
+        DeviceMissing: There is none.
+        InvalidArg: The same, of a character device or a graphics (libvirt's code for it).
+        OperationFailed: Several fit.
+    """
+    found = [device for device in wanted.among(dom) if matches(wanted, device)]
+    if not found:
+        raise _missing(wanted, where)
+    if len(found) > 1 and wanted.tag == "interface":
+        raise OperationFailed(
+            f"multiple devices match MAC address {wanted.device.mac.address} found",
+            domain=ErrorDomain.DOMAIN,
+            remedy="its address tells which",
+        )
+    return found[0]
+
+
+def _missing(wanted: Fragment, where: str) -> VirloomError:
+    if wanted.tag in CHARDEVS:
+        return InvalidArg(f"{wanted.tag} device not present {where}", domain=ErrorDomain.QEMU)
+    if wanted.tag == "interface":
+        return DeviceMissing(
+            f"no device matching MAC address {wanted.device.mac.address} found {where}",
+            domain=ErrorDomain.DOMAIN,
+        )
+    return DeviceMissing(f"{wanted.tag} device not present {where}", domain=ErrorDomain.QEMU)
+
+
+def find_alias(dom: Domain, alias: str) -> Device:
+    """The device with that alias.
+
+    Raises:
+        InternalError: There is none (libvirt's code for it).
+    """
+    for device in all_devices(dom):
+        if device.alias is not None and device.alias.name == alias:
+            return device
+    raise InternalError(f"no device found with alias {alias}", domain=ErrorDomain.DOMAIN)
