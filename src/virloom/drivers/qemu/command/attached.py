@@ -27,7 +27,8 @@ from virloom.errors import ConfigUnsupported, InternalError, system_failure
 from virloom.model.domain import Chardev, ChardevSource, Domain, Shmem, Tpm
 
 _VSOCK_KEY = "vsock"
-_VSOCK_DEVICE = "/dev/vhost-vsock"
+#: Through which the host reaches the sockets of its guests.
+VSOCK_DEVICE = "/dev/vhost-vsock"
 _TPM_KEY = "tpm"
 _CANCEL_KEY = "tpm.cancel"
 
@@ -48,7 +49,7 @@ def attached_files(dom: Domain) -> list[FileRequest]:
             cancel = f"/sys/class/tpm/{name}/device/cancel"
             requests.append(FileRequest(_CANCEL_KEY, cancel, "w"))
     if dom.devices.vsocks:
-        requests.append(FileRequest(_VSOCK_KEY, _VSOCK_DEVICE, "rw"))
+        requests.append(FileRequest(_VSOCK_KEY, VSOCK_DEVICE, "rw"))
     return requests
 
 

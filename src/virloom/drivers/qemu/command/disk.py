@@ -102,7 +102,7 @@ def _add_card(assembly: Assembly, disk: Disk, alias: str) -> None:
 def _numbers(assembly: Assembly) -> dict[str, tuple[int, ...]]:
     """The number of each image by alias of its disk, top first."""
     numbers: dict[str, tuple[int, ...]] = {}
-    following = 1
+    following = assembly.next_node
     for disk in reversed(assembly.dom.devices.disks):
         # An empty drive takes a number too, for the medium that may come.
         count = max(1, len(disk_layers(disk, assembly.context.chains)))

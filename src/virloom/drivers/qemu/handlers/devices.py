@@ -11,7 +11,7 @@ from virloom.drivers.qemu.handlers.arguments import check_flags
 from virloom.drivers.qemu.handlers.documents import affected
 from virloom.drivers.qemu.hotplug import persistent
 from virloom.drivers.qemu.hotplug.fragment import fragment_of, parse_device
-from virloom.drivers.qemu.hotplug.matching import find, find_alias
+from virloom.drivers.qemu.hotplug.matching import IN_GUEST, find, find_alias
 from virloom.drivers.qemu.persistent import write_definition
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.runtime.jobs import Job
@@ -100,10 +100,11 @@ class Devices:
         wanted = parse_device(xml)
 
         async def live(running: RunningGuest) -> None:
-            from virloom.drivers.qemu.hotplug.detach import check_detachable, detach
+            from virloom.drivers.qemu.hotplug.detach import detach
+            from virloom.drivers.qemu.hotplug.rules import check_detachable
 
             check_detachable(wanted)
-            device = find(running.model, wanted, "on the running domain")
+            device = find(running.model, wanted, IN_GUEST)
             await detach(self._driver, running, wanted.of(device))
 
         await self._change(call, ref, flags, lambda model: persistent.detach(model, wanted), live)

@@ -1,25 +1,236 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A device is plugged into a guest that runs."""
+"""A device is plugged into a guest that runs.
+
+The document with the device is completed as for a definition, but only the device is taken from
+it: what the guest has already stays where it is. Its files are opened here and handed to QEMU,
+which is then told in steps; when one is refused, those before it are taken back.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from virloom.drivers.qemu.hotplug.fragment import Fragment
+from virloom.drivers.qemu.admission import emulator_of
+from virloom.drivers.qemu.capabilities import BinaryCaps
+from virloom.drivers.qemu.command.assembly import Assembly
+from virloom.drivers.qemu.command.chardev import channel_path
+from virloom.drivers.qemu.command.context import BuildContext
+from virloom.drivers.qemu.definition import prepare_definition
+from virloom.drivers.qemu.hotplug import persistent
+from virloom.drivers.qemu.hotplug.fragment import Fragment, fragment_of
+from virloom.drivers.qemu.hotplug.intention import intend, noted, take_back, take_in
+from virloom.drivers.qemu.hotplug.naming import assign_alias
+from virloom.drivers.qemu.hotplug.plan import alone, assemble, files_of
+from virloom.drivers.qemu.hotplug.rules import check_attachable, check_free, drive_for
+from virloom.drivers.qemu.hotplug.steps import LiveArguments, Step
+from virloom.drivers.qemu.process import live, resources
 from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.drivers.qemu.process.secrets import look_up
+from virloom.drivers.qemu.validate.served import check_served
+from virloom.enums.domain import DomainEventID
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported
+from virloom.errors import ConfigUnsupported, InternalError, VirloomError
+from virloom.model.domain import Domain, unmodelled
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
 
 
-async def attach(driver: QemuDriver, running: RunningGuest, device: Fragment) -> None:
-    """Plugs a device.
+async def attach(driver: QemuDriver, running: RunningGuest, new: Fragment) -> None:
+    """Plugs a device; a job that changes the domain is held.
 
     Raises:
-        ConfigUnsupported: Not yet.
+        OperationUnsupported: Nobody plugs such a device into a guest that runs.
+        ConfigUnsupported: The device cannot be had here.
+        InternalError: There is no place for it, or QEMU refuses it.
+        VirloomError: What a definition with it would be refused for.
     """
-    raise ConfigUnsupported(
-        f"live attach of device '{device.tag}' is not supported yet", domain=ErrorDomain.QEMU
+    check_attachable(new)
+    drive = drive_for(running.model, new)
+    if drive is not None:
+        from virloom.drivers.qemu.hotplug.media import change_medium  # which needs this module
+
+        await change_medium(driver, running, drive, new.device, force=False)
+        return
+    check_free(running.model, new)
+    paths = unmodelled(new.device)
+    if paths:
+        raise ConfigUnsupported(f"nothing here serves {', '.join(paths)}", domain=ErrorDomain.QEMU)
+
+    def completed(caps: BinaryCaps) -> tuple[BinaryCaps, Domain, list[Fragment]]:
+        return caps, *_complete(driver, running.model, new.copy(), caps)
+
+    caps, draft, found = await driver.capabilities.apply(emulator_of(running.model), completed)
+    for device in found:
+        await _plug(driver, running, draft, device, caps)
+
+
+def _complete(
+    driver: QemuDriver, model: Domain, new: Fragment, caps: BinaryCaps
+) -> tuple[Domain, list[Fragment]]:
+    """The guest with the device, and what is to be plugged: the device behind its controller.
+
+    Raises:
+        InternalError: It needs a bus that the guest does not have.
+    """
+    draft = model.copy()
+    before = {(c.type, c.index or 0) for c in draft.devices.controllers}
+    persistent.add(draft, new)
+    prepare_definition(draft, caps, config=driver.config, directories=driver.directories)
+    added = []
+    for controller in draft.devices.controllers:
+        if controller is new.device or (controller.type, controller.index or 0) in before:
+            continue
+        if controller.type == "pci":
+            continue  # a spare one, or the one that the device sits on
+        if controller.type != "scsi":
+            raise InternalError(
+                f"the guest has no {controller.type} controller for the device",
+                domain=ErrorDomain.QEMU,
+            )
+        added.append(controller)
+    found = [fragment_of(controller) for controller in added] + [new]
+    for device in found:
+        _check_bus(device, before)
+        assign_alias(draft, device)
+    return draft, found
+
+
+def _check_bus(device: Fragment, buses: set[tuple[str | None, int]]) -> None:
+    address = device.device.address
+    if address is None or address.type != "pci":
+        return
+    if ("pci", address.bus or 0) not in buses:
+        raise InternalError("No more available PCI slots", domain=ErrorDomain.DOMAIN)
+
+
+async def _plug(
+    driver: QemuDriver, running: RunningGuest, draft: Domain, device: Fragment, caps: BinaryCaps
+) -> None:
+    whole = _with(running.model, device, draft)
+    _prepare(device, running)
+    with ExitStack() as opened:
+        assembly, args = await describe(driver, running, whole, device, caps, opened)
+        intention = intend(device, _place(draft, device), assembly, args)
+        with noted(running, intention):
+            _show_terminal(device, await do_steps(running, args.steps))
+            _note_sockets(running, device)
+            take_in(running, device, intention)
+    alias = resources.alias_of(device.device)
+    driver.events.emit(DomainEventID.DEVICE_ADDED, running.guest.ref(), alias)
+
+
+async def describe(
+    driver: QemuDriver,
+    running: RunningGuest,
+    whole: Domain,
+    device: Fragment,
+    caps: BinaryCaps,
+    opened: ExitStack,
+) -> tuple[Assembly, LiveArguments]:
+    """Opens what the device needs, and says what QEMU has to be told; *opened* has our copies.
+
+    Numbers of images and descriptor sets are taken: none is ever used twice.
+
+    Raises:
+        VirloomError: A file cannot be opened, or the device cannot be had here.
+    """
+    only = alone(whole, device)
+    check_served(only)
+    given = resources.given_images(only, running.guest.fd_groups)
+    chains = resources.image_chains(only, given)
+    passphrases = await look_up(driver, only, chains)
+    reader = driver.dac.ids if driver.qemu_owner else None
+    files = resources.open_files(files_of(only, chains), opened, reader, given)
+    sockets = resources.listening_sockets(only, opened)
+    context = BuildContext(
+        guest_name=running.guest.name,
+        monitor_fd=-1,
+        lib_dir=running.record.directory,
+        files=files,
+        sockets={name: sock.fileno() for name, sock in sockets.items()},
+        chains=chains,
+        secrets=passphrases,
+        tls_dir=str(driver.directories.certificates),
     )
+    runtime = running.record.runtime
+    assembly, args = assemble(whole, device, caps, context, runtime)
+    live.show_disks(only, assembly.nodes, chains)
+    runtime["next_node"] = assembly.next_node
+    runtime["next_fdset"] = args.next_fdset
+    return assembly, args
+
+
+def _with(model: Domain, device: Fragment, draft: Domain) -> Domain:
+    """The guest that runs and the device, neither of which is changed."""
+    whole = model.beside(devices=model.devices.beside())
+    among = list(device.among(model))
+    among.insert(_place(draft, device), device.device)
+    setattr(whole.devices, device.field, among)
+    return whole
+
+
+def _place(draft: Domain, device: Fragment) -> int:
+    """Where in its list the device is, among those that are there already."""
+    for number, other in enumerate(device.among(draft)):
+        if other is device.device:
+            return number
+    return len(device.among(draft))
+
+
+def _prepare(device: Fragment, running: RunningGuest) -> None:
+    """What a start fills in as well: where a channel listens."""
+    if device.tag != "channel" or device.device.target.type != "virtio":
+        return
+    channel = device.device
+    channel.target.state = "disconnected"
+    source = resources.source_of(channel)
+    if channel.type == "unix" and not source.path:
+        source.mode = source.mode or "bind"
+        source.path = channel_path(channel, running.record.directory)
+        channel.sources = [source]
+
+
+async def do_steps(running: RunningGuest, steps: Sequence[Step]) -> list[Any]:
+    """Tells QEMU, and takes back what it was told when it refuses a step."""
+    answers = []
+    undo = []
+    try:
+        for step in steps:
+            answers.append(await _execute(running, step))
+            if step.undo is not None:
+                undo.append(step.undo)
+    except VirloomError:
+        await take_back(running, list(reversed(undo)))
+        raise
+    return answers
+
+
+async def _execute(running: RunningGuest, step: Step) -> Any:
+    if step.fd is None:
+        return await running.execute(step.command, step.arguments)
+    monitor = running.require_monitor()
+    return await monitor.execute(step.command, step.arguments, fds=[step.fd])
+
+
+def _show_terminal(device: Fragment, answers: Sequence[Any]) -> None:
+    """The pseudo-terminal that QEMU opened for a character device."""
+    for answer in answers:
+        if isinstance(answer, dict) and "pty" in answer:
+            source = resources.source_of(device.device)
+            source.path = answer["pty"]
+            device.device.sources = [source]
+            if device.tag == "console":
+                device.device.tty = answer["pty"]
+
+
+def _note_sockets(running: RunningGuest, device: Fragment) -> None:
+    """The socket of a character device goes with the guest, unless the device goes before."""
+    if device.tag not in ("serial", "console", "channel", "redirdev"):
+        return
+    path = resources.listening_path(device.device)
+    if path is not None and not path.startswith(str(Path(running.record.directory)) + "/"):
+        running.record.resources.append({"kind": "file", "path": path})

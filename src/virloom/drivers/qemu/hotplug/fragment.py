@@ -75,6 +75,13 @@ def parse_device(text: str) -> Fragment:
         raise
 
 
+def fragment_named(tag: str, text: str) -> Fragment:
+    """A device that we described ourselves."""
+    device, field = _parsed(text)
+    assert field.name == tag
+    return Fragment(device, field)
+
+
 def _parsed(text: str) -> tuple[Any, Field]:
     tag = parse_node(text).tag
     field = _field_of(tag)

@@ -27,6 +27,10 @@ def _value(path: str) -> Callable[[Any], Any]:
     return read
 
 
+#: Where a device is not, for messages.
+IN_DOCUMENT = "in domain configuration"
+IN_GUEST = "on the running domain"
+
 #: What tells a device of these kinds from others; of all others, everything that is asked for.
 _KEYS: dict[str, tuple[Callable[[Any], Any], ...]] = {
     "disk": (_value("target.dev"),),
@@ -91,11 +95,11 @@ def find(dom: Domain, wanted: Fragment, where: str) -> Any:
     """The device of *dom* that is meant.
 
     Args:
-        where: For the message: ``in domain configuration``, ``on the running domain``.
+        where: :data:`IN_DOCUMENT` or :data:`IN_GUEST`.
 
     Raises:
         DeviceMissing: There is none.
-        InvalidArg: The same, of a character device or a graphics (libvirt's code for it).
+        InvalidArg: The same, of a character device in the document (libvirt's code for it).
         OperationFailed: Several fit.
     """
     found = [device for device in wanted.among(dom) if matches(wanted, device)]
@@ -111,7 +115,7 @@ def find(dom: Domain, wanted: Fragment, where: str) -> Any:
 
 
 def _missing(wanted: Fragment, where: str) -> VirloomError:
-    if wanted.tag in CHARDEVS:
+    if wanted.tag in CHARDEVS and where == IN_DOCUMENT:
         return InvalidArg(f"{wanted.tag} device not present {where}", domain=ErrorDomain.QEMU)
     if wanted.tag == "interface":
         return DeviceMissing(

@@ -11,7 +11,7 @@ from virloom.drivers.qemu.defaults.interfaces import generated_mac
 from virloom.drivers.qemu.devices.controllers import insert_controller
 from virloom.drivers.qemu.devices.targets import disk_index
 from virloom.drivers.qemu.hotplug.fragment import Fragment
-from virloom.drivers.qemu.hotplug.matching import CHARDEVS, find, matches
+from virloom.drivers.qemu.hotplug.matching import CHARDEVS, IN_DOCUMENT, find, matches
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidArg, OperationInvalid, OperationUnsupported
 from virloom.model.domain import Domain
@@ -19,8 +19,6 @@ from virloom.model.domain import Domain
 if TYPE_CHECKING:
     from virloom.drivers.qemu.domain import Guest
     from virloom.drivers.qemu.driver import QemuDriver
-
-_WHERE = "in domain configuration"
 
 #: What libvirt 9 adds to a document and takes out of it one by one.
 _ATTACHED = frozenset(
@@ -127,7 +125,7 @@ def detach(dom: Domain, wanted: Fragment) -> None:
     """
     if wanted.tag not in _ATTACHED:
         raise _refuse("detach", wanted.tag)
-    wanted.remove(dom, find(dom, wanted, _WHERE))
+    wanted.remove(dom, find(dom, wanted, IN_DOCUMENT))
 
 
 def update(dom: Domain, changed: Fragment) -> None:
@@ -146,7 +144,7 @@ def update(dom: Domain, changed: Fragment) -> None:
             among[number] = changed.device
             return
     raise InvalidArg(
-        f"{changed.tag} to be updated is not present {_WHERE}", domain=ErrorDomain.QEMU
+        f"{changed.tag} to be updated is not present {IN_DOCUMENT}", domain=ErrorDomain.QEMU
     )
 
 

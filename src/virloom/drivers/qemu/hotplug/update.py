@@ -1,27 +1,90 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A device of a guest that runs is changed."""
+"""A device of a guest that runs is changed: the medium of a drive, the link of a card."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.hotplug.fragment import Fragment
+from virloom.drivers.qemu.hotplug.matching import IN_GUEST, find, includes, matches
+from virloom.drivers.qemu.hotplug.media import change_medium
+from virloom.drivers.qemu.hotplug.persistent import kind_name
+from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported
+from virloom.errors import ConfigUnsupported, DeviceMissing, InternalError
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
 
 
 async def update(
-    driver: QemuDriver, running: RunningGuest, device: Fragment, *, force: bool
+    driver: QemuDriver, running: RunningGuest, changed: Fragment, *, force: bool
 ) -> None:
-    """Changes a device.
+    """Changes a device; a job that changes the domain is held.
+
+    Args:
+        force: Open the tray of a drive that the guest has locked.
 
     Raises:
-        ConfigUnsupported: Not yet.
+        ConfigUnsupported: What is asked for cannot be changed live.
+        InternalError: There is no such disk (libvirt's code for it), or QEMU refuses.
+        DeviceMissing: There is no such other device.
     """
-    raise ConfigUnsupported(
-        f"live update of device '{device.tag}' is not supported yet", domain=ErrorDomain.QEMU
-    )
+    if changed.tag == "disk":
+        await _update_disk(driver, running, changed, force=force)
+    elif changed.tag == "interface":
+        await _update_interface(running, changed)
+    elif changed.tag == "graphics":
+        _update_graphics(running, changed)
+    elif changed.tag == "memory":
+        raise _refuse("memory to be updated not found")
+    else:
+        raise _refuse(f"live update of device '{kind_name(changed.tag)}' is not supported")
+
+
+def _refuse(text: str) -> ConfigUnsupported:
+    return ConfigUnsupported(text, domain=ErrorDomain.QEMU)
+
+
+async def _update_disk(
+    driver: QemuDriver, running: RunningGuest, changed: Fragment, *, force: bool
+) -> None:
+    new: Any = changed.device
+    found = [disk for disk in running.model.devices.disks if matches(changed, disk)]
+    if not found:
+        raise InternalError(f"disk '{new.target.dev}' not found", domain=ErrorDomain.QEMU)
+    disk = found[0]
+    if disk.target.bus != (new.target.bus or disk.target.bus):
+        raise _refuse("cannot modify field 'bus' of the disk")
+    if disk.device in ("cdrom", "floppy") and (new.device or "disk") == disk.device:
+        await change_medium(driver, running, changed.of(disk), new, force=force)
+        return
+    if (new.source.file, new.source.dev) != (disk.source.file, disk.source.dev):
+        raise _refuse("disk source can be changed only in removable drives")
+    if not includes(disk, new):
+        raise _refuse(f"disk '{new.target.dev}' cannot be changed like that while the guest runs")
+
+
+async def _update_interface(running: RunningGuest, changed: Fragment) -> None:
+    new: Any = changed.device
+    card = find(running.model, changed, IN_GUEST)
+    state, new.link.state = new.link.state, None
+    if not includes(card, new):
+        raise _refuse("only the link of a network card can be changed while the guest runs yet")
+    if (state or "up") != (card.link.state or "up"):
+        up = (state or "up") == "up"
+        await running.execute("set_link", {"name": alias_of(card), "up": up})
+    card.link.state = state
+    running.set_document()
+    running.save()
+
+
+def _update_graphics(running: RunningGuest, changed: Fragment) -> None:
+    new: Any = changed.device
+    for display in running.model.devices.graphics:
+        if display.type == new.type:
+            if includes(display, new):
+                return
+            raise _refuse(f"live update of a '{new.type}' display is not supported yet")
+    raise DeviceMissing(f"there is no display of type '{new.type}'", domain=ErrorDomain.QEMU)

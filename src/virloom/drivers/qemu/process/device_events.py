@@ -120,9 +120,17 @@ def _tray(driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[st
 
 
 def _deleted(driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]) -> None:
-    alias = data.get("device")
-    if alias:
-        driver.events.emit(DomainEventID.DEVICE_REMOVED, running.guest.ref(), str(alias))
+    from virloom.drivers.qemu.hotplug.detach import device_gone  # virloom.drivers.qemu.later
+
+    if data.get("device"):  # its parts are announced as well, by their paths only
+        device_gone(driver, running, str(data["device"]))
+
+
+def _kept(driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]) -> None:
+    from virloom.drivers.qemu.hotplug.detach import device_stays  # virloom.drivers.qemu.later
+
+    if data.get("device"):
+        device_stays(driver, running, str(data["device"]))
 
 
 def _graphics(
@@ -174,6 +182,7 @@ _HANDLERS: dict[str, Callable[[QemuDriver, RunningGuest, str, Mapping[str, Any]]
     "BALLOON_CHANGE": _balloon,
     "DEVICE_TRAY_MOVED": _tray,
     "DEVICE_DELETED": _deleted,
+    "DEVICE_UNPLUG_GUEST_ERROR": _kept,
     "VNC_CONNECTED": _graphics,
     "VNC_INITIALIZED": _graphics,
     "VNC_DISCONNECTED": _graphics,

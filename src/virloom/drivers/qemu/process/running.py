@@ -56,6 +56,8 @@ class RunningGuest:
         shutdown_seen: QEMU has announced its shutdown.
         fake_reboot: The guest's next power-off is to be a reboot.
         pause_reason, resume_reason: What the next stop or start of the CPUs means.
+        removals: Who waits for a device to go, by its alias: True when it has gone, False when
+            the guest keeps it.
         consoles: Open console streams by device alias.
         ended: Done when the process is gone and all it held is released.
         monitor_error: What broke the monitor, for those who ask for the control state.
@@ -81,6 +83,7 @@ class RunningGuest:
         self.fake_reboot = bool(record.runtime.get("fake_reboot"))
         self.pause_reason = DomainPausedReason.UNKNOWN
         self.resume_reason = DomainRunningReason.UNPAUSED
+        self.removals: dict[str, asyncio.Future[bool]] = {}
         self.consoles: dict[str, StreamEnd] = {}
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.monitor_error: str | None = None

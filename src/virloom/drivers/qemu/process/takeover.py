@@ -223,6 +223,10 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
     await _catch_up_balloon(running)
     supervisor = Supervisor(driver, running)
     supervisor.attach()
+    if {"plugging", "removals"} & running.record.runtime.keys():
+        from virloom.drivers.qemu.hotplug.recovery import settle_devices  # few guests need it
+
+        await settle_devices(driver, running)
     state, reason = _RUN_STATES.get(str(status["status"]), (DomainState.PAUSED, 0))
     if state != running.guest.state:
         _tell_change(driver, running, state, reason)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is about to be plugged in, in the guest's record: a daemon may die at any step.
+
+Whoever finds the guest then asks QEMU whether the device is there. If it is, the document gets it;
+if not, what was prepared for it is taken back.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from virloom.drivers.qemu.hotplug.fragment import Fragment, fragment_named
+from virloom.drivers.qemu.process.resources import alias_of
+from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.errors import VirloomError
+from virloom.xml import FormatFlags, format_document
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.command.assembly import Assembly
+    from virloom.drivers.qemu.hotplug.steps import LiveArguments
+
+logger = logging.getLogger(__name__)
+
+_KEY = "plugging"
+
+
+def intend(device: Fragment, place: int, assembly: Assembly, args: LiveArguments) -> dict[str, Any]:
+    """All that has to be known of a device, in the form of the record.
+
+    Args:
+        place: Where in its list it goes.
+    """
+    return {
+        "alias": alias_of(device.device),
+        "tag": device.tag,
+        "place": place,
+        "document": format_document(device.device, FormatFlags.SECURE | FormatFlags.STATUS),
+        "undo": [list(step.undo) for step in reversed(args.steps) if step.undo is not None],
+        "nodes": {
+            alias: {"top": nodes.top, "layers": [list(names) for names in nodes.layers]}
+            for alias, nodes in assembly.nodes.items()
+        },
+        "fdsets": args.fdsets,
+    }
+
+
+@contextmanager
+def noted(running: RunningGuest, intention: dict[str, Any]) -> Iterator[None]:
+    """Keeps the intention in the record while the block runs."""
+    running.record.runtime[_KEY] = intention
+    running.save()
+    try:
+        yield
+    finally:
+        running.record.runtime.pop(_KEY, None)
+        running.save()
+
+
+def take_in(running: RunningGuest, device: Fragment, intention: dict[str, Any]) -> None:
+    """Makes the device part of the live document, and its nodes and sets of the record."""
+    device.among(running.model).insert(intention["place"], device.device)
+    if device.tag == "memory":
+        change_memory(running, device.device.target.size or 0)
+    for name in ("nodes", "fdsets"):
+        running.record.runtime.setdefault(name, {}).update(intention[name])
+    running.record.runtime.pop(_KEY, None)
+    running.set_document()
+    running.save()
+
+
+def change_memory(running: RunningGuest, size: int) -> None:
+    """Notes that the guest has so many KiB more, or less."""
+    model = running.model
+    model.memory = (model.memory or 0) + size
+    model.current_memory = (model.current_memory or 0) + size
+
+
+async def take_back(running: RunningGuest, commands: Sequence[Sequence[Any]]) -> None:
+    """Undoes steps as far as QEMU lets it."""
+    for name, arguments in commands:
+        try:
+            await running.execute(name, arguments)
+        except VirloomError as exc:
+            logger.debug("domain '%s': %s: %s", running.guest.name, name, exc)
+
+
+async def settle(running: RunningGuest, present: set[str]) -> str | None:
+    """Finishes or undoes what an earlier owner of the guest was about to plug in.
+
+    Args:
+        present: Aliases of the devices that QEMU has.
+
+    Returns:
+        The alias of a device that nobody was told of.
+    """
+    intention = running.record.runtime.pop(_KEY, None)
+    if intention is None:
+        return None
+    alias = str(intention["alias"])
+    if alias not in present:
+        await take_back(running, intention["undo"])
+        return None
+    take_in(running, fragment_named(intention["tag"], intention["document"]), intention)
+    return alias
