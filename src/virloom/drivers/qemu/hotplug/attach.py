@@ -118,6 +118,8 @@ async def _plug(
         with noted(running, intention):
             _show_terminal(device, await do_steps(running, args.steps))
             _note_sockets(running, device)
+            if device.tag == "memory":
+                await _show_base(running, device)
             take_in(running, device, intention)
     alias = resources.alias_of(device.device)
     driver.events.emit(DomainEventID.DEVICE_ADDED, running.guest.ref(), alias)
@@ -225,6 +227,14 @@ def _show_terminal(device: Fragment, answers: Sequence[Any]) -> None:
             device.device.sources = [source]
             if device.tag == "console":
                 device.device.tty = answer["pty"]
+
+
+async def _show_base(running: RunningGuest, device: Fragment) -> None:
+    """Where QEMU has put a module in the guest's memory."""
+    alias, address = resources.alias_of(device.device), device.device.address
+    for module in await running.execute("query-memory-devices"):
+        if module["data"].get("id") == alias and address is not None:
+            address.base = module["data"]["addr"]
 
 
 def _note_sockets(running: RunningGuest, device: Fragment) -> None:

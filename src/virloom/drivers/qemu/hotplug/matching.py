@@ -34,7 +34,7 @@ IN_GUEST = "on the running domain"
 #: What tells a device of these kinds from others; of all others, everything that is asked for.
 _KEYS: dict[str, tuple[Callable[[Any], Any], ...]] = {
     "disk": (_value("target.dev"),),
-    "controller": (_value("type"), lambda device: device.index or 0),
+    "controller": (_value("type"), _value("index")),
     "filesystem": (_value("target.dir"),),
     "lease": (_value("lockspace"), _value("key")),
     "graphics": (_value("type"),),

@@ -13,7 +13,7 @@ from virloom.drivers.qemu.devices.targets import disk_index
 from virloom.drivers.qemu.hotplug.fragment import Fragment
 from virloom.drivers.qemu.hotplug.matching import CHARDEVS, IN_DOCUMENT, find, matches
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InvalidArg, OperationInvalid, OperationUnsupported
+from virloom.errors import InternalError, InvalidArg, OperationInvalid, OperationUnsupported
 from virloom.model.domain import Domain
 
 if TYPE_CHECKING:
@@ -75,8 +75,19 @@ def attach(dom: Domain, new: Fragment) -> None:
     """
     if new.tag not in _ATTACHED:
         raise _refuse("attach", new.tag)
+    check_indexed(new)
     check_vacant(dom, new)
     add(dom, new)
+
+
+def check_indexed(new: Fragment) -> None:
+    """Refuses a PCI bus without a number, by which everything on it would be found.
+
+    Raises:
+        InternalError: libvirt's code for it.
+    """
+    if new.tag == "controller" and new.device.type == "pci" and new.device.index is None:
+        raise InternalError("a PCI controller to be added needs an index", domain=ErrorDomain.QEMU)
 
 
 def check_vacant(dom: Domain, new: Fragment) -> None:

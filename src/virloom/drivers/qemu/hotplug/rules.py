@@ -8,7 +8,7 @@ import os
 from virloom.drivers.qemu.command.attached import VSOCK_DEVICE
 from virloom.drivers.qemu.hotplug.fragment import Fragment
 from virloom.drivers.qemu.hotplug.matching import matches
-from virloom.drivers.qemu.hotplug.persistent import kind_name
+from virloom.drivers.qemu.hotplug.persistent import check_indexed, kind_name
 from virloom.enums.error import ErrorDomain
 from virloom.errors import (
     ConfigUnsupported,
@@ -48,6 +48,7 @@ def check_attachable(new: Fragment) -> None:
     device = new.device
     if new.tag not in _LIVE:
         raise _unsupported(f"live attach of device '{new.tag}' is not supported")
+    check_indexed(new)
     if new.tag == "controller" and device.type != "scsi":
         raise _unsupported(f"'{device.type}' controller cannot be hot plugged.")
     if new.tag == "input" and device.bus not in (None, *_INPUT_BUSES):

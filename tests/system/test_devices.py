@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices come and go: in documents, in guests that run, and over a daemon's death."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import virloom
+from tests.fakes.impatient import impatient
+from tests.system.conftest import BootGuest, PausedGuest
+from tests.system.test_events import Heard
+from virloom.client.connection import Connection
+from virloom.client.domain.domain import Domain
+from virloom.client.domain.events import DeviceAddedEvent, DeviceRemovedEvent
+from virloom.enums.domain import DomainXMLFlags
+from virloom.errors import (
+    ConfigUnsupported,
+    DeviceMissing,
+    InternalError,
+    OperationInvalid,
+    OperationUnsupported,
+    SystemFailure,
+    XmlError,
+)
+from virloom.testing.documents import paused_guest_xml, tiny_guest_xml
+
+LIVE, CONFIG = 1, 2
+PORTS = "<controller type='pci' index='0' model='pcie-root'/>" + "".join(
+    f"<controller type='pci' index='{number}' model='pcie-root-port'/>" for number in range(1, 9)
+)
+USB = "<controller type='usb' model='qemu-xhci'/>"
+CARD = "<interface type='user'><mac address='52:54:00:00:00:02'/><model type='virtio'/></interface>"
+RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Callable[[str], Path]:
+    """Makes raw images of 1 MiB."""
+
+    def make(name: str) -> Path:
+        path = tmp_path / f"{name}.raw"
+        path.touch()
+        os.truncate(path, 1 << 20)
+        return path
+
+    return make
+
+
+def disk(path: Path, target: str, bus: str = "virtio", device: str = "disk") -> str:
+    return (
+        f"<disk type='file' device='{device}'><driver name='qemu' type='raw'/>"
+        f"<source file='{path}'/><target dev='{target}' bus='{bus}'/></disk>"
+    )
+
+
+async def xml(dom: Domain, *, inactive: bool = False) -> str:
+    return await dom.xml_desc(DomainXMLFlags.INACTIVE if inactive else 0)
+
+
+# -- documents ---------------------------------------------------------------------------------
+
+
+async def test_a_document_gets_changes_and_loses_a_device(
+    conn: Connection, image: Callable[[str], Path]
+) -> None:
+    dom = await conn.define_xml(paused_guest_xml("web"))
+    before = await xml(dom)
+    path = image("a")
+    await dom.devices.attach(disk(path, "vda"), CONFIG)
+    with pytest.raises(OperationInvalid, match="vda"):
+        await dom.devices.attach(disk(path, "vda"), CONFIG)
+    assert f"<source file='{path}'/>" in await xml(dom)
+    await dom.devices.update(disk(image("b"), "vda"), CONFIG)
+    assert f"<source file='{image('b')}'/>" in await xml(dom)
+    await dom.devices.detach("<disk><target dev='vda'/></disk>", CONFIG)
+    assert "<disk" not in await xml(dom)
+    assert len(await xml(dom)) >= len(before)
+
+
+async def test_what_is_not_there_is_missing(conn: Connection) -> None:
+    dom = await conn.define_xml(paused_guest_xml("web"))
+    with pytest.raises(DeviceMissing):
+        await dom.devices.detach("<disk><target dev='vdz'/></disk>", CONFIG)
+    with pytest.raises(InternalError, match="nothere"):
+        await dom.devices.detach_alias("nothere", CONFIG)
+    with pytest.raises(OperationInvalid):
+        await dom.devices.attach(RNG, LIVE)
+    with pytest.raises(ConfigUnsupported, match="bogus"):
+        await dom.devices.attach("<bogus/>", CONFIG)
+
+
+async def test_a_refused_device_leaves_the_document_alone(conn: Connection) -> None:
+    dom = await conn.define_xml(paused_guest_xml("web"))
+    before = await xml(dom)
+    for document in ("<hub type='usb'/>", "<panic model='isa'/>"):
+        with pytest.raises(OperationUnsupported):
+            await dom.devices.attach(document, CONFIG)
+    assert await xml(dom) == before
+
+
+# -- guests that run ---------------------------------------------------------------------------
+
+
+async def test_the_guest_sees_a_disk_come_and_go(
+    conn: Connection, boot: BootGuest, image: Callable[[str], Path]
+) -> None:
+    guest = await boot(
+        "web",
+        extra_devices=PORTS,
+        modules=["virtio_pci", "virtio_blk", "virtio_net", "button", "evdev"],
+    )
+    async with Heard(conn) as heard:
+        await guest.domain.devices.attach(disk(image("a"), "vdb"), LIVE)
+        await heard.until(DeviceAddedEvent, dev_alias="virtio-disk1")
+        command = "until [ -e /sys/block/vda ]; do sleep 0.1; done; cat /sys/block/vda/size"
+        assert "2048" in await guest.dialogue.ask(command)
+        assert "<alias name='virtio-disk1'/>" in await xml(guest.domain)
+        await guest.domain.devices.detach(disk(image("a"), "vdb"), LIVE)
+        await heard.until(DeviceRemovedEvent, dev_alias="virtio-disk1")
+    assert "vdb" not in await xml(guest.domain)
+    nodes = await guest.domain.monitor_command('{"execute":"query-named-block-nodes"}')
+    assert "libvirt-" not in nodes
+
+
+@pytest.mark.parametrize(
+    ("document", "alias"),
+    [
+        (CARD, "net0"),
+        (RNG, "rng0"),
+        ("<input type='mouse' bus='usb'/>", "input2"),
+        ("<controller type='scsi' index='0' model='virtio-scsi'/>", "scsi0"),
+        ("<serial type='null'><target type='usb-serial' port='1'/></serial>", "serial1"),
+    ],
+)
+async def test_devices_are_plugged(paused: PausedGuest, document: str, alias: str) -> None:
+    dom = await paused("web", extra_devices=PORTS + USB)
+    await dom.devices.attach(document, LIVE)
+    assert f"<alias name='{alias}'/>" in await xml(dom)
+
+
+@pytest.mark.parametrize(
+    ("document", "alias"),
+    [
+        ("<serial type='pty'><target type='pci-serial' port='1'/></serial>", "serial1"),
+        ("<watchdog model='i6300esb' action='reset'/>", "watchdog0"),
+        ("<shmem name='s0'><model type='ivshmem-plain'/><size unit='M'>1</size></shmem>", "shmem0"),
+    ],
+)
+async def test_conventional_devices_need_such_a_slot(
+    paused: PausedGuest, document: str, alias: str
+) -> None:
+    dom = await paused("web", machine="pc")
+    await dom.devices.attach(document, LIVE)
+    assert f"<alias name='{alias}'/>" in await xml(dom)
+    express = await paused("db", extra_devices=PORTS)
+    with pytest.raises(InternalError, match="PCI slots"):
+        await express.devices.attach(document, LIVE)
+
+
+async def test_a_disk_brings_its_controller(
+    paused: PausedGuest, image: Callable[[str], Path]
+) -> None:
+    dom = await paused("web", machine="pc")  # what libvirt takes is a conventional card
+    await dom.devices.attach(disk(image("a"), "sda", "scsi"), LIVE)
+    text = await xml(dom)
+    assert "<alias name='scsi0'/>" in text
+    assert "<alias name='scsi0-0-0'/>" in text
+    await dom.devices.detach(disk(image("a"), "sda", "scsi"), LIVE)
+
+
+async def test_a_usb_device_goes_at_once(
+    conn: Connection, paused: PausedGuest, image: Callable[[str], Path]
+) -> None:
+    dom = await paused("web", extra_devices=PORTS + USB)
+    before = await xml(dom)
+    async with Heard(conn) as heard:
+        await dom.devices.attach(disk(image("a"), "sda", "usb"), LIVE)
+        await dom.devices.detach_alias("usb-disk0", LIVE)
+        await heard.until(DeviceRemovedEvent, dev_alias="usb-disk0")
+    assert await xml(dom) == before
+
+
+async def test_the_medium_of_a_drive_is_exchanged(
+    paused: PausedGuest, image: Callable[[str], Path]
+) -> None:
+    first, second = image("a"), image("b")
+    dom = await paused("web", extra_devices=disk(first, "sda", "sata", "cdrom"))
+    await dom.devices.update(disk(second, "sda", "sata", "cdrom"), LIVE)
+    assert str(second) in await xml(dom)
+    assert str(second) not in str(first)
+    empty = "<disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk>"
+    await dom.devices.update(empty, LIVE)
+    assert str(second) not in await xml(dom)
+    await dom.devices.attach(disk(first, "sda", "sata", "cdrom"), LIVE)
+    assert str(first) in await xml(dom)
+
+
+async def test_a_link_goes_down_and_up(paused: PausedGuest) -> None:
+    dom = await paused("web", extra_devices=PORTS + CARD)
+    down = CARD.replace("<model", "<link state='down'/><model")
+    await dom.devices.update(down, LIVE)
+    assert "<link state='down'/>" in await xml(dom)
+    await dom.devices.update(CARD, LIVE)
+    assert "<link" not in await xml(dom)
+
+
+async def test_what_cannot_be_plugged_changes_nothing(
+    paused: PausedGuest, image: Callable[[str], Path], tmp_path: Path
+) -> None:
+    dom = await paused("web", extra_devices=PORTS + disk(image("a"), "vda"))
+    before = await xml(dom)
+    cases: list[tuple[str, type[Exception]]] = [
+        (disk(image("a"), "vda"), XmlError),
+        (disk(tmp_path / "none", "vdb"), SystemFailure),
+        (disk(image("b"), "sdb", "sata"), InternalError),
+        ("<sound model='ich6'/>", OperationUnsupported),
+        ("<controller type='usb' index='1' model='qemu-xhci'/>", OperationUnsupported),
+        ("<hostdev mode='subsystem' type='usb'><source/></hostdev>", ConfigUnsupported),
+    ]
+    for document, error in cases:
+        with pytest.raises(error):
+            await dom.devices.attach(document, LIVE)
+    assert await xml(dom) == before
+    nodes = await dom.monitor_command('{"execute":"query-named-block-nodes"}')
+    assert nodes.count('"node-name":"libvirt-') in (0, 2)
+
+
+async def test_both_documents_change_apart(conn: Connection, image: Callable[[str], Path]) -> None:
+    dom = await conn.define_xml(paused_guest_xml("web", extra_devices=PORTS + USB))
+    await dom.create(1)
+    await dom.devices.attach(RNG, CONFIG)
+    assert "<rng" not in await xml(dom)
+    await dom.devices.attach(disk(image("a"), "sda", "usb"), LIVE | CONFIG)
+    assert "sda" in await xml(dom)
+    assert "sda" in await xml(dom, inactive=True)
+    await dom.devices.detach(disk(image("a"), "sda", "usb"), LIVE | CONFIG)
+    assert "sda" not in await xml(dom) + await xml(dom, inactive=True)
+
+
+# -- the guest does not answer, the daemon dies ------------------------------------------------
+
+
+async def test_a_guest_that_does_not_answer_keeps_the_device(root: Path) -> None:
+    async with impatient(root) as conn:
+        dom = await conn.create_xml(paused_guest_xml("web", extra_devices=PORTS + CARD), 1)
+        await dom.devices.detach(CARD, LIVE)
+        assert "<alias name='net0'/>" in await xml(dom)
+        await dom.destroy()
+
+
+#: Boots a guest, stops its CPUs, asks it to let a card go, and dies.
+_OWNER = """
+import asyncio, os, sys, virloom
+from virloom.testing.dialogue import Dialogue
+async def main():
+    conn = await virloom.open(sys.argv[1])
+    dom = await conn.create_xml(sys.argv[2], 1)
+    async with dom.console() as console:
+        await dom.resume()
+        await Dialogue(console).ready()
+    await dom.devices.attach(sys.argv[3], 1)
+    await dom.suspend()
+    task = asyncio.ensure_future(dom.devices.detach(sys.argv[4], 1))
+    await asyncio.sleep(0.5)
+    os.kill(os.getpid(), 9)
+asyncio.run(main())
+"""
+
+
+async def test_a_pending_removal_survives_the_daemon(
+    root: Path, image: Callable[[str], Path]
+) -> None:
+    document = tiny_guest_xml("web", extra_devices=PORTS + CARD)
+    uri = f"qemu:///embed?root={root}"
+    plugged = disk(image("a"), "vdb")
+    words = [sys.executable, "-c", _OWNER, uri, document, plugged, CARD]
+    await asyncio.to_thread(subprocess.run, words, timeout=60)
+    async with virloom.open(uri) as conn, Heard(conn) as heard:
+        dom = await conn.lookup_by_name("web")
+        try:
+            assert "<alias name='virtio-disk1'/>" in await xml(dom)
+            assert "<alias name='net0'/>" in await xml(dom)
+            await dom.resume()  # the guest sees the request now
+            await heard.until(DeviceRemovedEvent, dev_alias="net0")
+            assert "<alias name='net0'/>" not in await xml(dom)
+        finally:
+            await dom.destroy()
+
+
+async def test_a_device_that_somebody_else_removes_goes_from_the_document(
+    root: Path, image: Callable[[str], Path]
+) -> None:
+    document = paused_guest_xml("web", extra_devices=PORTS + USB)
+    uri = f"qemu:///embed?root={root}"
+    async with virloom.open(uri) as conn:
+        dom = await conn.create_xml(document, 1)
+        await dom.devices.attach(disk(image("a"), "sda", "usb"), LIVE)
+    record = next(root.glob("**/web.json"))
+    text = record.read_text().replace('"runtime": {', '"runtime": {\n"removals": ["usb-disk0"],', 1)
+    record.write_text(text)
+    async with virloom.open(uri) as conn:  # it has not gone: the device stays
+        dom = await conn.lookup_by_name("web")
+        assert "usb-disk0" in await xml(dom)
+        await dom.monitor_command('{"execute":"device_del","arguments":{"id":"usb-disk0"}}')
+        async with asyncio.timeout(5):
+            while "usb-disk0" in await xml(dom):
+                await asyncio.sleep(0.05)
+        await dom.destroy()
