@@ -188,7 +188,6 @@ def _prepare(device: Fragment, running: RunningGuest) -> None:
     if device.tag != "channel" or device.device.target.type != "virtio":
         return
     channel = device.device
-    channel.target.state = "disconnected"
     source = resources.source_of(channel)
     if channel.type == "unix" and not source.path:
         source.mode = source.mode or "bind"

@@ -30,7 +30,8 @@ def assign_alias(dom: Domain, new: Fragment) -> str:
 
 def _next(dom: Domain, new: Fragment) -> str:
     prefix = new.device.alias.name.rstrip("0123456789")
-    numbers = [-1]
+    # A console that mirrors the serial port has that one's name, and counts all the same.
+    numbers = [0 if new.tag == "console" and len(new.among(dom)) > 1 else -1]
     for other in new.among(dom):
         name = other.alias.name if other.alias is not None else None
         found = re.fullmatch(re.escape(prefix) + r"(\d+)", name or "")

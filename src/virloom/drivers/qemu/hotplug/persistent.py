@@ -78,6 +78,7 @@ def attach(dom: Domain, new: Fragment) -> None:
     check_indexed(new)
     check_vacant(dom, new)
     add(dom, new)
+    _count_memory(dom, new, 1)
 
 
 def check_indexed(new: Fragment) -> None:
@@ -136,7 +137,15 @@ def detach(dom: Domain, wanted: Fragment) -> None:
     """
     if wanted.tag not in _ATTACHED:
         raise _refuse("detach", wanted.tag)
-    wanted.remove(dom, find(dom, wanted, IN_DOCUMENT))
+    found = wanted.of(find(dom, wanted, IN_DOCUMENT))
+    found.remove(dom, found.device)
+    _count_memory(dom, found, -1)
+
+
+def _count_memory(dom: Domain, device: Fragment, sign: int) -> None:
+    """What the guest is to have follows what it can have, as its modules come and go."""
+    if device.tag == "memory" and dom.current_memory is not None:
+        dom.current_memory += sign * (device.device.target.size or 0)
 
 
 def update(dom: Domain, changed: Fragment) -> None:
