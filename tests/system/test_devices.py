@@ -313,3 +313,53 @@ async def test_a_device_that_somebody_else_removes_goes_from_the_document(
             while "usb-disk0" in await xml(dom):
                 await asyncio.sleep(0.05)
         await dom.destroy()
+
+
+_PLUGGER = """
+import asyncio, os, sys, virloom
+from virloom.drivers.qemu.process.steps import observed
+def die_at(step):
+    if step == sys.argv[4]:
+        os.kill(os.getpid(), 9)
+async def main():
+    conn = await virloom.open(sys.argv[1])
+    dom = await conn.create_xml(sys.argv[2], 1)
+    await dom.devices.attach(sys.argv[3], 1)
+    await dom.devices.detach(sys.argv[3], 1)
+with observed(die_at):
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "stays"),
+    [
+        ("device-noted", False),
+        ("before-add-fd", False),
+        ("before-blockdev-add", False),
+        ("before-device_add", False),
+        ("device-plugged", True),
+        ("device-gone", False),
+        ("device-dropped", False),
+    ],
+)
+async def test_a_kill_at_any_step_leaves_a_device_or_none(
+    root: Path, image: Callable[[str], Path], step: str, *, stays: bool
+) -> None:
+    document = paused_guest_xml("web", extra_devices=PORTS + USB)
+    uri = f"qemu:///embed?root={root}"
+    plugged = disk(image("a"), "sda", "usb")
+    words = [sys.executable, "-c", _PLUGGER, uri, document, plugged, step]
+    done = await asyncio.to_thread(subprocess.run, words, timeout=30)
+    assert done.returncode == -9
+    async with virloom.open(uri) as conn:
+        dom = await conn.lookup_by_name("web")
+        try:
+            assert ("usb-disk0" in await xml(dom)) == stays
+            nodes = await dom.monitor_command('{"execute":"query-named-block-nodes"}')
+            assert ("libvirt-1-format" in nodes) == stays
+            again = dom.devices.detach if stays else dom.devices.attach
+            await again(plugged, LIVE)
+            assert ("usb-disk0" in await xml(dom)) != stays
+        finally:
+            await dom.destroy()

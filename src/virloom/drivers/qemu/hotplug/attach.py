@@ -29,6 +29,7 @@ from virloom.drivers.qemu.hotplug.steps import LiveArguments, Step
 from virloom.drivers.qemu.process import live, resources
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.process.secrets import look_up
+from virloom.drivers.qemu.process.steps import reached
 from virloom.drivers.qemu.validate.served import check_served
 from virloom.enums.domain import DomainEventID
 from virloom.enums.error import ErrorDomain
@@ -116,7 +117,10 @@ async def _plug(
         assembly, args = await describe(driver, running, whole, device, caps, opened)
         intention = intend(device, _place(draft, device), assembly, args)
         with noted(running, intention):
-            _show_terminal(device, await do_steps(running, args.steps))
+            reached("device-noted")
+            answers = await do_steps(running, args.steps)
+            reached("device-plugged")
+            _show_terminal(device, answers)
             _note_sockets(running, device)
             if device.tag == "memory":
                 await _show_base(running, device)
@@ -201,6 +205,7 @@ async def do_steps(running: RunningGuest, steps: Sequence[Step]) -> list[Any]:
     undo = []
     try:
         for step in steps:
+            reached(f"before-{step.command}")
             answers.append(await _execute(running, step))
             if step.undo is not None:
                 undo.append(step.undo)

@@ -20,6 +20,7 @@ from virloom.drivers.qemu.hotplug.rules import check_leaves
 from virloom.drivers.qemu.monitor.client import QmpError
 from virloom.drivers.qemu.process.resources import alias_of, listening_path
 from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.drivers.qemu.process.steps import reached
 from virloom.drivers.runtime.jobs import Job
 from virloom.enums.domain import DomainEventID
 from virloom.enums.error import ErrorDomain
@@ -57,7 +58,9 @@ async def detach(driver: QemuDriver, running: RunningGuest, found: Fragment) -> 
     finally:
         running.removals.pop(alias, None)
     if gone:
+        reached("device-gone")
         await drop(running, found)
+        reached("device-dropped")
         driver.events.emit(DomainEventID.DEVICE_REMOVED, running.guest.ref(), alias)
 
 

@@ -29,6 +29,9 @@ STEPS = (
     "record-removed",
 )
 
+#: Of a device that is plugged in and taken out; ``before-COMMAND`` comes before each command too.
+DEVICE_STEPS = ("device-noted", "device-plugged", "device-gone", "device-dropped")
+
 _observer: Callable[[str], None] | None = None
 
 
