@@ -255,6 +255,30 @@ async def test_a_guest_that_does_not_answer_keeps_the_device(root: Path) -> None
         await dom.destroy()
 
 
+async def test_an_end_of_the_guest_ends_the_wait(conn: Connection, paused: PausedGuest) -> None:
+    dom = await paused("web", extra_devices=PORTS + CARD)
+    waiting = asyncio.ensure_future(dom.devices.detach(CARD, LIVE))
+    await asyncio.sleep(0.3)
+    await dom.destroy()
+    async with asyncio.timeout(2):
+        with pytest.raises(OperationInvalid):
+            await waiting
+
+
+async def test_memory_is_added(conn: Connection) -> None:
+    cells = "<cpu><numa><cell id='0' cpus='0' memory='64' unit='MiB'/></numa></cpu>"
+    document = paused_guest_xml("web", memory_mib=64).replace("<features>", cells + "<features>")
+    most = "<maxMemory slots='2' unit='MiB'>512</maxMemory><memory"
+    dom = await conn.create_xml(document.replace("<memory", most, 1), 1)
+    module = (
+        "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node></target></memory>"
+    )
+    await dom.devices.attach(module, LIVE)
+    text = await xml(dom)
+    assert "<memory unit='KiB'>196608</memory>" in text
+    assert "<address type='dimm' slot='0' base='0x100000000'/>" in text
+
+
 #: Boots a guest, stops its CPUs, asks it to let a card go, and dies.
 _OWNER = """
 import asyncio, os, sys, virloom

@@ -46,6 +46,7 @@ async def detach(driver: QemuDriver, running: RunningGuest, found: Fragment) -> 
     Raises:
         OperationUnsupported: Nobody takes such a device.
         OperationFailed: The guest refuses.
+        OperationInvalid: The guest has ended meanwhile.
         InternalError: QEMU refuses.
     """
     check_leaves(running.model, found)
@@ -54,7 +55,7 @@ async def detach(driver: QemuDriver, running: RunningGuest, found: Fragment) -> 
     try:
         if not await _ask(running, alias):
             waiter.set_result(True)
-        gone = await _wait(waiter, running.guest.patience.unplug)
+        gone = await _wait(running, waiter)
     finally:
         running.removals.pop(alias, None)
     if gone:
@@ -83,18 +84,20 @@ def _is_unplugged(error: QmpError) -> bool:
     return "already in the process of unplug" in error.description
 
 
-async def _wait(waiter: asyncio.Future[bool], limit: float) -> bool:
+async def _wait(running: RunningGuest, waiter: asyncio.Future[bool]) -> bool:
     """Whether the device has gone; False while the guest does nothing.
 
     Raises:
         OperationFailed: The guest refuses.
+        OperationInvalid: The guest has ended meanwhile.
     """
-    try:
-        async with asyncio.timeout(limit):
-            gone = await waiter
-    except TimeoutError:
+    limit = running.guest.patience.unplug
+    either: set[asyncio.Future[Any]] = {waiter, running.ended}
+    await asyncio.wait(either, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+    running.require_current()
+    if not waiter.done():
         return False
-    if not gone:
+    if not waiter.result():
         raise OperationFailed("unplug of device was rejected by the guest", domain=ErrorDomain.QEMU)
     return True
 

@@ -55,8 +55,8 @@ def noted(running: RunningGuest, intention: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     finally:
-        running.record.runtime.pop(_KEY, None)
-        running.save()
+        if running.record.runtime.pop(_KEY, None) is not None:  # it came to nothing
+            running.save()
 
 
 def take_in(running: RunningGuest, device: Fragment, intention: dict[str, Any]) -> None:
