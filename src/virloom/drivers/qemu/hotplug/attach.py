@@ -18,7 +18,9 @@ from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.drivers.qemu.command.chardev import channel_path
 from virloom.drivers.qemu.command.context import BuildContext
+from virloom.drivers.qemu.defaults.disks import place_disk
 from virloom.drivers.qemu.definition import prepare_definition
+from virloom.drivers.qemu.devices.controllers import ensure_controller
 from virloom.drivers.qemu.hotplug import persistent
 from virloom.drivers.qemu.hotplug.fragment import Fragment, fragment_of
 from virloom.drivers.qemu.hotplug.intention import intend, noted, take_back, take_in
@@ -49,13 +51,13 @@ async def attach(driver: QemuDriver, running: RunningGuest, new: Fragment) -> No
         InternalError: There is no place for it, or QEMU refuses it.
         VirloomError: What a definition with it would be refused for.
     """
-    check_attachable(new)
     drive = drive_for(running.model, new)
     if drive is not None:
         from virloom.drivers.qemu.hotplug.media import change_medium  # which needs this module
 
         await change_medium(driver, running, drive, new.device, force=False)
         return
+    check_attachable(new)
     check_free(running.model, new)
     paths = unmodelled(new.device)
     if paths:
@@ -80,6 +82,7 @@ def _complete(
     draft = model.copy()
     before = {(c.type, c.index or 0) for c in draft.devices.controllers}
     persistent.add(draft, new)
+    _ensure_scsi(draft, new)
     prepare_definition(draft, caps, config=driver.config, directories=driver.directories)
     added = []
     for controller in draft.devices.controllers:
@@ -98,6 +101,16 @@ def _complete(
         _check_bus(device, before)
         assign_alias(draft, device)
     return draft, found
+
+
+def _ensure_scsi(draft: Domain, new: Fragment) -> None:
+    """Adds the controllers that a SCSI disk wants, like those that the guest has."""
+    models = [c.model for c in draft.devices.controllers if c.type == "scsi"]
+    if new.tag != "disk" or new.device.target.bus != "scsi" or not models:
+        return
+    place_disk(new.device)
+    for index in range((new.device.address.controller or 0) + 1):
+        ensure_controller(draft, "scsi", index, models[0])
 
 
 def _check_bus(device: Fragment, buses: set[tuple[str | None, int]]) -> None:

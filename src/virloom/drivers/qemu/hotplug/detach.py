@@ -163,7 +163,8 @@ def device_stays(driver: QemuDriver, running: RunningGuest, alias: str) -> None:
 
 async def _take_out(driver: QemuDriver, running: RunningGuest, alias: str) -> None:
     async with running.guest.jobs.hold(Job.MODIFY, "device removal"):
-        running.require_current()
+        if running.guest.running is not running:
+            return  # it has ended, and all that it had with it
         for device in list(all_devices(running.model)):
             if alias_of(device) == alias:
                 await drop(running, fragment_of(device))

@@ -13,7 +13,7 @@ from virloom.drivers.qemu.hotplug.backends import forget, leftovers
 from virloom.drivers.qemu.hotplug.fragment import Fragment
 from virloom.drivers.qemu.hotplug.intention import take_back
 from virloom.drivers.qemu.hotplug.steps import Step
-from virloom.drivers.qemu.process.resources import alias_of
+from virloom.drivers.qemu.process.resources import alias_of, image_path
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.errors import VirloomError
 
@@ -34,6 +34,8 @@ async def change_medium(
         InternalError: QEMU refuses; the former medium stays.
         VirloomError: The new one cannot be opened.
     """
+    if image_path(new) and image_path(new) == image_path(drive.device):
+        return  # it is in the drive already
     caps = await driver.capabilities.apply(emulator_of(running.model), lambda caps: caps)
     loaded = drive.of(_loaded(drive.device, new))
     with ExitStack() as opened:

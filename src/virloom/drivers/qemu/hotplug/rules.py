@@ -49,6 +49,8 @@ def check_attachable(new: Fragment) -> None:
     if new.tag not in _LIVE:
         raise _unsupported(f"live attach of device '{new.tag}' is not supported")
     check_indexed(new)
+    if new.tag == "disk" and device.device == "floppy":
+        raise _unsupported("floppy device hotplug isn't supported")
     if new.tag == "controller" and device.type != "scsi":
         raise _unsupported(f"'{device.type}' controller cannot be hot plugged.")
     if new.tag == "input" and device.bus not in (None, *_INPUT_BUSES):
