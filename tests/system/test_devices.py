@@ -387,3 +387,22 @@ async def test_a_kill_at_any_step_leaves_a_device_or_none(
             assert ("usb-disk0" in await xml(dom)) != stays
         finally:
             await dom.destroy()
+
+
+async def test_a_lease_is_listed(paused: PausedGuest) -> None:
+    dom = await paused("web")
+    lease = "<lease><lockspace>s</lockspace><key>k</key><target path='/x'/></lease>"
+    await dom.devices.attach(lease, LIVE)
+    with pytest.raises(OperationInvalid):
+        await dom.devices.attach(lease, LIVE)
+    assert "<key>k</key>" in await xml(dom)
+    await dom.devices.detach(lease, LIVE)
+    assert "<lease>" not in await xml(dom)
+
+
+async def test_the_password_of_a_display_is_changed(paused: PausedGuest) -> None:
+    dom = await paused("web", extra_devices="<graphics type='vnc' port='-1' passwd='one'/>")
+    await dom.devices.update("<graphics type='vnc' passwd='two'/>", LIVE)
+    assert "passwd='two'" in await dom.xml_desc(DomainXMLFlags.SECURE)
+    with pytest.raises(DeviceMissing):
+        await dom.devices.update("<graphics type='spice' passwd='two'/>", LIVE)

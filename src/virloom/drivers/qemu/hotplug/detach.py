@@ -50,6 +50,11 @@ async def detach(driver: QemuDriver, running: RunningGuest, found: Fragment) -> 
         InternalError: QEMU refuses.
     """
     check_leaves(running.model, found)
+    if found.tag == "lease":
+        found.remove(running.model, found.device)
+        running.set_document()
+        running.save()
+        return
     alias = alias_of(found.device)
     waiter = running.removals[alias] = asyncio.get_running_loop().create_future()
     try:

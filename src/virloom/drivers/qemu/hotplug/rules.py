@@ -28,7 +28,7 @@ _LIVE = frozenset(
     }
 )
 #: Those of them that nothing here plugs yet.
-_NOT_YET = ("hostdev", "lease")
+_NOT_YET = ("hostdev",)
 #: Buses of disks that take another one while the guest runs.
 _DISK_BUSES = ("virtio", "scsi", "usb")
 _INPUT_BUSES = ("usb", "virtio")
@@ -127,7 +127,7 @@ def check_free(dom: Domain, new: Fragment) -> None:
     Raises:
         XmlError: The target of a disk.
         OperationFailed: The index of a controller.
-        OperationInvalid: The guest has its only one.
+        OperationInvalid: The guest has its only one, or the same lease.
     """
     device, among = new.device, new.among(dom)
     for other in among:
@@ -142,5 +142,7 @@ def check_free(dom: Domain, new: Fragment) -> None:
             raise OperationFailed(
                 f"target {device.type}:{device.index} already exists", domain=ErrorDomain.QEMU
             )
+        if new.tag == "lease" and matches(new, other):
+            raise OperationInvalid("lease already exists", domain=ErrorDomain.QEMU)
         if new.tag in ("watchdog", "vsock"):
             raise OperationInvalid(f"domain already has a {new.tag}", domain=ErrorDomain.QEMU)

@@ -36,7 +36,7 @@ async def update(
     elif changed.tag == "interface":
         await _update_interface(running, changed)
     elif changed.tag == "graphics":
-        _update_graphics(running, changed)
+        await _update_graphics(running, changed)
     elif changed.tag == "memory":
         raise _refuse("memory to be updated not found")
     else:
@@ -80,11 +80,19 @@ async def _update_interface(running: RunningGuest, changed: Fragment) -> None:
     running.save()
 
 
-def _update_graphics(running: RunningGuest, changed: Fragment) -> None:
+async def _update_graphics(running: RunningGuest, changed: Fragment) -> None:
     new: Any = changed.device
     for display in running.model.devices.graphics:
-        if display.type == new.type:
-            if includes(display, new):
-                return
-            raise _refuse(f"live update of a '{new.type}' display is not supported yet")
+        if display.type != new.type:
+            continue
+        password, new.passwd = new.passwd, None
+        if new.passwd_valid_to is not None or not includes(display, new):
+            raise _refuse(f"only the password of a '{new.type}' display can be changed live yet")
+        if password is not None and password != display.passwd:
+            arguments = {"protocol": new.type, "password": password}
+            await running.execute("set_password", arguments)
+            display.passwd = password
+            running.set_document()
+            running.save()
+        return
     raise DeviceMissing(f"there is no display of type '{new.type}'", domain=ErrorDomain.QEMU)
