@@ -14,6 +14,7 @@ import stat
 import struct
 from typing import NamedTuple
 
+from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, StorageProbeFailed, system_failure
 
 #: How much of an image is read: its first cluster, at qcow2's usual cluster size.
@@ -78,7 +79,7 @@ def read_head(path: str) -> ImageHead:
         # Without O_NONBLOCK a named pipe would hold us until somebody writes to it.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
-        raise system_failure(doing, error) from error
+        raise system_failure(doing, error, domain=ErrorDomain.STORAGE) from error
     try:
         return head_of(descriptor, path)
     finally:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.admission import emulator_of
+from virloom.drivers.qemu.block.chain import LOCAL_KINDS
 from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.hotplug.attach import describe, do_steps
 from virloom.drivers.qemu.hotplug.backends import forget, leftovers
@@ -34,7 +35,7 @@ async def change_medium(
         InternalError: QEMU refuses; the former medium stays.
         VirloomError: The new one cannot be opened.
     """
-    if image_path(new) and image_path(new) == image_path(drive.device):
+    if _is_local(new) and _is_local(drive.device) and image_path(new) == image_path(drive.device):
         return  # it is in the drive already
     caps = await driver.capabilities.apply(emulator_of(running.model), lambda caps: caps)
     loaded = drive.of(_loaded(drive.device, new))
@@ -44,6 +45,10 @@ async def change_medium(
     among[[item is drive.device for item in among].index(True)] = loaded.device
     running.set_document()
     running.save()
+
+
+def _is_local(disk: Any) -> bool:
+    return (disk.type or "file") in LOCAL_KINDS
 
 
 def _loaded(drive: Any, new: Any) -> Any:
@@ -84,7 +89,7 @@ async def _exchange(
         if nodes.top is not None:
             arguments = {"id": alias, "node-name": nodes.top}
             await running.execute("blockdev-insert-medium", arguments)
-            await running.execute("blockdev-close-tray", {"id": alias})
+        await running.execute("blockdev-close-tray", {"id": alias})
     except VirloomError:
         await _put_back(running, alias, steps)
         raise

@@ -12,7 +12,12 @@ from virloom.drivers.qemu.hotplug.persistent import kind_name
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, DeviceMissing, InternalError
+from virloom.errors import (
+    ConfigUnsupported,
+    DeviceMissing,
+    InternalError,
+    OperationUnsupported,
+)
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
@@ -27,7 +32,8 @@ async def update(
         force: Open the tray of a drive that the guest has locked.
 
     Raises:
-        ConfigUnsupported: What is asked for cannot be changed live.
+        ConfigUnsupported: No such device is changed live, or nothing here does it yet.
+        OperationUnsupported: This of the device is not changed live.
         InternalError: There is no such disk (libvirt's code for it), or QEMU refuses.
         DeviceMissing: There is no such other device.
     """
@@ -47,6 +53,10 @@ def _refuse(text: str) -> ConfigUnsupported:
     return ConfigUnsupported(text, domain=ErrorDomain.QEMU)
 
 
+def _unsupported(text: str) -> OperationUnsupported:
+    return OperationUnsupported(text, domain=ErrorDomain.QEMU)
+
+
 async def _update_disk(
     driver: QemuDriver, running: RunningGuest, changed: Fragment, *, force: bool
 ) -> None:
@@ -56,22 +66,25 @@ async def _update_disk(
         raise InternalError(f"disk '{new.target.dev}' not found", domain=ErrorDomain.QEMU)
     disk = found[0]
     if disk.target.bus != (new.target.bus or disk.target.bus):
-        raise _refuse("cannot modify field 'bus' of the disk")
+        raise _unsupported("cannot modify field 'bus' of the disk")
     if disk.device in ("cdrom", "floppy") and (new.device or "disk") == disk.device:
         await change_medium(driver, running, changed.of(disk), new, force=force)
         return
     if (new.source.file, new.source.dev) != (disk.source.file, disk.source.dev):
         raise _refuse("disk source can be changed only in removable drives")
     if not includes(disk, new):
-        raise _refuse(f"disk '{new.target.dev}' cannot be changed like that while the guest runs")
+        raise _unsupported(f"cannot modify disk '{new.target.dev}' like that while the guest runs")
 
 
 async def _update_interface(running: RunningGuest, changed: Fragment) -> None:
     new: Any = changed.device
     card = find(running.model, changed, IN_GUEST)
     state, new.link.state = new.link.state, None
+    new.model.type = new.model.type or "rtl8139"
     if not includes(card, new):
-        raise _refuse("only the link of a network card can be changed while the guest runs yet")
+        raise _unsupported(
+            "only the link of a network card can be changed while the guest runs yet"
+        )
     if (state or "up") != (card.link.state or "up"):
         up = (state or "up") == "up"
         await running.execute("set_link", {"name": alias_of(card), "up": up})
