@@ -23,7 +23,7 @@ from virloom.drivers.qemu.definition import prepare_definition
 from virloom.drivers.qemu.devices.controllers import ensure_controller
 from virloom.drivers.qemu.hotplug import persistent
 from virloom.drivers.qemu.hotplug.fragment import Fragment, fragment_of
-from virloom.drivers.qemu.hotplug.intention import intend, noted, take_back, take_in
+from virloom.drivers.qemu.hotplug.intention import added_name, intend, noted, take_back, take_in
 from virloom.drivers.qemu.hotplug.naming import assign_alias
 from virloom.drivers.qemu.hotplug.plan import alone, assemble, files_of
 from virloom.drivers.qemu.hotplug.rules import check_attachable, check_free, drive_for
@@ -74,6 +74,8 @@ async def attach(driver: QemuDriver, running: RunningGuest, new: Fragment) -> No
     caps, draft, found = await driver.capabilities.apply(emulator_of(running.model), completed)
     for device in found:
         await _plug(driver, running, draft, device, caps)
+    # Of a controller that comes along nobody is told, as with libvirt.
+    driver.events.emit(DomainEventID.DEVICE_ADDED, running.guest.ref(), added_name(found[-1]))
 
 
 def _complete(
@@ -143,8 +145,6 @@ async def _plug(
             if device.tag == "memory":
                 await _show_base(running, device)
             take_in(running, device, intention)
-    alias = resources.alias_of(device.device)
-    driver.events.emit(DomainEventID.DEVICE_ADDED, running.guest.ref(), alias)
 
 
 async def describe(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from virloom.drivers.qemu.devices.props.memory import memory_object_id
 from virloom.drivers.qemu.hotplug.fragment import Fragment, fragment_named
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
@@ -71,6 +72,13 @@ def take_in(running: RunningGuest, device: Fragment, intention: dict[str, Any]) 
     running.save()
 
 
+def added_name(device: Fragment) -> str:
+    """What the event of a new device calls it: its alias, but libvirt 9 names a module's memory."""
+    if device.tag == "memory":
+        return memory_object_id(device.device)
+    return alias_of(device.device)
+
+
 def change_memory(running: RunningGuest, size: int) -> None:
     """Notes that the guest has so many KiB more, or less."""
     model = running.model
@@ -94,7 +102,7 @@ async def settle(running: RunningGuest, present: set[str]) -> str | None:
         present: Aliases of the devices that QEMU has.
 
     Returns:
-        The alias of a device that nobody was told of.
+        What the event calls a device that nobody was told of.
     """
     intention = running.record.runtime.pop(_KEY, None)
     if intention is None:
@@ -103,5 +111,6 @@ async def settle(running: RunningGuest, present: set[str]) -> str | None:
     if alias not in present:
         await take_back(running, intention["undo"])
         return None
-    take_in(running, fragment_named(intention["tag"], intention["document"]), intention)
-    return alias
+    device = fragment_named(intention["tag"], intention["document"])
+    take_in(running, device, intention)
+    return added_name(device)
