@@ -14,7 +14,11 @@ from virloom.drivers.qemu.patience import Patience
 from virloom.drivers.qemu.persistent import Definition
 from virloom.drivers.runtime.jobs import DomainJobs
 from virloom.drivers.runtime.recorder import Recorder
-from virloom.enums.domain import DomainShutoffReason, DomainState
+from virloom.enums.domain import (
+    DomainAgentResponseTimeoutValues,
+    DomainShutoffReason,
+    DomainState,
+)
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationInvalid
 from virloom.procedures.types import NonnullDomain
@@ -52,6 +56,8 @@ class Guest:
         state_since: Monotonic time of the last change of state.
         patience: How long its callers wait.
         jobs: Who works on it.
+        agent_timeout: Seconds that its agent has for an answer, or one of
+            DomainAgentResponseTimeoutValues.
         fd_groups: Descriptors that clients opened for its images.
         after_end: What is still being done about its last end.
         writing: Held from reading the persistent document until its change is durable. Not a
@@ -83,6 +89,7 @@ class Guest:
             name, wait_limit=patience.job, max_queued=max_queued, note=partial(self.note, "job")
         )
         self._recorder = recorder
+        self.agent_timeout: int = DomainAgentResponseTimeoutValues.BLOCK
         self.fd_groups = FdGroups()
         self.writing = asyncio.Lock()
 

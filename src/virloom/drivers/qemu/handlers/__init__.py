@@ -30,6 +30,10 @@ _LATER = (
     ("processor", "Processors"),
     ("native", "Native"),
     ("recorder", "Recording"),
+    ("agent", "GuestAgent"),
+    ("agent_files", "AgentFiles"),
+    ("agent_processors", "AgentProcessors"),
+    ("agent_report", "AgentReport"),
 )
 
 

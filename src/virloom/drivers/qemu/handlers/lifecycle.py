@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from virloom.drivers.qemu.admission import (
     admit,
     complete,
@@ -13,6 +11,8 @@ from virloom.drivers.qemu.admission import (
     remove_definition,
     withdraw,
 )
+from virloom.drivers.qemu.agent.access import has_agent
+from virloom.drivers.qemu.agent.power import power_by_agent
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.arguments import check_flags
@@ -32,7 +32,7 @@ from virloom.enums.domain import (
     DomainUndefineFlagsValues,
 )
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ArgumentUnsupported, ConfigUnsupported, OperationInvalid
+from virloom.errors import OperationInvalid, VirloomError
 from virloom.model.domain import Domain
 from virloom.procedures import domain as p
 from virloom.procedures.types import NonnullDomain
@@ -44,9 +44,6 @@ _START_FLAGS = (
     | DomainCreateFlags.START_FORCE_BOOT
     | DomainCreateFlags.START_RESET_NVRAM
 )
-
-
-_AGENT_CHANNEL = "org.qemu.guest_agent.0"
 
 
 #: A document that comes along has no saved state to be forced past.
@@ -211,16 +208,27 @@ class Lifecycle:
     async def _power_down(
         self, call: Call, ref: NonnullDomain, flags: int, *, reboot: bool
     ) -> None:
-        """Presses the power button; a reboot is a power-off after which the guest starts again."""
+        """Tells the guest's agent if there is one, else presses the power button.
+
+        By the button a reboot is a power-off after which the guest starts again.
+        """
         known = DomainShutdownFlagValues
         check_flags(call, flags, known.ACPI_POWER_BTN | known.GUEST_AGENT)
         guest = self._driver.find(ref)
+        # libvirt's domain of this error: the driver's where it asks the agent first.
+        by_driver = not reboot or flags == known.GUEST_AGENT
+        domain = ErrorDomain.QEMU if by_driver else ErrorDomain.DOMAIN
+        running = guest.require_running(domain)
+        if flags & known.GUEST_AGENT or (not flags and has_agent(running)):
+            try:
+                await power_by_agent(guest, call.procedure.name, reboot=reboot)
+                return
+            except VirloomError as exc:
+                if flags == known.GUEST_AGENT:
+                    raise
+                guest.note("agent", f"{call.procedure.name}: {exc.message}")
         async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
-            # libvirt's domain of this error: the driver's where it asks the agent first.
-            by_driver = not reboot or flags == known.GUEST_AGENT
-            running = guest.require_running(ErrorDomain.QEMU if by_driver else ErrorDomain.DOMAIN)
-            if flags and not flags & known.ACPI_POWER_BTN:
-                refuse_agent(running.model)
+            running = guest.require_running(domain)
             running.fake_reboot = reboot
             running.save()
             await running.execute("system_powerdown")
@@ -262,15 +270,3 @@ class Lifecycle:
 async def _end_with_connection(running: RunningGuest) -> None:
     if running.guest.running is running:
         await stop(running, DESTROYED)
-
-
-def refuse_agent(model: Domain) -> NoReturn:
-    """Says why the guest's agent cannot be asked.
-
-    Raises:
-        ArgumentUnsupported: The guest has no channel for one.
-        ConfigUnsupported: It has, and this driver does not speak to it yet.
-    """
-    if not any(channel.target.name == _AGENT_CHANNEL for channel in model.devices.channels):
-        raise ArgumentUnsupported("QEMU guest agent is not configured", domain=ErrorDomain.QEMU)
-    raise ConfigUnsupported("the guest agent is not supported yet", domain=ErrorDomain.QEMU)

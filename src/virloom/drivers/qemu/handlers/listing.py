@@ -6,6 +6,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 
+from virloom.drivers.qemu.agent.access import asking
+from virloom.drivers.qemu.agent.processors import processors
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.arguments import (
@@ -15,7 +17,7 @@ from virloom.drivers.qemu.handlers.arguments import (
     check_room,
     senseless,
 )
-from virloom.drivers.qemu.handlers.lifecycle import refuse_agent
+from virloom.drivers.runtime.jobs import Job
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import (
     ConnectListAllDomainsFlags,
@@ -206,7 +208,7 @@ class Listing:
         return p.DomainGetMaxVcpusRet(max_vcpus(guest))
 
     @serves(p.DOMAIN_GET_VCPUS_FLAGS)
-    def get_vcpus_flags(
+    async def get_vcpus_flags(
         self, call: Call, args: p.DomainGetVcpusFlagsArgs
     ) -> p.DomainGetVcpusFlagsRet:
         # VIR_DOMAIN_AFFECT_LIVE 1, CONFIG 2, VCPU_MAXIMUM 4, VCPU_GUEST 8
@@ -219,13 +221,19 @@ class Listing:
                 domain=ErrorDomain.QEMU,
             )
         if args.flags & 8:
-            refuse_agent(guest.require_running().model)
+            return p.DomainGetVcpusFlagsRet(await self._told_vcpus(call, guest, args.flags))
         if args.flags & 1:
             guest.require_running()
         model = guest.persistent_model() if args.flags & 2 else guest.model
         maximum = model.vcpu.value or 1
         current = model.vcpu.current or maximum
         return p.DomainGetVcpusFlagsRet(maximum if args.flags & 4 else current)
+
+    async def _told_vcpus(self, call: Call, guest: Guest, flags: int) -> int:
+        """How many the guest has, or uses, as its agent tells."""
+        async with asking(guest, Job.QUERY, call.procedure.name) as asked:
+            cpus = await processors(asked)
+        return len(cpus) if flags & 4 else sum(cpu.online for cpu in cpus)
 
 
 def max_vcpus(guest: Guest) -> int:

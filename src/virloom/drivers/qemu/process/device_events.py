@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.monitor.protocol import Event
+from virloom.drivers.qemu.process.channels import port_changed
 from virloom.drivers.qemu.process.resources import alias_of, image_path
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.enums.domain import (
@@ -160,21 +161,6 @@ def _graphics_address(side: Mapping[str, Any]) -> DomainEventGraphicsAddress:
     )
 
 
-def _port(driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]) -> None:
-    """A virtio serial port was opened or closed inside the guest."""
-    alias = str(data.get("id", ""))
-    state = "connected" if data.get("open") else "disconnected"
-    for channel in running.model.devices.channels:
-        if alias_of(channel) != alias:
-            continue
-        channel.target.state = state
-        if channel.target.name == "org.qemu.guest_agent.0":
-            # virConnectDomainEventAgentLifecycleState: 1 connected, 2 disconnected; reason 2 is
-            # "the channel's state changed".
-            number = 1 if data.get("open") else 2
-            driver.events.emit(DomainEventID.AGENT_LIFECYCLE, running.guest.ref(), number, 2)
-
-
 _HANDLERS: dict[str, Callable[[QemuDriver, RunningGuest, str, Mapping[str, Any]], None]] = {
     "RTC_CHANGE": _rtc_change,
     "WATCHDOG": _watchdog,
@@ -186,5 +172,5 @@ _HANDLERS: dict[str, Callable[[QemuDriver, RunningGuest, str, Mapping[str, Any]]
     "VNC_CONNECTED": _graphics,
     "VNC_INITIALIZED": _graphics,
     "VNC_DISCONNECTED": _graphics,
-    "VSERPORT_CHANGE": _port,
+    "VSERPORT_CHANGE": port_changed,
 }

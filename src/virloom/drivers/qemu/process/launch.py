@@ -32,7 +32,7 @@ from virloom.drivers.qemu.devices.alias import assign_aliases
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.firmware import choose_firmware, choose_template
 from virloom.drivers.qemu.monitor.client import Monitor
-from virloom.drivers.qemu.process import live, logd, resources, secrets
+from virloom.drivers.qemu.process import channels, live, logd, resources, secrets
 from virloom.drivers.qemu.process.hooked import ask_hooks, tell_hooks
 from virloom.drivers.qemu.process.logs import GuestLog, open_log
 from virloom.drivers.qemu.process.record import GuestRecord
@@ -447,6 +447,8 @@ class Launch:
 
     def _announce(self) -> None:
         guest, events = self._guest, self._driver.events
+        if self._running is not None:
+            channels.tell_start(self._driver, self._running)
         events.emit(
             DomainEventID.LIFECYCLE,
             guest.ref(),

@@ -25,6 +25,7 @@ from virloom.model.domain import Cpu, Domain
 from virloom.xml import FormatFlags, format_document, parse_document
 
 if TYPE_CHECKING:
+    from virloom.drivers.qemu.agent.client import Agent
     from virloom.drivers.qemu.domain import Guest
 
 
@@ -58,6 +59,7 @@ class RunningGuest:
         pause_reason, resume_reason: What the next stop or start of the CPUs means.
         removals: Who waits for a device to go, by its alias: True when it has gone, False when
             the guest keeps it.
+        agent: The connection to the guest's agent; None until somebody needs it.
         consoles: Open console streams by device alias.
         ended: Done when the process is gone and all it held is released.
         monitor_error: What broke the monitor, for those who ask for the control state.
@@ -84,6 +86,7 @@ class RunningGuest:
         self.pause_reason = DomainPausedReason.UNKNOWN
         self.resume_reason = DomainRunningReason.UNPAUSED
         self.removals: dict[str, asyncio.Future[bool]] = {}
+        self.agent: Agent | None = None
         self.consoles: dict[str, StreamEnd] = {}
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.monitor_error: str | None = None
@@ -167,6 +170,7 @@ class RunningGuest:
         self.record.reason = int(self.guest.reason)
         self.record.persistent = self.guest.persistent
         self.record.runtime["fake_reboot"] = self.fake_reboot
+        self.record.runtime["agent_timeout"] = self.guest.agent_timeout
         self.record.save()
 
     def is_stopped_process(self) -> bool:
@@ -186,11 +190,18 @@ class RunningGuest:
         tick = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
         return int(fields[11]) * tick, int(fields[12]) * tick
 
+    def close_agent(self) -> None:
+        """Hangs up on the agent; whoever waits for an answer of it gets an error."""
+        if self.agent is not None:
+            agent, self.agent = self.agent, None
+            agent.close()
+
     def close(self) -> None:
         """Lets go of every descriptor; what other callers wait for ends with an error."""
         for stream in list(self.consoles.values()):
             stream.abort()
         self.consoles.clear()
+        self.close_agent()
         if self.monitor is not None:
             monitor, self.monitor = self.monitor, None
             monitor.close()

@@ -119,7 +119,13 @@ class Supervisor:
         self._save()
 
     def _reset(self, data: Mapping[str, Any]) -> None:
+        self._tell_agents_caller()
         self._driver.events.emit(DomainEventID.REBOOT, self._running.guest.ref())
+
+    def _tell_agents_caller(self) -> None:
+        """Whoever has told the guest's agent to end it, or to boot it, has what it waits for."""
+        if self._running.agent is not None:
+            self._running.agent.notice_end()
 
     # -- the guest sleeps ----------------------------------------------------------------------
 
@@ -155,6 +161,7 @@ class Supervisor:
             self._act("restart")
             return
         running.shutdown_seen = True
+        self._tell_agents_caller()
         guest.set_state(DomainState.SHUTDOWN, DomainShutdownReason.UNKNOWN)
         detail = (
             DomainEventShutdownDetailType.GUEST if by_guest else DomainEventShutdownDetailType.HOST

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.monitor.client import Monitor
+from virloom.drivers.qemu.process import channels
 from virloom.drivers.qemu.process.hooked import ask_hooks
 from virloom.drivers.qemu.process.live import fill_in, read
 from virloom.drivers.qemu.process.logs import reopen_log
@@ -163,6 +164,7 @@ async def _take_over(driver: QemuDriver, record: GuestRecord, identity: ProcessI
     running = RunningGuest(guest, record, model, monitor, process, log)
     guest.id = record.id
     guest.running = running
+    guest.agent_timeout = int(record.runtime.get("agent_timeout", guest.agent_timeout))
     guest.set_state(DomainState(record.state), record.reason)
     guest.note("process", f"is taken over, as process {running.pid}")
     await _catch_up(driver, running)
@@ -220,6 +222,7 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
     answers = await read(characters, cpus)
     fill_in(running.model, running.record.id, answers)
     running.record.runtime["vcpu_threads"] = answers.vcpu_threads
+    channels.catch_up(driver, running, await characters)
     await _catch_up_balloon(running)
     supervisor = Supervisor(driver, running)
     supervisor.attach()
