@@ -21,6 +21,9 @@ ANSWER_LIMIT = 10 << 20
 #: Bytes that are thrown away for one command before the agent is given up.
 JUNK_LIMIT = 16 << 20
 
+#: Lines that are no answer and are thrown away likewise; each takes time to look at.
+LINES_LIMIT = 4096
+
 #: Begins an answer to ``guest-sync-delimited``, and makes an agent forget half a command.
 _SENTINEL = b"\xff"
 
@@ -50,12 +53,13 @@ class Conversation:
         self._buffer = bytearray()
         self._scanned = 0
         self._thrown = 0
+        self._lines = 0
         self._number = 0
 
     def sync(self) -> bytes:
         """What makes the agent say where its next answers begin."""
         self._number = self._number % _NUMBERS + 1
-        self._thrown = 0
+        self._thrown = self._lines = 0
         return _SENTINEL + command_line("guest-sync-delimited", {"id": self._number})
 
     def synchronized(self, data: bytes) -> bool:
@@ -80,6 +84,9 @@ class Conversation:
             if _number(line.rpartition(_SENTINEL)[2]) == self._number:
                 self._drop(end)
                 return True
+            self._lines += 1
+            if self._lines > LINES_LIMIT:
+                raise AgentViolation("more than anybody asked for")
 
     def answer(self, data: bytes = b"") -> Mapping[str, Any] | None:
         """Takes *data*; the next answer if it is whole.
@@ -95,6 +102,9 @@ class Conversation:
             self._drop(end + 1)
             if line.strip():
                 return _parsed(line)
+            self._lines += 1
+            if self._lines > LINES_LIMIT:
+                raise AgentViolation("nothing but empty lines")
         self._wait_for_more()
         return None
 
