@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import gzip
 import stat
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
 
 _TRAILER = "TRAILER!!!"
 _HEADER = "070701" + "%08X" * 13
@@ -62,11 +62,17 @@ class Archive:
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
+        self._directories = {"."}
         self._inode = 0
 
     def directory(self, name: str) -> Archive:
         """Add a directory; parents must have been added before it."""
+        self._directories.add(name)
         return self._entry(name, stat.S_IFDIR | 0o755, b"")
+
+    def directory_once(self, name: str) -> Archive:
+        """The same, unless it is there already."""
+        return self if name in self._directories else self.directory(name)
 
     def file(self, name: str, data: bytes, *, mode: int = 0o644) -> Archive:
         """Add a regular file."""
@@ -100,13 +106,16 @@ class Archive:
         return self
 
 
-def build(busybox: Path, modules: Iterable[Path]) -> bytes:
+def build(
+    busybox: Path, modules: Iterable[Path], beside: Mapping[str, tuple[Path, int]] | None = None
+) -> bytes:
     """The tiny guest's initial file system.
 
     Args:
         busybox: A statically linked BusyBox.
         modules: Kernel modules to take along; ``virloom.load=a,b`` on the guest's command line
             says which are loaded, in that order.
+        beside: More files: name in the guest → the host's, and its mode.
     """
     archive = Archive()
     for name in ("bin", "dev", "modules", "proc", "sys", "tmp"):
@@ -117,4 +126,8 @@ def build(busybox: Path, modules: Iterable[Path]) -> bytes:
     archive.file("init", INIT.encode(), mode=0o755).file("reader", READER.encode())
     for module in modules:
         archive.file(f"modules/{module.stem}.ko", module.read_bytes())
+    for name, (path, mode) in (beside or {}).items():
+        for parent in reversed(PurePosixPath(name).parents):
+            archive.directory_once(str(parent))
+        archive.file(name, path.read_bytes(), mode=mode)
     return archive.packed()
