@@ -211,8 +211,8 @@ async def test_reboot_and_shutdown(guest_with: Boot, lifecycle: Lifecycle) -> No
         await guest.dialogue.ask("chmod 755 /sbin/shutdown")
         await guest.start_agent()
         await act(AGENT)
-        assert await guest.agent_event() == (State.DISCONNECTED, Reason.CHANNEL)
         if word == "reboot":
+            assert await guest.agent_event() == (State.DISCONNECTED, Reason.CHANNEL)
             await guest.dialogue.ready()
     seen = await lifecycle.until(DomainEventType.STOPPED)
     assert seen[-2:] == ["SHUTDOWN GUEST", "STOPPED SHUTDOWN"]

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +18,8 @@ _GET, _SET = "guest-get-vcpus", "guest-set-vcpus"
 
 #: Numbers of processors that a guest may name.
 _MOST = 16384
+
+_RANGE = re.compile(r"(\^?)(\d{1,6})(?:-(\d{1,6}))?", re.ASCII)
 
 
 class GuestCpu(NamedTuple):
@@ -131,18 +134,13 @@ def parse_numbers(words: str) -> set[int]:
         InvalidArg: It is none.
     """
     found: set[int] = set()
-    try:
-        for part in words.split(","):
-            first, _, last = part.strip().removeprefix("^").partition("-")
-            low, high = int(first), int(last or first)
-            if not 0 <= low <= high < _MOST:
-                raise ValueError(part)
-            if part.strip().startswith("^"):
-                found -= set(range(low, high + 1))
-            else:
-                found |= set(range(low, high + 1))
-    except ValueError as exc:
-        raise InvalidArg(f"Failed to parse bitmap '{words}'") from exc
+    for part in words.split(","):
+        match = _RANGE.fullmatch(part.strip())
+        low, high = (int(match[2]), int(match[3] or match[2])) if match else (0, _MOST)
+        if match is None or not low <= high < _MOST:
+            raise InvalidArg(f"Failed to parse bitmap '{words}'")
+        numbers = range(low, high + 1)
+        found = found.difference(numbers) if match[1] else found.union(numbers)
     return found
 
 

@@ -125,7 +125,7 @@ async def test_a_flood_leaves_the_loop_to_others() -> None:
         with pytest.raises(AgentUnresponsive, match="more than anybody asked for"):
             await conversation.execute("guest-ping", None, SOON)
         await beside
-        assert rounds > 10
+        assert rounds > 2
 
 
 @pytest.mark.parametrize("error", ['{"error": 1}', '{"error": {"class": [], "desc": {}}}'])
