@@ -136,7 +136,7 @@ class DomainJobs:
 
     @asynccontextmanager
     async def _scope(self, job: _Held) -> AsyncIterator[None]:
-        if self._queue or not job.free():
+        if self._before(job) or not job.free():
             await self._wait_for(job)
         else:
             self._take(job)
@@ -150,8 +150,13 @@ class DomainJobs:
         finally:
             self._drop(job)
 
+    def _before(self, job: _Held) -> list[_Held]:
+        """Who waits before *job*: those for the agent hold up nobody else, nor the reverse."""
+        agent = job.slot == "agent"
+        return [waiter for waiter in self._queue if (waiter.slot == "agent") is agent]
+
     async def _wait_for(self, job: _Held) -> None:
-        if self._max_queued and len(self._queue) >= self._max_queued:
+        if self._max_queued and len(self._before(job)) >= self._max_queued:
             raise OperationFailed(
                 f"too many calls wait for domain '{self.name}' already "
                 f"({self._max_queued}; {self._holders()})",

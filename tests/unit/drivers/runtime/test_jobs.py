@@ -134,3 +134,24 @@ async def test_too_many_waiters_are_refused() -> None:
             async with jobs.hold(Job.QUERY, "C"):
                 pass
     await waiter
+
+
+async def test_those_who_wait_for_the_agent_hold_up_nobody_else() -> None:
+    jobs = DomainJobs("web", max_queued=2)
+    entered: list[str] = []
+
+    async def ask(name: str) -> None:
+        async with jobs.hold_agent(Job.QUERY, name):
+            entered.append(name)
+
+    async with jobs.hold_agent(Job.MODIFY, "dead agent's caller"):
+        tasks = [asyncio.create_task(ask(name)) for name in ("second", "third")]
+        await _settle()
+        with pytest.raises(OperationFailed, match="too many calls wait"):
+            await ask("fourth")
+        async with asyncio.timeout(1), jobs.hold(Job.MODIFY, "sync"):
+            entered.append("sync")
+        async with asyncio.timeout(1), jobs.hold_async(AsyncJob.SAVE, "async"):
+            entered.append("async")
+    await asyncio.gather(*tasks)
+    assert entered == ["sync", "async", "second", "third"]
