@@ -9,9 +9,7 @@ from typing import Any
 
 from virloom.drivers.qemu.agent.client import WAIT, Agent, Limits
 from virloom.drivers.qemu.domain import Guest
-from virloom.drivers.qemu.monitor.client import connect_unix
-from virloom.drivers.qemu.process.channels import CONNECTED, agent_channel
-from virloom.drivers.qemu.process.resources import source_of
+from virloom.drivers.qemu.process.channels import CONNECTED, agent_channel, connect_agent
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.runtime.jobs import Job
 from virloom.enums.domain import DomainAgentResponseTimeoutValues, DomainState
@@ -20,7 +18,6 @@ from virloom.errors import (
     AgentUnresponsive,
     ArgumentUnsupported,
     OperationInvalid,
-    SystemFailure,
 )
 
 
@@ -57,7 +54,7 @@ async def asking(
     async with guest.jobs.hold_agent(kind, owner):
         running = guest.require_running(domain)
         require_agent(running)
-        yield AgentCall(running, connected(running))
+        yield AgentCall(running, connect_agent(running))
 
 
 def require_agent(running: RunningGuest) -> None:
@@ -75,27 +72,6 @@ def has_agent(running: RunningGuest) -> bool:
     """Whether an agent has opened its channel."""
     channel = agent_channel(running.model)
     return channel is not None and channel.target.state == CONNECTED
-
-
-def connected(running: RunningGuest) -> Agent:
-    """The connection to the agent: the one there is, or a new one.
-
-    Raises:
-        AgentUnresponsive: QEMU does not let us in.
-    """
-    if running.agent is not None and not running.agent.closed:
-        return running.agent
-    channel = agent_channel(running.model)
-    path = source_of(channel).path if channel is not None else None
-    try:
-        connection = connect_unix(path or "")
-    except SystemFailure as exc:
-        raise AgentUnresponsive(
-            f"QEMU guest agent is not available due to an error: {exc.detail}",
-            domain=ErrorDomain.QEMU,
-        ) from exc
-    running.agent = Agent(connection, running.guest.name)
-    return running.agent
 
 
 def limits_of(timeout: int) -> Limits:

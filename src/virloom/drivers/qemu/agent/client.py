@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from virloom.drivers.qemu.agent.protocol import AgentViolation, Conversation, command_line
 from virloom.enums.error import ErrorDomain
-from virloom.errors import AgentCommandTimeout, AgentUnresponsive, InternalError, VirloomError
+from virloom.errors import AgentUnresponsive, InternalError, VirloomError
 
 #: Seconds for the answer to a synchronization, and for commands whose caller wants the default.
 WAIT = 5.0
@@ -94,8 +94,7 @@ class Agent:
         """Does a command and returns what the agent says.
 
         Raises:
-            AgentUnresponsive: Nobody answers, or what answers is no agent.
-            AgentCommandTimeout: It lives, but takes too long.
+            AgentUnresponsive: Nobody answers in time, or what answers is no agent.
             AgentError: It refuses.
         """
         answer = await self.exchange(command, command_line(command, arguments), limits)
@@ -111,8 +110,7 @@ class Agent:
         """Does a command after which the guest ends or boots again, which answers it.
 
         Raises:
-            AgentUnresponsive: As :meth:`execute`.
-            AgentCommandTimeout: Nothing happens.
+            AgentUnresponsive: As :meth:`execute`, or nothing happens.
             AgentError: It refuses.
         """
         await self._guarded(self._until_end(command, command_line(command, arguments), seconds))
@@ -257,8 +255,9 @@ def _checked(command: str, answer: Mapping[str, Any]) -> Mapping[str, Any]:
     )
 
 
-def _too_late(seconds: float) -> AgentCommandTimeout:
-    return AgentCommandTimeout(
+def _too_late(seconds: float) -> AgentUnresponsive:
+    """Of an agent that lives, but takes too long: in libvirt 9 it is the error of a dead one."""
+    return AgentUnresponsive(
         f"guest agent didn't respond to command within '{seconds:g}' seconds",
         domain=ErrorDomain.QEMU,
     )

@@ -15,8 +15,8 @@ async def power_by_agent(guest: Guest, owner: str, *, reboot: bool) -> None:
 
     Raises:
         OperationInvalid, ArgumentUnsupported, AgentUnresponsive: As
-            :func:`~virloom.drivers.qemu.agent.access.asking`.
-        AgentCommandTimeout: Nothing has happened after a minute.
+            :func:`~virloom.drivers.qemu.agent.access.asking`, or nothing has happened after a
+            minute.
         InternalError: The agent refuses.
     """
     async with asking(guest, Job.MODIFY, owner, domain=ErrorDomain.QEMU) as asked:

@@ -7,12 +7,15 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from virloom.drivers.qemu.process.resources import alias_of
+from virloom.drivers.qemu.agent.client import Agent
+from virloom.drivers.qemu.monitor.client import connect_unix
+from virloom.drivers.qemu.process.resources import alias_of, source_of
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.enums.domain import ConnectDomainEventAgentLifecycleReason as Reason
 from virloom.enums.domain import ConnectDomainEventAgentLifecycleState as State
 from virloom.enums.domain import DomainEventID
-from virloom.errors import VirloomError
+from virloom.enums.error import ErrorDomain
+from virloom.errors import AgentUnresponsive, SystemFailure, VirloomError
 from virloom.model.domain import Channel, Domain
 
 if TYPE_CHECKING:
@@ -54,6 +57,7 @@ def port_changed(
     channel = agent_channel(running.model)
     if channel is not None and alias_of(channel) == data.get("id"):
         running.close_agent()
+        _greet_agent(running, channel)
         _tell_agent(driver, running, Reason.CHANNEL)
 
 
@@ -67,9 +71,45 @@ def catch_up(driver: QemuDriver, running: RunningGuest, characters: Any) -> None
     before = channel.target.state if channel is not None else None
     for item in characters:
         _set_state(running, item["label"].removeprefix("char"), bool(item["frontend-open"]))
-    if channel is not None and channel.target.state != before:
+    if channel is None:
+        return
+    _greet_agent(running, channel)
+    if channel.target.state != before:
         event = _state(channel), int(Reason.CHANNEL)
         driver.events.emit_missed(DomainEventID.AGENT_LIFECYCLE, running.guest.ref(), *event)
+
+
+def connect_agent(running: RunningGuest) -> Agent:
+    """The connection to the agent: the one there is, or a new one.
+
+    Raises:
+        AgentUnresponsive: QEMU does not let us in.
+    """
+    if running.agent is not None and not running.agent.closed:
+        return running.agent
+    channel = agent_channel(running.model)
+    path = source_of(channel).path if channel is not None else None
+    try:
+        connection = connect_unix(path or "")
+    except SystemFailure as exc:
+        raise AgentUnresponsive(
+            f"QEMU guest agent is not available due to an error: {exc.detail}",
+            domain=ErrorDomain.QEMU,
+        ) from exc
+    running.agent = Agent(connection, running.guest.name)
+    return running.agent
+
+
+def _greet_agent(running: RunningGuest, channel: Channel) -> None:
+    """Connects as soon as the port is open: many an agent ends that finds nobody at the other end.
+
+    Whoever needs the agent tries again.
+    """
+    if channel.type == "unix" and channel.target.state == CONNECTED:
+        try:
+            connect_agent(running)
+        except VirloomError as exc:
+            logger.warning("domain '%s': %s", running.guest.name, exc.message)
 
 
 def _set_state(running: RunningGuest, alias: str, opened: bool) -> bool:

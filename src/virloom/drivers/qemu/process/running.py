@@ -59,7 +59,7 @@ class RunningGuest:
         pause_reason, resume_reason: What the next stop or start of the CPUs means.
         removals: Who waits for a device to go, by its alias: True when it has gone, False when
             the guest keeps it.
-        agent: The connection to the guest's agent; None until somebody needs it.
+        agent: The connection to the guest's agent; None while nobody in the guest is one.
         consoles: Open console streams by device alias.
         ended: Done when the process is gone and all it held is released.
         monitor_error: What broke the monitor, for those who ask for the control state.

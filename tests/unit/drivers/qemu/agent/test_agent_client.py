@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from virloom.drivers.qemu.agent.client import Agent, AgentError, Limits
-from virloom.errors import AgentCommandTimeout, AgentUnresponsive
+from virloom.errors import AgentUnresponsive
 
 SOON = Limits(5, 5)
 SHORT = Limits(0.2, 0.2)
@@ -82,7 +82,7 @@ async def test_a_late_answer_is_not_the_next_ones() -> None:
         return good(message) if "sync" in message["execute"] else next(answers)
 
     async with agent(slow) as (conversation, guest):
-        with pytest.raises(AgentCommandTimeout, match=r"respond to command within '0\.2'"):
+        with pytest.raises(AgentUnresponsive, match=r"respond to command within '0\.2'"):
             await conversation.execute("first", None, SHORT)
         guest.write(b'{"return": "first"}\n')
         assert await conversation.execute("second", None, SOON) == "second"
@@ -146,7 +146,7 @@ async def test_a_guest_that_ends_answers_by_it() -> None:
 async def test_one_that_does_not_end_is_late() -> None:
     for answer in (b"", b'{"return": {}}\n'):
         async with agent(then(answer)) as (conversation, _):
-            with pytest.raises(AgentCommandTimeout):
+            with pytest.raises(AgentUnresponsive, match=r"respond to command within '0\.2'"):
                 await conversation.execute_to_end("guest-shutdown", {"mode": "reboot"}, 0.2)
 
 
