@@ -21,6 +21,7 @@ from virloom.drivers.qemu.process.tpm import (
     remove_state,
     state_directory,
 )
+from virloom.drivers.qemu.saving.managed import has_managed, remove_managed
 from virloom.drivers.runtime.store import check_name
 from virloom.drivers.runtime.turns import let_others
 from virloom.enums.domain import (
@@ -185,6 +186,7 @@ async def remove_definition(driver: QemuDriver, guest: Guest, flags: int) -> Non
     async with guest.writing:
         if guest.definition is None:
             raise OperationInvalid("cannot undefine transient domain", domain=ErrorDomain.QEMU)
+        _settle_saved(driver, guest, flags)
         _settle_nvram(driver, guest.definition, flags)
         _settle_tpm(driver, guest, guest.definition, flags)
         await driver.store.delete(guest.name, lambda: _undefined(driver, guest))
@@ -216,6 +218,19 @@ def _variables(driver: QemuDriver, model: Domain) -> str | None:
 def _may_have_variables(text: str) -> bool:
     """Whether it is worth parsing a document to look for firmware variables."""
     return "<nvram" in text or "firmware=" in text
+
+
+def _settle_saved(driver: QemuDriver, guest: Guest, flags: int) -> None:
+    """A saved state goes with the definition, if the caller says so."""
+    if not has_managed(driver, guest):
+        return
+    if not flags & DomainUndefineFlagsValues.MANAGED_SAVE:
+        raise OperationInvalid(
+            "Refusing to undefine while domain managed save image exists",
+            domain=ErrorDomain.QEMU,
+            remedy="VIR_DOMAIN_UNDEFINE_MANAGED_SAVE removes it",
+        )
+    remove_managed(driver, guest)
 
 
 def _settle_tpm(driver: QemuDriver, guest: Guest, definition: Definition, flags: int) -> None:

@@ -39,6 +39,7 @@ class QemuConfig:
             guests do not start without it; ``file`` straight to the files; None through virtlogd
             where it runs, else to the files. Embedded drivers always write the files.
         dump_guest_core: Whether a core dump holds the guest's memory.
+        save_image_format: How saved guests are packed: raw, gzip, bzip2, xz or lzop.
     """
 
     def __init__(self, settings: dict[str, Any] | None = None, source: str = "qemu.conf") -> None:
@@ -60,6 +61,7 @@ class QemuConfig:
         self.max_core: int | str = -1
         self.stdio_handler: str | None = None
         self.dump_guest_core = False
+        self.save_image_format = "raw"
         for name, value in (settings or {}).items():
             self._set(name, value, source)
         if self.remote_display_port_min > self.remote_display_port_max:

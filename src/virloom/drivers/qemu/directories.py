@@ -18,6 +18,7 @@ class Directories:
         run: Status records of running guests; nothing there outlives a boot.
         lib: What belongs to a running guest: its directory with sockets.
         nvram: Firmware variables, which outlive runs.
+        save: The states of domains that were saved to be started again (``NAME.save``).
         log: QEMU's output, ``NAME.log``.
         cache: What can be found out again.
         certificates: QEMU's own certificates, for what it encrypts.
@@ -42,6 +43,7 @@ class Directories:
         self.run = run
         self.lib = lib
         self.nvram = lib / "nvram"
+        self.save = lib / "save"
         self.log = log
         self.cache = cache
         self.certificates = certificates

@@ -25,6 +25,7 @@ from virloom.procedures.types import NonnullDomain
 from virloom.rpc.xdr import codec_for
 
 if TYPE_CHECKING:
+    from virloom.drivers.qemu.process.progress import LongJob
     from virloom.drivers.qemu.process.running import RunningGuest
     from virloom.model.domain import Domain
 
@@ -58,6 +59,7 @@ class Guest:
         jobs: Who works on it.
         agent_timeout: Seconds that its agent has for an answer, or one of
             DomainAgentResponseTimeoutValues.
+        job: The long job in progress; ``completed_job`` the last one that has ended well.
         fd_groups: Descriptors that clients opened for its images.
         after_end: What is still being done about its last end.
         writing: Held from reading the persistent document until its change is durable. Not a
@@ -88,6 +90,8 @@ class Guest:
         self.jobs = DomainJobs(
             name, wait_limit=patience.job, max_queued=max_queued, note=partial(self.note, "job")
         )
+        self.job: LongJob | None = None
+        self.completed_job: LongJob | None = None
         self._recorder = recorder
         self.agent_timeout: int = DomainAgentResponseTimeoutValues.BLOCK
         self.fd_groups = FdGroups()

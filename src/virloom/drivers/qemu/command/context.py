@@ -69,6 +69,7 @@ class BuildContext(NamedTuple):
         secrets: Values of the secrets that images need, by their uuid or usage.
         bus_address: Of the D-Bus that a display without an address of its own is on.
         tls_dir: Where QEMU's certificates are.
+        incoming: The guest goes on from a state that QEMU is given later.
         standalone: The command line is to be read or run by a person, as libvirt 9 shows it
             (``qemu-argv``): without our descriptors, with sockets by their paths.
     """
@@ -83,6 +84,7 @@ class BuildContext(NamedTuple):
     stdio: bool = False
     now: float = 0.0
     tpm_socket: int | None = None
+    incoming: bool = False
     standalone: bool = False
     taps: Mapping[str, tuple[int, ...]] = {}
     secrets: Mapping[str, bytes] = {}

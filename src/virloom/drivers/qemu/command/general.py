@@ -16,6 +16,8 @@ def add_identity(assembly: Assembly) -> None:
     name = keyval((("guest", assembly.context.guest_name), ("debug-threads", True)))
     assembly.args.option("name", name)
     assembly.args.option("S")
+    if assembly.context.incoming:
+        assembly.args.option("incoming", "defer")
     if assembly.context.standalone:
         key = os.path.join(assembly.context.lib_dir, "master-key.aes")
         assembly.args.object(

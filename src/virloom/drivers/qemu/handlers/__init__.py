@@ -24,6 +24,8 @@ _LATER = (
     ("memory", "Memory"),
     ("console", "Console"),
     ("saved", "Saved"),
+    ("saving", "Saving"),
+    ("jobs", "Jobs"),
     ("messages", "Messages"),
     ("monitor", "RawMonitor"),
     ("descriptors", "Descriptors"),

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from virloom.drivers.qemu.admission import (
     admit,
     complete,
@@ -19,12 +21,14 @@ from virloom.drivers.qemu.handlers.arguments import check_flags
 from virloom.drivers.qemu.process.logs import remove_logs
 from virloom.drivers.qemu.process.running import DESTROYED, RunningGuest
 from virloom.drivers.qemu.process.stop import stop
+from virloom.drivers.qemu.saving.managed import has_managed, open_managed, remove_managed
 from virloom.drivers.runtime.jobs import Job
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import (
     DomainCreateFlags,
     DomainDefineFlags,
     DomainDestroyFlagsValues,
+    DomainEventSuspendedDetailType,
     DomainPausedReason,
     DomainRunningReason,
     DomainShutdownFlagValues,
@@ -36,6 +40,9 @@ from virloom.errors import OperationInvalid, VirloomError
 from virloom.model.domain import Domain
 from virloom.procedures import domain as p
 from virloom.procedures.types import NonnullDomain
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.saving.restore import Incoming
 
 _START_FLAGS = (
     DomainCreateFlags.START_PAUSED
@@ -137,10 +144,41 @@ class Lifecycle:
         async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
             if guest.active:
                 raise OperationInvalid("domain is already running", domain=ErrorDomain.QEMU)
-            await self._start(call, guest, guest.persistent_model().copy(), flags)
+            if not await self._restored(call, guest, flags):
+                await self._start(call, guest, guest.persistent_model().copy(), flags)
         return guest
 
-    async def _start(self, call: Call, guest: Guest, model: Domain, flags: int) -> None:
+    async def _restored(self, call: Call, guest: Guest, flags: int) -> bool:
+        """Whether the domain has gone on from the state that was kept of it, if there was one."""
+        if not has_managed(self._driver, guest):
+            return False
+        if flags & DomainCreateFlags.START_FORCE_BOOT:
+            remove_managed(self._driver, guest)
+            return False
+        from virloom.drivers.qemu.saving.restore import model_from  # virloom.drivers.qemu.later
+
+        bypass = bool(flags & DomainCreateFlags.START_BYPASS_CACHE)
+        incoming = open_managed(self._driver, guest, bypass_cache=bypass)
+        if incoming is None:
+            return False
+        try:
+            model = await model_from(self._driver, incoming.image, None)
+            if flags & DomainCreateFlags.START_PAUSED:
+                incoming.resume = False
+                incoming.paused_detail = DomainEventSuspendedDetailType.PAUSED
+            await self._start(call, guest, model, flags, incoming)
+        finally:
+            incoming.close()
+        return True
+
+    async def _start(
+        self,
+        call: Call,
+        guest: Guest,
+        model: Domain,
+        flags: int,
+        incoming: Incoming | None = None,
+    ) -> None:
         """Runs *model*; the guest ends with the call's connection if the flags say so."""
         from virloom.drivers.qemu.process.launch import Launch  # see virloom.drivers.qemu.later
 
@@ -152,6 +190,7 @@ class Lifecycle:
             paused=bool(flags & DomainCreateFlags.START_PAUSED),
             autodestroy=autodestroy,
             reset_nvram=bool(flags & DomainCreateFlags.START_RESET_NVRAM),
+            incoming=incoming,
         )
         running = await launch.run()
         if not autodestroy:

@@ -17,6 +17,7 @@ from virloom.drivers.qemu.handlers.arguments import (
     check_room,
     senseless,
 )
+from virloom.drivers.qemu.saving.managed import has_managed
 from virloom.drivers.runtime.jobs import Job
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import (
@@ -51,8 +52,8 @@ _FILTERS: tuple[dict[int, Callable[[QemuDriver, Guest], bool]], ...] = (
         ),
     },
     {
-        _Flags.MANAGEDSAVE: lambda driver, guest: False,
-        _Flags.NO_MANAGEDSAVE: lambda driver, guest: True,
+        _Flags.MANAGEDSAVE: has_managed,
+        _Flags.NO_MANAGEDSAVE: lambda driver, guest: not has_managed(driver, guest),
     },
     {
         _Flags.AUTOSTART: lambda driver, guest: driver.store.autostarts(guest.name),

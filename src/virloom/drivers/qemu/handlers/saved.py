@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a domain may have beside itself, and none has yet: snapshots, checkpoints, saved states.
+"""What a domain may have beside itself, and none has yet: snapshots, checkpoints.
 
 Nothing here can make one, so there are none: clients ask before they undefine or list.
 """
@@ -24,14 +24,6 @@ class Saved:
 
     def __init__(self, driver: QemuDriver) -> None:
         self._driver = driver
-
-    @serves(p.DOMAIN_HAS_MANAGED_SAVE_IMAGE)
-    def has_managed_save(
-        self, call: Call, args: p.DomainHasManagedSaveImageArgs
-    ) -> p.DomainHasManagedSaveImageRet:
-        check_flags(call, args.flags, 0)
-        self._driver.find(args.dom)
-        return p.DomainHasManagedSaveImageRet(0)
 
     @serves(p.DOMAIN_SNAPSHOT_NUM)
     def snapshot_num(self, call: Call, args: p.DomainSnapshotNumArgs) -> p.DomainSnapshotNumRet:

@@ -10,7 +10,7 @@ from virloom.drivers.qemu.admission import rewrite
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.firmware import nvram_path
-from virloom.drivers.qemu.handlers.arguments import check_flags, senseless
+from virloom.drivers.qemu.handlers.arguments import check_flags
 from virloom.drivers.qemu.handlers.documents import affected
 from virloom.drivers.qemu.monitor.commands.answer import reading
 from virloom.drivers.qemu.persistent import Definition
@@ -26,7 +26,6 @@ from virloom.enums.domain import (
     DomainEventID,
     DomainEventType,
     DomainEventUndefinedDetailType,
-    DomainGetJobStatsFlags,
     DomainJobType,
     DomainModificationImpact,
 )
@@ -128,38 +127,6 @@ class Settings:
         return p.DomainGetSecurityLabelListRet(labels, len(labels))
 
     # -- how it is doing -----------------------------------------------------------------------
-
-    @serves(p.DOMAIN_GET_JOB_INFO)
-    def job_info(self, call: Call, args: p.DomainGetJobInfoArgs) -> p.DomainGetJobInfoRet:
-        guest = self._driver.find(args.dom)
-        guest.require_running()
-        return p.DomainGetJobInfoRet(int(_job(guest)), *([0] * 11))
-
-    @serves(p.DOMAIN_ABORT_JOB)
-    def abort_job(self, call: Call, args: p.DomainAbortJobArgs) -> None:
-        """No long job that this driver runs can be given up yet."""
-        guest = self._driver.find(args.dom)
-        guest.require_running()
-        if guest.jobs.async_kind is None:
-            raise OperationInvalid("no job is active on the domain", domain=ErrorDomain.QEMU)
-        raise OperationInvalid(
-            f"cannot abort {guest.jobs.async_kind.label} operation", domain=ErrorDomain.QEMU
-        )
-
-    @serves(p.DOMAIN_GET_JOB_STATS)
-    def job_stats(self, call: Call, args: p.DomainGetJobStatsArgs) -> p.DomainGetJobStatsRet:
-        known = DomainGetJobStatsFlags
-        check_flags(call, args.flags, known.COMPLETED | known.KEEP_COMPLETED)
-        if args.flags == known.KEEP_COMPLETED:
-            raise senseless(
-                "Flag 'VIR_DOMAIN_JOB_STATS_COMPLETED' is required by flag "
-                "'VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED'"
-            )
-        guest = self._driver.find(args.dom)
-        if args.flags & known.COMPLETED:  # nothing that ends is kept: there are no such jobs
-            return p.DomainGetJobStatsRet(int(DomainJobType.NONE), [])
-        guest.require_running()
-        return p.DomainGetJobStatsRet(int(_job(guest)), [])
 
     @serves(p.DOMAIN_GET_DISK_ERRORS)
     async def disk_errors(

@@ -74,6 +74,7 @@ from virloom.xml import FormatFlags, format_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
+    from virloom.drivers.qemu.saving.restore import Incoming
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +94,7 @@ class Launch:
         model: The tree to run, which becomes the live one; already completed and checked.
         paused: Leave the CPUs stopped.
         reset_nvram: Give the firmware fresh variables.
+        incoming: The state that the guest goes on from; None boots it.
         autodestroy: The guest ends with the connection that starts it.
     """
 
@@ -105,12 +107,14 @@ class Launch:
         paused: bool,
         autodestroy: bool,
         reset_nvram: bool = False,
+        incoming: Incoming | None = None,
     ) -> None:
         self._driver = driver
         self._guest = guest
         self._model = model
         self._paused = paused
         self._reset_nvram = reset_nvram
+        self._incoming = incoming
         self._id = driver.next_id()
         self._directory = driver.directories.guest(self._id, guest.name)
         record_path = driver.directories.record(guest.name)
@@ -237,6 +241,7 @@ class Launch:
             now=time.time(),
             tpm_socket=tpm_socket,
             tls_dir=str(self._driver.directories.certificates),
+            incoming=self._incoming is not None,
         )
         self._pass_fds = [
             live_fd,
@@ -396,7 +401,8 @@ class Launch:
         with Directory(self._directory) as directory:
             connection = directory.connect_unix(self._record.monitor)
         monitor = self._monitor = Monitor(connection, guest=self._guest.name)
-        questions = live.ask(monitor, self._model, command, limit)
+        fresh = self._incoming is None
+        questions = live.ask(monitor, self._model, command, limit, fresh=fresh)
         await monitor.ready(limit)
         reached("monitor-connected")
         return questions
@@ -422,18 +428,50 @@ class Launch:
         guest.running = running
         guest.set_state(DomainState.PAUSED, DomainPausedReason.STARTING_UP)
         Supervisor(self._driver, running).attach()
-        if not self._paused:
-            running.resume_reason = DomainRunningReason.BOOTED
-            await running.execute("cont")
-        reached("started")
-        guest.note("process", f"is started as process {running.pid}")
-        self._announce()
+        if self._incoming is not None:
+            await self._go_on(running, self._incoming)
+        else:
+            await self._boot(running)
         record.stage = "running"  # without a wait up to its saving: the guest may end meanwhile
         running.set_document()
         running.save()
         reached("running-recorded")
         await self._ask_hooks("started")
         return running
+
+    async def _boot(self, running: RunningGuest) -> None:
+        if not self._paused:
+            running.resume_reason = DomainRunningReason.BOOTED
+            await running.execute("cont")
+        reached("started")
+        self._guest.note("process", f"is started as process {running.pid}")
+        self._announce(DomainEventStartedDetailType.BOOTED)
+        if self._paused:
+            reason, detail = DomainPausedReason.USER, DomainEventSuspendedDetailType.PAUSED
+            self._announce_pause(reason, detail)
+
+    async def _go_on(self, running: RunningGuest, incoming: Incoming) -> None:
+        """Loads the state, and lets the guest run if it did.
+
+        Whoever takes it over before all is done finds the note, and finishes it.
+        """
+        running.loading = True
+        await incoming.load(running)
+        running.loading = False
+        incoming.loaded(running)
+        self._record.stage = "running"
+        running.set_document()
+        running.save()
+        reached("state-loaded")
+        self._guest.note("process", f"is restored as process {running.pid}")
+        self._announce(DomainEventStartedDetailType.RESTORED)
+        if incoming.resume:
+            running.resume_reason = DomainRunningReason.RESTORED
+            await running.execute("cont")
+        else:
+            self._announce_pause(DomainPausedReason.MIGRATION, incoming.paused_detail)
+        reached("started")
+        incoming.used(running)
 
     async def _tune(self, vcpus: list[int]) -> None:
         """Puts the threads where the document has them, before the guest runs."""
@@ -445,24 +483,19 @@ class Launch:
                 iothreads[int(item["id"].removeprefix("iothread"))] = item["thread-id"]
         apply_tuning(self._model, self._process.identity.pid, vcpus, iothreads)
 
-    def _announce(self) -> None:
-        guest, events = self._guest, self._driver.events
+    def _announce(self, detail: DomainEventStartedDetailType) -> None:
         if self._running is not None:
             channels.tell_start(self._driver, self._running)
-        events.emit(
-            DomainEventID.LIFECYCLE,
-            guest.ref(),
-            int(DomainEventType.STARTED),
-            int(DomainEventStartedDetailType.BOOTED),
+        self._lifecycle(DomainEventType.STARTED, detail)
+
+    def _announce_pause(self, reason: int, detail: DomainEventSuspendedDetailType) -> None:
+        self._guest.set_state(DomainState.PAUSED, reason)
+        self._lifecycle(DomainEventType.SUSPENDED, detail)
+
+    def _lifecycle(self, event: DomainEventType, detail: int) -> None:
+        self._driver.events.emit(
+            DomainEventID.LIFECYCLE, self._guest.ref(), int(event), int(detail)
         )
-        if self._paused:
-            guest.set_state(DomainState.PAUSED, DomainPausedReason.USER)
-            events.emit(
-                DomainEventID.LIFECYCLE,
-                guest.ref(),
-                int(DomainEventType.SUSPENDED),
-                int(DomainEventSuspendedDetailType.PAUSED),
-            )
 
     # -- when it fails -------------------------------------------------------------------------
 
@@ -487,7 +520,8 @@ class Launch:
         if self._record.autodestroy:
             self._driver.forget_autodestroy(self._record)
         guest.set_state(DomainState.SHUTOFF, START_FAILED.reason)
-        if self._record.resources:  # it had begun; what is refused before makes no event
+        if self._record.resources and self._incoming is None:
+            # It had begun; what is refused before makes no event, nor does a failed restore.
             self._driver.events.emit(
                 DomainEventID.LIFECYCLE,
                 guest.ref(),

@@ -62,24 +62,33 @@ class Questions(NamedTuple):
     processor: asyncio.Future[Any] | None
 
 
-def ask(monitor: Monitor, model: Domain, command: CommandLine, limit: float) -> Questions:
+def ask(
+    monitor: Monitor,
+    model: Domain,
+    command: CommandLine,
+    limit: float,
+    *,
+    fresh: bool = True,
+) -> Questions:
     """Asks and sets, all in one go, behind the negotiation: no step needs another's answer.
 
     Args:
         limit: Seconds for the answers; a fresh QEMU has not even begun to listen.
+        fresh: The guest boots; one that goes on brings the size of its balloon along.
     """
     steps: list[tuple[str, dict[str, Any]]] = [
         ("set_password", {"protocol": protocol, "password": password})
         for protocol, password in command.passwords.items()
     ]
     steps += command.commands
-    if _balloon_wanted(model):
+    balloon = fresh and _balloon_wanted(model)
+    if balloon:
         steps.append(("balloon", {"value": (model.current_memory or 0) * 1024}))
     return Questions(
         monitor.submit("query-chardev", timeout=limit),
         monitor.submit("query-cpus-fast", timeout=limit),
         [monitor.submit(name, arguments, timeout=limit) for name, arguments in steps],
-        monitor.submit("query-balloon", timeout=limit) if _balloon_wanted(model) else None,
+        monitor.submit("query-balloon", timeout=limit) if balloon else None,
         processor.ask(monitor, model, limit),
     )
 

@@ -37,6 +37,7 @@ class StopCause(NamedTuple):
 
 
 SHUT_DOWN = StopCause(DomainShutoffReason.SHUTDOWN, DomainEventStoppedDetailType.SHUTDOWN)
+SAVED = StopCause(DomainShutoffReason.SAVED, DomainEventStoppedDetailType.SAVED)
 DESTROYED = StopCause(DomainShutoffReason.DESTROYED, DomainEventStoppedDetailType.DESTROYED)
 CRASHED = StopCause(DomainShutoffReason.CRASHED, DomainEventStoppedDetailType.CRASHED)
 FAILED = StopCause(DomainShutoffReason.CRASHED, DomainEventStoppedDetailType.FAILED)
@@ -61,6 +62,8 @@ class RunningGuest:
             the guest keeps it.
         agent: The connection to the guest's agent; None while nobody in the guest is one.
         consoles: Open console streams by device alias.
+        loading: It is given the state of a saved guest; if it ends, its start has failed.
+        migration: Set when QEMU tells of its migration stream, or can tell no more.
         ended: Done when the process is gone and all it held is released.
         monitor_error: What broke the monitor, for those who ask for the control state.
     """
@@ -88,6 +91,8 @@ class RunningGuest:
         self.removals: dict[str, asyncio.Future[bool]] = {}
         self.agent: Agent | None = None
         self.consoles: dict[str, StreamEnd] = {}
+        self.loading = False
+        self.migration = asyncio.Event()
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.monitor_error: str | None = None
         self.undo_autodestroy: Callable[[], None] = lambda: None
@@ -202,6 +207,7 @@ class RunningGuest:
             stream.abort()
         self.consoles.clear()
         self.close_agent()
+        self.migration.set()
         if self.monitor is not None:
             monitor, self.monitor = self.monitor, None
             monitor.close()

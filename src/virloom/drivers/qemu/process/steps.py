@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: In order. Those up to ``running`` belong to a start, the others to a stop.
+#: In order. Those up to ``running-recorded`` belong to a start, those from ``save-recorded`` to a
+#: save, which ends as a stop, to which the others belong.
 STEPS = (
     "intent-recorded",
     "directory-made",
@@ -20,8 +21,14 @@ STEPS = (
     "process-recorded",
     "monitor-connected",
     "configured",
+    "state-loaded",
     "started",
     "running-recorded",
+    "save-recorded",
+    "save-paused",
+    "save-file-made",
+    "save-written",
+    "save-complete",
     "stopping-recorded",
     "terminated",
     "ended",

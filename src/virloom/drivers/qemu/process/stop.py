@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.process.hooked import tell_hooks
-from virloom.drivers.qemu.process.running import DESTROYED, RunningGuest, StopCause
+from virloom.drivers.qemu.process.running import DESTROYED, SAVED, RunningGuest, StopCause
 from virloom.drivers.qemu.process.steps import reached
 from virloom.endpoint.identity import caller_text
 from virloom.enums.domain import DomainEventID, DomainEventType, DomainState
@@ -113,6 +113,10 @@ def finish(driver: QemuDriver, running: RunningGuest) -> None:
     guest = running.guest
     if guest.running is not running:
         return
+    if running.loading:  # the start is still to be undone, by itself
+        if not running.ended.done():
+            running.ended.set_result(None)
+        return
     reached("ended")
     cause = running.cause or DESTROYED
     running.log.note(f"shutting down, reason={cause.reason.name.lower()}")
@@ -126,7 +130,7 @@ def finish(driver: QemuDriver, running: RunningGuest) -> None:
     guest.running = None
     guest.id = -1
     guest.set_state(DomainState.SHUTOFF, cause.reason)
-    if cause is DESTROYED:
+    if cause in (DESTROYED, SAVED):
         ref = guest.ref()  # libvirt names the id in the event only where the guest ended by itself
     driver.events.emit(
         DomainEventID.LIFECYCLE, ref, int(DomainEventType.STOPPED), int(cause.detail)

@@ -15,6 +15,7 @@ from virloom.drivers.qemu.process.dump import dump_memory
 from virloom.drivers.qemu.process.running import (
     CRASHED,
     FAILED,
+    SAVED,
     SHUT_DOWN,
     RunningGuest,
     StopCause,
@@ -57,6 +58,12 @@ _SUSPENDED_DETAIL = {
 }
 
 
+#: Why the CPUs go on → what the event says.
+_RESUMED_DETAIL = {
+    DomainRunningReason.RESTORED: DomainEventResumedDetailType.FROM_SNAPSHOT,
+}
+
+
 class Supervisor:
     """Watches one running guest until it has ended."""
 
@@ -74,6 +81,7 @@ class Supervisor:
             "SUSPEND": self._pm_suspended,
             "SUSPEND_DISK": self._pm_suspended_to_disk,
             "WAKEUP": self._pm_woken,
+            "MIGRATION": self._migration,
         }
 
     def attach(self) -> None:
@@ -115,7 +123,8 @@ class Supervisor:
             return
         reason, running.resume_reason = running.resume_reason, DomainRunningReason.UNPAUSED
         guest.set_state(DomainState.RUNNING, reason)
-        self._lifecycle(DomainEventType.RESUMED, DomainEventResumedDetailType.UNPAUSED)
+        detail = _RESUMED_DETAIL.get(reason, DomainEventResumedDetailType.UNPAUSED)
+        self._lifecycle(DomainEventType.RESUMED, detail)
         self._save()
 
     def _reset(self, data: Mapping[str, Any]) -> None:
@@ -126,6 +135,9 @@ class Supervisor:
         """Whoever has told the guest's agent to end it, or to boot it, has what it waits for."""
         if self._running.agent is not None:
             self._running.agent.notice_end()
+
+    def _migration(self, data: Mapping[str, Any]) -> None:
+        self._running.migration.set()
 
     # -- the guest sleeps ----------------------------------------------------------------------
 
@@ -162,6 +174,8 @@ class Supervisor:
             return
         running.shutdown_seen = True
         self._tell_agents_caller()
+        if running.cause is SAVED:  # it has not shut down: it goes on some day
+            return
         guest.set_state(DomainState.SHUTDOWN, DomainShutdownReason.UNKNOWN)
         detail = (
             DomainEventShutdownDetailType.GUEST if by_guest else DomainEventShutdownDetailType.HOST
@@ -238,6 +252,7 @@ class Supervisor:
 
     def _monitor_closed(self, error: VirloomError | None) -> None:
         self._disconnected = True
+        self._running.migration.set()
         if self._exited:
             self._finish()
             return

@@ -242,6 +242,16 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
         driver.background(stop(running, DESTROYED), f"end of '{running.guest.name}'")
     running.set_document()
     running.save()
+    _settle(driver, running)
+
+
+def _settle(driver: QemuDriver, running: RunningGuest) -> None:
+    """Ends what the former owner had begun, if it had, without keeping others waiting."""
+    if not {"save", "restored"} & running.record.runtime.keys() or running.cause is not None:
+        return
+    from virloom.drivers.qemu.saving.interrupted import settle  # seldom needed
+
+    driver.background(settle(running), f"save or restore of '{running.guest.name}'")
 
 
 async def _catch_up_balloon(running: RunningGuest) -> None:
