@@ -54,13 +54,6 @@ def saved_document(running: RunningGuest) -> str:
     return format_document(running.migratable_model(), SAVED_DOCUMENT)
 
 
-def _cookie(running: RunningGuest) -> str:
-    """The processor that the guest has really got, in the form of libvirt's cookie."""
-    if running.model.cpu is None or "asked_cpu" not in running.record.runtime:
-        return ""
-    return f"<cookie>\n{format_document(running.model.cpu, indent='  ')}</cookie>\n"
-
-
 class Save:
     """One save of one guest; its asynchronous job is held by the caller.
 
@@ -105,7 +98,7 @@ class Save:
             await self._pause(ran)
             image = SavedImage(
                 self._document or saved_document(self._running),
-                _cookie(self._running),
+                "",  # the document has the processor that was asked for
                 resume,
                 packing,
             ).with_room()
