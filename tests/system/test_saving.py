@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guests are saved, restored, and lost at no step of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import virloom
+from tests.system.conftest import BootGuest, Lifecycle, PausedGuest, embedded, end_all
+from virloom.client.connection import Connection
+from virloom.client.domain.domain import Domain
+from virloom.client.domain.events import JobCompletedEvent
+from virloom.enums.domain import (
+    ConnectListAllDomainsFlags,
+    DomainCreateFlags,
+    DomainEventType,
+    DomainJobOperation,
+    DomainJobType,
+    DomainPausedReason,
+    DomainRunningReason,
+    DomainSaveRestoreFlags,
+    DomainShutoffReason,
+    DomainState,
+    DomainUndefineFlagsValues,
+)
+from virloom.errors import (
+    ConfigUnsupported,
+    InternalError,
+    OperationAborted,
+    OperationFailed,
+    OperationInvalid,
+    SystemFailure,
+)
+from virloom.testing.documents import tiny_guest_xml
+
+SAVER = Path(__file__).parents[1] / "fakes" / "saver.py"
+_Flags = DomainSaveRestoreFlags
+
+
+async def boot_id(dom: Domain) -> str:
+    """The running guest's own word for which boot it is."""
+    async with dom.console() as console:
+        await console.write(b"cat /proc/sys/kernel/random/boot_id\n")
+        seen = b""
+        async with asyncio.timeout(20):
+            while not (found := re.search(rb"\n([0-9a-f-]{36})\r", seen)):
+                seen += await console.read()
+    return found.group(1).decode()
+
+
+@pytest.mark.parametrize("machine", ["q35", "pc", "microvm"])
+async def test_the_guest_goes_on(
+    machine: str, conn: Connection, boot: BootGuest, tmp_path: Path, lifecycle: Lifecycle
+) -> None:
+    booted = await boot("web", machine=machine)
+    file = str(tmp_path / "web.save")
+    await booted.domain.saving.save(file)
+    assert await conn.list_all_domains() == []
+    await conn.restore(file)
+    dom = await conn.lookup_by_name("web")
+    assert await boot_id(dom) == booted.boot_id
+    state = await dom.state()
+    assert (state.state, state.reason) == (DomainState.RUNNING, DomainRunningReason.RESTORED)
+    seen = await lifecycle.until(DomainEventType.STOPPED)
+    assert seen[-2:] == ["SUSPENDED PAUSED", "STOPPED SAVED"]
+    await dom.suspend()
+    seen = await lifecycle.until(DomainEventType.SUSPENDED)
+    assert seen[:2] == ["STARTED RESTORED", "RESUMED FROM_SNAPSHOT"]
+
+
+@pytest.mark.parametrize("packing", ["raw", "gzip", "bzip2", "xz"])
+@pytest.mark.parametrize("flags", [0, _Flags.BYPASS_CACHE])
+async def test_packed_and_past_the_cache(
+    packing: str, flags: int, root: Path, tmp_path: Path
+) -> None:
+    (root / "etc").mkdir(parents=True)
+    (root / "etc/qemu.conf").write_text(f'save_image_format = "{packing}"\n')
+    async with virloom.open(embedded(root)) as conn:
+        document = tiny_guest_xml("web", machine="microvm", memory_mib=96)
+        dom = await conn.create_xml(document, DomainCreateFlags.START_PAUSED)
+        file = str(tmp_path / "web.save")
+        await dom.saving.save(file, flags=flags | _Flags.RUNNING)
+        await conn.restore(file, flags=flags)
+        dom = await conn.lookup_by_name("web")
+        assert (await dom.state()).state == DomainState.RUNNING
+        await end_all(conn)
+
+
+@pytest.mark.parametrize(
+    ("format", "words"), [("zip", "Invalid save image format"), ("lzop", "isn't available")]
+)
+async def test_a_packing_that_is_not_there(
+    format: str, words: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (root / "etc").mkdir(parents=True)
+    (root / "etc/qemu.conf").write_text(f'save_image_format = "{format}"\n')
+    async with virloom.open(embedded(root)) as conn:
+        document = tiny_guest_xml("web", machine="microvm")
+        dom = await conn.create_xml(document, DomainCreateFlags.START_PAUSED)
+        with pytest.raises(OperationFailed, match=words):
+            await dom.saving.save(str(tmp_path / "web.save"))
+        await end_all(conn)
+
+
+async def test_a_save_is_a_job_that_can_be_given_up(root: Path, tmp_path: Path) -> None:
+    (root / "etc").mkdir(parents=True)
+    (root / "etc/qemu.conf").write_text('save_image_format = "xz"\n')
+    file = tmp_path / "web.save"
+    async with virloom.open(embedded(root)) as conn:
+        dom = await conn.create_xml(tiny_guest_xml("web", machine="microvm"))
+        saving = asyncio.create_task(dom.saving.save(str(file)))
+        async with asyncio.timeout(20):
+            while (info := await dom.jobs.info()).data_processed == 0:
+                assert not saving.done()
+                await asyncio.sleep(0.02)
+        assert info.type == DomainJobType.UNBOUNDED
+        assert info.data_total > 100 << 20
+        state = await dom.state()
+        assert (state.state, state.reason) == (DomainState.PAUSED, DomainPausedReason.SAVE)
+        await dom.jobs.abort()
+        with pytest.raises(OperationAborted, match="domain save job: canceled by client"):
+            await saving
+        state = await dom.state()
+        assert state.state == DomainState.RUNNING
+        assert state.reason == DomainRunningReason.SAVE_CANCELED
+        assert not file.exists()
+        with pytest.raises(OperationInvalid, match="no job is active"):
+            await dom.jobs.abort()
+        await end_all(conn)
+
+
+async def test_its_end_is_told_with_figures(
+    conn: Connection, paused: PausedGuest, tmp_path: Path
+) -> None:
+    dom = await paused("web")
+    async with conn.events(JobCompletedEvent) as events:
+        await dom.saving.save(str(tmp_path / "web.save"))
+        async with asyncio.timeout(5):
+            event = await anext(events)
+    assert isinstance(event, JobCompletedEvent)
+    assert event.params["operation"] == DomainJobOperation.SAVE
+    assert int(event.params["memory_total"]) > int(event.params["memory_processed"]) > 0
+
+
+async def test_managed(conn: Connection, tmp_path: Path) -> None:
+    document = tiny_guest_xml("web", machine="microvm")
+    dom = await conn.define_xml(document)
+    with pytest.raises(OperationInvalid, match="not running"):
+        await dom.saving.managed_save()
+    with pytest.raises(SystemFailure, match="managed save file"):
+        await dom.saving.remove_managed_save()
+    with pytest.raises(OperationInvalid, match="does not have managed save image"):
+        await dom.saving.managed_save_xml_desc()
+    await dom.create()
+    await dom.saving.managed_save()
+    assert await dom.saving.has_managed_save()
+    state = await dom.state()
+    assert (state.state, state.reason) == (DomainState.SHUTOFF, DomainShutoffReason.SAVED)
+    found = await conn.list_all_domains(ConnectListAllDomainsFlags.MANAGEDSAVE)
+    assert [one.name for one in found] == ["web"]
+    with pytest.raises(OperationInvalid, match="Refusing to undefine"):
+        await dom.undefine()
+    await dom.saving.managed_save_define_xml(
+        await dom.saving.managed_save_xml_desc(1), _Flags.PAUSED
+    )
+    await dom.create()
+    assert (await dom.state()).state == DomainState.PAUSED
+    assert not await dom.saving.has_managed_save()
+    await dom.saving.managed_save(_Flags.RUNNING)
+    await dom.create(DomainCreateFlags.START_FORCE_BOOT)
+    state = await dom.state()
+    assert (state.state, state.reason) == (DomainState.RUNNING, DomainRunningReason.BOOTED)
+    assert not await dom.saving.has_managed_save()
+    await dom.saving.managed_save()
+    await dom.undefine(DomainUndefineFlagsValues.MANAGED_SAVE)
+    assert list((tmp_path / "root/lib/qemu/save").iterdir()) == []
+
+
+async def test_refusals_leave_the_guest(
+    conn: Connection, paused: PausedGuest, tmp_path: Path
+) -> None:
+    dom = await paused("web")
+    file = str(tmp_path / "web.save")
+    document = await dom.xml_desc(9)
+    with pytest.raises(OperationInvalid, match="transient"):
+        await dom.saving.managed_save()
+    with pytest.raises(SystemFailure, match="Failed to create file"):
+        await dom.saving.save(str(tmp_path / "nowhere" / "file"))
+    with pytest.raises(ConfigUnsupported, match="Target domain name"):
+        await dom.saving.save(file, document.replace("<name>web", "<name>other"))
+    with pytest.raises(ConfigUnsupported, match="memory"):
+        await dom.saving.save(file, document.replace(">32768<", ">65536<"))
+    assert (await dom.state()).state == DomainState.PAUSED
+    assert not Path(file).exists()
+    await dom.saving.save(file)
+    with pytest.raises(ConfigUnsupported, match="memory"):
+        await conn.restore(file, document.replace(">32768<", ">65536<"))
+    os.truncate(file, os.path.getsize(file) // 2)
+    with pytest.raises(InternalError, match="load of migration failed"):
+        await conn.restore(file)
+    assert await conn.list_all_domains() == []
+
+
+async def test_a_full_disk(conn: Connection, paused: PausedGuest) -> None:
+    dom = await paused("web")
+    with pytest.raises(virloom.VirloomError):
+        await dom.saving.save("/dev/full")
+    assert (await dom.state()).state == DomainState.PAUSED
+    await dom.resume()
+    assert os.path.exists("/dev/full")
+
+
+async def settled(conn: Connection) -> Domain:
+    """The guest, when the new owner has ended what the former one had begun."""
+    dom = await conn.lookup_by_name("web")
+    async with asyncio.timeout(20):
+        while await dom.is_active() and (await dom.state()).state != DomainState.RUNNING:
+            await asyncio.sleep(0.02)
+    return dom
+
+
+LOST_AT = [
+    "save-recorded", "save-paused", "save-file-made", "save-written", "save-complete",
+    "stopping-recorded", "terminated", "intent-recorded", "spawned", "process-recorded",
+    "monitor-connected", "configured", "state-loaded", "started", "running-recorded",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("step", LOST_AT)
+async def test_an_owner_killed_meanwhile_loses_nothing(
+    step: str, root: Path, tmp_path: Path
+) -> None:
+    document = tmp_path / "web.xml"
+    document.write_text(tiny_guest_xml("web", machine="microvm"))
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, str(SAVER), str(root), step, str(document)],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    async with virloom.open(embedded(root)) as conn:
+        dom = await settled(conn)
+        active = await dom.is_active()
+        assert active != await dom.saving.has_managed_save()
+        if not active:
+            await dom.create()
+            assert not await dom.saving.has_managed_save()
+        assert await boot_id(dom) == done.stdout.strip()
+        await end_all(conn)
