@@ -220,15 +220,22 @@ def test_the_command_line(kind: str, words: list[str], code: int, tmp_path: Path
     assert Service(kind, tmp_path, "default")(*words).returncode == code
 
 
-def test_a_driver_that_saves_no_guest(virtqemud: Virtqemud, tmp_path: Path) -> None:
-    service = Service("ours", tmp_path, virtqemud.uri())
-    define(service.uri, "kept")
-    service.configure(ON_SHUTDOWN="suspend")
+@BOTH
+def test_saved_by_our_driver(kind: str, virtqemud: Virtqemud, tmp_path: Path) -> None:
+    service = Service(kind, tmp_path, virtqemud.uri())
+    define(service.uri, "saved")
+    define(service.uri, "passing", transient=True)
+    service.configure(ON_SHUTDOWN="suspend", ON_BOOT="start")
     done = service("stop")
-    assert done.returncode == 1
-    assert "Suspending kept: refused: its driver saves no guests; it goes on" in done.stdout
-    assert "'kept' is not suspended" in done.stderr
-    assert active(service.uri) == ["kept"]
+    assert (told(done, service)[-2:], done.returncode) == (
+        ["Suspending saved: ...", "Suspending saved: done"], 0,
+    )  # fmt: skip
+    assert active(service.uri) == ["passing"]
+    assert virtqemud.virsh("list", "--all", "--with-managed-save", "--name") == "saved"
+    done = service("start")
+    assert told(done, service)[-1] == "Resuming guest saved: done"
+    assert active(service.uri) == ["passing", "saved"]
+    assert virtqemud.virsh("domstate", "saved", "--reason") == "running (restored)"
 
 
 def test_a_connection_that_is_not_there(virtqemud: Virtqemud, tmp_path: Path) -> None:

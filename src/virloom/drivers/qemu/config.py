@@ -40,6 +40,8 @@ class QemuConfig:
             where it runs, else to the files. Embedded drivers always write the files.
         dump_guest_core: Whether a core dump holds the guest's memory.
         save_image_format: How saved guests are packed: raw, gzip, bzip2, xz or lzop.
+        dump_image_format: The same for dumps of guests.
+        auto_start_bypass_cache: Whether starts by themselves read saved guests past the cache.
     """
 
     def __init__(self, settings: dict[str, Any] | None = None, source: str = "qemu.conf") -> None:
@@ -62,6 +64,8 @@ class QemuConfig:
         self.stdio_handler: str | None = None
         self.dump_guest_core = False
         self.save_image_format = "raw"
+        self.dump_image_format = "raw"
+        self.auto_start_bypass_cache = False
         for name, value in (settings or {}).items():
             self._set(name, value, source)
         if self.remote_display_port_min > self.remote_display_port_max:

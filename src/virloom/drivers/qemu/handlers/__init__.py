@@ -26,6 +26,7 @@ _LATER = (
     ("saved", "Saved"),
     ("saving", "Saving"),
     ("jobs", "Jobs"),
+    ("dumping", "Dumping"),
     ("messages", "Messages"),
     ("monitor", "RawMonitor"),
     ("descriptors", "Descriptors"),

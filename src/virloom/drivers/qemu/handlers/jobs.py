@@ -94,7 +94,7 @@ class Jobs:
                     domain=ErrorDomain.QEMU,
                 )
             job = guest.job
-            if job is None or job.operation != DomainJobOperation.SAVE:
+            if job is None or ("status" in job.told and "ram" not in job.told):
                 raise OperationInvalid(
                     f"cannot abort {kind.label} operation", domain=ErrorDomain.QEMU
                 )

@@ -16,6 +16,7 @@ from virloom.drivers.qemu.monitor.commands.answer import reading
 from virloom.drivers.qemu.persistent import Definition
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.drivers.qemu.saving.managed import has_managed
 from virloom.drivers.runtime.ends import end_action, end_field
 from virloom.drivers.runtime.jobs import Job
 from virloom.drivers.runtime.store import check_name
@@ -76,6 +77,10 @@ class Settings:
         if guest.definition is None or guest not in self._driver.guests:
             raise OperationInvalid(
                 f"domain '{guest.name}' has no definition any more", domain=ErrorDomain.QEMU
+            )
+        if has_managed(self._driver, guest):
+            raise OperationInvalid(
+                "domain with a managed saved state can't be renamed", domain=ErrorDomain.QEMU
             )
         if name == guest.name:
             raise OperationInvalid("Can't rename domain to itself", domain=ErrorDomain.DOMAIN)

@@ -10,12 +10,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from virloom.drivers.qemu.saving.managed import open_managed
 from virloom.drivers.runtime.jobs import Job
 from virloom.errors import VirloomError
 from virloom.host.boot import boot_id
 from virloom.host.files import write_atomic
 
 if TYPE_CHECKING:
+    from virloom.drivers.qemu.domain import Guest
     from virloom.drivers.qemu.driver import QemuDriver
 
 logger = logging.getLogger(__name__)
@@ -35,10 +37,23 @@ async def autostart(driver: QemuDriver) -> None:
         if guest.active or not guest.persistent or not driver.store.autostarts(guest.name):
             continue
         try:
-            from virloom.drivers.qemu.process.launch import Launch  # virloom.drivers.qemu.later
-
             async with guest.jobs.hold(Job.MODIFY, "autostart"):
-                model = guest.persistent_model().copy()
-                await Launch(driver, guest, model, paused=False, autodestroy=False).run()
+                await _start(driver, guest)
         except VirloomError as exc:
             logger.error("domain '%s' cannot be started by itself: %s", guest.name, exc)
+
+
+async def _start(driver: QemuDriver, guest: Guest) -> None:
+    """Boots a domain, or lets it go on from the state that is kept of it."""
+    from virloom.drivers.qemu.process.launch import Launch  # virloom.drivers.qemu.later
+    from virloom.drivers.qemu.saving.restore import model_from
+
+    model = guest.persistent_model().copy()
+    incoming = open_managed(driver, guest, bypass_cache=driver.config.auto_start_bypass_cache)
+    try:
+        if incoming is not None:
+            model = await model_from(driver, incoming.image, None)
+        await Launch(driver, guest, model, paused=False, autodestroy=False, incoming=incoming).run()
+    finally:
+        if incoming is not None:
+            incoming.close()

@@ -63,7 +63,8 @@ class RunningGuest:
         agent: The connection to the guest's agent; None while nobody in the guest is one.
         consoles: Open console streams by device alias.
         loading: It is given the state of a saved guest; if it ends, its start has failed.
-        migration: Set when QEMU tells of its migration stream, or can tell no more.
+        dump_error: What went wrong with the last dump, in QEMU's words.
+        progressed: Set when QEMU tells of its migration stream or of a dump, or can tell no more.
         ended: Done when the process is gone and all it held is released.
         monitor_error: What broke the monitor, for those who ask for the control state.
     """
@@ -92,7 +93,8 @@ class RunningGuest:
         self.agent: Agent | None = None
         self.consoles: dict[str, StreamEnd] = {}
         self.loading = False
-        self.migration = asyncio.Event()
+        self.dump_error: str | None = None
+        self.progressed = asyncio.Event()
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.monitor_error: str | None = None
         self.undo_autodestroy: Callable[[], None] = lambda: None
@@ -207,7 +209,7 @@ class RunningGuest:
             stream.abort()
         self.consoles.clear()
         self.close_agent()
-        self.migration.set()
+        self.progressed.set()
         if self.monitor is not None:
             monitor, self.monitor = self.monitor, None
             monitor.close()

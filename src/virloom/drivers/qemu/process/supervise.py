@@ -81,7 +81,8 @@ class Supervisor:
             "SUSPEND": self._pm_suspended,
             "SUSPEND_DISK": self._pm_suspended_to_disk,
             "WAKEUP": self._pm_woken,
-            "MIGRATION": self._migration,
+            "MIGRATION": self._progressed,
+            "DUMP_COMPLETED": self._dumped,
         }
 
     def attach(self) -> None:
@@ -136,8 +137,13 @@ class Supervisor:
         if self._running.agent is not None:
             self._running.agent.notice_end()
 
-    def _migration(self, data: Mapping[str, Any]) -> None:
-        self._running.migration.set()
+    def _progressed(self, data: Mapping[str, Any]) -> None:
+        self._running.progressed.set()
+
+    def _dumped(self, data: Mapping[str, Any]) -> None:
+        error = data.get("error")
+        self._running.dump_error = str(error) if error else None
+        self._running.progressed.set()
 
     # -- the guest sleeps ----------------------------------------------------------------------
 
@@ -252,7 +258,7 @@ class Supervisor:
 
     def _monitor_closed(self, error: VirloomError | None) -> None:
         self._disconnected = True
-        self._running.migration.set()
+        self._running.progressed.set()
         if self._exited:
             self._finish()
             return

@@ -22,19 +22,19 @@ _READ_UNCACHED = ("dd", "bs=1M", "iflag=nocache", "status=none")
 _PAGE = 4096
 
 
-def packing_number(name: str) -> int:
-    """The number of a format that ``save_image_format`` names.
+def packing_number(name: str, use: str = "save") -> int:
+    """The number of a format that ``save_image_format`` or ``dump_image_format`` names.
 
     Raises:
         OperationFailed: There is no such format, or its program is not installed.
     """
     if name not in FORMATS:
         raise OperationFailed(
-            "Invalid save image format specified in configuration file", domain=ErrorDomain.QEMU
+            f"Invalid {use} image format specified in configuration file", domain=ErrorDomain.QEMU
         )
     if name != "raw" and shutil.which(name) is None:
         raise OperationFailed(
-            "Compression program for save image format in configuration file isn't available",
+            f"Compression program for {use} image format in configuration file isn't available",
             domain=ErrorDomain.QEMU,
             remedy=f"install {name}",
         )

@@ -9,6 +9,7 @@ from typing import Any
 from virloom.drivers.qemu.monitor.client import QmpError
 from virloom.drivers.qemu.process.progress import LongJob
 from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.enums.domain import DomainJobOperation
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, OperationAborted, OperationFailed
 
@@ -63,8 +64,41 @@ async def read_state(running: RunningGuest, fd: int) -> None:
             )
 
 
+async def write_memory(running: RunningGuest, job: LongJob, fd: int, format: str) -> None:
+    """Lets QEMU write a core file of a guest, which it stops meanwhile.
+
+    Raises:
+        OperationFailed: QEMU failed.
+    """
+    await running.require_monitor().execute("getfd", {"fdname": _NAME}, fds=[fd])
+    arguments = {"paging": False, "protocol": _URI, "format": format, "detach": True}
+    running.progressed.clear()
+    await running.execute("dump-guest-memory", arguments)
+    job.can_cancel = True
+    try:
+        error = await _dumped(running, job)
+    finally:
+        job.can_cancel = False
+    if error is not None:
+        raise OperationFailed(f"memory-only dump failed: {error}", domain=ErrorDomain.QEMU)
+
+
+async def _dumped(running: RunningGuest, job: LongJob) -> str | None:
+    """What went wrong, if anything did, once a dump has ended."""
+    while True:
+        job.told = await running.execute("query-dump")
+        if job.told["status"] == "completed":
+            return None
+        if job.told["status"] == "failed":
+            return running.dump_error or "unknown error"
+        await running.progressed.wait()
+        running.progressed.clear()
+
+
 async def cancel(running: RunningGuest) -> None:
     """Ends what QEMU is still writing, for whoever takes the guest over; returns when it has."""
+    if (await running.execute("query-dump"))["status"] == "active":
+        await _dumped(running, LongJob(DomainJobOperation.DUMP))  # nothing can cut it short
     told = await running.execute("query-migrate")
     if told.get("status") not in ("active", "setup", "device", "cancelling", "pre-switchover"):
         return
@@ -90,8 +124,8 @@ async def _until_done(running: RunningGuest, job: LongJob) -> None:
 
 async def _next(running: RunningGuest) -> Mapping[str, Any]:
     """How the stream stands now that something about it has changed."""
-    await running.migration.wait()
-    running.migration.clear()
+    await running.progressed.wait()
+    running.progressed.clear()
     told: Mapping[str, Any] = await running.execute("query-migrate")
     return told
 
