@@ -12,7 +12,6 @@ from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import (
     DomainAbortJobFlagsValues,
     DomainGetJobStatsFlags,
-    DomainJobOperation,
     DomainJobType,
 )
 from virloom.enums.error import ErrorDomain
@@ -66,9 +65,8 @@ class Jobs:
             job, running = guest.job, guest.require_running()
             if job is None or not job.can_cancel:
                 return job
-            dump = job.operation == DomainJobOperation.DUMP
-            told = await running.execute("query-dump" if dump else "query-migrate")
-            if "ram" in told or dump:
+            told = await running.execute(job.query)
+            if "ram" in told or job.query == "query-dump":
                 job.told = told
             return job
 
@@ -94,13 +92,14 @@ class Jobs:
                     domain=ErrorDomain.QEMU,
                 )
             job = guest.job
-            if job is None or ("status" in job.told and "ram" not in job.told):
+            if job is None or job.query == "query-dump":
                 raise OperationInvalid(
                     f"cannot abort {kind.label} operation", domain=ErrorDomain.QEMU
                 )
             job.cancelled = True
             if job.can_cancel:
                 await running.execute("migrate_cancel")
+            job.on_cancel()
 
 
 def _unknown(guest: Guest) -> DomainJobType:

@@ -300,6 +300,8 @@ class Lifecycle:
         """Ends the process, without waiting for a job: whoever holds one sees the monitor go."""
         guest = self._driver.find(ref)
         running = guest.require_running()
+        if guest.job is not None:  # QEMU may be writing to somebody who does not read
+            guest.job.on_cancel()
         await stop(running, DESTROYED, graceful=bool(flags & DomainDestroyFlagsValues.GRACEFUL))
         if flags & DomainDestroyFlagsValues.REMOVE_LOGS:
             await running.log.settled()

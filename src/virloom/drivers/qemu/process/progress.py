@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from virloom.enums.domain import DomainJobOperation, DomainJobType
@@ -33,6 +33,8 @@ class LongJob:
         type: How it stands.
         cancelled: Somebody wants it to end.
         can_cancel: Whether there is something to cancel.
+        query: The monitor command that tells how far it is.
+        on_cancel: What is to be done beside telling QEMU.
         told: QEMU's figures, as ``query-migrate`` or ``query-dump`` gave them last.
     """
 
@@ -41,6 +43,8 @@ class LongJob:
         self.type = DomainJobType.UNBOUNDED
         self.cancelled = False
         self.can_cancel = False
+        self.query = "query-migrate"
+        self.on_cancel: Callable[[], None] = lambda: None
         self.told: Mapping[str, Any] = {}
         self._began = time.monotonic()
         self._elapsed: int | None = None

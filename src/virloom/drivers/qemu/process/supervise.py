@@ -180,7 +180,7 @@ class Supervisor:
             return
         running.shutdown_seen = True
         self._tell_agents_caller()
-        if running.cause is SAVED:  # it has not shut down: it goes on some day
+        if running.cause in (SAVED, CRASHED):  # it has not shut down
             return
         guest.set_state(DomainState.SHUTDOWN, DomainShutdownReason.UNKNOWN)
         detail = (

@@ -14,7 +14,7 @@ from virloom.drivers.qemu.process.progress import LongJob
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.saving.packing import Pipeline, packing_number, writers
 from virloom.drivers.qemu.saving.save import JOB
-from virloom.drivers.qemu.saving.stream import write_memory, write_state
+from virloom.drivers.qemu.saving.stream import cancelled, write_memory, write_state
 from virloom.enums.domain import (
     DomainEventID,
     DomainJobOperation,
@@ -24,7 +24,7 @@ from virloom.enums.domain import (
     DomainState,
 )
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InvalidArg, OperationAborted, VirloomError, system_failure
+from virloom.errors import InvalidArg, VirloomError, system_failure
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
@@ -82,14 +82,16 @@ class Dump:
             await self._write(packing)
             self._end()
         except BaseException as exc:
-            aborted = isinstance(exc, OperationAborted)
-            self._job.end(DomainJobType.CANCELLED if aborted else DomainJobType.FAILED)
+            given_up = self._job.cancelled
+            self._job.end(DomainJobType.CANCELLED if given_up else DomainJobType.FAILED)
             self._guest.job = None
             if self._made:
                 with contextlib.suppress(OSError):
                     os.unlink(self._path)
             with contextlib.suppress(VirloomError):
                 await self._go_on(ran)
+            if given_up and isinstance(exc, VirloomError):
+                raise cancelled(self._job) from exc
             raise
         if reset:
             await self._running.execute("system_reset")
@@ -115,6 +117,7 @@ class Dump:
         fd = self._make()
         programs = writers(packing, self._bypass) if self._memory is None else []
         pipeline = Pipeline(programs, fd, writing=True)
+        self._job.on_cancel = pipeline.kill
         try:
             if self._memory is not None:
                 await write_memory(self._running, self._job, fd, self._memory)
@@ -145,6 +148,8 @@ class Dump:
         return fd
 
     def _end(self) -> None:
+        if self._job.cancelled:
+            raise cancelled(self._job)
         self._job.end(DomainJobType.COMPLETED)
         self._guest.job = None
         if self._memory is None:  # libvirt tells of no other

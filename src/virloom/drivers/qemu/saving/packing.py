@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -118,13 +119,16 @@ class Pipeline:
     def _in_order(self) -> list[Process]:
         return self._running[::-1] if self._writing else self._running
 
-    async def close(self) -> None:
-        """Ends what is still there."""
-        import signal
-
-        self._open.close()
+    def kill(self) -> None:
+        """Ends the programs: who writes to them is not kept waiting any longer."""
         for process in self._running:
             process.send_signal(signal.SIGKILL)
+
+    async def close(self) -> None:
+        """Ends what is still there."""
+        self._open.close()
+        self.kill()
+        for process in self._running:
             await process.wait()
             process.close()
         self._running.clear()

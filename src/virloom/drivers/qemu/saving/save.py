@@ -36,7 +36,7 @@ from virloom.enums.domain import (
     DomainState,
 )
 from virloom.enums.error import ErrorDomain
-from virloom.errors import OperationAborted, OperationInvalid, VirloomError, system_failure
+from virloom.errors import OperationInvalid, VirloomError, system_failure
 from virloom.xml import FormatFlags, format_document
 
 if TYPE_CHECKING:
@@ -104,10 +104,12 @@ class Save:
             ).with_room()
             await self._write(image)
         except BaseException as exc:
-            aborted = isinstance(exc, OperationAborted)
-            self._job.end(DomainJobType.CANCELLED if aborted else DomainJobType.FAILED)
+            given_up = self._job.cancelled
+            self._job.end(DomainJobType.CANCELLED if given_up else DomainJobType.FAILED)
             self._guest.job = None
             await self._undo(ran)
+            if given_up and isinstance(exc, VirloomError):
+                raise cancelled(self._job) from exc
             raise
         await self._complete()
 
@@ -125,6 +127,7 @@ class Save:
     async def _write(self, image: SavedImage) -> None:
         fd = self._make()
         pipeline = Pipeline(writers(image.packing, self._bypass), fd, writing=True)
+        self._job.on_cancel = pipeline.kill
         try:
             await asyncio.to_thread(_write_head, fd, image.encode(PARTIAL), self._bypass)
             reached("save-file-made")

@@ -74,7 +74,7 @@ async def write_memory(running: RunningGuest, job: LongJob, fd: int, format: str
     arguments = {"paging": False, "protocol": _URI, "format": format, "detach": True}
     running.progressed.clear()
     await running.execute("dump-guest-memory", arguments)
-    job.can_cancel = True
+    job.query, job.can_cancel = "query-dump", True
     try:
         error = await _dumped(running, job)
     finally:
@@ -86,13 +86,13 @@ async def write_memory(running: RunningGuest, job: LongJob, fd: int, format: str
 async def _dumped(running: RunningGuest, job: LongJob) -> str | None:
     """What went wrong, if anything did, once a dump has ended."""
     while True:
+        await running.progressed.wait()
+        running.progressed.clear()
         job.told = await running.execute("query-dump")
         if job.told["status"] == "completed":
             return None
         if job.told["status"] == "failed":
             return running.dump_error or "unknown error"
-        await running.progressed.wait()
-        running.progressed.clear()
 
 
 async def cancel(running: RunningGuest) -> None:
@@ -115,6 +115,8 @@ async def _until_done(running: RunningGuest, job: LongJob) -> None:
             case "completed":
                 return
             case "cancelled":
+                raise cancelled(job)
+            case "failed" if job.cancelled:  # what it wrote to has gone
                 raise cancelled(job)
             case "failed":
                 raise OperationFailed(
