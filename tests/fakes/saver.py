@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 import virloom
-from virloom.drivers.qemu.process.steps import STEPS, observed
+from virloom.drivers.qemu.process.steps import LOADED, STEPS, observed
 from virloom.testing.guest import READY_PATTERN
 
 
@@ -29,7 +29,7 @@ async def save(root: str, step: str, document: str, files: list[str]) -> None:
             while not (found := READY_PATTERN.search(seen)):
                 seen += await console.read()
         print(found[1].decode(), flush=True)
-        starting = STEPS.index(step) < STEPS.index("save-recorded")
+        starting = step in (LOADED, *STEPS[: STEPS.index("stopping-recorded")])
         with observed(lambda reached: None if starting or reached != step else die()):
             await (dom.saving.save(files[0]) if files else dom.saving.managed_save())
         with observed(lambda reached: die() if reached == step else None):

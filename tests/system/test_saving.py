@@ -18,6 +18,8 @@ from tests.system.conftest import BootGuest, Lifecycle, PausedGuest, embedded, e
 from virloom.client.connection import Connection
 from virloom.client.domain.domain import Domain
 from virloom.client.domain.events import JobCompletedEvent
+from virloom.drivers.qemu.process.steps import LOADED, SAVE_STEPS, STEPS
+from virloom.drivers.qemu.saving.image import PARTIAL
 from virloom.enums.domain import (
     ConnectListAllDomainsFlags,
     DomainCreateFlags,
@@ -41,6 +43,7 @@ from virloom.errors import (
 )
 from virloom.testing.documents import tiny_guest_xml
 
+START_STEPS = STEPS[: STEPS.index("stopping-recorded")]
 SAVER = Path(__file__).parents[1] / "fakes" / "saver.py"
 _Flags = DomainSaveRestoreFlags
 
@@ -255,11 +258,7 @@ async def settled(conn: Connection) -> Domain:
     return dom
 
 
-LOST_AT = [
-    "save-recorded", "save-paused", "save-file-made", "save-written", "save-complete",
-    "stopping-recorded", "terminated", "intent-recorded", "spawned", "process-recorded",
-    "monitor-connected", "configured", "state-loaded", "started", "running-recorded",
-]  # fmt: skip
+LOST_AT = [*SAVE_STEPS, "stopping-recorded", "terminated", *START_STEPS, LOADED]
 
 
 @pytest.mark.parametrize("step", LOST_AT)
@@ -281,4 +280,31 @@ async def test_an_owner_killed_meanwhile_loses_nothing(
             await dom.create()
             assert not await dom.saving.has_managed_save()
         assert await boot_id(dom) == done.stdout.strip()
+        await end_all(conn)
+
+
+async def test_a_start_by_itself_goes_on(root: Path) -> None:
+    async with virloom.open(embedded(root)) as conn:
+        dom = await conn.define_xml(tiny_guest_xml("web", machine="microvm"))
+        await dom.set_autostart(True)
+        await dom.create()
+        await dom.saving.managed_save()
+    (root / "run/qemu/autostarted").unlink()
+    async with virloom.open(embedded(root)) as conn:
+        dom = await conn.lookup_by_name("web")
+        assert (await dom.state()).reason == DomainRunningReason.RESTORED
+        assert not await dom.saving.has_managed_save()
+        await end_all(conn)
+
+
+async def test_a_partial_file_of_another_boot_is_not_used(root: Path) -> None:
+    async with virloom.open(embedded(root)) as conn:
+        dom = await conn.define_xml(tiny_guest_xml("web", machine="microvm"))
+        await dom.create()
+        await dom.saving.managed_save()
+        with (root / "lib/qemu/save/web.save").open("r+b") as file:
+            file.write(PARTIAL)
+        await dom.create()
+        assert (await dom.state()).reason == DomainRunningReason.BOOTED
+        assert not await dom.saving.has_managed_save()
         await end_all(conn)

@@ -37,7 +37,7 @@ from virloom.drivers.qemu.process.hooked import ask_hooks, tell_hooks
 from virloom.drivers.qemu.process.logs import GuestLog, open_log
 from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.qemu.process.running import START_FAILED, RunningGuest
-from virloom.drivers.qemu.process.steps import reached
+from virloom.drivers.qemu.process.steps import LOADED, reached
 from virloom.drivers.qemu.process.supervise import Supervisor
 from virloom.drivers.qemu.process.tpm import (
     emulated_tpm,
@@ -462,7 +462,7 @@ class Launch:
         self._record.stage = "running"
         running.set_document()
         running.save()
-        reached("state-loaded")
+        reached(LOADED)
         self._guest.note("process", f"is restored as process {running.pid}")
         self._announce(DomainEventStartedDetailType.RESTORED)
         if incoming.resume:

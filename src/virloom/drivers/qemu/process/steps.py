@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: In order. Those up to ``running-recorded`` belong to a start, those from ``save-recorded`` to a
-#: save, which ends as a stop, to which the others belong.
+#: In order. Those up to ``running-recorded`` belong to a start, the others to a stop.
 STEPS = (
     "intent-recorded",
     "directory-made",
@@ -21,14 +20,8 @@ STEPS = (
     "process-recorded",
     "monitor-connected",
     "configured",
-    "state-loaded",
     "started",
     "running-recorded",
-    "save-recorded",
-    "save-paused",
-    "save-file-made",
-    "save-written",
-    "save-complete",
     "stopping-recorded",
     "terminated",
     "ended",
@@ -38,6 +31,18 @@ STEPS = (
 
 #: Of a device that is plugged in and taken out; ``before-COMMAND`` comes before each command too.
 DEVICE_STEPS = ("device-noted", "device-plugged", "device-gone", "device-dropped")
+
+#: In order, before those of a stop.
+SAVE_STEPS = (
+    "save-recorded",
+    "save-paused",
+    "save-file-made",
+    "save-written",
+    "save-complete",
+)
+
+#: A start that goes on from a file has one more, before ``started``.
+LOADED = "state-loaded"
 
 _observer: Callable[[str], None] | None = None
 
