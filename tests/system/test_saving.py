@@ -120,7 +120,7 @@ def endless_packing(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (root / "etc").mkdir(parents=True)
     (root / "etc/qemu.conf").write_text('save_image_format = "xz"\ndump_image_format = "xz"\n')
     program = tmp_path / "xz"
-    program.write_text("#!/bin/sh\nhead -c 1000000 > /dev/null\nexec sleep 60\n")
+    program.write_text("#!/bin/sh\nhead -c 1000000 > /dev/null\nexec sleep 8\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
@@ -307,4 +307,41 @@ async def test_a_partial_file_of_another_boot_is_not_used(root: Path) -> None:
         await dom.create()
         assert (await dom.state()).reason == DomainRunningReason.BOOTED
         assert not await dom.saving.has_managed_save()
+        await end_all(conn)
+
+
+#: An owner that is killed while QEMU writes to somebody who does not read.
+HALFWAY = """
+import asyncio, os, sys
+import virloom
+
+async def main():
+    conn = await virloom.open(sys.argv[1])
+    dom = await conn.create_xml(open(sys.argv[2]).read())
+    work = dom.saving.save if sys.argv[4] == "save" else dom.saving.core_dump
+    task = asyncio.create_task(work(sys.argv[3]))
+    while (await dom.jobs.info()).data_processed == 0:
+        await asyncio.sleep(0.02)
+    os.kill(os.getpid(), 9)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("how", ["save", "dump"])
+async def test_an_owner_killed_halfway(
+    how: str, root: Path, tmp_path: Path, endless_packing: None
+) -> None:
+    document, file = tmp_path / "web.xml", tmp_path / "file"
+    document.write_text(tiny_guest_xml("web", machine="microvm"))
+    command = [sys.executable, "-c", HALFWAY, embedded(root), str(document), str(file), how]
+    done = await asyncio.to_thread(
+        subprocess.run, command, stderr=subprocess.PIPE, text=True, timeout=60
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert file.exists()
+    async with virloom.open(embedded(root)) as conn:
+        dom = await settled(conn)
+        assert (await dom.state()).state == DomainState.RUNNING
+        assert not file.exists()
         await end_all(conn)
