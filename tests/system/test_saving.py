@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -50,13 +51,20 @@ _Flags = DomainSaveRestoreFlags
 
 async def boot_id(dom: Domain) -> str:
     """The running guest's own word for which boot it is."""
-    async with dom.console() as console:
-        await console.write(b"cat /proc/sys/kernel/random/boot_id\n")
-        seen = b""
-        async with asyncio.timeout(20):
-            while not (found := re.search(rb"\n([0-9a-f-]{36})\r", seen)):
-                seen += await console.read()
-    return found.group(1).decode()
+    seen = b""
+
+    async def until_told() -> str:
+        nonlocal seen
+        while not (found := re.search(rb"\n([0-9a-f-]{36})\r", seen)):
+            seen += await console.read()
+        return found.group(1).decode()
+
+    async with dom.console() as console, asyncio.timeout(40):
+        # A guest that has been away a moment ago may lose what is typed at it meanwhile.
+        while True:
+            await console.write(b"\ncat /proc/sys/kernel/random/boot_id\n")
+            with contextlib.suppress(TimeoutError):
+                return await asyncio.wait_for(until_told(), 5)
 
 
 @pytest.mark.parametrize("machine", ["q35", "pc", "microvm"])
