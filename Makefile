@@ -3,7 +3,8 @@
 
 PYTHON_BIN := .venv/bin
 PYTEST := $(PYTHON_BIN)/python -m pytest
-WORKERS ?= 2
+# More than there are processors: most of the time is waiting for guests.
+WORKERS ?= 4
 BASE ?= origin/main
 FUZZ_SECONDS ?= 60
 
