@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import copy
 import os
-import sys
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -107,8 +106,3 @@ def _text(node: Any) -> str:
         value = escape(node, {'"': "&quot;"})
         return f' {node.attrname}="{value}"'  # type: ignore[attr-defined]
     return escape(node)
-
-
-def is_interactive() -> bool:
-    """Whether a person is at the other end."""
-    return sys.stdin.isatty() and sys.stdout.isatty()

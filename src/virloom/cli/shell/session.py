@@ -25,8 +25,6 @@ class Session:
     timing: bool = False
     interactive: bool = False
     escape: str = "^]"
-    keepalive_interval: int | None = None
-    keepalive_count: int | None = None
     output: Output = field(default_factory=PlainOutput)
     leaving: bool = False
     """Whether ``quit`` was called."""
@@ -45,11 +43,6 @@ class Session:
             await self.connect(self.uri)
         assert self._connection is not None
         return self._connection
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether the connection is open now."""
-        return self._connection is not None and not self._connection.closed
 
     async def connect(self, uri: str | None) -> None:
         """Opens *uri* in place of the connection there was, which stays when that fails."""

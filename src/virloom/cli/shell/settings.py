@@ -65,13 +65,6 @@ def _what_is_wrong(error: getopt.GetoptError) -> str:
     return f"option '{short}'/'{long}' requires an argument"
 
 
-def _number(settings: Settings, given: str, value: str) -> int:
-    number = parse_number(value)
-    if number is None or not -(2**31) <= number < 2**31:
-        raise WrongOption(f"Invalid value for option {given}")
-    return number
-
-
 def _set_uri(settings: Settings, given: str, value: str) -> None:
     settings.session.uri = value
 
@@ -91,12 +84,11 @@ def _set_escape(settings: Settings, given: str, value: str) -> None:
     raise WrongOption(f"Invalid string '{value}' for escape sequence")
 
 
-def _set_interval(settings: Settings, given: str, value: str) -> None:
-    settings.session.keepalive_interval = _number(settings, given, value)
-
-
-def _set_count(settings: Settings, given: str, value: str) -> None:
-    settings.session.keepalive_count = _number(settings, given, value)
+def _check_keepalive(settings: Settings, given: str, value: str) -> None:
+    """Our client keeps its connections alive by itself; the value is only held to its form."""
+    number = parse_number(value)
+    if number is None or not -(2**31) <= number < 2**31:
+        raise WrongOption(f"Invalid value for option {given}")
 
 
 def _set_log(settings: Settings, given: str, value: str) -> None:
@@ -135,8 +127,8 @@ _ACTIONS: dict[str, Callable[[Settings, str, str], None]] = {
     "--connect": _set_uri,
     "--debug": _set_debug,
     "--escape": _set_escape,
-    "--keepalive-interval": _set_interval,
-    "--keepalive-count": _set_count,
+    "--keepalive-interval": _check_keepalive,
+    "--keepalive-count": _check_keepalive,
     "--log": _set_log,
     "--output": _set_output,
     "--quiet": _set_quiet,

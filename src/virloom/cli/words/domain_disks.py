@@ -14,7 +14,7 @@ from virloom.cli.shell.session import Session
 from virloom.cli.shell.sizes import shown_size
 from virloom.client.params import ParamValue
 from virloom.enums.domain import DomainXMLFlags
-from virloom.errors import NoSupport, OperationInvalid, VirloomError
+from virloom.errors import NoSupport, VirloomError
 
 if TYPE_CHECKING:
     from virloom.client.domain.domain import Domain
@@ -88,7 +88,7 @@ async def _size_row(domain: Domain, disk: Node, *, human: bool) -> list[str]:
         return [target, "-", "-", "-"]
     try:
         return [target, *_shown(await domain.block.info(target), human=human)]
-    except (OperationInvalid, VirloomError):
+    except VirloomError:
         running = await domain.is_active()
         if running or disk.attributes.get("type") != "network":
             raise

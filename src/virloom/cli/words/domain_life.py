@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from virloom.cli.shell import lookup
 from virloom.cli.shell.arguments import Arguments, parse_number
-from virloom.cli.shell.deeds import Words, deed
+from virloom.cli.shell.deeds import Words, deed, maker
 from virloom.cli.shell.documents import read_document
 from virloom.cli.shell.failure import CommandFailed, failing
 from virloom.cli.shell.registry import command
@@ -77,16 +78,16 @@ async def autostart(session: Session, arguments: Arguments) -> None:
     session.output.note(f"Domain '{name}' {action}ed as autostarted")
 
 
-@command("define")
-async def define(session: Session, arguments: Arguments) -> None:
-    """Define a domain by a document in a file, without starting it."""
-    path = arguments.text("file")
-    flags = arguments.flag("validate", e.DomainDefineFlags.VALIDATE)
-    document = read_document(path)
-    connection = await session.connection()
-    with failing(f"Failed to define domain from {path}"):
-        domain = await connection.define_xml(document, flags)
-    session.output.note(f"Domain '{domain.name}' defined from {path}")
+maker(
+    "define",
+    lambda connection, document, flags: connection.define_xml(document, flags),
+    lambda domain: domain.name,
+    Words(
+        "Define a domain by a document in a file, without starting it.",
+        "Domain '{}' defined from {}",
+        "Failed to define domain from {}",
+    ),
+)
 
 
 _C = e.DomainCreateFlags
@@ -167,7 +168,7 @@ _REBOOT_MODES = {
 }
 
 
-def _modes(arguments: Arguments, modes: dict[str, int], comma: str = "") -> int:
+def _modes(arguments: Arguments, modes: Mapping[str, int], comma: str = "") -> int:
     """The flags of ``--mode``; virsh's two lists of what is known differ by a *comma*."""
     flags = 0
     for mode in (arguments.get("mode") or "").split(",") if "mode" in arguments else []:
@@ -183,7 +184,7 @@ def _modes(arguments: Arguments, modes: dict[str, int], comma: str = "") -> int:
 @command("shutdown")
 async def shutdown(session: Session, arguments: Arguments) -> None:
     """Ask a domain's guest to power off."""
-    flags = _modes(arguments, dict(_SHUTDOWN_MODES), ",")
+    flags = _modes(arguments, _SHUTDOWN_MODES, ",")
     domain, name = await lookup.domain_named(session, arguments)
     with failing(f"Failed to shutdown domain '{name}'"):
         await domain.shutdown(flags)
@@ -193,7 +194,7 @@ async def shutdown(session: Session, arguments: Arguments) -> None:
 @command("reboot")
 async def reboot(session: Session, arguments: Arguments) -> None:
     """Ask a domain's guest to reboot."""
-    flags = _modes(arguments, dict(_REBOOT_MODES))
+    flags = _modes(arguments, _REBOOT_MODES)
     domain, name = await lookup.domain_named(session, arguments)
     with failing(f"Failed to reboot domain '{name}'"):
         await domain.reboot(flags)

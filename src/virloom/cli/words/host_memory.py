@@ -17,6 +17,7 @@ from virloom.procedures.record import TypedParamValue
 
 if TYPE_CHECKING:
     from virloom.client.connection import Connection
+    from virloom.xml import Node
 
 _ALL_CELLS = -1
 
@@ -87,10 +88,7 @@ async def _all_free_pages(session: Session, arguments: Arguments, connection: Co
         session.output.text("")
 
 
-def _page_sizes(root: object) -> list[int]:
-    from virloom.xml import Node
-
-    assert isinstance(root, Node)
+def _page_sizes(root: Node) -> list[int]:
     found = {int(pages.attributes["size"]) for pages in below(root, "host/cpu/pages")}
     if not found:
         cells = below(root, "host/topology/cells/cell/pages")
