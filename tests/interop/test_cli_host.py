@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -33,9 +34,11 @@ lines</description><memory unit='MiB'>64</memory><vcpu>2</vcpu>
 <target dev='vda' bus='virtio'/></disk>
 <disk type='file' device='cdrom'><target dev='hda' bus='ide'/></disk>
 <interface type='user'><mac address='52:54:00:00:00:01'/><model type='virtio'/></interface>
-<serial type='pty'/><graphics type='vnc' autoport='yes' passwd='xx'/></devices></domain>
+<serial type='pty'/><graphics type='vnc' port='{port}' passwd='xx'/></devices></domain>
 """
 
+#: Several libvirtds on a host, each with its own list of free ports, would meet on one.
+_VNC_PORT = 6000 + os.getpid() % 4000
 _LINES = lines_of("host")
 _EDITOR = {"EDITOR": "true", "VISUAL": "true"}
 
@@ -55,7 +58,7 @@ class Host:
         directory.chmod(0o755)
         self.places = {name: str(directory / name) for name in ("guest", "caps", "domcaps")}
         self.places |= {"core": "/dev/null/core", "picture": str(directory / "picture")}
-        Path(self.places["guest"]).write_text(_GUEST.format(disk=disk))
+        Path(self.places["guest"]).write_text(_GUEST.format(disk=disk, port=_VNC_PORT))
         for name, line in (("caps", "capabilities"), ("domcaps", "domcapabilities")):
             Path(self.places[name]).write_text(self.by_virsh(line).output)
         started = self.by_virsh(f"define {self.places['guest']}; start beside")
