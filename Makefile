@@ -34,10 +34,10 @@ check: venv  ## format, lint, types, layers, generated code, imports, docs: ever
 	@$(PYTHON_BIN)/python -m tools.check
 
 test: compare  ## the whole test suite, with real guests
-	@$(PYTEST) -n $(WORKERS)
+	@$(PYTEST) -n $(WORKERS) --dist worksteal
 
 system: compare  ## the tests with real guests only
-	@$(PYTEST) -n $(WORKERS) tests/system
+	@$(PYTEST) -n $(WORKERS) --dist worksteal tests/system
 
 format: venv  ## repair format, imports and what the linter can mend
 	@$(PYTHON_BIN)/ruff check --quiet --fix-only .
