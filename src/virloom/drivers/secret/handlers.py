@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 
+from virloom.drivers.runtime.area_connection import AreaConnection
+from virloom.drivers.runtime.arguments import senseless, unknown_flags
 from virloom.drivers.secret.document import format_secret, parse
 from virloom.drivers.secret.driver import Entry, SecretDriver
 from virloom.endpoint.areas import AreaOpener
@@ -12,16 +14,10 @@ from virloom.endpoint.dispatch import Call, Dispatcher, serves
 from virloom.endpoint.endpoint import Endpoint
 from virloom.endpoint.identity import Identity
 from virloom.endpoint.local import LocalEndpoint
-from virloom.endpoint.release import LIB_VERSION
 from virloom.enums.error import ErrorDomain
 from virloom.enums.secret import ConnectListAllSecretsFlags, SecretDefineFlags
-from virloom.errors import InvalidArg
-from virloom.host.boot import hostname
-from virloom.procedures import connect as c
 from virloom.procedures import secret as p
 from virloom.procedures.record import Void
-
-#: What ``getLibVersion`` answers: 9.0.0, as major * 1,000,000 + minor * 1,000 + release.
 
 
 def _check_flags(flags: int, known: int, function: str) -> None:
@@ -32,52 +28,7 @@ def _check_flags(flags: int, known: int, function: str) -> None:
     """
     unknown = flags & ~int(known)  # an IntFlag's complement has only the bits of its members
     if unknown:
-        error = InvalidArg.worded(
-            f"unsupported flags ({unknown:#x}) in function {function}", domain=ErrorDomain.SECRET
-        )
-        error.int1 = error.int2 = 0
-        raise error
-
-
-class Connection:
-    """Handlers of the connection."""
-
-    def __init__(self, driver: SecretDriver) -> None:
-        self._driver = driver
-
-    @serves(c.CONNECT_OPEN)
-    def open(self, call: Call, args: c.ConnectOpenArgs) -> None:
-        _check_flags(args.flags, 1 | 2, "secretConnectOpen")
-
-    @serves(c.CONNECT_CLOSE)
-    def close(self, call: Call, args: Void) -> None:
-        """Whoever owns the connection ends its session."""
-
-    @serves(c.CONNECT_SUPPORTS_FEATURE)
-    def supports_feature(
-        self, call: Call, args: c.ConnectSupportsFeatureArgs
-    ) -> c.ConnectSupportsFeatureRet:
-        return c.ConnectSupportsFeatureRet(0)
-
-    @serves(c.CONNECT_GET_TYPE)
-    def get_type(self, call: Call, args: Void) -> c.ConnectGetTypeRet:
-        return c.ConnectGetTypeRet("secret")
-
-    @serves(c.CONNECT_GET_LIB_VERSION)
-    def get_lib_version(self, call: Call, args: Void) -> c.ConnectGetLibVersionRet:
-        return c.ConnectGetLibVersionRet(LIB_VERSION)
-
-    @serves(c.CONNECT_GET_HOSTNAME)
-    def get_hostname(self, call: Call, args: Void) -> c.ConnectGetHostnameRet:
-        return c.ConnectGetHostnameRet(hostname())
-
-    @serves(c.CONNECT_GET_URI)
-    def get_uri(self, call: Call, args: Void) -> c.ConnectGetUriRet:
-        return c.ConnectGetUriRet(self._driver.uri)
-
-    @serves(c.CONNECT_IS_SECURE)
-    def is_secure(self, call: Call, args: Void) -> c.ConnectIsSecureRet:
-        return c.ConnectIsSecureRet(1)  # nothing leaves this host
+        raise unknown_flags(unknown, function, ErrorDomain.SECRET)
 
 
 class Secrets:
@@ -136,11 +87,7 @@ class Secrets:
     async def set_value(self, call: Call, args: p.SecretSetValueArgs) -> None:
         _check_flags(args.flags, 0, "secretSetValue")
         if not args.value:
-            error = InvalidArg.worded(
-                "value in virSecretSetValue must not be NULL", domain=ErrorDomain.SECRET
-            )
-            error.int1 = error.int2 = 0
-            raise error
+            raise senseless("value in virSecretSetValue must not be NULL", ErrorDomain.SECRET)
         await self._driver.set_value(args.secret.uuid, args.value)
 
     @serves(p.SECRET_GET_VALUE)
@@ -193,4 +140,4 @@ async def _nothing() -> None:
 
 def dispatcher(driver: SecretDriver) -> Dispatcher:
     """All that *driver* serves."""
-    return Dispatcher([Connection(driver), Secrets(driver)])
+    return Dispatcher([AreaConnection("secret", driver.uri, ErrorDomain.SECRET), Secrets(driver)])

@@ -8,6 +8,7 @@ import os
 from virloom.drivers.qemu.capabilities.emulator import find_emulator
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.arguments import check_flags
+from virloom.drivers.runtime.features import FEATURES
 from virloom.endpoint.dispatch import Call, serves
 from virloom.endpoint.release import LIB_VERSION
 from virloom.enums.error import ErrorDomain
@@ -15,13 +16,6 @@ from virloom.errors import InvalidArg
 from virloom.host.boot import hostname
 from virloom.procedures import connect as p
 from virloom.procedures.record import Void
-
-#: What ``getLibVersion`` answers: 9.0.0, as major * 1,000,000 + minor * 1,000 + release.
-
-#: Features of ``remote_driver_features`` that this driver has: descriptors (8), typed parameters
-#: with strings (9), callback ids of domain events (14), close callbacks (15).
-_FEATURES = frozenset({8, 9, 10, 14, 15})
-
 
 #: What libvirt answers for emulated guests, whatever their machine.
 _EMULATED_VCPUS = 16
@@ -45,7 +39,7 @@ class Connection:
     def supports_feature(
         self, call: Call, args: p.ConnectSupportsFeatureArgs
     ) -> p.ConnectSupportsFeatureRet:
-        return p.ConnectSupportsFeatureRet(int(args.feature in _FEATURES))
+        return p.ConnectSupportsFeatureRet(int(args.feature in FEATURES))
 
     @serves(p.CONNECT_GET_TYPE)
     def get_type(self, call: Call, args: Void) -> p.ConnectGetTypeRet:

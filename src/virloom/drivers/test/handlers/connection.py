@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from virloom.drivers.runtime.features import FEATURES
 from virloom.drivers.test.arguments import check_flags
 from virloom.drivers.test.driver import InMemoryDriver
 from virloom.drivers.test.host import MAX_VCPUS
@@ -11,11 +12,6 @@ from virloom.endpoint.release import LIB_VERSION
 from virloom.host.boot import hostname
 from virloom.procedures import connect as p
 from virloom.procedures.record import Void
-
-#: Of ``remote_driver_features``: descriptors (8), typed parameters with strings (9), keepalive
-#: (10), callback ids of domain events (14), close callbacks (15), updates of networks with their
-#: arguments in order (16; a client that is not told so sends command and section the wrong way).
-_FEATURES = frozenset({8, 9, 10, 14, 15, 16})
 
 _VERSION = 2
 
@@ -38,7 +34,7 @@ class Connection:
     def supports_feature(
         self, call: Call, args: p.ConnectSupportsFeatureArgs
     ) -> p.ConnectSupportsFeatureRet:
-        return p.ConnectSupportsFeatureRet(int(args.feature in _FEATURES))
+        return p.ConnectSupportsFeatureRet(int(args.feature in FEATURES))
 
     @serves(p.CONNECT_REGISTER_CLOSE_CALLBACK)
     def register_close(self, call: Call, args: Void) -> None:
