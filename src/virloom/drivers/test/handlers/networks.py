@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import uuid
-
+from virloom.drivers.network import listing
 from virloom.drivers.network.completion import parse_network
 from virloom.drivers.network.update import update
-from virloom.drivers.runtime.selection import Filters, selected
 from virloom.drivers.test.arguments import check_flags
 from virloom.drivers.test.callbacks import end_registration
 from virloom.drivers.test.driver import InMemoryDriver
@@ -15,91 +13,25 @@ from virloom.drivers.test.network import VirtualNetwork
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
 from virloom.enums.network import (
-    ConnectListAllNetworksFlags,
     NetworkCreateFlags,
     NetworkDefineFlags,
     NetworkEventLifecycleType,
     NetworkUpdateFlags,
 )
-from virloom.errors import InternalError, NoNetwork, OperationInvalid
+from virloom.errors import InternalError, OperationInvalid
 from virloom.model.network import Network
 from virloom.procedures import network as p
-from virloom.procedures.record import Void
 from virloom.procedures.types import NonnullNetwork
 from virloom.xml import format_document
 
-_Flags = ConnectListAllNetworksFlags
-_FILTERS: Filters[VirtualNetwork] = (
-    {_Flags.ACTIVE: lambda net: net.active, _Flags.INACTIVE: lambda net: not net.active},
-    {
-        _Flags.PERSISTENT: lambda net: net.persistent,
-        _Flags.TRANSIENT: lambda net: not net.persistent,
-    },
-    {
-        _Flags.AUTOSTART: lambda net: net.autostart,
-        _Flags.NO_AUTOSTART: lambda net: not net.autostart,
-    },
-)
 _LIVE, _CONFIG = int(NetworkUpdateFlags.LIVE), int(NetworkUpdateFlags.CONFIG)
 
 
-class NetworkListing:
+class NetworkListing(listing.NetworkListing[VirtualNetwork]):
     """Handlers that list and look up networks, and of their events."""
 
     def __init__(self, driver: InMemoryDriver) -> None:
-        self._networks = driver.networks
-
-    @serves(p.CONNECT_LIST_ALL_NETWORKS)
-    def list_all(
-        self, call: Call, args: p.ConnectListAllNetworksArgs
-    ) -> p.ConnectListAllNetworksRet:
-        check_flags(call, args.flags, sum(_Flags))
-        found = [net.ref() for net in selected(self._networks.all, args.flags, _FILTERS)]
-        return p.ConnectListAllNetworksRet(found if args.need_results else [], len(found))
-
-    def _names(self, *, active: bool) -> list[str]:
-        return [net.name for net in self._networks.all if net.active == active]
-
-    @serves(p.CONNECT_NUM_OF_NETWORKS)
-    def num_of(self, call: Call, args: Void) -> p.ConnectNumOfNetworksRet:
-        return p.ConnectNumOfNetworksRet(len(self._names(active=True)))
-
-    @serves(p.CONNECT_LIST_NETWORKS)
-    def list_names(self, call: Call, args: p.ConnectListNetworksArgs) -> p.ConnectListNetworksRet:
-        return p.ConnectListNetworksRet(self._names(active=True)[: args.maxnames])
-
-    @serves(p.CONNECT_NUM_OF_DEFINED_NETWORKS)
-    def num_of_defined(self, call: Call, args: Void) -> p.ConnectNumOfDefinedNetworksRet:
-        return p.ConnectNumOfDefinedNetworksRet(len(self._names(active=False)))
-
-    @serves(p.CONNECT_LIST_DEFINED_NETWORKS)
-    def list_defined(
-        self, call: Call, args: p.ConnectListDefinedNetworksArgs
-    ) -> p.ConnectListDefinedNetworksRet:
-        return p.ConnectListDefinedNetworksRet(self._names(active=False)[: args.maxnames])
-
-    @serves(p.NETWORK_LOOKUP_BY_NAME)
-    def by_name(self, call: Call, args: p.NetworkLookupByNameArgs) -> p.NetworkLookupByNameRet:
-        network = self._networks.all.by_name(args.name)
-        if network is None:
-            raise NoNetwork(f"no network with matching name '{args.name}'", domain=ErrorDomain.TEST)
-        return p.NetworkLookupByNameRet(network.ref())
-
-    @serves(p.NETWORK_LOOKUP_BY_UUID)
-    def by_uuid(self, call: Call, args: p.NetworkLookupByUUIDArgs) -> p.NetworkLookupByUUIDRet:
-        network = self._networks.all.by_uuid(args.uuid)
-        if network is None:
-            text = uuid.UUID(bytes=args.uuid)
-            raise NoNetwork(f"no network with matching uuid '{text}'", domain=ErrorDomain.TEST)
-        return p.NetworkLookupByUUIDRet(network.ref())
-
-    @serves(p.CONNECT_NETWORK_EVENT_REGISTER_ANY)
-    def register(
-        self, call: Call, args: p.ConnectNetworkEventRegisterAnyArgs
-    ) -> p.ConnectNetworkEventRegisterAnyRet:
-        key = args.net.uuid if args.net is not None else None
-        number = self._networks.events.register(call.session, args.event_id, key)
-        return p.ConnectNetworkEventRegisterAnyRet(number)
+        super().__init__(driver.networks, ErrorDomain.TEST)
 
     @serves(p.CONNECT_NETWORK_EVENT_DEREGISTER_ANY)
     def deregister(self, call: Call, args: p.ConnectNetworkEventDeregisterAnyArgs) -> None:
