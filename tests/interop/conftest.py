@@ -102,6 +102,15 @@ class Virtsecretd(Virtqemud):
     name = sockets = "virtsecretd"
 
 
+class Virtnetworkd(Virtqemud):
+    """The daemon of networks."""
+
+    name = sockets = "virtnetworkd"
+
+    def uri(self, *, readonly: bool = False) -> str:
+        return f"network+unix:///system?socket={self.socket(readonly=readonly)}"
+
+
 class Virtlogd(Virtqemud):
     """The daemon of guest logs."""
 

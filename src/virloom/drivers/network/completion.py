@@ -6,6 +6,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 from virloom.drivers.network.checks import check_network
+from virloom.drivers.network.forwarding import check_forward
 from virloom.model.network import Network
 from virloom.model.network.network import ForwardAddress, ForwardInterface
 from virloom.xml import parse_document
@@ -35,7 +36,10 @@ def complete(model: Network) -> None:
     """
     model.uuid = model.uuid or str(uuid4())
     model.connections = None
+    model.mtu.size = model.mtu.size or None
+    check_forward(model)
     _fill_forward(model)
+    _name_space(model)
     check_network(model)
     mode = forward_mode(model)
     bridge = model.bridge
@@ -65,13 +69,19 @@ def _fill_forward(model: Network) -> None:
         device.connections = None
     if forward.dev is not None and not any(one.dev == forward.dev for one in forward.interfaces):
         forward.interfaces.insert(0, ForwardInterface(dev=forward.dev))
-    if forward.pfs:
-        forward.dev = forward.pfs[0].dev
-    elif forward.interfaces:
+    if forward.interfaces and not forward.pfs:
         forward.dev = forward.interfaces[0].dev
     for address in forward.addresses:
         address.connections = None
         _fill_address(address)
+
+
+def _name_space(model: Network) -> None:
+    """The name space of dnsmasq's options is declared once, above them."""
+    for options in model.dnsmasq_options:
+        for name in [name for name in options.attributes if name.startswith("xmlns")]:
+            model.xmlns_dnsmasq = model.xmlns_dnsmasq or options.attributes[name]
+            del options.attributes[name]
 
 
 def _fill_address(address: ForwardAddress) -> None:

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""virtnetworkd beside libvirtd 9, and after a kill: the networks that are defined."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import virloom
+from tests.interop.conftest import Virtnetworkd
+from tests.interop.reference import Libvirtd, needs_libvirtd
+from virloom.errors import NoNetwork
+from virloom.sync.portal import portal
+
+SESSION = Path(__file__).parent / "sessions" / "networks.py"
+NETWORK = "<network><name>{}</name><forward mode='bridge'/><bridge name='br-none'/></network>"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _portal() -> None:
+    """Lives as long as the process: no leak of the test that happens to be first."""
+    portal()
+
+
+@pytest.fixture
+def virtnetworkd() -> Iterator[Virtnetworkd]:
+    root = Path(tempfile.mkdtemp(prefix="vn"))
+    daemon = Virtnetworkd(root)
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        assert daemon.signal(signal.SIGTERM) == 0
+        shutil.rmtree(root)
+
+
+def session(uri: str) -> list[str]:
+    """What libvirt's binding makes of the session, step by step."""
+    done = subprocess.run(
+        ["/usr/bin/python3", str(SESSION), uri],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_the_same_session(libvirtd: Libvirtd, virtnetworkd: Virtnetworkd) -> None:
+    assert session(virtnetworkd.uri()) == session(libvirtd.uri)
+
+
+test_the_same_session.pytestmark = needs_libvirtd
+
+
+def test_networks_outlive_a_kill(virtnetworkd: Virtnetworkd) -> None:
+    with virloom.open_sync(virtnetworkd.uri()) as conn:
+        for name in ("kept", "gone", "by-itself"):
+            conn.networks.define_xml(NETWORK.format(name)).create()
+        conn.networks.lookup_by_name("gone").undefine()
+        conn.networks.lookup_by_name("by-itself").set_autostart(True)
+        conn.networks.lookup_by_name("by-itself").destroy()
+        before = conn.networks.lookup_by_name("kept").xml_desc()
+    virtnetworkd.signal(signal.SIGKILL)
+    virtnetworkd.start()
+    with virloom.open_sync(virtnetworkd.uri()) as conn:
+        assert conn.networks.lookup_by_name("kept").xml_desc() == before
+        assert conn.networks.lookup_by_name("kept").is_active()
+        assert not conn.networks.lookup_by_name("gone").is_persistent()
+        assert conn.networks.lookup_by_name("by-itself").is_active()
+        conn.networks.lookup_by_name("gone").destroy()
+        with pytest.raises(NoNetwork):
+            conn.networks.lookup_by_name("gone")
