@@ -12,7 +12,7 @@ from virloom.drivers.qemu.devices.props.disk import cache_mode
 from virloom.drivers.qemu.devices.props.storage import storage_node
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
-from virloom.model.domain import BackingStore, Disk
+from virloom.model.domain import Auth, BackingStore, Disk
 from virloom.model.domain.devices.storage import MetadataCache
 
 #: Cache mode to ``direct`` and ``no-flush`` of block nodes (QEMU's ``-drive cache=`` table).
@@ -75,8 +75,9 @@ def _add_image(
     args = assembly.args
     node, storage = names
     path = args.fdset(image_key(alias, depth)) if layer.is_local else ""
-    extra = add_storage_objects(assembly, layer, storage, disk.auth if depth == 0 else None)
-    args.blockdev({**_storage_node(disk, layer, depth, path, storage), **extra})
+    writable = is_writable(disk, depth)
+    auth = disk.auth if depth == 0 else None
+    add_storage(assembly, disk, layer, storage, path, writable=writable, auth=auth)
     file, slice_ = storage, _slice(layer)
     if slice_ and layer.format != "raw":
         file = f"{storage.removesuffix('-storage')}-slice-sto"
@@ -87,7 +88,10 @@ def _add_image(
     unseen = assembly.context.standalone and not _tells_end(disk)
     if below is None and unseen:
         backing = {}  # Nobody has looked: the line is only shown.
-    props = _format_node(disk, layer, node, file, depth=depth, backing=backing)
+    cache = disk.driver.metadata_cache if depth == 0 else _told(disk, depth)
+    props = format_node(disk, layer, node, file, writable=writable, top=depth == 0, cache=cache)
+    if layer.format in _BACKED:
+        props.update(backing)
     encryption = layer.source.encryption if layer.source is not None else None
     encryption = encryption or (disk.encryption if depth == 0 else None)
     secret = add_encryption(assembly, encryption, layer.format, node)
@@ -95,7 +99,27 @@ def _add_image(
     return node
 
 
-def _storage_node(disk: Disk, layer: ImageLayer, depth: int, path: str, name: str) -> Props:
+def add_storage(
+    assembly: Assembly,
+    disk: Disk,
+    layer: ImageLayer,
+    name: str,
+    path: str,
+    *,
+    writable: bool,
+    auth: Auth | None = None,
+) -> None:
+    """The node *name* of an image's storage, and the objects that it needs.
+
+    Args:
+        path: What QEMU opens for a local image.
+    """
+    extra = add_storage_objects(assembly, layer, name, auth)
+    props = _storage_node(disk, layer, path, name, writable=writable)
+    assembly.args.blockdev({**props, **extra})
+
+
+def _storage_node(disk: Disk, layer: ImageLayer, path: str, name: str, *, writable: bool) -> Props:
     """The node that reads and writes the storage.
 
     Never ``auto-read-only`` with descriptors: QEMU would change between two of the set whenever
@@ -115,7 +139,7 @@ def _storage_node(disk: Disk, layer: ImageLayer, depth: int, path: str, name: st
     if path == layer.path:
         props["auto-read-only"] = True
     else:
-        props["read-only"] = not is_writable(disk, depth)
+        props["read-only"] = not writable
     props["discard"] = "unmap"
     return props
 
@@ -138,17 +162,24 @@ def _slice_node(layer: ImageLayer, name: str, storage: str, part: Props) -> Prop
     }
 
 
-def _format_node(
+def format_node(
     disk: Disk,
     layer: ImageLayer,
     name: str,
     storage: str,
     *,
-    depth: int,
-    backing: Props,
+    writable: bool,
+    top: bool,
+    cache: MetadataCache,
 ) -> Props:
-    """The node that knows the image's format; *backing* is the property of that name, if any."""
-    props: Props = {"node-name": name, "read-only": not is_writable(disk, depth)}
+    """The node that knows the image's format, but for what is behind it and its encryption.
+
+    Args:
+        storage: The name of the node below.
+        top: Whether the guest's own requests come to it.
+        cache: How much of the image's tables it keeps.
+    """
+    props: Props = {"node-name": name, "read-only": not writable}
     driver = disk.driver
     if driver.discard not in (None, "default"):
         props["discard"] = driver.discard
@@ -156,17 +187,19 @@ def _format_node(
     if zeroes == "unmap" and driver.discard != "unmap":
         # Unmapping what may not be discarded is refused by QEMU; detection still helps.
         zeroes = "on"
-    if zeroes not in (None, "default") and depth == 0:
+    if zeroes not in (None, "default") and top:
         props["detect-zeroes"] = zeroes
     props.update(_cache(disk))
     props["driver"] = _DRIVERS.get(layer.format, layer.format)
-    cache = disk.driver.metadata_cache if depth == 0 else _told(disk, depth)
     if cache.max_size is not None:
         props["cache-size"] = cache.max_size
     props["file"] = storage
-    if layer.format in _BACKED:
-        props.update(backing)
     return props
+
+
+def takes_backing(image_format: str) -> bool:
+    """Whether the node of such an image is told what is behind it."""
+    return image_format in _BACKED
 
 
 def _told(disk: Disk, depth: int) -> MetadataCache:

@@ -62,8 +62,18 @@ def add_encryption(
         return {}
     if not encryption.secrets:
         raise InternalError(f"encryption of node '{node}' names no secret", domain=ErrorDomain.QEMU)
-    secret = f"{node}-encryption-secret0"
-    assembly.add_secret(secret, secret_value(assembly, encryption.secrets[0]))
+    assembly.add_secret(encryption_secret(node), secret_value(assembly, encryption.secrets[0]))
+    return encrypted(form, node)
+
+
+def encryption_secret(node: str) -> str:
+    """QEMU's id of the secret that opens the image of a format node."""
+    return f"{node}-encryption-secret0"
+
+
+def encrypted(form: str, node: str) -> Props:
+    """What the format node *node* of an encrypted image says of it, its secret being there."""
+    secret = encryption_secret(node)
     if form == "raw":
         return {"driver": "luks", "key-secret": secret}
     return {"encrypt": {"format": "luks", "key-secret": secret}}
