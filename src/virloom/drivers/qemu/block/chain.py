@@ -172,7 +172,7 @@ def _resolve(backing: Backing, parent: str, read: Reader) -> tuple[str, str]:
         image_format = declared or image_format
     elif reference.startswith("file:"):
         reference = reference.removeprefix("file:")
-    elif _is_protocol(reference):
+    elif is_protocol(reference):
         raise ConfigUnsupported(f"backing file '{reference}' of '{parent}' is not a local file")
     if not os.path.isabs(reference):
         reference = os.path.join(os.path.dirname(parent), reference)
@@ -191,7 +191,7 @@ def _unsaid_format(path: str, parent: str, read: Reader) -> str:
     return "raw"
 
 
-def _is_protocol(reference: str) -> bool:
+def is_protocol(reference: str) -> bool:
     """QEMU's rule: a colon before the first slash begins a protocol."""
     return ":" in reference.split("/", 1)[0]
 
@@ -218,6 +218,6 @@ def _from_json(reference: str, parent: str) -> tuple[str, str | None]:
     if driver == "file":
         driver = None
     plain = protocol in (None, "file", "host_device") and isinstance(name, str) and name
-    if not plain or driver not in (None, *FORMATS) or _is_protocol(str(name)):
+    if not plain or driver not in (None, *FORMATS) or is_protocol(str(name)):
         raise unsupported
     return str(name), driver

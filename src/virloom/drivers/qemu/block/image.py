@@ -20,7 +20,7 @@ from virloom.errors import ConfigUnsupported, StorageProbeFailed, system_failure
 #: How much of an image is read: its first cluster, at qcow2's usual cluster size.
 HEAD_BYTES = 65536
 
-_QCOW2_MAGIC = b"QFI\xfb"
+QCOW2_MAGIC = b"QFI\xfb"
 _QCOW2_V2_HEADER = 72
 _QCOW2_V3_MINIMUM = 104
 _MAX_BACKING_NAME = 1023
@@ -32,7 +32,7 @@ _INCOMPATIBLE_DATA_FILE = 1 << 2
 
 #: Beginnings of image formats that QEMU would recognise (magic, offset).
 _KNOWN_MAGIC = (
-    (_QCOW2_MAGIC, 0),
+    (QCOW2_MAGIC, 0),
     (b"QED\x00", 0),
     (b"KDMV", 0),
     (b"COWD", 0),
@@ -122,7 +122,7 @@ def qcow2_backing(head: ImageHead, path: str) -> Backing | None:
         ConfigUnsupported: It keeps its data in another file, or is encrypted by AES-CBC (method 1).
     """
     data = head.data
-    if len(data) < _QCOW2_V2_HEADER or data[:4] != _QCOW2_MAGIC:
+    if len(data) < _QCOW2_V2_HEADER or data[:4] != QCOW2_MAGIC:
         raise StorageProbeFailed(
             f"'{path}' is declared as qcow2 but does not begin like a qcow2 image"
         )
