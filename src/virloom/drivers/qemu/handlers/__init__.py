@@ -27,6 +27,7 @@ _LATER = (
     ("saving", "Saving"),
     ("jobs", "Jobs"),
     ("dumping", "Dumping"),
+    ("blockjobs", "BlockJobs"),
     ("messages", "Messages"),
     ("monitor", "RawMonitor"),
     ("descriptors", "Descriptors"),

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from virloom.drivers.qemu.blockjobs.rules import check_idle
 from virloom.drivers.qemu.devices.describe import all_devices
 from virloom.drivers.qemu.hotplug.backends import forget, leftovers
 from virloom.drivers.qemu.hotplug.fragment import Fragment, fragment_of
@@ -45,6 +46,7 @@ async def detach(driver: QemuDriver, running: RunningGuest, found: Fragment) -> 
 
     Raises:
         OperationUnsupported: Nobody takes such a device.
+        BlockCopyActive: A job works on the disk.
         OperationFailed: The guest refuses.
         OperationInvalid: The guest has ended meanwhile.
         InternalError: QEMU refuses.
@@ -56,6 +58,8 @@ async def detach(driver: QemuDriver, running: RunningGuest, found: Fragment) -> 
         running.save()
         return
     alias = alias_of(found.device)
+    if found.tag == "disk":
+        check_idle(running, found.device)
     waiter = running.removals[alias] = asyncio.get_running_loop().create_future()
     try:
         if not await _ask(running, alias):

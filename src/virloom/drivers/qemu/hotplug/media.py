@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.admission import emulator_of
 from virloom.drivers.qemu.block.chain import LOCAL_KINDS
+from virloom.drivers.qemu.blockjobs.rules import check_idle
 from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.hotplug.attach import describe, do_steps
 from virloom.drivers.qemu.hotplug.backends import forget, leftovers
@@ -32,11 +33,13 @@ async def change_medium(
         force: Open the tray although the guest has locked it.
 
     Raises:
+        BlockCopyActive: A job works on the disk.
         InternalError: QEMU refuses; the former medium stays.
         VirloomError: The new one cannot be opened.
     """
     if _is_local(new) and _is_local(drive.device) and image_path(new) == image_path(drive.device):
         return  # it is in the drive already
+    check_idle(running, drive.device)
     caps = await driver.capabilities.apply(emulator_of(running.model), lambda caps: caps)
     loaded = drive.of(_loaded(drive.device, new))
     with ExitStack() as opened:

@@ -134,6 +134,12 @@ def _kept(driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[st
         device_stays(driver, running, str(data["device"]))
 
 
+def _job(driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]) -> None:
+    from virloom.drivers.qemu.blockjobs.events import job_changed  # virloom.drivers.qemu.later
+
+    job_changed(driver, running, str(data.get("id", "")), str(data.get("status", "")))
+
+
 def _graphics(
     driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]
 ) -> None:
@@ -169,6 +175,7 @@ _HANDLERS: dict[str, Callable[[QemuDriver, RunningGuest, str, Mapping[str, Any]]
     "DEVICE_TRAY_MOVED": _tray,
     "DEVICE_DELETED": _deleted,
     "DEVICE_UNPLUG_GUEST_ERROR": _kept,
+    "JOB_STATUS_CHANGE": _job,
     "VNC_CONNECTED": _graphics,
     "VNC_INITIALIZED": _graphics,
     "VNC_DISCONNECTED": _graphics,

@@ -26,6 +26,7 @@ from virloom.xml import FormatFlags, format_document, parse_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.agent.client import Agent
+    from virloom.drivers.qemu.blockjobs.job import BlockJob
     from virloom.drivers.qemu.domain import Guest
 
 
@@ -61,6 +62,8 @@ class RunningGuest:
         removals: Who waits for a device to go, by its alias: True when it has gone, False when
             the guest keeps it.
         agent: The connection to the guest's agent; None while nobody in the guest is one.
+        blockjobs: Jobs on its disks by QEMU's names of them.
+        formatting: Set when QEMU has formatted an image, by the name of that job.
         consoles: Open console streams by device alias.
         loading: It is given the state of a saved guest; if it ends, its start has failed.
         dump_error: What went wrong with the last dump, in QEMU's words.
@@ -91,6 +94,8 @@ class RunningGuest:
         self.resume_reason = DomainRunningReason.UNPAUSED
         self.removals: dict[str, asyncio.Future[bool]] = {}
         self.agent: Agent | None = None
+        self.blockjobs: dict[str, BlockJob] = {}
+        self.formatting: dict[str, asyncio.Event] = {}
         self.consoles: dict[str, StreamEnd] = {}
         self.loading = False
         self.dump_error: str | None = None
@@ -210,6 +215,10 @@ class RunningGuest:
         self.consoles.clear()
         self.close_agent()
         self.progressed.set()
+        for job in self.blockjobs.values():
+            job.concluded.set()
+        for formatted in self.formatting.values():
+            formatted.set()
         if self.monitor is not None:
             monitor, self.monitor = self.monitor, None
             monitor.close()

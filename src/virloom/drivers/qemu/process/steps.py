@@ -32,6 +32,20 @@ STEPS = (
 #: Of a device that is plugged in and taken out; ``before-COMMAND`` comes before each command too.
 DEVICE_STEPS = ("device-noted", "device-plugged", "device-gone", "device-dropped")
 
+#: Of a block job. ``before-COMMAND`` comes before each command of its preparation too.
+BLOCK_JOB_STEPS = (
+    "job-noted",
+    "storage-swapped",
+    "job-started",
+    "job-ready",
+    "job-pivoting",
+    "job-aborting",
+    "job-concluded",
+    "job-dismissed",
+    "job-settled",
+    "job-cleaned",
+)
+
 #: In order, before those of a stop.
 SAVE_STEPS = (
     "save-recorded",

@@ -230,6 +230,10 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
         from virloom.drivers.qemu.hotplug.recovery import settle_devices  # few guests need it
 
         await settle_devices(driver, running)
+    if {"blockjobs", "swaps"} & running.record.runtime.keys():
+        from virloom.drivers.qemu.blockjobs.recovery import settle_blockjobs  # few guests need it
+
+        await settle_blockjobs(driver, running)
     state, reason = _RUN_STATES.get(str(status["status"]), (DomainState.PAUSED, 0))
     if state != running.guest.state:
         _tell_change(driver, running, state, reason)

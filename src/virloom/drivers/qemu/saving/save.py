@@ -214,6 +214,8 @@ async def save_guest(
         OperationInvalid: It is not running.
     """
     running = guest.require_running()
+    if running.blockjobs:
+        raise OperationInvalid("domain has active block job", domain=ErrorDomain.QEMU)
     if running.cause is not None:
         raise OperationInvalid("domain is not running", domain=ErrorDomain.QEMU)
     await Save(

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A block job begins: it is in the record first, and QEMU is told then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from virloom.drivers.qemu.block.layers import Command
+from virloom.drivers.qemu.blockjobs.job import BlockJob, forget, keep
+from virloom.drivers.qemu.blockjobs.machine import Input
+from virloom.drivers.qemu.hotplug.intention import take_back
+from virloom.drivers.qemu.monitor.commands.jobs import create, job_dismiss, query_jobs
+from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.drivers.qemu.process.steps import reached
+from virloom.enums.error import ErrorDomain
+from virloom.errors import OperationFailed, VirloomError
+
+
+class Preparation:
+    """What is made for a job before it begins: all or nothing.
+
+    ::
+
+        async with Preparation(running, job) as preparation:
+            ...                      # nodes are made, each noted by preparation.note
+            await preparation.tell("block-stream", {...})
+    """
+
+    def __init__(self, running: RunningGuest, job: BlockJob) -> None:
+        self._running = running
+        self._job = job
+
+    async def __aenter__(self) -> Preparation:
+        keep(self._running, self._job)
+        reached("job-noted")
+        return self
+
+    async def __aexit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            return
+        if isinstance(error, VirloomError) and self._running.guest.running is self._running:
+            await undo(self._running, self._job)
+        else:  # the guest's end takes everything along; a cancelled caller's job is concluded
+            self._running.blockjobs.pop(self._job.id, None)
+
+    def note(self, commands: Sequence[Command]) -> None:
+        """Keeps what takes back what is about to be done."""
+        self._job.note_undo(commands)
+        keep(self._running, self._job)
+
+    async def tell(self, command: str, arguments: dict[str, Any]) -> None:
+        """Has QEMU begin the job.
+
+        Raises:
+            InternalError: It refuses.
+        """
+        reached(f"before-{command}")
+        await self._running.execute(command, arguments)
+        job = self._job
+        if not job.concluded.is_set():
+            job.move(Input.STARTED)
+        keep(self._running, job)
+        reached("job-started")
+
+
+async def undo(running: RunningGuest, job: BlockJob) -> None:
+    """A job that has never begun: what was made for it goes, and nobody is told."""
+    disk = job.disk(running)
+    if disk is not None:
+        disk.mirror = None
+    await take_back(running, job.undo)
+    _forget_sets(running, job.undo)
+    forget(running, job)
+    job.settled.set()
+
+
+def _forget_sets(running: RunningGuest, commands: Sequence[Command]) -> None:
+    """The record's names of descriptor sets that have been taken back."""
+    gone = {arguments["fdset-id"] for name, arguments in commands if name == "remove-fd"}
+    sets = running.record.runtime.get("fdsets", {})
+    for key in [key for key, number in sets.items() if number in gone]:
+        del sets[key]
+
+
+async def format_image(running: RunningGuest, node: str, options: dict[str, Any]) -> None:
+    """Formats an image whose storage node is there (``blockdev-create``), and waits for it.
+
+    Args:
+        node: The name of the format node that it is going to have.
+        options: QEMU's ``BlockdevCreateOptions``.
+
+    Raises:
+        OperationFailed: QEMU cannot format it.
+        OperationInvalid: The guest has ended meanwhile.
+    """
+    id = f"create-{node}"
+    formatted = running.formatting[id] = asyncio.Event()
+    try:
+        command, arguments = create(id, options)
+        reached(f"before-{command}")
+        await running.execute(command, arguments)
+        await formatted.wait()
+        running.require_current()
+        found = (await query_jobs(running)).get(id)
+        await job_dismiss(running, id)
+    finally:
+        running.formatting.pop(id, None)
+    if found is None or found.error is not None:
+        reason = found.error if found is not None else "QEMU has lost the job"
+        raise OperationFailed(f"failed to format image: '{reason}'", domain=ErrorDomain.QEMU)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What callers of a copy ask for: the target, and its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from virloom.drivers.qemu.hotplug.fragment import parse_device
+from virloom.enums.domain import DomainBlockRebaseFlags
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ArgumentUnsupported, InvalidArg, XmlError
+from virloom.model.domain import Disk, DiskSource
+from virloom.procedures.types import TypedParam
+
+#: Bytes that QEMU copies as one, at most (qapi/block-core.json), and at least.
+_GRANULARITY = (512, 64 << 20)
+
+
+def copy_parameters(params: Sequence[TypedParam]) -> tuple[int, int, int]:
+    """Bandwidth in bytes, granularity and size of the buffer.
+
+    Raises:
+        ArgumentUnsupported: There is no such parameter.
+        InvalidArg: The granularity is none.
+    """
+    found = {"bandwidth": 0, "granularity": 0, "buf-size": 0}
+    for param in params:
+        if param.field not in found:
+            raise ArgumentUnsupported(
+                f"parameter '{param.field}' not supported", domain=ErrorDomain.NONE
+            )
+        found[param.field] = int(param.value.value)
+    granularity = found["granularity"]
+    if granularity & (granularity - 1):
+        raise InvalidArg("granularity must be power of 2", domain=ErrorDomain.QEMU)
+    return found["bandwidth"], granularity, found["buf-size"]
+
+
+def target_of(text: str) -> Disk:
+    """The target that a document describes.
+
+    Raises:
+        XmlError: It is not that of a disk.
+    """
+    new = parse_device(text)
+    if not isinstance(new.device, Disk):
+        raise XmlError(f"'{new.tag}' is no disk", domain=ErrorDomain.DOMAIN)
+    return new.device
+
+
+def rebase_target(path: str, flags: int) -> Disk:
+    """The target of the older call."""
+    wanted = Disk()
+    device = bool(flags & DomainBlockRebaseFlags.COPY_DEV)
+    wanted.type = "block" if device else "file"
+    wanted.source = DiskSource(dev=path) if device else DiskSource(file=path)
+    if flags & DomainBlockRebaseFlags.COPY_RAW:
+        wanted.driver.type = "raw"
+    return wanted
