@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import uuid as uuids
 
+from virloom.drivers.runtime.moments import Moments
 from virloom.drivers.test.iothreads import IoThreads
-from virloom.drivers.test.moments import Moments
 from virloom.enums.domain import DomainShutoffReason, DomainState
 from virloom.model.domain import Domain
 from virloom.model.snapshot import Checkpoint, Snapshot

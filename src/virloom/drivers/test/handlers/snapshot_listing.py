@@ -3,38 +3,23 @@
 
 from __future__ import annotations
 
+from virloom.drivers.runtime.moments import is_wanted, names_of, parent_of
 from virloom.drivers.test.arguments import check_flags
 from virloom.drivers.test.domain import Guest
 from virloom.drivers.test.driver import InMemoryDriver
-from virloom.drivers.test.moments import names_of, parent_of
-from virloom.drivers.test.snapshots import RUNS
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
 from virloom.enums.snapshot import DomainSnapshotListFlags
 from virloom.errors import NoDomainSnapshot
-from virloom.model.snapshot import Snapshot
 from virloom.procedures import domain as p
 
 _Flags = DomainSnapshotListFlags
 _KNOWN = sum(set(_Flags))
-_KINDS = _Flags.INACTIVE | _Flags.ACTIVE | _Flags.DISK_ONLY
-_PLACES = _Flags.INTERNAL | _Flags.EXTERNAL
-
-
-def _wanted(snapshot: Snapshot, flags: int) -> bool:
-    """Whether it is of the kinds that are asked for; all are internal, and known to the driver."""
-    if flags & _Flags.NO_METADATA and not flags & _Flags.METADATA:
-        return False
-    if flags & _KINDS:
-        kind = _Flags.ACTIVE if snapshot.state in RUNS else _Flags.INACTIVE
-        if not flags & kind:
-            return False
-    return not flags & _PLACES or bool(flags & _Flags.INTERNAL)
 
 
 def _names(guest: Guest, flags: int, below: str | None = None) -> list[str]:
     found = guest.snapshots.listed(flags, below)
-    return names_of(found, lambda snapshot: _wanted(snapshot, flags))
+    return names_of(found, lambda snapshot: is_wanted(snapshot, flags))
 
 
 def _refs(guest: Guest, names: list[str]) -> list[p.NonnullDomainSnapshot]:

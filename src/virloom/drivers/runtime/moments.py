@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 from virloom.enums.error import ErrorDomain
+from virloom.enums.snapshot import DomainSnapshotListFlags
 from virloom.errors import OperationFailed
 from virloom.model.snapshot import Checkpoint, Parent, Snapshot
 
@@ -14,6 +15,10 @@ M = TypeVar("M", bound=Snapshot | Checkpoint)
 
 #: Of the flags that list: roots only (or, below a moment, all below), and with or without children.
 ROOTS, LEAVES, NO_LEAVES = 1, 4, 8
+
+_Flags = DomainSnapshotListFlags
+_KINDS = _Flags.INACTIVE | _Flags.ACTIVE | _Flags.DISK_ONLY
+_PLACES = _Flags.INTERNAL | _Flags.EXTERNAL
 
 
 class Moments(Generic[M]):
@@ -93,6 +98,26 @@ class Moments(Generic[M]):
         """Forgets all."""
         self._by_name.clear()
         self.current = None
+
+
+def is_external(snapshot: Snapshot) -> bool:
+    """Whether anything of it is kept outside of the images that the guest had then."""
+    return snapshot.memory.snapshot == "external" or any(
+        disk.snapshot == "external" for disk in snapshot.disks.disks
+    )
+
+
+def is_wanted(snapshot: Snapshot, flags: int) -> bool:
+    """Whether it is of the kinds that the flags ask for; whoever lists them knows all of them."""
+    if flags & _Flags.NO_METADATA and not flags & _Flags.METADATA:
+        return False
+    kind = {"shutoff": _Flags.INACTIVE, "disk-snapshot": _Flags.DISK_ONLY}.get(
+        snapshot.state or "", _Flags.ACTIVE
+    )
+    if flags & _KINDS and not flags & kind:
+        return False
+    place = _Flags.EXTERNAL if is_external(snapshot) else _Flags.INTERNAL
+    return not flags & _PLACES or bool(flags & place)
 
 
 def parent_of(moment: Snapshot | Checkpoint) -> str | None:
