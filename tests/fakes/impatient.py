@@ -21,10 +21,10 @@ LIMITS = Patience(job=0.5, answer=1.0, greeting=30.0, reunion=0.5)
 
 
 @asynccontextmanager
-async def impatient(root: Path) -> AsyncIterator[Connection]:
+async def impatient(root: Path, limits: Patience = LIMITS) -> AsyncIterator[Connection]:
     """A connection to the driver of *root* with limits that a test can wait for."""
     uri = f"qemu:///embed?root={root}"
-    driver = await QemuDriver.open(Directories.embedded(root), uri, LIMITS)
+    driver = await QemuDriver.open(Directories.embedded(root), uri, limits)
     endpoint = LocalEndpoint(
         dispatcher(driver), asyncio.get_running_loop(), Identity.of_this_process(), driver.close
     )
