@@ -127,9 +127,17 @@ class Devices:
             if to_live and to_config:
                 await persistent.changed(self._driver, guest, change)
             if to_live:
-                await live(guest.require_running())
+                await self._change_live(guest.require_running(), live)
             if to_config:
                 await self._rewrite(guest, change)
+
+    async def _change_live(self, running: RunningGuest, live: Live) -> None:
+        from virloom.drivers.qemu.hotplug.recovery import (
+            settle_before,
+        )  # virloom.drivers.qemu.later
+
+        await settle_before(self._driver, running)
+        await live(running)
 
     async def _rewrite(self, guest: Guest, change: Callable[[Domain], None]) -> None:
         async with guest.writing:

@@ -23,11 +23,20 @@ from virloom.drivers.qemu.definition import prepare_definition
 from virloom.drivers.qemu.devices.controllers import ensure_controller
 from virloom.drivers.qemu.hotplug import persistent
 from virloom.drivers.qemu.hotplug.fragment import Fragment, fragment_of
-from virloom.drivers.qemu.hotplug.intention import added_name, intend, noted, take_back, take_in
+from virloom.drivers.qemu.hotplug.intention import (
+    added_name,
+    forget_intention,
+    intend,
+    noted,
+    present_devices,
+    take_back,
+    take_in,
+)
 from virloom.drivers.qemu.hotplug.naming import assign_alias
 from virloom.drivers.qemu.hotplug.plan import alone, assemble, files_of
 from virloom.drivers.qemu.hotplug.rules import check_attachable, check_free, drive_for
-from virloom.drivers.qemu.hotplug.steps import LiveArguments, Step
+from virloom.drivers.qemu.hotplug.steps import LiveArguments, Step, undone
+from virloom.drivers.qemu.monitor.client import QmpError
 from virloom.drivers.qemu.process import live, resources
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.process.secrets import look_up
@@ -35,7 +44,7 @@ from virloom.drivers.qemu.process.steps import reached
 from virloom.drivers.qemu.validate.served import check_served
 from virloom.enums.domain import DomainEventID
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, InternalError, VirloomError
+from virloom.errors import ConfigUnsupported, InternalError, OperationTimeout
 from virloom.model.domain import Domain, unmodelled
 
 if TYPE_CHECKING:
@@ -138,7 +147,7 @@ async def _plug(
         intention = intend(device, _place(draft, device), assembly, args)
         with noted(running, intention):
             reached("device-noted")
-            answers = await do_steps(running, args.steps)
+            answers = await _do_or_find(running, device, args.steps)
             reached("device-plugged")
             _show_terminal(device, answers)
             _note_sockets(running, device)
@@ -217,18 +226,40 @@ def _prepare(device: Fragment, running: RunningGuest) -> None:
         channel.sources = [source]
 
 
+async def _do_or_find(
+    running: RunningGuest, device: Fragment, steps: Sequence[Step]
+) -> Sequence[Any]:
+    """Does the steps; of a QEMU that did not answer in time, finds out whether it has done them.
+
+    Raises:
+        InternalError: QEMU refuses a step, and those before it are taken back.
+        OperationTimeout: It does not answer; all is taken back if it answers to that.
+        OperationFailed: Its monitor is lost: nobody knows.
+    """
+    try:
+        return await do_steps(running, steps)
+    except OperationTimeout:
+        if resources.alias_of(device.device) not in await present_devices(running):
+            await take_back(running, undone(steps))
+            forget_intention(running)
+            raise
+        return await _terminals(running)
+
+
 async def do_steps(running: RunningGuest, steps: Sequence[Step]) -> list[Any]:
-    """Tells QEMU, and takes back what it was told when it refuses a step."""
+    """Tells QEMU, and takes back what it was told when it refuses a step.
+
+    When it does not answer nothing is taken back: the caller has to look.
+    """
     answers = []
-    undo = []
+    done: list[Step] = []
     try:
         for step in steps:
             reached(f"before-{step.command}")
             answers.append(await _execute(running, step))
-            if step.undo is not None:
-                undo.append(step.undo)
-    except VirloomError:
-        await take_back(running, list(reversed(undo)))
+            done.append(step)
+    except QmpError:
+        await take_back(running, undone(done))
         raise
     return answers
 
@@ -236,8 +267,18 @@ async def do_steps(running: RunningGuest, steps: Sequence[Step]) -> list[Any]:
 async def _execute(running: RunningGuest, step: Step) -> Any:
     if step.fd is None:
         return await running.execute(step.command, step.arguments)
+    limit = running.guest.patience.answer
     monitor = running.require_monitor()
-    return await monitor.execute(step.command, step.arguments, fds=[step.fd])
+    answer = await monitor.execute(step.command, step.arguments, fds=[step.fd], timeout=limit)
+    running.require_current()
+    return answer
+
+
+async def _terminals(running: RunningGuest) -> list[dict[str, str]]:
+    """What ``chardev-add`` answers, as far as QEMU can be asked for it later."""
+    found = await running.execute("query-chardev")
+    last = [str(item["filename"]) for item in found][-1:]
+    return [{"pty": name.removeprefix("pty:")} for name in last if name.startswith("pty:")]
 
 
 def _show_terminal(device: Fragment, answers: Sequence[Any]) -> None:

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.devices.props.memory import memory_object_id
 from virloom.drivers.qemu.hotplug.fragment import Fragment, fragment_named
+from virloom.drivers.qemu.hotplug.steps import LiveArguments, undone
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
-from virloom.errors import VirloomError
+from virloom.errors import OperationFailed, OperationTimeout, VirloomError
 from virloom.xml import FormatFlags, format_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.command.assembly import Assembly
-    from virloom.drivers.qemu.hotplug.steps import LiveArguments
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def intend(device: Fragment, place: int, assembly: Assembly, args: LiveArguments
         "tag": device.tag,
         "place": place,
         "document": format_document(device.device, FormatFlags.SECURE | FormatFlags.STATUS),
-        "undo": [list(step.undo) for step in reversed(args.steps) if step.undo is not None],
+        "undo": [list(command) for command in undone(args.steps)],
         "nodes": {
             alias: {"top": nodes.top, "layers": [list(names) for names in nodes.layers]}
             for alias, nodes in assembly.nodes.items()
@@ -50,14 +50,27 @@ def intend(device: Fragment, place: int, assembly: Assembly, args: LiveArguments
 
 @contextmanager
 def noted(running: RunningGuest, intention: dict[str, Any]) -> Iterator[None]:
-    """Keeps the intention in the record while the block runs."""
+    """Keeps the intention in the record while the block runs.
+
+    It stays there when QEMU did not answer: nobody knows what has become of the device until QEMU
+    is asked again (:func:`settle`).
+    """
     running.record.runtime[_KEY] = intention
     running.save()
     try:
         yield
-    finally:
-        if running.record.runtime.pop(_KEY, None) is not None:  # it came to nothing
+    except (OperationTimeout, OperationFailed):
+        raise
+    except BaseException:
+        running.record.runtime.pop(_KEY, None)  # it came to nothing
+        if running.guest.running is running:
             running.save()
+        raise
+
+
+def is_unsettled(running: RunningGuest) -> bool:
+    """Whether nobody knows what has become of a device that was to be plugged in."""
+    return _KEY in running.record.runtime
 
 
 def take_in(running: RunningGuest, device: Fragment, intention: dict[str, Any]) -> None:
@@ -93,6 +106,22 @@ async def take_back(running: RunningGuest, commands: Sequence[Sequence[Any]]) ->
             await running.execute(name, arguments)
         except VirloomError as exc:
             logger.debug("domain '%s': %s: %s", running.guest.name, name, exc)
+
+
+async def present_devices(running: RunningGuest) -> set[str]:
+    """Aliases of the devices that QEMU has.
+
+    Raises:
+        VirloomError: QEMU does not answer.
+    """
+    answer = await running.execute("qom-list", {"path": "/machine/peripheral"})
+    return {str(item["name"]) for item in answer}
+
+
+def forget_intention(running: RunningGuest) -> None:
+    """Nothing has become of it, and nothing of it is left."""
+    running.record.runtime.pop(_KEY, None)
+    running.save()
 
 
 async def settle(running: RunningGuest, present: set[str]) -> str | None:

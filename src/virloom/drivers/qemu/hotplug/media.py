@@ -86,8 +86,8 @@ async def _exchange(
     nodes = assembly.nodes[alias]
     steps = [step for step in args.steps if step.command != "device_add"]
     await _open_tray(running, alias, force=force)
-    await do_steps(running, steps)
     try:
+        await do_steps(running, steps)
         await running.execute("blockdev-remove-medium", {"id": alias})
         if nodes.top is not None:
             arguments = {"id": alias, "node-name": nodes.top}

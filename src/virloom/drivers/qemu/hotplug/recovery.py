@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from virloom.drivers.qemu.devices.describe import all_devices
 from virloom.drivers.qemu.hotplug.detach import drop, pending
 from virloom.drivers.qemu.hotplug.fragment import fragment_of
-from virloom.drivers.qemu.hotplug.intention import settle
+from virloom.drivers.qemu.hotplug.intention import is_unsettled, present_devices, settle
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.enums.domain import DomainEventID
@@ -23,8 +23,7 @@ async def settle_devices(driver: QemuDriver, running: RunningGuest) -> None:
     Raises:
         VirloomError: QEMU does not answer.
     """
-    answer = await running.execute("qom-list", {"path": "/machine/peripheral"})
-    present = {str(item["name"]) for item in answer}
+    present = await present_devices(running)
     added = await settle(running, present)
     if added is not None:
         ref = running.guest.ref()
@@ -35,3 +34,13 @@ async def settle_devices(driver: QemuDriver, running: RunningGuest) -> None:
             await drop(running, fragment_of(device))
             ref = running.guest.ref()
             driver.events.emit_missed(DomainEventID.DEVICE_REMOVED, ref, alias)
+
+
+async def settle_before(driver: QemuDriver, running: RunningGuest) -> None:
+    """Finds out what became of a device when QEMU did not answer, before the next one is changed.
+
+    Raises:
+        VirloomError: QEMU still does not answer.
+    """
+    if is_unsettled(running):
+        await settle_devices(driver, running)

@@ -8,7 +8,7 @@ described in the same place as one that was there from the start.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from virloom.drivers.qemu.command.arguments import Arguments, Props, overridden
@@ -33,6 +33,11 @@ class Step(NamedTuple):
     arguments: dict[str, Any]
     undo: Command | None = None
     fd: int | None = None
+
+
+def undone(steps: Sequence[Step]) -> list[Command]:
+    """What takes *steps* back, the last one first."""
+    return [step.undo for step in reversed(steps) if step.undo is not None]
 
 
 class LiveArguments(Arguments):
