@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from virloom.drivers.runtime.arguments import senseless
+from virloom.drivers.runtime.parameters import Kinds
 from virloom.drivers.test.arguments import (
     IMPACT,
     STRING_OKAY,
@@ -16,7 +17,6 @@ from virloom.drivers.test.arguments import (
 from virloom.drivers.test.disks import find_disk
 from virloom.drivers.test.driver import InMemoryDriver
 from virloom.drivers.test.figures import Figures
-from virloom.drivers.test.parameters import Kinds
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import DomainDiskErrorCode
 from virloom.enums.error import ErrorDomain

@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from virloom.drivers.network.checks import prefix_of
+from virloom.drivers.runtime.parameters import Kinds
 from virloom.drivers.test.arguments import (
     IMPACT,
     STRING_OKAY,
@@ -16,7 +17,6 @@ from virloom.drivers.test.arguments import (
 )
 from virloom.drivers.test.driver import InMemoryDriver
 from virloom.drivers.test.figures import Figures
-from virloom.drivers.test.parameters import Kinds
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import DomainInterfaceAddressesSource
 from virloom.enums.error import ErrorDomain

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from virloom.drivers.runtime.parameters import Answer, Kinds
 from virloom.drivers.test import tuning
 from virloom.drivers.test.arguments import (
     IMPACT,
@@ -14,7 +15,6 @@ from virloom.drivers.test.arguments import (
     document,
 )
 from virloom.drivers.test.driver import InMemoryDriver
-from virloom.drivers.test.parameters import Answer, Kinds
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationInvalid
