@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from virloom.client.domain.facet import Facet, ParamsToSet, with_types
+from virloom.client.domain.facet import Facet, ParamsToSet, one_of, with_types
 from virloom.client.domain.results import BlockInfo, BlockJobInfo, BlockStats, DiskError
 from virloom.client.params import ParamValue, decode, encode, fetch, member
 from virloom.enums.domain import DomainBlockJobType, DomainBlockResizeFlags, DomainDiskErrorCode
@@ -68,7 +68,7 @@ class Block(Facet):
 
     async def set_io_tune(self, disk: str, values: ParamsToSet, flags: int = 0) -> None:
         """Sets some of them."""
-        params = await with_types(values, lambda n: self._io_tune(disk, n, flags))
+        params = await with_types(values, lambda n: self._io_tune(disk, n, one_of(flags)))
         args = p.DomainSetBlockIoTuneArgs(self._dom, disk, params, flags)
         await self._link.call(p.DOMAIN_SET_BLOCK_IO_TUNE, args)
 
@@ -78,7 +78,7 @@ class Block(Facet):
 
     async def set_io_parameters(self, values: ParamsToSet, flags: int = 0) -> None:
         """Sets some of them."""
-        params = await with_types(values, lambda n: self._blkio(n, flags))
+        params = await with_types(values, lambda n: self._blkio(n, one_of(flags)))
         args = p.DomainSetBlkioParametersArgs(self._dom, params, flags)
         await self._link.call(p.DOMAIN_SET_BLKIO_PARAMETERS, args)
 

@@ -54,6 +54,14 @@ async def with_types(values: ParamsToSet, ask: Callable[[int], Awaitable[Any]]) 
     return encode(values, [] if are_typed(values) else await fetch(ask))
 
 
+def one_of(flags: int) -> int:
+    """Flags for a getter, which looks at the running domain or at its definition.
+
+    The live one's parameters are those of a definition and more.
+    """
+    return flags & ~2 if flags & 3 == 3 else flags  # DomainModificationImpact: LIVE 1, CONFIG 2
+
+
 def are_typed(values: ParamsToSet) -> bool:
     """Whether all values bring their types."""
     return all(isinstance(value, TypedParamValue) for value in values.values())

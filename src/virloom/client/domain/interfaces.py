@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from virloom.client.domain.facet import Facet, ParamsToSet, with_types
+from virloom.client.domain.facet import Facet, ParamsToSet, one_of, with_types
 from virloom.client.domain.results import GuestInterface, InterfaceStats, IPAddress
 from virloom.client.params import ParamValue, decode, encode, fetch
 from virloom.enums.domain import DomainInterfaceAddressesSource
@@ -42,7 +42,7 @@ class Interfaces(Facet):
 
     async def set_parameters(self, device: str, values: ParamsToSet, flags: int = 0) -> None:
         """Sets some of them."""
-        params = await with_types(values, lambda n: self._parameters(device, n, flags))
+        params = await with_types(values, lambda n: self._parameters(device, n, one_of(flags)))
         args = p.DomainSetInterfaceParametersArgs(self._dom, device, params, flags)
         await self._link.call(p.DOMAIN_SET_INTERFACE_PARAMETERS, args)
 

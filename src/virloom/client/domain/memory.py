@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from virloom.client.domain.facet import Facet, ParamsToSet, with_types
+from virloom.client.domain.facet import Facet, ParamsToSet, one_of, with_types
 from virloom.client.params import ParamValue, decode, fetch
 from virloom.enums.domain import DomainMemoryFlags, DomainMemoryModFlags, DomainMemoryStatTags
 from virloom.procedures import domain as p
@@ -88,7 +88,7 @@ class Memory(Facet):
 
     async def set_parameters(self, values: ParamsToSet, flags: int = 0) -> None:
         """Sets some of them."""
-        params = await with_types(values, lambda n: self._parameters(n, flags))
+        params = await with_types(values, lambda n: self._parameters(n, one_of(flags)))
         args = p.DomainSetMemoryParametersArgs(self._dom, params, flags)
         await self._link.call(p.DOMAIN_SET_MEMORY_PARAMETERS, args)
 
@@ -98,7 +98,7 @@ class Memory(Facet):
 
     async def set_numa_parameters(self, values: ParamsToSet, flags: int = 0) -> None:
         """Sets some of it."""
-        params = await with_types(values, lambda n: self._numa(n, flags))
+        params = await with_types(values, lambda n: self._numa(n, one_of(flags)))
         args = p.DomainSetNumaParametersArgs(self._dom, params, flags)
         await self._link.call(p.DOMAIN_SET_NUMA_PARAMETERS, args)
 

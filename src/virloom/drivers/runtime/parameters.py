@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from virloom.errors import ArgumentUnsupported
+from virloom.errors import ArgumentUnsupported, InvalidArg
 from virloom.procedures.record import typed_value
 from virloom.procedures.types import TypedParam
 
@@ -29,11 +29,19 @@ class Kinds:
 
         Raises:
             ArgumentUnsupported: One is none of these.
+            InvalidArg: One is of another type, or there twice.
         """
+        values: dict[str, Any] = {}
         for param in params:
-            if param.field not in self._kinds:
+            kind = self._kinds.get(param.field)
+            if kind is None:
                 raise ArgumentUnsupported(f"parameter '{param.field}' not supported")
-        return {param.field: param.value.value for param in params}
+            if param.value.type != typed_value(kind, 0).type:
+                raise InvalidArg(f"parameter '{param.field}' is not of type '{kind}'")
+            if param.field in values:
+                raise InvalidArg(f"parameter '{param.field}' occurs more than once")
+            values[param.field] = param.value.value
+        return values
 
     def answer(self, values: Mapping[str, Value], room: int) -> Answer:
         """The values in order; without room for them, how many there are."""

@@ -38,6 +38,7 @@ _LATER = (
     ("agent_files", "AgentFiles"),
     ("agent_processors", "AgentProcessors"),
     ("agent_report", "AgentReport"),
+    ("block_settings", "BlockSettings"),
 )
 
 

@@ -224,7 +224,7 @@ class Statistics:
         check_flags(call, args.flags, 0)
         guest = self._driver.find(args.dom)
         model = guest.model
-        disk = _named_disk(
+        disk = named_disk(
             model.devices.disks, args.path, f"invalid path {args.path} not assigned to domain"
         )
         path = image_path(disk)
@@ -272,10 +272,15 @@ def find_disk(running: RunningGuest, path: str) -> Disk:
     Raises:
         InvalidArg: There is none.
     """
-    return _named_disk(running.model.devices.disks, path, f"invalid path: {path}")
+    return named_disk(running.model.devices.disks, path, f"invalid path: {path}")
 
 
-def _named_disk(disks: list[Disk], path: str, refusal: str) -> Disk:
+def named_disk(disks: list[Disk], path: str, refusal: str) -> Disk:
+    """The disk of *disks* with this target or source.
+
+    Raises:
+        InvalidArg: There is none; *refusal* is the message.
+    """
     for disk in disks:
         target = disk.target.dev
         if path in (target, image_path(disk)):

@@ -10,6 +10,7 @@ from virloom.drivers.qemu.admission import emulator_of
 from virloom.drivers.qemu.block.chain import LOCAL_KINDS
 from virloom.drivers.qemu.blockjobs.rules import check_idle
 from virloom.drivers.qemu.capabilities import BinaryCaps
+from virloom.drivers.qemu.command.throttling import is_throttled, throttling
 from virloom.drivers.qemu.hotplug.attach import describe, do_steps
 from virloom.drivers.qemu.hotplug.backends import forget, leftovers
 from virloom.drivers.qemu.hotplug.fragment import Fragment
@@ -21,6 +22,9 @@ from virloom.errors import VirloomError
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
+
+#: What is described with a drive and goes on when its medium changes, or follows it.
+_NOT_OF_MEDIA = ("device_add", "block_set_io_throttle")
 
 
 async def change_medium(
@@ -84,7 +88,7 @@ async def _exchange(
     running.save()
     before = leftovers(drive, runtime)
     nodes = assembly.nodes[alias]
-    steps = [step for step in args.steps if step.command != "device_add"]
+    steps = [step for step in args.steps if step.command not in _NOT_OF_MEDIA]
     await _open_tray(running, alias, force=force)
     try:
         await do_steps(running, steps)
@@ -92,6 +96,8 @@ async def _exchange(
         if nodes.top is not None:
             arguments = {"id": alias, "node-name": nodes.top}
             await running.execute("blockdev-insert-medium", arguments)
+            if is_throttled(loaded.device):
+                await running.execute(*throttling(loaded.device))
         await running.execute("blockdev-close-tray", {"id": alias})
     except VirloomError:
         await _put_back(running, alias, steps)

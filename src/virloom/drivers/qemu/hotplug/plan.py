@@ -8,6 +8,7 @@ from typing import Any
 
 from virloom.drivers.qemu.block.chain import ImageLayer
 from virloom.drivers.qemu.capabilities import BinaryCaps
+from virloom.drivers.qemu.command.afterwards import monitor_commands
 from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.drivers.qemu.command.attached import (
     add_redirdevs,
@@ -100,6 +101,8 @@ def assemble(
     assembly.dom = alone(whole, device)
     assembly.next_node = int(numbers.get("next_node", 1))
     CONFIGURATORS[device.tag](assembly)
+    for command, arguments in monitor_commands(assembly.dom):
+        args.command(command, arguments)
     if assembly.secrets:
         raise ConfigUnsupported(
             f"live attach of a {device.tag} that needs a secret is not supported yet",

@@ -60,6 +60,10 @@ class LiveArguments(Arguments):
     def _add(self, command: str, arguments: Props, undo: Command | None = None) -> None:
         self.steps.append(Step(command, dict(arguments), undo))
 
+    def command(self, name: str, arguments: Props) -> None:
+        """What no option can say, and goes with the device."""
+        self._add(name, arguments)
+
     def option(self, name: str, value: str | None = None) -> None:
         if name == "chardev" and value is not None:
             arguments, fd = chardev_arguments(value)
