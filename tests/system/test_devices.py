@@ -402,7 +402,7 @@ async def test_a_lease_is_listed(paused: PausedGuest) -> None:
 
 async def test_the_password_of_a_display_is_changed(paused: PausedGuest) -> None:
     dom = await paused("web", extra_devices="<graphics type='vnc' port='-1' passwd='one'/>")
-    await dom.devices.update("<graphics type='vnc' passwd='two'/>", LIVE)
+    await dom.devices.update("<graphics type='vnc' listen='127.0.0.1' passwd='two'/>", LIVE)
     assert "passwd='two'" in await dom.xml_desc(DomainXMLFlags.SECURE)
     with pytest.raises(DeviceMissing):
         await dom.devices.update("<graphics type='spice' passwd='two'/>", LIVE)

@@ -39,6 +39,7 @@ _LATER = (
     ("agent_processors", "AgentProcessors"),
     ("agent_report", "AgentReport"),
     ("block_settings", "BlockSettings"),
+    ("traffic", "Traffic"),
 )
 
 

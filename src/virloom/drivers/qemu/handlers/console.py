@@ -78,11 +78,8 @@ class Console:
         guest = self._driver.find(args.dom)
         async with guest.jobs.hold(Job.QUERY, call.procedure.name):
             running = guest.require_running()
-            if not running.model.devices.videos:
-                raise InvalidArg("domain has no video device", domain=ErrorDomain.QEMU)
-            if args.screen:
-                raise OperationInvalid("no such screen ID", domain=ErrorDomain.QEMU)
-            data, mime = await _screendump(running)
+            device, head = _screen(running, args.screen)
+            data, mime = await _screendump(running, device, head)
         call.attach_stream(BytesStream(data))
         return p.DomainScreenshotRet(mime)
 
@@ -102,6 +99,25 @@ class Console:
         guest = self._driver.find(args.dom)
         async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
             await guest.require_running().execute("inject-nmi")
+
+
+def _screen(running: RunningGuest, number: int) -> tuple[str, int]:
+    """The card and the output of a screen; those of all cards are counted, in order.
+
+    Raises:
+        InvalidArg: The guest has no video card.
+        OperationInvalid: There are not so many screens.
+    """
+    videos = running.model.devices.videos
+    if not videos:
+        raise InvalidArg("domain has no video device", domain=ErrorDomain.QEMU)
+    left = number
+    for video in videos:
+        heads = video.model.heads or 1
+        if left < heads:
+            return alias_of(video), left
+        left -= heads
+    raise OperationInvalid(f"no such screen ID: {number}", domain=ErrorDomain.QEMU)
 
 
 def _codeset(number: int) -> KeycodeSet:
@@ -214,14 +230,14 @@ def _connect_tcp(host: str, service: str) -> int:
     return connection.detach()
 
 
-async def _screendump(running: RunningGuest) -> tuple[bytes, str]:
-    """The screen as PNG, or as PPM where this QEMU knows no other; with its MIME type."""
+async def _screendump(running: RunningGuest, device: str, head: int) -> tuple[bytes, str]:
+    """A screen as PNG, or as PPM where this QEMU knows no other; with its MIME type."""
     monitor = running.require_monitor()
     try:
-        image = await screenshot(monitor, format="png")
+        image = await screenshot(monitor, device=device, head=head, format="png")
         mime = "image/png"
     except QmpError:
-        image = await screenshot(monitor)
+        image = await screenshot(monitor, device=device, head=head)
         mime = "image/x-portable-pixmap"
     with image:
         return image.read(), mime

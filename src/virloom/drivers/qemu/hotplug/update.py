@@ -6,15 +6,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.hotplug.fragment import Fragment
-from virloom.drivers.qemu.hotplug.matching import IN_GUEST, find, includes, matches
+from virloom.drivers.qemu.hotplug.matching import includes, matches
 from virloom.drivers.qemu.hotplug.media import change_medium
 from virloom.drivers.qemu.hotplug.persistent import kind_name
-from virloom.drivers.qemu.process.resources import alias_of
+from virloom.drivers.qemu.hotplug.update_graphics import update_graphics
+from virloom.drivers.qemu.hotplug.update_interface import update_interface
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.enums.error import ErrorDomain
 from virloom.errors import (
     ConfigUnsupported,
-    DeviceMissing,
     InternalError,
     OperationUnsupported,
 )
@@ -40,9 +40,9 @@ async def update(
     if changed.tag == "disk":
         await _update_disk(driver, running, changed, force=force)
     elif changed.tag == "interface":
-        await _update_interface(running, changed)
+        await update_interface(driver, running, changed)
     elif changed.tag == "graphics":
-        await _update_graphics(running, changed)
+        await update_graphics(driver, running, changed)
     elif changed.tag == "memory":
         raise _refuse("memory to be updated not found")
     else:
@@ -74,38 +74,3 @@ async def _update_disk(
         raise _refuse("disk source can be changed only in removable drives")
     if not includes(disk, new):
         raise _unsupported(f"cannot modify disk '{new.target.dev}' like that while the guest runs")
-
-
-async def _update_interface(running: RunningGuest, changed: Fragment) -> None:
-    new: Any = changed.device
-    card = find(running.model, changed, IN_GUEST)
-    state, new.link.state = new.link.state, None
-    new.model.type = new.model.type or "rtl8139"
-    if not includes(card, new):
-        raise _unsupported(
-            "only the link of a network card can be changed while the guest runs yet"
-        )
-    if (state or "up") != (card.link.state or "up"):
-        up = (state or "up") == "up"
-        await running.execute("set_link", {"name": alias_of(card), "up": up})
-    card.link.state = state
-    running.set_document()
-    running.save()
-
-
-async def _update_graphics(running: RunningGuest, changed: Fragment) -> None:
-    new: Any = changed.device
-    for display in running.model.devices.graphics:
-        if display.type != new.type:
-            continue
-        password, new.passwd = new.passwd, None
-        if new.passwd_valid_to is not None or not includes(display, new):
-            raise _refuse(f"only the password of a '{new.type}' display can be changed live yet")
-        if password is not None and password != display.passwd:
-            arguments = {"protocol": new.type, "password": password}
-            await running.execute("set_password", arguments)
-            display.passwd = password
-            running.set_document()
-            running.save()
-        return
-    raise DeviceMissing(f"there is no display of type '{new.type}'", domain=ErrorDomain.QEMU)

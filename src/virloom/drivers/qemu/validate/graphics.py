@@ -18,6 +18,8 @@ _DISPLAYS = ("vnc", "spice", "sdl", "egl-headless", "dbus")
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}")
 _WITH_RESOLUTION = ("vga", "qxl", "virtio", "bochs")
 _LEAST_MEMORY = 1024
+#: RFC 6143, section 7.2.2: the password is a DES key.
+_VNC_PASSWORD = 8
 _VNC_PORTS = (5900, 65535)
 
 
@@ -37,6 +39,11 @@ def check_given_graphics(dom: Domain) -> None:
         if graphics.passwd is not None and moment and not _MOMENT.fullmatch(moment):
             raise InternalError(
                 f"password validity '{moment}' is not like 2030-01-31T12:00:00",
+                domain=ErrorDomain.DOMAIN,
+            )
+        if graphics.type == "vnc" and graphics.connected not in (None, "keep"):
+            raise ConfigUnsupported(
+                f"VNC knows only connected='keep', not '{graphics.connected}'",
                 domain=ErrorDomain.DOMAIN,
             )
     for video in dom.devices.videos:
@@ -128,6 +135,10 @@ def check_graphics(dom: Domain) -> None:
             raise ConfigUnsupported(
                 "a TLS port of SPICE is asked for, and spice_tls is not set in qemu.conf",
                 domain=ErrorDomain.QEMU,
+            )
+        if graphics.type == "vnc" and len((graphics.passwd or "").encode()) > _VNC_PASSWORD:
+            raise ConfigUnsupported(
+                f"a password of VNC has {_VNC_PASSWORD} bytes at most", domain=ErrorDomain.QEMU
             )
     videos = dom.devices.videos
     if len(videos) > 1 and any(video.model.type == "none" for video in videos):

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from virloom.drivers.network.checks import prefix_of
-from virloom.drivers.runtime.parameters import Kinds
+from virloom.drivers.runtime import bandwidth
 from virloom.drivers.test.arguments import (
     IMPACT,
     STRING_OKAY,
@@ -20,33 +20,12 @@ from virloom.drivers.test.figures import Figures
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import DomainInterfaceAddressesSource
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ArgumentUnsupported, InvalidArg, NoNetwork
+from virloom.errors import ArgumentUnsupported, NoNetwork
 from virloom.model.domain import Domain, Interface
-from virloom.model.domain.devices.interface_parts import Bandwidth
-from virloom.model.traffic import Rate
 from virloom.procedures import domain as p
 
-_INBOUND = ("average", "peak", "burst", "floor")
-_OUTBOUND = ("average", "peak", "burst")
-_PARAMETERS = Kinds.all_of(
-    "uint",
-    *(f"inbound.{name}" for name in _INBOUND),
-    *(f"outbound.{name}" for name in _OUTBOUND),
-)
 #: How many addresses of a network each domain has for itself.
 _SHARE = 20
-
-
-def find_interface(model: Domain, name: str) -> Interface:
-    """The interface with that device or hardware address.
-
-    Raises:
-        InvalidArg: There is none.
-    """
-    for interface in model.devices.interfaces:
-        if name == interface.target.dev or name.lower() == interface.mac.address:
-            return interface
-    raise InvalidArg(f"'{name}' is not a known interface", domain=ErrorDomain.DOMAIN)
 
 
 class Traffic:
@@ -57,24 +36,15 @@ class Traffic:
 
     @serves(p.DOMAIN_INTERFACE_STATS)
     def stats(self, call: Call, args: p.DomainInterfaceStatsArgs) -> p.DomainInterfaceStatsRet:
-        find_interface(require_active(self._driver.find(args.dom)), args.device)
+        bandwidth.find_interface(require_active(self._driver.find(args.dom)), args.device)
         return p.DomainInterfaceStatsRet(*Figures().interface())
 
     @serves(p.DOMAIN_SET_INTERFACE_PARAMETERS)
     def set_parameters(self, call: Call, args: p.DomainSetInterfaceParametersArgs) -> None:
         check_flags(call, args.flags, IMPACT)
-        values = _PARAMETERS.check(args.params)
+        values = bandwidth.KINDS.check(args.params)
         model = document(self._driver.find(args.dom), args.flags)
-        interface = find_interface(model, args.device)
-        bandwidth = interface.bandwidth or Bandwidth()
-        for side, names in (("inbound", _INBOUND), ("outbound", _OUTBOUND)):
-            said = {name: values.get(f"{side}.{name}") for name in names}
-            rate = Rate(**{name: value or None for name, value in said.items()})
-            if rate.average or rate.floor:
-                setattr(bandwidth, side, rate)
-            elif not (said["average"] is said.get("floor") is None):
-                setattr(bandwidth, side, None)
-        interface.bandwidth = bandwidth if bandwidth.inbound or bandwidth.outbound else None
+        bandwidth.set_limits(bandwidth.find_interface(model, args.device), values)
 
     @serves(p.DOMAIN_GET_INTERFACE_PARAMETERS)
     def get_parameters(
@@ -82,13 +52,9 @@ class Traffic:
     ) -> p.DomainGetInterfaceParametersRet:
         check_flags(call, args.flags, IMPACT | STRING_OKAY)
         model = document(self._driver.find(args.dom), args.flags)
-        bandwidth = find_interface(model, args.device).bandwidth or Bandwidth()
-        values = {
-            f"{side}.{name}": getattr(getattr(bandwidth, side), name, None) or 0
-            for side, names in (("inbound", _INBOUND), ("outbound", _OUTBOUND))
-            for name in names
-        }
-        return p.DomainGetInterfaceParametersRet(*_PARAMETERS.answer(values, args.nparams))
+        values = bandwidth.limits_of(bandwidth.find_interface(model, args.device))
+        answer = bandwidth.KINDS.answer(values, args.nparams)
+        return p.DomainGetInterfaceParametersRet(*answer)
 
     @serves(p.DOMAIN_INTERFACE_ADDRESSES)
     def addresses(

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A network card of a guest that runs is changed: its link, and what nobody but the document has.
+
+Cards whose packets QEMU itself carries are all that run here; what libvirt changes of a tap (its
+bridge, filter and limits) is refused as libvirt refuses it of a card without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from virloom.drivers.qemu.admission import emulator_of
+from virloom.drivers.qemu.capabilities import BinaryCaps
+from virloom.drivers.qemu.definition import prepare_definition
+from virloom.drivers.qemu.hotplug.fragment import Fragment
+from virloom.drivers.qemu.hotplug.matching import IN_GUEST, find, includes
+from virloom.drivers.qemu.process.resources import alias_of
+from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, OperationUnsupported
+from virloom.model.domain import Interface
+from virloom.xml.element import Element
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.driver import QemuDriver
+
+#: The model that a document means which names none, on x86.
+_USUAL = "rtl8139"
+
+#: What cannot change while the guest runs.
+_FIXED = (
+    "backend",
+    "driver",
+    "script",
+    "target",
+    "mtu",
+    "boot",
+    "tune",
+    "vlan",
+    "virtualport",
+    "port",
+)
+
+
+async def update_interface(driver: QemuDriver, running: RunningGuest, changed: Fragment) -> None:
+    """Changes a card; a job that changes the domain is held.
+
+    Raises:
+        DeviceMissing: There is none.
+        OperationUnsupported: This of it is not changed while the guest runs.
+        VirloomError: What a definition with it would be refused for.
+    """
+    card = find(running.model, changed, IN_GUEST)
+    new = changed.device
+    if new.mac.address is None:  # libvirt makes one up, which is another one
+        raise _refuse("the hardware address")
+    new.address, new.alias = card.address, card.alias
+    new.model.type = new.model.type or _USUAL
+
+    def completed(caps: BinaryCaps) -> None:
+        draft = running.model.copy()
+        place = [item is card for item in running.model.devices.interfaces].index(True)
+        draft.devices.interfaces[place] = new
+        prepare_definition(draft, caps, config=driver.config, directories=driver.directories)
+
+    _check_switched(new)
+    await driver.capabilities.apply(emulator_of(running.model), completed)
+    for what in _differences(card, new):
+        raise _refuse(what)
+    if new.bandwidth is not None and not _same(card.bandwidth, new.bandwidth):
+        raise _refuse("<bandwidth>", ErrorDomain.NONE)
+    if (new.link.state or "up") != (card.link.state or "up"):
+        up = (new.link.state or "up") == "up"
+        await running.execute("set_link", {"name": alias_of(card), "up": up})
+    among = changed.among(running.model)
+    among[[item is card for item in among].index(True)] = new
+    running.set_document()
+    running.save()
+
+
+def _check_switched(new: Interface) -> None:
+    """Refuses what only a switch can do, of a card that is on none."""
+    what = ""
+    if new.type == "user" and new.vlan is not None:
+        what = "a vlan"
+    elif new.type == "user" and new.port.isolated:
+        what = "an isolated port"
+    if what:
+        raise ConfigUnsupported(
+            f"an interface of type '{new.type}' has not {what}", domain=ErrorDomain.DOMAIN
+        )
+
+
+def _refuse(what: str, domain: ErrorDomain = ErrorDomain.QEMU) -> OperationUnsupported:
+    return OperationUnsupported(
+        f"{what} of a network card cannot be changed while the guest runs", domain=domain
+    )
+
+
+def _differences(card: Interface, new: Interface) -> Iterator[str]:
+    """What of the card would be another one, of that which cannot change."""
+    if card.model.type != new.model.type:
+        yield "the model"
+    if card.type != new.type:
+        yield "the type"
+    for name in _FIXED:
+        if not _same(getattr(card, name), getattr(new, name)):
+            yield f"<{name}>"
+    if new.rom is not None and not _same(card.rom, new.rom):
+        yield "<rom>"
+    if card.type != "user" and not _same(card.source, new.source):
+        yield "<source>"
+
+
+def _same(one: Element | None, other: Element | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return includes(one, other) and includes(other, one)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The limits of an interface's traffic, as parameters and in the document."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from virloom.drivers.runtime.parameters import Kinds
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InvalidArg
+from virloom.model.domain import Domain, Interface
+from virloom.model.domain.devices.interface_parts import Bandwidth
+from virloom.model.traffic import Rate
+
+_INBOUND = ("average", "peak", "burst", "floor")
+_OUTBOUND = ("average", "peak", "burst")
+_SIDES = (("inbound", _INBOUND), ("outbound", _OUTBOUND))
+
+#: Their names, in libvirt's order.
+KINDS = Kinds.all_of("uint", *(f"{side}.{name}" for side, names in _SIDES for name in names))
+
+
+def find_interface(model: Domain, name: str) -> Interface:
+    """The interface with that device or hardware address.
+
+    Raises:
+        InvalidArg: There is none.
+    """
+    for interface in model.devices.interfaces:
+        if name == interface.target.dev or name.lower() == interface.mac.address:
+            return interface
+    raise InvalidArg(f"'{name}' is not a known interface", domain=ErrorDomain.DOMAIN)
+
+
+def limits_of(interface: Interface) -> dict[str, int]:
+    """What the document says, by parameter; 0 where it says nothing."""
+    bandwidth = interface.bandwidth or Bandwidth()
+    return {
+        f"{side}.{name}": getattr(getattr(bandwidth, side), name, None) or 0
+        for side, names in _SIDES
+        for name in names
+    }
+
+
+def set_limits(interface: Interface, values: Mapping[str, Any]) -> None:
+    """Sets what a call says of each side; an average (and floor) of 0 takes the side's limits."""
+    bandwidth = interface.bandwidth or Bandwidth()
+    for side, names in _SIDES:
+        said = {name: values.get(f"{side}.{name}") for name in names}
+        rate = Rate(**{name: value or None for name, value in said.items()})
+        if rate.average or rate.floor:
+            setattr(bandwidth, side, rate)
+        elif not (said["average"] is said.get("floor") is None):
+            setattr(bandwidth, side, None)
+    interface.bandwidth = bandwidth if bandwidth.inbound or bandwidth.outbound else None
