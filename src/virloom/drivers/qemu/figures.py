@@ -179,7 +179,7 @@ def _vcpu(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
     if guest.running is None:
         return figures
     pid = guest.running.pid
-    for number, thread in enumerate(usage.vcpu_threads(guest.running)):
+    for number, thread in usage.vcpu_threads(guest.running).items():
         prefix = f"vcpu.{number}"
         figures.append((f"{prefix}.state", "int", 1))  # VIR_VCPU_RUNNING
         figures.append((f"{prefix}.time", "ullong", usage.thread_time(pid, thread)))

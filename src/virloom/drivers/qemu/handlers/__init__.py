@@ -32,6 +32,7 @@ _LATER = (
     ("monitor", "RawMonitor"),
     ("descriptors", "Descriptors"),
     ("processor", "Processors"),
+    ("vcpus", "Vcpus"),
     ("native", "Native"),
     ("recorder", "Recording"),
     ("agent", "GuestAgent"),

@@ -10,15 +10,12 @@ from virloom.drivers.qemu.agent.processors import (
     parse_numbers,
     processors,
     switch,
-    switch_to,
 )
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.arguments import check_flags, senseless
 from virloom.drivers.runtime.jobs import Job
 from virloom.endpoint.dispatch import Call, serves
-from virloom.enums.domain import DomainVcpuFlags
 from virloom.enums.error import ErrorDomain
-from virloom.errors import OperationUnsupported
 from virloom.procedures import domain as p
 from virloom.procedures.record import typed_value
 from virloom.procedures.types import TypedParam
@@ -47,31 +44,6 @@ class AgentProcessors:
                 for name, ids in figures.items()
             ]
         )
-
-    @serves(p.DOMAIN_SET_VCPUS_FLAGS)
-    async def set_count(self, call: Call, args: p.DomainSetVcpusFlagsArgs) -> None:
-        """How many the guest uses; how many the domain has is not changed yet."""
-        known = DomainVcpuFlags
-        if args.flags & known.GUEST and args.flags & known.CONFIG:
-            raise senseless(
-                "Flags 'VIR_DOMAIN_VCPU_GUEST' and 'VIR_DOMAIN_AFFECT_CONFIG' are mutually "
-                "exclusive"
-            )
-        if not args.nvcpus:
-            raise senseless("nvcpus in virDomainSetVcpusFlags must not be zero")
-        check_flags(
-            call,
-            args.flags,
-            known.LIVE | known.CONFIG | known.MAXIMUM | known.GUEST | known.HOTPLUGGABLE,
-        )
-        guest = self._driver.find(args.dom)
-        if not args.flags & known.GUEST:
-            raise OperationUnsupported(
-                "the number of a domain's vCPUs is not changed yet, only that of its guest "
-                "(VIR_DOMAIN_VCPU_GUEST)",
-                domain=ErrorDomain.QEMU,
-            )
-        await switch_to(guest, call.procedure.name, args.nvcpus)
 
     @serves(p.DOMAIN_SET_GUEST_VCPUS)
     async def set(self, call: Call, args: p.DomainSetGuestVcpusArgs) -> None:

@@ -149,7 +149,7 @@ class Statistics:
             raise OperationInvalid(
                 "cannot retrieve vcpu information for inactive domain", domain=ErrorDomain.QEMU
             )
-        threads = usage.vcpu_threads(running)[: args.maxinfo]
+        threads = list(usage.vcpu_threads(running).items())[: args.maxinfo]
         info = [
             p.VcpuInfo(
                 number,
@@ -157,9 +157,9 @@ class Statistics:
                 usage.thread_time(running.pid, thread),
                 usage.last_cpu(running.pid, thread),
             )
-            for number, thread in enumerate(threads)
+            for number, thread in threads
         ]
-        maps = b"".join(usage.affinity(thread, args.maplen) for thread in threads)
+        maps = b"".join(usage.affinity(thread, args.maplen) for _, thread in threads)
         return p.DomainGetVcpusRet(info, maps)
 
     @serves(p.DOMAIN_GET_CPU_STATS)

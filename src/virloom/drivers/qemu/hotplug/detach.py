@@ -22,6 +22,7 @@ from virloom.drivers.qemu.monitor.client import QmpError
 from virloom.drivers.qemu.process.resources import alias_of, listening_path
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.process.steps import reached
+from virloom.drivers.qemu.tuning.plug import is_vcpu, refresh
 from virloom.drivers.runtime.jobs import Job
 from virloom.enums.domain import DomainEventID
 from virloom.enums.error import ErrorDomain
@@ -174,6 +175,8 @@ async def _take_out(driver: QemuDriver, running: RunningGuest, alias: str) -> No
     async with running.guest.jobs.hold(Job.MODIFY, "device removal"):
         if running.guest.running is not running:
             return  # it has ended, and all that it had with it
+        if is_vcpu(alias):
+            await refresh(running)
         for device in list(all_devices(running.model)):
             if alias_of(device) == alias:
                 await drop(running, fragment_of(device))

@@ -48,6 +48,11 @@ _PHASES = {
     "VNC_DISCONNECTED": DomainEventGraphicsPhase.DISCONNECT,
 }
 
+#: What ACPI's _OST tells of: an ejection that was asked for, and one that the guest wanted.
+_EJECTIONS = (3, 0x103)
+#: What Linux tells before it has done it, and what the specification says that it should.
+_EJECTION_GOES_ON = (0x84, 0x85)
+
 #: QEMU's ``NetworkAddressFamily`` (qapi/sockets.json).
 _FAMILIES = {
     "ipv4": DomainEventGraphicsAddressType.IPV4,
@@ -140,6 +145,23 @@ def _job(driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str
     job_changed(driver, running, str(data.get("id", "")), str(data.get("status", "")))
 
 
+def _ejected(driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]) -> None:
+    """The guest has tried to let a processor go (_OST, section 6.3.5 of the ACPI specification).
+
+    QEMU 7.2 without KVM keeps the processor's object, and so never tells that it is deleted.
+    """
+    from virloom.drivers.qemu.hotplug.detach import device_gone, device_stays
+
+    info = data.get("info", {})
+    if info.get("slot-type") != "CPU" or info.get("source") not in _EJECTIONS:
+        return
+    alias = f"vcpu{info.get('slot')}"
+    if info.get("status") == 0:
+        device_gone(driver, running, alias)
+    elif info.get("status") not in _EJECTION_GOES_ON:
+        device_stays(driver, running, alias)
+
+
 def _graphics(
     driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]
 ) -> None:
@@ -176,6 +198,7 @@ _HANDLERS: dict[str, Callable[[QemuDriver, RunningGuest, str, Mapping[str, Any]]
     "DEVICE_DELETED": _deleted,
     "DEVICE_UNPLUG_GUEST_ERROR": _kept,
     "JOB_STATUS_CHANGE": _job,
+    "ACPI_DEVICE_OST": _ejected,
     "VNC_CONNECTED": _graphics,
     "VNC_INITIALIZED": _graphics,
     "VNC_DISCONNECTED": _graphics,

@@ -32,7 +32,7 @@ from virloom.drivers.qemu.devices.alias import assign_aliases
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.firmware import choose_firmware, choose_template
 from virloom.drivers.qemu.monitor.client import Monitor
-from virloom.drivers.qemu.process import channels, live, logd, resources, secrets
+from virloom.drivers.qemu.process import channels, live, logd, resources, secrets, usage
 from virloom.drivers.qemu.process.hooked import ask_hooks, tell_hooks
 from virloom.drivers.qemu.process.logs import GuestLog, open_log
 from virloom.drivers.qemu.process.record import GuestRecord
@@ -47,6 +47,7 @@ from virloom.drivers.qemu.process.tpm import (
 )
 from virloom.drivers.qemu.process.tuning import apply_tuning, refuse_unserved, wants_iothreads
 from virloom.drivers.qemu.process.virtiofs import FilesystemServers
+from virloom.drivers.qemu.tuning.plug import plug_at_start
 from virloom.drivers.qemu.validate import validate_start
 from virloom.drivers.qemu.validate.devices import check_cards_start
 from virloom.drivers.qemu.validate.served import check_served
@@ -416,11 +417,12 @@ class Launch:
         answers = await live.answers_to(questions, self._monitor, self._model)
         await let_others()
         live.fill_in(self._model, self._id, answers)
-        record.runtime["vcpu_threads"] = answers.vcpu_threads
         if answers.asked_cpu is not None:
             text = format_document(answers.asked_cpu, FormatFlags.STATUS)
             record.runtime["asked_cpu"] = text
-        await self._tune(answers.vcpu_threads)
+        threads = await plug_at_start(self._monitor, self._model, answers.vcpu_threads)
+        record.runtime["vcpu_threads"] = usage.listed(threads)
+        await self._tune(threads)
         reached("configured")
         running = RunningGuest(guest, record, self._model, self._monitor, self._process, self._log)
         self._running = running
@@ -473,7 +475,7 @@ class Launch:
         reached("started")
         incoming.used(running)
 
-    async def _tune(self, vcpus: list[int]) -> None:
+    async def _tune(self, vcpus: Mapping[int, int]) -> None:
         """Puts the threads where the document has them, before the guest runs."""
         assert self._process is not None
         assert self._monitor is not None

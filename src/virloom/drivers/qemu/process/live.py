@@ -43,12 +43,12 @@ class Answers(NamedTuple):
 
     Attributes:
         terminals: Path of the pseudo-terminal by QEMU's name of the character device.
-        vcpu_threads: Thread of each vCPU, in order.
+        vcpu_threads: Thread of each vCPU by number.
         asked_cpu: The processor of a guest that was started, before it showed what it has got.
     """
 
     terminals: dict[str, str]
-    vcpu_threads: list[int]
+    vcpu_threads: dict[int, int]
     asked_cpu: Cpu | None = None
 
 
@@ -115,8 +115,8 @@ async def read(characters: asyncio.Future[Any], cpus: asyncio.Future[Any]) -> An
         for item in await characters
         if item["filename"].startswith("pty:")
     }
-    threads = sorted((cpu["cpu-index"], cpu["thread-id"]) for cpu in await cpus)
-    return Answers(terminals, [thread for _, thread in threads])
+    threads = sorted((int(cpu["cpu-index"]), int(cpu["thread-id"])) for cpu in await cpus)
+    return Answers(terminals, dict(threads))
 
 
 def _balloon_wanted(model: Domain) -> bool:

@@ -46,6 +46,9 @@ BLOCK_JOB_STEPS = (
     "job-cleaned",
 )
 
+#: Of a vCPU that is plugged in or taken out.
+VCPU_STEPS = ("before-vcpu", "vcpu-plugged", "vcpu-gone", "vcpu-shown", "vcpu-recorded")
+
 #: In order, before those of a stop.
 SAVE_STEPS = (
     "save-recorded",

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.monitor.client import Monitor
-from virloom.drivers.qemu.process import channels
+from virloom.drivers.qemu.process import channels, usage
 from virloom.drivers.qemu.process.hooked import ask_hooks
 from virloom.drivers.qemu.process.live import fill_in, read
 from virloom.drivers.qemu.process.logs import reopen_log
@@ -221,7 +221,7 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
     status = await monitor.execute("query-status")
     answers = await read(characters, cpus)
     fill_in(running.model, running.record.id, answers)
-    running.record.runtime["vcpu_threads"] = answers.vcpu_threads
+    known = usage.vcpu_threads(running)
     channels.catch_up(driver, running, await characters)
     await _catch_up_balloon(running)
     supervisor = Supervisor(driver, running)
@@ -234,6 +234,10 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
         from virloom.drivers.qemu.blockjobs.recovery import settle_blockjobs  # few guests need it
 
         await settle_blockjobs(driver, running)
+    if known != answers.vcpu_threads:
+        from virloom.drivers.qemu.tuning.plug import refresh  # few guests need it
+
+        await refresh(running)
     state, reason = _RUN_STATES.get(str(status["status"]), (DomainState.PAUSED, 0))
     if state != running.guest.state:
         _tell_change(driver, running, state, reason)

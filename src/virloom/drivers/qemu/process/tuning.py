@@ -4,15 +4,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from virloom.drivers.qemu.iothreads import iothread_ids
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, system_failure
-from virloom.model.cpuset import numbers_in
+from virloom.host.topology import online_cpus
+from virloom.model.cpuset import as_text, numbers_in
 from virloom.model.domain import Domain, Scheduling
 from virloom.xml import holds
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.process.running import RunningGuest
+
+ThreadKind = Literal["vcpu", "iothread"]
+_NAMES: dict[ThreadKind, str] = {"vcpu": "vCPU", "iothread": "I/O thread"}
 
 _POLICIES = {
     "batch": os.SCHED_BATCH,
@@ -78,8 +86,6 @@ def _unserved(dom: Domain) -> Iterator[str]:
         yield "domain/numatune with mode 'restrictive'"
     if dom.resource is not None and dom.resource.fibrechannel.appid:
         yield "domain/resource/fibrechannel"
-    if dom.vcpus is not None and any(v.enabled and v.hotpluggable for v in dom.vcpus.vcpus):
-        yield "domain/vcpus with a vCPU that is present and can be unplugged"
 
 
 def wants_iothreads(dom: Domain) -> bool:
@@ -89,13 +95,15 @@ def wants_iothreads(dom: Domain) -> bool:
     return bool(given) and bool(iothread_ids(dom))
 
 
-def apply_tuning(dom: Domain, pid: int, vcpus: Sequence[int], iothreads: Mapping[int, int]) -> None:
+def apply_tuning(
+    dom: Domain, pid: int, vcpus: Mapping[int, int], iothreads: Mapping[int, int]
+) -> None:
     """Puts every thread of a QEMU that does not run its guest yet where the document has it.
 
     Args:
         dom: The guest.
         pid: QEMU.
-        vcpus: Thread of each vCPU, in order.
+        vcpus: Thread of each vCPU by number.
         iothreads: Thread by number.
 
     Raises:
@@ -105,10 +113,10 @@ def apply_tuning(dom: Domain, pid: int, vcpus: Sequence[int], iothreads: Mapping
     everywhere = dom.vcpu.cpuset
     emulator = tune.emulatorpins[0].cpuset if tune.emulatorpins else everywhere
     if emulator is not None:
-        for thread in _other_threads(pid, {*vcpus, *iothreads.values()}):
+        for thread in _other_threads(pid, {*vcpus.values(), *iothreads.values()}):
             _pin(thread, emulator, "an emulator thread")
     pins = {pin.vcpu: pin.cpuset for pin in tune.vcpupins}
-    for number, thread in enumerate(vcpus):
+    for number, thread in vcpus.items():
         _pin(thread, pins.get(number, everywhere), f"vCPU {number}")
     pins = {pin.iothread: pin.cpuset for pin in tune.iothreadpins}
     for number, thread in iothreads.items():
@@ -117,19 +125,52 @@ def apply_tuning(dom: Domain, pid: int, vcpus: Sequence[int], iothreads: Mapping
 
 
 def _schedule_all(
-    dom: Domain, pid: int, vcpus: Sequence[int], iothreads: Mapping[int, int]
+    dom: Domain, pid: int, vcpus: Mapping[int, int], iothreads: Mapping[int, int]
 ) -> None:
     tune = dom.cputune
     for emulator in tune.emulatorscheds:
         _schedule(pid, emulator, "the emulator thread")
-    for sched in tune.vcpuscheds:
-        for number in numbers_in(sched.vcpus or ""):
-            if number < len(vcpus):
-                _schedule(vcpus[number], sched, f"vCPU {number}")
-    for policy in tune.iothreadscheds:
-        for number in numbers_in(policy.iothreads or ""):
-            if number in iothreads:
-                _schedule(iothreads[number], policy, f"I/O thread {number}")
+    for number, thread in vcpus.items():
+        _schedule_as_said(dom, "vcpu", number, thread)
+    for number, thread in iothreads.items():
+        _schedule_as_said(dom, "iothread", number, thread)
+
+
+def _schedule_as_said(dom: Domain, kind: ThreadKind, number: int, thread: int) -> None:
+    tune = dom.cputune
+    policies: list[tuple[Scheduling, str | None]]
+    if kind == "vcpu":
+        policies = [(sched, sched.vcpus) for sched in tune.vcpuscheds]
+    else:
+        policies = [(sched, sched.iothreads) for sched in tune.iothreadscheds]
+    for sched, numbers in policies:
+        if number in numbers_in(numbers or ""):
+            _schedule(thread, sched, f"{_NAMES[kind]} {number}")
+
+
+def thread_added(running: RunningGuest, kind: ThreadKind, number: int, thread: int) -> None:
+    """Puts a thread that a guest has got while it runs where the live document has it.
+
+    It begins where the thread is that made it, which may be kept to few of the host's CPUs.
+
+    Raises:
+        SystemFailure: The host refuses; says which thread.
+    """
+    dom = running.model
+    tune = dom.cputune
+    if kind == "vcpu":
+        pins = {pin.vcpu: pin.cpuset for pin in tune.vcpupins}
+    else:
+        pins = {pin.iothread: pin.cpuset for pin in tune.iothreadpins}
+    cpuset = pins.get(number) or dom.vcpu.cpuset or as_text(online_cpus())
+    pin_thread(thread, cpuset, f"{_NAMES[kind]} {number}")
+    _schedule_as_said(dom, kind, number, thread)
+
+
+def pin_emulator(running: RunningGuest, cpuset: str, known: Collection[int]) -> None:
+    """Keeps every thread of QEMU but the *known* ones to these CPUs; raises SystemFailure."""
+    for thread in _other_threads(running.pid, set(known)):
+        pin_thread(thread, cpuset, "an emulator thread")
 
 
 def _other_threads(pid: int, known: set[int]) -> list[int]:
@@ -139,12 +180,22 @@ def _other_threads(pid: int, known: set[int]) -> list[int]:
 
 
 def _pin(thread: int, cpuset: str | None, what: str) -> None:
-    if cpuset is None:
-        return
+    if cpuset is not None:
+        pin_thread(thread, cpuset, what)
+
+
+def pin_thread(thread: int, cpuset: str, what: str) -> None:
+    """Keeps a thread to these CPUs of the host.
+
+    Raises:
+        SystemFailure: The host refuses; *what* tells the thread.
+    """
     try:
         os.sched_setaffinity(thread, numbers_in(cpuset))
     except OSError as exc:
-        raise system_failure(f"cannot keep {what} to host CPUs {cpuset}", exc) from exc
+        raise system_failure(
+            f"cannot keep {what} to host CPUs {cpuset}", exc, domain=ErrorDomain.NONE
+        ) from exc
 
 
 def _schedule(thread: int, sched: Scheduling, what: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import glob
 import os
+from collections.abc import Mapping
 
 from virloom.drivers.qemu.process.running import RunningGuest
 
@@ -18,9 +19,15 @@ def cpu_total(running: RunningGuest) -> list[tuple[str, int]]:
     return [("cpu_time", user + system), ("user_time", user), ("system_time", system)]
 
 
-def vcpu_threads(running: RunningGuest) -> list[int]:
-    """The thread of each vCPU, in order."""
-    return [int(thread) for thread in running.record.runtime.get("vcpu_threads", ())]
+def vcpu_threads(running: RunningGuest) -> dict[int, int]:
+    """The thread of each vCPU that is there, by number; the record has 0 for those that are not."""
+    threads = enumerate(running.record.runtime.get("vcpu_threads", ()))
+    return {number: int(thread) for number, thread in threads if thread}
+
+
+def listed(threads: Mapping[int, int]) -> list[int]:
+    """Threads of vCPUs as the record has them."""
+    return [threads.get(number, 0) for number in range(max(threads, default=-1) + 1)]
 
 
 def _thread_stat(pid: int, thread: int) -> list[bytes]:
