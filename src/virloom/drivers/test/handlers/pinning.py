@@ -3,18 +3,18 @@
 
 from __future__ import annotations
 
-from virloom.drivers.test.arguments import IMPACT, check_flags, document
-from virloom.drivers.test.cpumaps import cpus_of, from_wire, to_wire
-from virloom.drivers.test.driver import InMemoryDriver
-from virloom.drivers.test.handlers.processor import vcpus_of
-from virloom.drivers.test.lifecycle import threads_of
-from virloom.drivers.test.pins import (
+from virloom.drivers.runtime.cpumaps import cpus_of, from_wire, to_wire
+from virloom.drivers.runtime.pins import (
     emulator_pin_of,
     pin_of,
     set_emulator_pin,
     set_iothread_pin,
     set_pin,
 )
+from virloom.drivers.test.arguments import IMPACT, check_flags, document
+from virloom.drivers.test.driver import InMemoryDriver
+from virloom.drivers.test.handlers.processor import vcpus_of
+from virloom.drivers.test.lifecycle import threads_of
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidArg, OperationInvalid

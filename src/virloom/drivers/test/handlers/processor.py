@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 from virloom.drivers.runtime.arguments import senseless
+from virloom.drivers.runtime.cpumaps import cpus_of, to_wire
 from virloom.drivers.runtime.parameters import Kinds
+from virloom.drivers.runtime.pins import pin_of
 from virloom.drivers.test.arguments import (
     CONFIG,
     IMPACT,
@@ -15,11 +17,9 @@ from virloom.drivers.test.arguments import (
     documents,
     require_active,
 )
-from virloom.drivers.test.cpumaps import cpus_of, to_wire
 from virloom.drivers.test.driver import InMemoryDriver
 from virloom.drivers.test.figures import Figures
 from virloom.drivers.test.host import MAX_VCPUS
-from virloom.drivers.test.pins import pin_of
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import DomainVcpuFlags, VcpuState
 from virloom.enums.error import ErrorDomain

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from virloom.drivers.runtime.arguments import senseless
+from virloom.drivers.runtime.cpumaps import cpus_of, to_wire
 from virloom.drivers.runtime.parameters import Kinds
+from virloom.drivers.runtime.pins import iothread_pin_of
 from virloom.drivers.test.arguments import IMPACT, LIVE, check_flags, document, require_active
-from virloom.drivers.test.cpumaps import cpus_of, to_wire
 from virloom.drivers.test.driver import InMemoryDriver
 from virloom.drivers.test.iothreads import Polling
 from virloom.drivers.test.lifecycle import threads_of
-from virloom.drivers.test.pins import iothread_pin_of
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidArg
