@@ -12,6 +12,7 @@ from virloom.client.host import bitmap_of, processors
 from virloom.client.params import ParamValue, decode, encode, fetch, member
 from virloom.enums.domain import VcpuState
 from virloom.procedures import domain as p
+from virloom.procedures.record import typed_value
 from virloom.procedures.types import TypedParam
 
 #: Bytes of a CPU map that hold whatever Linux can have (NR_CPUS is at most 8192 on x86).
@@ -158,8 +159,9 @@ class Cpu(Facet):
         await self._link.call(p.DOMAIN_PIN_IOTHREAD, args)
 
     async def set_io_thread_parameters(self, id: int, values: ParamsToSet, flags: int = 0) -> None:
-        """Sets how one polls."""
-        args = p.DomainSetIothreadParamsArgs(self._dom, id, encode(values), flags)
+        """Sets how one polls, and how many helpers it has."""
+        params = encode(values, [] if are_typed(values) else _IO_THREAD)
+        args = p.DomainSetIothreadParamsArgs(self._dom, id, params, flags)
         await self._link.call(p.DOMAIN_SET_IOTHREAD_PARAMS, args)
 
     # The scheduler
@@ -208,6 +210,18 @@ class Cpu(Facet):
         args = p.DomainGetPerfEventsArgs(self._dom, flags)
         return list((await self._link.call(p.DOMAIN_GET_PERF_EVENTS, args)).params)
 
+
+#: What can be set of an I/O thread, each of its type.
+_IO_THREAD = [
+    TypedParam(name, typed_value(kind, 0))
+    for name, kind in (
+        ("poll_max_ns", "ullong"),
+        ("poll_grow", "uint"),
+        ("poll_shrink", "uint"),
+        ("thread_pool_min", "int"),
+        ("thread_pool_max", "int"),
+    )
+]
 
 #: The protocol's limit (REMOTE_DOMAIN_GET_CPU_STATS_NCPUS_MAX).
 _CPUS_PER_CALL = 128

@@ -8,9 +8,11 @@ from typing import Any
 
 from virloom.drivers.qemu.block.sizes import capacity_of, image_size
 from virloom.drivers.qemu.domain import Guest
+from virloom.drivers.qemu.iothreads import iothread_ids
 from virloom.drivers.qemu.process import usage
 from virloom.drivers.qemu.process.resources import alias_of, image_path
 from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.drivers.qemu.tuning.figures import iothread_figures
 from virloom.enums.domain import DomainMemoryStatTags, DomainStatsTypes
 from virloom.errors import VirloomError
 from virloom.model.domain import Domain
@@ -82,6 +84,8 @@ async def ask(running: RunningGuest, wanted: int) -> dict[str, Any]:
         queries["block"] = ("query-block", {})
     if wanted & DomainStatsTypes.DIRTYRATE:
         queries["dirty-rate"] = ("query-dirty-rate", {})
+    if wanted & DomainStatsTypes.IOTHREAD and iothread_ids(running.model):
+        queries["iothreads"] = ("query-iothreads", {})
     results = await asyncio.gather(
         *(running.execute(command, arguments) for command, arguments in queries.values()),
         return_exceptions=True,
@@ -271,6 +275,10 @@ def _image_at_rest(prefix: str, path: str | None, image_format: str | None) -> l
     ]
 
 
+def _iothreads(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
+    return iothread_figures(answers.get("iothreads", []))
+
+
 def _dirty_rate(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
     """How fast the guest changes its memory, as last measured (``query-dirty-rate``)."""
     told = answers.get("dirty-rate")
@@ -337,5 +345,6 @@ _GROUPS = (
     (int(DomainStatsTypes.VCPU), _vcpu),
     (int(DomainStatsTypes.INTERFACE), _interfaces),
     (int(DomainStatsTypes.BLOCK), _block),
+    (int(DomainStatsTypes.IOTHREAD), _iothreads),
     (int(DomainStatsTypes.DIRTYRATE), _dirty_rate),
 )

@@ -105,7 +105,7 @@ class Cpu(Facet):
         self._portal.run(self._aio.pin_io_thread(id, cpus, flags))
 
     def set_io_thread_parameters(self, id: int, values: ParamsToSet, flags: int = 0) -> None:
-        """Sets how one polls."""
+        """Sets how one polls, and how many helpers it has."""
         self._portal.run(self._aio.set_io_thread_parameters(id, values, flags))
 
     def scheduler_type(self) -> SchedulerType:

@@ -33,6 +33,8 @@ _LATER = (
     ("descriptors", "Descriptors"),
     ("processor", "Processors"),
     ("vcpus", "Vcpus"),
+    ("pinning", "Pinning"),
+    ("iothreads", "IoThreads"),
     ("native", "Native"),
     ("recorder", "Recording"),
     ("agent", "GuestAgent"),

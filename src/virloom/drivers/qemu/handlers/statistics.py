@@ -57,9 +57,9 @@ _SUPPORTED = (
     | DomainStatsTypes.INTERFACE
     | DomainStatsTypes.BLOCK
     | DomainStatsTypes.DIRTYRATE
+    | DomainStatsTypes.IOTHREAD
     # Nothing of these can be switched on here yet, and so there is nothing to tell of them.
     | DomainStatsTypes.PERF
-    | DomainStatsTypes.IOTHREAD
     | DomainStatsTypes.MEMORY
 )
 

@@ -49,6 +49,9 @@ BLOCK_JOB_STEPS = (
 #: Of a vCPU that is plugged in or taken out.
 VCPU_STEPS = ("before-vcpu", "vcpu-plugged", "vcpu-gone", "vcpu-shown", "vcpu-recorded")
 
+#: Of a thread for input and output that is made and ended.
+IOTHREAD_STEPS = ("iothread-noted", "iothread-plugged", "iothread-gone")
+
 #: In order, before those of a stop.
 SAVE_STEPS = (
     "save-recorded",

@@ -238,6 +238,10 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
         from virloom.drivers.qemu.tuning.plug import refresh  # few guests need it
 
         await refresh(running)
+    if "iothreads" in running.record.runtime:
+        from virloom.drivers.qemu.tuning.iothread_objects import settle  # fewer still
+
+        await settle(running)
     state, reason = _RUN_STATES.get(str(status["status"]), (DomainState.PAUSED, 0))
     if state != running.guest.state:
         _tell_change(driver, running, state, reason)
