@@ -46,7 +46,7 @@ def find_layer(disk: Disk, layers: Sequence[Layer], name: str, above: Layer | No
         if match[1] != disk.target.dev:
             raise InvalidArg(
                 f"requested target '{match[1]}' does not match target '{disk.target.dev}'",
-                domain=ErrorDomain.QEMU,
+                domain=ErrorDomain.STORAGE,
             )
         for layer in found:
             if layer.number == int(match[2]):

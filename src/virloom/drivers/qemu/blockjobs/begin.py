@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,6 +52,11 @@ class Preparation:
         self._job.note_undo(commands)
         keep(self._running, self._job)
 
+    def makes(self, path: str | None) -> None:
+        """Notes a file that is about to be made, and goes if the job does not begin."""
+        self._job.made = path
+        keep(self._running, self._job)
+
     async def tell(self, command: str, arguments: dict[str, Any]) -> None:
         """Has QEMU begin the job.
 
@@ -61,6 +68,7 @@ class Preparation:
         job = self._job
         if not job.concluded.is_set():
             job.move(Input.STARTED)
+        job.made = None
         keep(self._running, job)
         reached("job-started")
 
@@ -72,6 +80,9 @@ async def undo(running: RunningGuest, job: BlockJob) -> None:
         disk.mirror = None
     await take_back(running, job.undo)
     _forget_sets(running, job.undo)
+    if job.made is not None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(job.made)
     forget(running, job)
     job.settled.set()
 

@@ -68,12 +68,12 @@ def span_of(
     """
     upper = layers[0] if top in (None, "", disk.target.dev) else find_layer(disk, layers, top or "")
     place = layers.index(upper)
+    if place + 1 >= len(layers):
+        raise no_base(disk)
     if place == 0 and not active:
         raise _invalid(f"commit of '{disk.target.dev}' active layer requires active flag")
     if place and active:
         raise _invalid(f"active commit requested but '{upper.path}' is not active")
-    if place + 1 >= len(layers):
-        raise _invalid(f"top '{upper.path}' in chain for '{layers[0].path}' has no backing file")
     below = layers[place + 1]
     if base in (None, ""):
         lower = below if shallow else layers[-1]
@@ -85,6 +85,13 @@ def span_of(
             f"'{layers[0].path}'"
         )
     return Span(upper, lower, layers[place - 1] if place else None)
+
+
+def no_base(disk: Disk) -> InvalidArg:
+    """The error of a commit of an image that nothing is behind."""
+    return InvalidArg(
+        f"could not find base image in chain for '{disk.target.dev}'", domain=ErrorDomain.STORAGE
+    )
 
 
 def _invalid(what: str) -> InvalidArg:

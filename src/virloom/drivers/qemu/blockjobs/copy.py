@@ -23,7 +23,13 @@ from virloom.drivers.qemu.block.live_nodes import (
 )
 from virloom.drivers.qemu.blockjobs.begin import Preparation, format_image
 from virloom.drivers.qemu.blockjobs.config import follow
-from virloom.drivers.qemu.blockjobs.copy_target import Target, creation, make_file, plan_target
+from virloom.drivers.qemu.blockjobs.copy_target import (
+    Target,
+    creation,
+    file_to_make,
+    make_file,
+    plan_target,
+)
 from virloom.drivers.qemu.blockjobs.job import BlockJob, keep
 from virloom.drivers.qemu.blockjobs.rules import chain_for_job, check_idle
 from virloom.drivers.qemu.monitor.commands import jobs as qmp
@@ -119,14 +125,11 @@ async def _open(
     top = chain[0]
     if target.make:
         size, options = await creation(running, layers, top, target)
-        made = make_file(top, size)
-        try:
-            await add_storage_node(driver, running, disk, top, note, write=True)
-            if options is not None:
-                await format_image(running, top.node, options)
-        except BaseException:
-            made.remove()
-            raise
+        preparation.makes(file_to_make(top))
+        make_file(top, size)
+        await add_storage_node(driver, running, disk, top, note, write=True)
+        if options is not None:
+            await format_image(running, top.node, options)
     else:
         await add_storage_node(driver, running, disk, top, note, write=True)
     await add_format_node(running, disk, top, below, note)

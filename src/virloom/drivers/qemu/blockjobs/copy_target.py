@@ -18,6 +18,18 @@ from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InvalidArg, SystemFailure, system_failure
 from virloom.model.domain import BackingStore, Disk, DiskSource
 
+#: Formats that QEMU creates (``BlockdevCreateOptions``), and its names of them.
+_CREATED = {
+    "qcow2": "qcow2",
+    "qcow": "qcow",
+    "qed": "qed",
+    "vdi": "vdi",
+    "vhd": "vhdx",
+    "vpc": "vpc",
+    "vmdk": "vmdk",
+    "ploop": "parallels",
+}
+
 
 class Target(NamedTuple):
     """Where a disk is copied to.
@@ -70,8 +82,7 @@ def plan_target(
 def _check_local(disk: Disk, kind: str, source: DiskSource, reuse: bool) -> bool:
     """Whether the target is taken as it is: a block device always is."""
     path = source.dev if kind == "block" else source.file
-    if not path:
-        raise InvalidArg(f"no destination for disk '{disk.target.dev}'", domain=ErrorDomain.QEMU)
+    assert path  # a document without one is not taken
     try:
         found = os.stat(path)
     except FileNotFoundError as exc:
@@ -136,29 +147,19 @@ def _behind(top: Image, told: BackingStore | None, reuse: bool) -> list[Image]:
     ]
 
 
-class MadeFile(NamedTuple):
-    """A file that was made for a copy."""
-
-    path: str | None
-
-    def remove(self) -> None:
-        """Removes it again, if it was made."""
-        if self.path is not None:
-            try:
-                os.unlink(self.path)
-            except FileNotFoundError:
-                return
+def file_to_make(layer: Layer) -> str | None:
+    """The file that has to be removed again if the copy comes to nothing."""
+    return layer.path if layer.kind == "file" and not os.path.exists(layer.path) else None
 
 
-def make_file(layer: Layer, size: int) -> MadeFile:
+def make_file(layer: Layer, size: int) -> None:
     """Makes the file of a new image; a raw one has its size at once.
 
     Raises:
         SystemFailure: It cannot be made.
     """
     if layer.kind != "file":
-        return MadeFile(None)
-    existed = os.path.exists(layer.path)
+        return
     try:
         fd = os.open(layer.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -168,7 +169,6 @@ def make_file(layer: Layer, size: int) -> MadeFile:
             os.close(fd)
     except OSError as exc:
         raise system_failure(f"cannot create image '{layer.path}'", exc) from exc
-    return MadeFile(None if existed else layer.path)
 
 
 async def creation(
@@ -184,19 +184,21 @@ async def creation(
     size = int(image["virtual-size"])
     if top.format == "raw":
         return size, None
-    if top.format != "qcow2":
+    if top.format not in _CREATED:
         raise ConfigUnsupported(
             f"format '{top.format}' of a copy cannot be created", domain=ErrorDomain.QEMU
         )
-    options: dict[str, Any] = {"driver": "qcow2", "file": top.storage, "size": size}
-    if layers[0].format == "qcow2" and "cluster-size" in image:
+    driver = _CREATED[top.format]
+    options: dict[str, Any] = {"driver": driver, "file": top.storage, "size": size}
+    if layers[0].format == top.format == "qcow2" and "cluster-size" in image:
         options["cluster-size"] = int(image["cluster-size"])
     if target.shallow:
         behind = layers[1] if target.shared else None
         options["backing-file"] = (
             reference_to(behind) if behind is not None else _path(target.images[1])
         )
-        options["backing-fmt"] = behind.format if behind is not None else target.images[1].format
+        if driver != "qcow":  # whose images do not say what is behind them
+            options["backing-fmt"] = (behind or target.images[1]).format
     return size, options
 
 

@@ -44,6 +44,7 @@ class BlockJob:
         garbage: What has to be taken out of QEMU once its end is in the document.
         status: How it ended, once that is known.
         error: QEMU's words, where it failed.
+        made: A file that was made for it, before it began.
         quiet: It is the part of something larger, which tells of its end itself.
         waited_for: Somebody who holds the domain's job waits for its end, and deals with it.
         concluded: Set when QEMU says that it has concluded, or says no more.
@@ -61,6 +62,7 @@ class BlockJob:
         self.garbage: list[Command] = []
         self.status: int | None = None
         self.error: str | None = None
+        self.made: str | None = None
         self.quiet = False
         self._begin()
 
@@ -97,7 +99,7 @@ class BlockJob:
 
     def to_json(self) -> dict[str, Any]:
         """As the record has it."""
-        names = ("kind", "alias", "data", "undo", "garbage", "status", "error", "quiet")
+        names = ("kind", "alias", "data", "undo", "garbage", "status", "error", "made", "quiet")
         return {"state": self.state.value, **{name: getattr(self, name) for name in names}}
 
     @classmethod

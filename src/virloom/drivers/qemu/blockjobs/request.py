@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from virloom.drivers.qemu.hotplug.fragment import parse_device
+from virloom.drivers.qemu.block.chain import LOCAL_KINDS
 from virloom.enums.domain import DomainBlockRebaseFlags
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ArgumentUnsupported, InvalidArg, XmlError
+from virloom.errors import ArgumentUnsupported, InvalidArg, NoSource, XmlError
 from virloom.model.domain import Disk, DiskSource
 from virloom.procedures.types import TypedParam
+from virloom.xml import parse_document
+from virloom.xml.parse import parse_node
 
 #: Bytes that QEMU copies as one, at most (qapi/block-core.json), and at least.
 _GRANULARITY = (512, 64 << 20)
@@ -21,7 +23,7 @@ def copy_parameters(params: Sequence[TypedParam]) -> tuple[int, int, int]:
 
     Raises:
         ArgumentUnsupported: There is no such parameter.
-        InvalidArg: The granularity is none.
+        InvalidArg: QEMU has no number for the bandwidth, or the granularity is none.
     """
     found = {"bandwidth": 0, "granularity": 0, "buf-size": 0}
     for param in params:
@@ -30,6 +32,10 @@ def copy_parameters(params: Sequence[TypedParam]) -> tuple[int, int, int]:
                 f"parameter '{param.field}' not supported", domain=ErrorDomain.NONE
             )
         found[param.field] = int(param.value.value)
+    if found["bandwidth"] >= 2**63:
+        raise InvalidArg(
+            f"bandwidth must be less than {2**63 - 1} bytes/s", domain=ErrorDomain.QEMU
+        )
     granularity = found["granularity"]
     if granularity & (granularity - 1):
         raise InvalidArg("granularity must be power of 2", domain=ErrorDomain.QEMU)
@@ -41,11 +47,17 @@ def target_of(text: str) -> Disk:
 
     Raises:
         XmlError: It is not that of a disk.
+        NoSource: It has no source.
     """
-    new = parse_device(text)
-    if not isinstance(new.device, Disk):
-        raise XmlError(f"'{new.tag}' is no disk", domain=ErrorDomain.DOMAIN)
-    return new.device
+    tag = parse_node(text).tag
+    if tag != "disk":
+        raise XmlError(f"unexpected root element <{tag}>, expecting <disk>", domain=ErrorDomain.XML)
+    disk = parse_document(Disk, text)
+    kind = disk.type or "file"
+    found = (disk.source.dev if kind == "block" else disk.source.file) or kind not in LOCAL_KINDS
+    if not found:
+        raise NoSource("missing source information for device", domain=ErrorDomain.DOMAIN)
+    return disk
 
 
 def rebase_target(path: str, flags: int) -> Disk:

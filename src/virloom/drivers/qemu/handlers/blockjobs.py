@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 
 from virloom.drivers.qemu.block.lookup import find_disk
 from virloom.drivers.qemu.blockjobs.bandwidth import bytes_per_second, shown
-from virloom.drivers.qemu.blockjobs.commit import commit, span_of
+from virloom.drivers.qemu.blockjobs.commit import commit, no_base, span_of
 from virloom.drivers.qemu.blockjobs.copy import CopyOptions, copy
 from virloom.drivers.qemu.blockjobs.ending import abort, pivot
 from virloom.drivers.qemu.blockjobs.job import BlockJob, job_of
@@ -136,6 +136,9 @@ class BlockJobs:
         flags = DomainBlockCommitFlags
         check_flags(call, args.flags, sum(flags))
         in_bytes = bool(args.flags & flags.BANDWIDTH_BYTES)
+        guest = self._driver.find(args.dom)
+        if not guest.active:  # libvirt looks at the chain first, which it does not know then
+            raise no_base(find_disk(guest.model, args.disk))
         async with self._disk(call, args.dom, args.disk) as (running, disk):
             speed = bytes_per_second(args.bandwidth, in_bytes=in_bytes)
             layers = chain_for_job(running, disk)
