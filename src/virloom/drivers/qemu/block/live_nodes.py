@@ -231,6 +231,7 @@ async def set_access(
 
     def note(undo: Sequence[Command]) -> None:
         running.record.runtime.setdefault(_SWAPS, []).append(swap)
+        running.set_document()
         running.save()
 
     try:

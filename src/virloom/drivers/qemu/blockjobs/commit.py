@@ -17,10 +17,11 @@ from virloom.drivers.qemu.block.live_nodes import set_access
 from virloom.drivers.qemu.block.lookup import find_layer, relative_path
 from virloom.drivers.qemu.blockjobs.begin import Preparation
 from virloom.drivers.qemu.blockjobs.config import follow
-from virloom.drivers.qemu.blockjobs.job import BlockJob
+from virloom.drivers.qemu.blockjobs.job import BlockJob, keep
 from virloom.drivers.qemu.blockjobs.pull import reference_to
 from virloom.drivers.qemu.blockjobs.rules import chain_for_job, check_idle
 from virloom.drivers.qemu.monitor.commands import jobs as qmp
+from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.enums.domain import ConnectDomainEventBlockJobStatus as Status
 from virloom.enums.error import ErrorDomain
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
 
 logger = logging.getLogger(__name__)
+
+#: Key of the record's runtime figures: by disk, numbers of images that may be open for writing
+#: though they are below the top.
+_WRITTEN = "written"
 
 
 class Span(NamedTuple):
@@ -166,28 +171,19 @@ def _mirror(base: Layer) -> Mirror:
 
 async def _let_write(driver: QemuDriver, running: RunningGuest, disk: Disk, span: Span) -> None:
     """QEMU writes to the base, and the base's new name into the image above, if that is not top."""
-    await set_access(driver, running, disk, span.base, write=True)
-    _note_written(running, disk, span.base)
-    layers = layers_of(running, disk)
-    if span.above is not None and span.above.number != layers[0].number:
-        above = next(layer for layer in layers if layer.number == span.above.number)
-        await set_access(driver, running, disk, above, write=True)
-        _note_written(running, disk, above)
-
-
-def _note_written(running: RunningGuest, disk: Disk, layer: Layer) -> None:
-    """Notes that an image is open for writing though no top."""
-    alias = disk.alias.name if disk.alias is not None else ""
-    written = running.record.runtime.setdefault("written", {}).setdefault(alias, [])
-    if layer.number not in written:
-        written.append(layer.number)
-    running.save()
+    numbers = [span.base.number]
+    if span.above is not None and span.above.number != layers_of(running, disk)[0].number:
+        numbers.append(span.above.number)
+    # Noted first: it does no harm to take away what was not given.
+    running.record.runtime.setdefault(_WRITTEN, {})[alias_of(disk)] = numbers
+    for number in numbers:
+        layer = next(one for one in layers_of(running, disk) if one.number == number)
+        await set_access(driver, running, disk, layer, write=True)
 
 
 async def take_writing(driver: QemuDriver, running: RunningGuest, disk: Disk) -> None:
     """Images below the top are open for reading only again; a failure is only noted."""
-    alias = disk.alias.name if disk.alias is not None else ""
-    written = running.record.runtime.get("written", {}).pop(alias, [])
+    written = running.record.runtime.get(_WRITTEN, {}).get(alias_of(disk), [])
     for layer in layers_of(running, disk)[1:]:
         if layer.number not in written:
             continue
@@ -196,8 +192,10 @@ async def take_writing(driver: QemuDriver, running: RunningGuest, disk: Disk) ->
         except VirloomError as exc:
             running.require_current()
             logger.warning("'%s' stays open for writing: %s", layer.path, exc)
-    if not running.record.runtime.get("written"):
-        running.record.runtime.pop("written", None)
+        written.remove(layer.number)
+    running.record.runtime.get(_WRITTEN, {}).pop(alias_of(disk), None)
+    if not running.record.runtime.get(_WRITTEN):
+        running.record.runtime.pop(_WRITTEN, None)
     running.save()
 
 
@@ -218,6 +216,7 @@ async def finish_commit(
         await follow(driver, running, disk, before, after)
         if job.data["delete"]:
             _delete(before[first:last])
+        keep(running, job)
     await take_writing(driver, running, disk)
 
 
