@@ -10,7 +10,7 @@ from virloom.model.domain import DiskDriver, DiskSource, Domain, SourceSeclabel
 from virloom.model.domain.devices.storage import Encryption
 from virloom.model.schema import PathSchema
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, child, children, group, leaf, raw, verbatim
+from virloom.xml.fields import attribute, child, children, group, leaf, verbatim
 from virloom.xml.kinds import INT, STRING, ULONG, YES_NO, choice
 from virloom.xml.node import Node
 
@@ -85,8 +85,8 @@ class Snapshot(Element):
     memory: SnapshotMemory = group(SnapshotMemory)
     disks: SnapshotDisks = group(SnapshotDisks)
     domain: Domain | None = child(Domain)
-    inactive_domain: list[Node] = verbatim("inactiveDomain")
-    cookie: Node | None = raw()
+    inactive_domain: Domain | None = child(Domain, "inactiveDomain")
+    cookie: list[Node] = verbatim("cookie")
     active: int | None = leaf(INT)
 
     @classmethod

@@ -47,7 +47,7 @@ def new_snapshot(guest: Guest, model: Snapshot) -> Snapshot:
     model.state = _STATES[guest.state]
     model.creation_time = int(time.time())
     model.domain = copy_of(guest.model)
-    model.inactive_domain = []
+    model.inactive_domain = None
     if model.memory.snapshot == "external":
         raise ConfigUnsupported("memory cannot be kept in a file of its own", domain=_DOMAIN)
     model.memory = SnapshotMemory(snapshot="internal" if guest.active else "no")
