@@ -22,6 +22,7 @@ from virloom.drivers.qemu.process.tpm import (
     state_directory,
 )
 from virloom.drivers.qemu.saving.managed import has_managed, remove_managed
+from virloom.drivers.qemu.snapshots.store import forget_all, has_snapshots, snapshots_of
 from virloom.drivers.runtime.store import check_name
 from virloom.drivers.runtime.turns import let_others
 from virloom.enums.domain import (
@@ -187,6 +188,7 @@ async def remove_definition(driver: QemuDriver, guest: Guest, flags: int) -> Non
         if guest.definition is None:
             raise OperationInvalid("cannot undefine transient domain", domain=ErrorDomain.QEMU)
         _settle_saved(driver, guest, flags)
+        _settle_snapshots(driver, guest, flags)
         _settle_nvram(driver, guest.definition, flags)
         _settle_tpm(driver, guest, guest.definition, flags)
         await driver.store.delete(guest.name, lambda: _undefined(driver, guest))
@@ -231,6 +233,23 @@ def _settle_saved(driver: QemuDriver, guest: Guest, flags: int) -> None:
             remedy="VIR_DOMAIN_UNDEFINE_MANAGED_SAVE removes it",
         )
     remove_managed(driver, guest)
+
+
+def _settle_snapshots(driver: QemuDriver, guest: Guest, flags: int) -> None:
+    """What is known of snapshots goes with the definition, if the caller says so.
+
+    Those of a guest that runs on stay its own until it ends.
+    """
+    if guest.active or not has_snapshots(driver, guest):
+        return
+    count = len(snapshots_of(driver, guest))
+    if count and not flags & DomainUndefineFlagsValues.SNAPSHOTS_METADATA:
+        raise OperationInvalid(
+            f"cannot delete inactive domain with {count} snapshots",
+            domain=ErrorDomain.QEMU,
+            remedy="VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA forgets them",
+        )
+    forget_all(driver, guest)
 
 
 def _settle_tpm(driver: QemuDriver, guest: Guest, definition: Definition, flags: int) -> None:

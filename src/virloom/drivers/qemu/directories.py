@@ -19,6 +19,7 @@ class Directories:
         lib: What belongs to a running guest: its directory with sockets.
         nvram: Firmware variables, which outlive runs.
         save: The states of domains that were saved to be started again (``NAME.save``).
+        snapshots: What is known of the domains' snapshots (``DOMAIN/SNAPSHOT.xml``).
         log: QEMU's output, ``NAME.log``.
         cache: What can be found out again.
         certificates: QEMU's own certificates, for what it encrypts.
@@ -44,6 +45,7 @@ class Directories:
         self.lib = lib
         self.nvram = lib / "nvram"
         self.save = lib / "save"
+        self.snapshots = lib / "snapshot"
         self.log = log
         self.cache = cache
         self.certificates = certificates

@@ -27,7 +27,9 @@ from virloom.rpc.xdr import codec_for
 if TYPE_CHECKING:
     from virloom.drivers.qemu.process.progress import LongJob
     from virloom.drivers.qemu.process.running import RunningGuest
+    from virloom.drivers.runtime.moments import Moments
     from virloom.model.domain import Domain
+    from virloom.model.snapshot import Snapshot
 
 
 _PATIENCE = Patience()
@@ -61,6 +63,7 @@ class Guest:
             DomainAgentResponseTimeoutValues.
         job: The long job in progress; ``completed_job`` the last one that has ended well.
         fd_groups: Descriptors that clients opened for its images.
+        snapshots: Its snapshots, once somebody has asked (:mod:`.snapshots.store`).
         after_end: What is still being done about its last end.
         writing: Held from reading the persistent document until its change is durable. Not a
             job: a definition does not wait for a monitor that hangs.
@@ -95,6 +98,7 @@ class Guest:
         self._recorder = recorder
         self.agent_timeout: int = DomainAgentResponseTimeoutValues.BLOCK
         self.fd_groups = FdGroups()
+        self.snapshots: Moments[Snapshot] | None = None
         self.writing = asyncio.Lock()
 
     @property

@@ -135,6 +135,10 @@ class QemuDriver:
                 from virloom.drivers.qemu.process.takeover import recover
 
                 await recover(driver)
+            if next((directories.lib / "snapshot-work").glob("*.json"), None) is not None:
+                from virloom.drivers.qemu.snapshots.recovery import settle_all
+
+                await settle_all(driver)
             await autostart(driver)
         except BaseException:
             lock.release()

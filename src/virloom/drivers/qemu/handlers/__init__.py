@@ -24,6 +24,8 @@ _LATER = (
     ("memory", "Memory"),
     ("console", "Console"),
     ("saved", "Saved"),
+    ("snapshot_listing", "SnapshotListing"),
+    ("snapshots", "Snapshots"),
     ("saving", "Saving"),
     ("jobs", "Jobs"),
     ("dumping", "Dumping"),

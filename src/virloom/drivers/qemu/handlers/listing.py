@@ -18,6 +18,7 @@ from virloom.drivers.qemu.handlers.arguments import (
     senseless,
 )
 from virloom.drivers.qemu.saving.managed import has_managed
+from virloom.drivers.qemu.snapshots.store import has_snapshots
 from virloom.drivers.runtime.jobs import Job
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import (
@@ -60,8 +61,8 @@ _FILTERS: tuple[dict[int, Callable[[QemuDriver, Guest], bool]], ...] = (
         _Flags.NO_AUTOSTART: lambda driver, guest: not driver.store.autostarts(guest.name),
     },
     {
-        _Flags.HAS_SNAPSHOT: lambda driver, guest: False,
-        _Flags.NO_SNAPSHOT: lambda driver, guest: True,
+        _Flags.HAS_SNAPSHOT: has_snapshots,
+        _Flags.NO_SNAPSHOT: lambda driver, guest: not has_snapshots(driver, guest),
     },
     {
         _Flags.HAS_CHECKPOINT: lambda driver, guest: False,

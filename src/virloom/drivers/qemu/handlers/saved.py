@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a domain may have beside itself, and none has yet: snapshots, checkpoints.
+"""What a domain may have beside itself, and none has yet: checkpoints.
 
 Nothing here can make one, so there are none: clients ask before they undefine or list.
 """
@@ -11,11 +11,9 @@ from virloom.drivers.qemu.handlers.arguments import check_flags
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.checkpoint import DomainCheckpointListFlags
 from virloom.enums.error import ErrorDomain
-from virloom.enums.snapshot import DomainSnapshotListFlags
-from virloom.errors import NoDomainCheckpoint, NoDomainSnapshot
+from virloom.errors import NoDomainCheckpoint
 from virloom.procedures import domain as p
 
-_SNAPSHOT_FLAGS = sum(set(DomainSnapshotListFlags))
 _CHECKPOINT_FLAGS = sum(set(DomainCheckpointListFlags))
 
 
@@ -24,56 +22,6 @@ class Saved:
 
     def __init__(self, driver: QemuDriver) -> None:
         self._driver = driver
-
-    @serves(p.DOMAIN_SNAPSHOT_NUM)
-    def snapshot_num(self, call: Call, args: p.DomainSnapshotNumArgs) -> p.DomainSnapshotNumRet:
-        check_flags(call, args.flags, _SNAPSHOT_FLAGS)
-        self._driver.find(args.dom)
-        return p.DomainSnapshotNumRet(0)
-
-    @serves(p.DOMAIN_SNAPSHOT_LIST_NAMES)
-    def snapshot_names(
-        self, call: Call, args: p.DomainSnapshotListNamesArgs
-    ) -> p.DomainSnapshotListNamesRet:
-        check_flags(call, args.flags, _SNAPSHOT_FLAGS)
-        self._driver.find(args.dom)
-        return p.DomainSnapshotListNamesRet([])
-
-    @serves(p.DOMAIN_LIST_ALL_SNAPSHOTS)
-    def snapshots(
-        self, call: Call, args: p.DomainListAllSnapshotsArgs
-    ) -> p.DomainListAllSnapshotsRet:
-        check_flags(call, args.flags, _SNAPSHOT_FLAGS)
-        self._driver.find(args.dom)
-        return p.DomainListAllSnapshotsRet([], 0)
-
-    @serves(p.DOMAIN_HAS_CURRENT_SNAPSHOT)
-    def has_current_snapshot(
-        self, call: Call, args: p.DomainHasCurrentSnapshotArgs
-    ) -> p.DomainHasCurrentSnapshotRet:
-        check_flags(call, args.flags, 0)
-        self._driver.find(args.dom)
-        return p.DomainHasCurrentSnapshotRet(0)
-
-    @serves(p.DOMAIN_SNAPSHOT_CURRENT)
-    def current_snapshot(
-        self, call: Call, args: p.DomainSnapshotCurrentArgs
-    ) -> p.DomainSnapshotCurrentRet:
-        check_flags(call, args.flags, 0)
-        self._driver.find(args.dom)
-        raise NoDomainSnapshot(
-            "the domain does not have a current snapshot", domain=ErrorDomain.QEMU
-        )
-
-    @serves(p.DOMAIN_SNAPSHOT_LOOKUP_BY_NAME)
-    def snapshot_by_name(
-        self, call: Call, args: p.DomainSnapshotLookupByNameArgs
-    ) -> p.DomainSnapshotLookupByNameRet:
-        check_flags(call, args.flags, 0)
-        self._driver.find(args.dom)
-        raise NoDomainSnapshot(
-            f"no domain snapshot with matching name '{args.name}'", domain=ErrorDomain.QEMU
-        )
 
     @serves(p.DOMAIN_LIST_ALL_CHECKPOINTS)
     def checkpoints(

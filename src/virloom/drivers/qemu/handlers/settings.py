@@ -17,6 +17,7 @@ from virloom.drivers.qemu.persistent import Definition
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.saving.managed import has_managed
+from virloom.drivers.qemu.snapshots.store import copy_all, remove_former
 from virloom.drivers.runtime.ends import end_action, end_field
 from virloom.drivers.runtime.jobs import Job
 from virloom.drivers.runtime.store import check_name
@@ -175,8 +176,11 @@ async def _rename(driver: QemuDriver, guest: Guest, name: str) -> None:
         guest.definition = definition
         driver.guests.add(guest)
 
+    former = guest.name
     with driver.guests.reserved(name, guest):
-        await driver.store.rename(guest.name, name, guest.uuid, definition.text, renamed)
+        copy_all(driver, former, name)
+        await driver.store.rename(former, name, guest.uuid, definition.text, renamed)
+    remove_former(driver, former)
 
 
 def _served(action: str) -> str:

@@ -76,6 +76,7 @@ from virloom.xml import FormatFlags, format_document
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
     from virloom.drivers.qemu.saving.restore import Incoming
+    from virloom.drivers.qemu.snapshots.internal import KeptState
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +97,7 @@ class Launch:
         paused: Leave the CPUs stopped.
         reset_nvram: Give the firmware fresh variables.
         incoming: The state that the guest goes on from; None boots it.
+        from_snapshot: It boots because somebody has gone back to a snapshot.
         autodestroy: The guest ends with the connection that starts it.
     """
 
@@ -108,7 +110,8 @@ class Launch:
         paused: bool,
         autodestroy: bool,
         reset_nvram: bool = False,
-        incoming: Incoming | None = None,
+        incoming: Incoming | KeptState | None = None,
+        from_snapshot: bool = False,
     ) -> None:
         self._driver = driver
         self._guest = guest
@@ -116,6 +119,7 @@ class Launch:
         self._paused = paused
         self._reset_nvram = reset_nvram
         self._incoming = incoming
+        self._from_snapshot = from_snapshot
         self._id = driver.next_id()
         self._directory = driver.directories.guest(self._id, guest.name)
         record_path = driver.directories.record(guest.name)
@@ -242,7 +246,7 @@ class Launch:
             now=time.time(),
             tpm_socket=tpm_socket,
             tls_dir=str(self._driver.directories.certificates),
-            incoming=self._incoming is not None,
+            incoming=self._incoming is not None and self._incoming.deferred,
         )
         self._pass_fds = [
             live_fd,
@@ -447,12 +451,14 @@ class Launch:
             await running.execute("cont")
         reached("started")
         self._guest.note("process", f"is started as process {running.pid}")
-        self._announce(DomainEventStartedDetailType.BOOTED)
+        started, paused = DomainEventStartedDetailType, DomainEventSuspendedDetailType
+        reverted = self._from_snapshot
+        self._announce(started.FROM_SNAPSHOT if reverted else started.BOOTED)
         if self._paused:
-            reason, detail = DomainPausedReason.USER, DomainEventSuspendedDetailType.PAUSED
-            self._announce_pause(reason, detail)
+            detail = paused.FROM_SNAPSHOT if reverted else paused.PAUSED
+            self._announce_pause(DomainPausedReason.USER, detail)
 
-    async def _go_on(self, running: RunningGuest, incoming: Incoming) -> None:
+    async def _go_on(self, running: RunningGuest, incoming: Incoming | KeptState) -> None:
         """Loads the state, and lets the guest run if it did.
 
         Whoever takes it over before all is done finds the note, and finishes it.
@@ -466,12 +472,12 @@ class Launch:
         running.save()
         reached(LOADED)
         self._guest.note("process", f"is restored as process {running.pid}")
-        self._announce(DomainEventStartedDetailType.RESTORED)
+        self._announce(incoming.started)
         if incoming.resume:
-            running.resume_reason = DomainRunningReason.RESTORED
+            running.resume_reason = incoming.resumed
             await running.execute("cont")
         else:
-            self._announce_pause(DomainPausedReason.MIGRATION, incoming.paused_detail)
+            self._announce_pause(incoming.paused, incoming.paused_detail)
         reached("started")
         incoming.used(running)
 

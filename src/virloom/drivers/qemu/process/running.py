@@ -42,6 +42,9 @@ SAVED = StopCause(DomainShutoffReason.SAVED, DomainEventStoppedDetailType.SAVED)
 DESTROYED = StopCause(DomainShutoffReason.DESTROYED, DomainEventStoppedDetailType.DESTROYED)
 CRASHED = StopCause(DomainShutoffReason.CRASHED, DomainEventStoppedDetailType.CRASHED)
 FAILED = StopCause(DomainShutoffReason.CRASHED, DomainEventStoppedDetailType.FAILED)
+FROM_SNAPSHOT = StopCause(
+    DomainShutoffReason.FROM_SNAPSHOT, DomainEventStoppedDetailType.FROM_SNAPSHOT
+)
 START_FAILED = StopCause(DomainShutoffReason.FAILED, DomainEventStoppedDetailType.FAILED)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from virloom.drivers.qemu.process.hooked import tell_hooks
 from virloom.drivers.qemu.process.running import DESTROYED, SAVED, RunningGuest, StopCause
 from virloom.drivers.qemu.process.steps import reached
+from virloom.drivers.qemu.snapshots.store import forget_all, has_snapshots
 from virloom.endpoint.identity import caller_text
 from virloom.enums.domain import DomainEventID, DomainEventType, DomainState
 from virloom.enums.error import ErrorDomain
@@ -19,6 +20,7 @@ from virloom.errors import OperationFailed, VirloomError
 from virloom.host.release import release
 
 if TYPE_CHECKING:
+    from virloom.drivers.qemu.domain import Guest
     from virloom.drivers.qemu.driver import QemuDriver
 
 logger = logging.getLogger(__name__)
@@ -137,11 +139,21 @@ def finish(driver: QemuDriver, running: RunningGuest) -> None:
     )
     if not guest.persistent and not guest.writing.locked():  # else it may become persistent
         driver.guests.remove(guest)
+        _forget_snapshots(driver, guest)
     if driver.hooks.scripts():
         telling = tell_hooks(driver, guest.name, running.model)
         guest.after_end = driver.background(telling, f"hooks of '{guest.name}'")
     if not running.ended.done():
         running.ended.set_result(None)
+
+
+def _forget_snapshots(driver: QemuDriver, guest: Guest) -> None:
+    """What was known of a domain that is no more."""
+    if has_snapshots(driver, guest):
+        try:
+            forget_all(driver, guest)
+        except VirloomError as exc:
+            logger.error("domain '%s': %s", guest.name, exc)
 
 
 def release_record(driver: QemuDriver, running: RunningGuest) -> None:

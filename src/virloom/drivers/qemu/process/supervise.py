@@ -15,6 +15,7 @@ from virloom.drivers.qemu.process.dump import dump_memory
 from virloom.drivers.qemu.process.running import (
     CRASHED,
     FAILED,
+    FROM_SNAPSHOT,
     SAVED,
     SHUT_DOWN,
     RunningGuest,
@@ -61,6 +62,7 @@ _SUSPENDED_DETAIL = {
 #: Why the CPUs go on → what the event says.
 _RESUMED_DETAIL = {
     DomainRunningReason.RESTORED: DomainEventResumedDetailType.FROM_SNAPSHOT,
+    DomainRunningReason.FROM_SNAPSHOT: DomainEventResumedDetailType.FROM_SNAPSHOT,
 }
 
 
@@ -180,7 +182,7 @@ class Supervisor:
             return
         running.shutdown_seen = True
         self._tell_agents_caller()
-        if running.cause in (SAVED, CRASHED):  # it has not shut down
+        if running.cause in (SAVED, CRASHED, FROM_SNAPSHOT):  # it has not shut down
             return
         guest.set_state(DomainState.SHUTDOWN, DomainShutdownReason.UNKNOWN)
         detail = (

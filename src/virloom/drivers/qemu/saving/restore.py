@@ -13,7 +13,12 @@ from virloom.drivers.qemu.saving.image import SavedImage, read_image
 from virloom.drivers.qemu.saving.packing import Pipeline, readers
 from virloom.drivers.qemu.saving.stream import read_state
 from virloom.drivers.qemu.stability import check_stable
-from virloom.enums.domain import DomainEventSuspendedDetailType
+from virloom.enums.domain import (
+    DomainEventStartedDetailType,
+    DomainEventSuspendedDetailType,
+    DomainPausedReason,
+    DomainRunningReason,
+)
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, system_failure
 from virloom.model.domain import Domain
@@ -33,7 +38,13 @@ class Incoming:
         resume: Whether the guest is to run.
         managed: The file, if it is the driver's own and goes when the guest runs.
         paused_detail: What is told of a guest that stays paused.
+        deferred, started, resumed, paused: That QEMU waits for the state, and what is told of it.
     """
+
+    deferred = True
+    started = DomainEventStartedDetailType.RESTORED
+    resumed = DomainRunningReason.RESTORED
+    paused = DomainPausedReason.MIGRATION
 
     def __init__(self, path: str, *, managed: bool = False, bypass_cache: bool = False) -> None:
         self._fd = open_image(path)
