@@ -41,6 +41,7 @@ class QemuConfig:
         dump_guest_core: Whether a core dump holds the guest's memory.
         save_image_format: How saved guests are packed: raw, gzip, bzip2, xz or lzop.
         dump_image_format: The same for dumps of guests.
+        snapshot_image_format: The same for the memory of external snapshots.
         auto_start_bypass_cache: Whether starts by themselves read saved guests past the cache.
     """
 
@@ -65,6 +66,7 @@ class QemuConfig:
         self.dump_guest_core = False
         self.save_image_format = "raw"
         self.dump_image_format = "raw"
+        self.snapshot_image_format = "raw"
         self.auto_start_bypass_cache = False
         for name, value in (settings or {}).items():
             self._set(name, value, source)

@@ -6,12 +6,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from virloom.drivers.qemu.domain import Guest
-from virloom.drivers.qemu.process.running import FROM_SNAPSHOT
-from virloom.drivers.qemu.process.stop import stop
 from virloom.drivers.qemu.snapshots import store
 from virloom.drivers.qemu.snapshots.checks import check_possible
 from virloom.drivers.qemu.snapshots.document import Wish, check_new_name, complete_new
+from virloom.drivers.qemu.snapshots.graph import same
 from virloom.drivers.qemu.snapshots.offline import keep_within, put_overlays
+from virloom.drivers.runtime.moments import Moments
 from virloom.enums.domain import DomainState
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, OperationUnsupported
@@ -63,11 +63,25 @@ async def create(driver: QemuDriver, guest: Guest, model: Snapshot, request: Req
         )
     state = guest.state if running is not None else DomainState.SHUTOFF
     check_possible(model, guest.model, state, reuse=request.reuse)
+    moments = store.snapshots_of(driver, guest)
+    _check_memory_file(moments, model)
     if request.metadata:
-        check_new_name(store.snapshots_of(driver, guest), model)
+        check_new_name(moments, model)
     await _make(driver, guest, model, request)
-    if request.halt and guest.running is not None and guest.running is running:
-        await stop(running, FROM_SNAPSHOT)
+
+
+def _check_memory_file(moments: Moments[Snapshot], model: Snapshot) -> None:
+    """Refuses to write over the memory of another snapshot, which libvirt 9 does.
+
+    Raises:
+        ConfigUnsupported: Whose it is.
+    """
+    path = model.memory.file
+    for other in moments:
+        if path is not None and other.memory.file is not None and same(path, other.memory.file):
+            raise ConfigUnsupported(
+                f"'{path}' has the memory of snapshot '{other.name}'", domain=ErrorDomain.QEMU
+            )
 
 
 async def _make(driver: QemuDriver, guest: Guest, model: Snapshot, request: Request) -> None:
@@ -81,6 +95,6 @@ async def _make(driver: QemuDriver, guest: Guest, model: Snapshot, request: Requ
 
         await keep_running(driver, running, model, request)
     else:
-        raise ConfigUnsupported(
-            "external snapshots of a guest that runs are not served yet", domain=ErrorDomain.QEMU
-        )
+        from virloom.drivers.qemu.snapshots.external import put_live_overlays
+
+        await put_live_overlays(driver, running, model, request)

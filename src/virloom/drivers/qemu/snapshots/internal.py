@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.process.resources import alias_of
-from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.drivers.qemu.process.running import FROM_SNAPSHOT, RunningGuest
 from virloom.drivers.qemu.process.steps import reached
-from virloom.drivers.qemu.snapshots import qmp, store
+from virloom.drivers.qemu.process.stop import stop
+from virloom.drivers.qemu.snapshots import qmp
 from virloom.drivers.qemu.snapshots.checks import parts_of
 from virloom.drivers.qemu.snapshots.creation import Request
 from virloom.drivers.qemu.snapshots.journal import Journal
-from virloom.drivers.qemu.snapshots.offline import noted_document
+from virloom.drivers.qemu.snapshots.offline import note, noted_document
 from virloom.enums.domain import (
     DomainEventStartedDetailType,
     DomainEventSuspendedDetailType,
@@ -34,7 +35,6 @@ from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, VirloomError
 from virloom.model.domain import Disk
 from virloom.model.snapshot import Snapshot
-from virloom.xml import parse_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
@@ -73,7 +73,8 @@ async def keep_running(
         {
             "name": model.name,
             "nodes": nodes,
-            "ran": ran and not request.halt,
+            "ran": ran,
+            "halt": request.halt,
             "document": noted_document(model) if request.metadata else None,
         },
     )
@@ -108,15 +109,19 @@ async def finish_state(driver: QemuDriver, guest: Guest, journal: Journal) -> No
     """QEMU has kept it: the snapshot is noted, and the guest goes on."""
     if journal.phase != "made":
         journal.enter("made")
-    text = journal.data["document"]
-    if text is not None:
-        model = parse_document(Snapshot, text)
-        if store.snapshots_of(driver, guest).get(model.name) is None:
-            store.add(driver, guest, model)
-    reached("snapshot-noted")
-    if journal.data["ran"] and guest.running is not None:
-        await go_on(guest.running)
+    note(driver, guest, journal)
+    await go_on_or_end(guest, journal)
     journal.end()
+
+
+async def go_on_or_end(guest: Guest, journal: Journal) -> None:
+    """The guest ends if it was to, or else runs if it did."""
+    if guest.running is None:
+        return
+    if journal.data["halt"]:
+        await stop(guest.running, FROM_SNAPSHOT)
+    elif journal.data["ran"]:
+        await go_on(guest.running)
 
 
 async def undo_state(running: RunningGuest, journal: Journal) -> None:

@@ -92,7 +92,7 @@ async def refuse_kept(path: str, name: str) -> None:
 async def finish_within(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
     """All images have it: the snapshot is noted."""
     journal.enter("made")
-    _note(driver, guest, journal)
+    note(driver, guest, journal)
     journal.end()
 
 
@@ -104,7 +104,7 @@ async def drop_kept(paths: Sequence[str], name: str) -> None:
                 await images.drop(path, name)
 
 
-def _note(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
+def note(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
     """Adds the snapshot, unless that has been done."""
     text = journal.data["document"]
     if text is None:
@@ -158,6 +158,7 @@ def noted_part(part: Part) -> dict[str, Any]:
         "overlay_format": part.entry.driver.type or "qcow2",
         "block": part.entry.type == "block",
         "made": not os.path.exists(part.overlay),
+        "empty": os.path.exists(part.overlay) and os.path.getsize(part.overlay) == 0,
         "reuse": os.path.exists(part.overlay) and os.path.getsize(part.overlay) > 0,
     }
 
@@ -205,13 +206,15 @@ def remove_made(disks: Sequence[dict[str, Any]]) -> None:
         if noted["made"]:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(noted["overlay"])
+        elif noted["empty"] and not noted["block"]:
+            os.truncate(noted["overlay"], 0)
 
 
 async def finish_overlays(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
     """All overlays are there: the domain gets them, and the snapshot is noted."""
     if journal.phase != "made":
         journal.enter("made")
-    _note(driver, guest, journal)
+    note(driver, guest, journal)
     if guest.definition is not None:
         await rewrite(driver, guest, lambda model: take_overlays(model, journal.data["disks"]))
     reached("snapshot-defined")

@@ -16,6 +16,7 @@ from virloom.drivers.qemu.admission import complete
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.snapshots import internal, offline, revert, store
 from virloom.drivers.qemu.snapshots.deletion import drop
+from virloom.drivers.qemu.snapshots.external import settle_live
 from virloom.drivers.qemu.snapshots.journal import Journal, work_directory
 from virloom.drivers.runtime.jobs import AsyncJob
 from virloom.errors import VirloomError
@@ -119,6 +120,7 @@ SETTLERS: dict[str, Settle] = {
     "within": _settle_offline,
     "overlay": _settle_offline,
     "state": _settle_state,
+    "live": settle_live,
     "revert": _settle_revert,
     "drop": drop,
 }
