@@ -55,6 +55,7 @@ def become_ready(
         keep(running, job)
     except VirloomError as exc:  # whoever takes the guest over asks QEMU
         logger.error("domain '%s': %s", running.guest.name, exc)
+    job.ready.set()
     reached("job-ready")
     emit(driver, running, job, ConnectDomainEventBlockJobStatus.READY, missed=missed)
 

@@ -47,6 +47,7 @@ class BlockJob:
         made: A file that was made for it, before it began.
         quiet: It is the part of something larger, which tells of its end itself.
         waited_for: Somebody who holds the domain's job waits for its end, and deals with it.
+        ready: Set when both images are the same.
         concluded: Set when QEMU says that it has concluded, or says no more.
         settled: Set when it is over.
     """
@@ -68,6 +69,7 @@ class BlockJob:
 
     def _begin(self) -> None:
         self.waited_for = False
+        self.ready = asyncio.Event()
         self.concluded = asyncio.Event()
         self.settled = asyncio.Event()
 

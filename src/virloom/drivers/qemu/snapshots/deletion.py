@@ -26,7 +26,7 @@ from virloom.drivers.qemu.snapshots.journal import Journal
 from virloom.drivers.runtime.moments import is_external
 from virloom.enums.error import ErrorDomain
 from virloom.enums.snapshot import DomainSnapshotDeleteFlags
-from virloom.errors import ConfigUnsupported, OperationInvalid, SystemFailure
+from virloom.errors import OperationInvalid, SystemFailure
 from virloom.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -56,11 +56,10 @@ async def delete(driver: QemuDriver, guest: Guest, snapshot: Snapshot, flags: in
 
 async def _delete_one(driver: QemuDriver, guest: Guest, snapshot: Snapshot) -> None:
     if is_external(snapshot):
-        raise ConfigUnsupported(
-            "deletion of external snapshots is not served yet",
-            domain=ErrorDomain.QEMU,
-            remedy="VIR_DOMAIN_SNAPSHOT_DELETE_METADATA_ONLY forgets it",
-        )
+        from virloom.drivers.qemu.snapshots.merging import merge_snapshot
+
+        await merge_snapshot(driver, guest, snapshot)
+        return
     if not has_internal(snapshot) or snapshot.domain is None:
         store.remove(driver, guest, snapshot)
         return

@@ -37,31 +37,34 @@ class Images:
         """Reads the heads of all images of a domain."""
         return cls(_chains(driver, guest))
 
-    def above(self, path: str) -> dict[str, str]:
-        """The images right upon the one at *path*, each with who has it."""
-        return {
-            upper: chain.owner
-            for chain in self._chains
-            for upper, lower in zip(chain.paths, chain.paths[1:], strict=False)
-            if same(lower, path)
-        }
-
-    def refuse_change(self, path: str, *, but: Iterable[str] = ()) -> None:
+    def refuse_change(
+        self, path: str, *, but: Iterable[str] = (), owner: str | None = None
+    ) -> None:
         """Refuses to change an image that others read through theirs.
 
         Args:
             but: Images that may be upon it.
+            owner: The snapshot that goes: what only it has counts for nothing.
 
         Raises:
             OperationInvalid: Which image would lose what it has.
         """
         allowed = list(but)
-        for upper, owner in self.above(path).items():
-            if not any(same(upper, one) for one in allowed):
+        for chain in self._chains:
+            for upper, lower in zip(chain.paths, chain.paths[1:], strict=False):
+                if not same(lower, path) or any(same(upper, one) for one in allowed):
+                    continue
+                if owner is not None and chain.owner == snapshot_named(owner):
+                    continue
                 raise OperationInvalid(
-                    f"'{path}' cannot be changed: it is behind '{upper}' of {owner}",
+                    f"'{path}' cannot be changed: it is behind '{upper}' of {chain.owner}",
                     domain=ErrorDomain.QEMU,
                 )
+
+
+def snapshot_named(name: str | None) -> str:
+    """How an error calls a snapshot."""
+    return f"snapshot '{name}'"
 
 
 def same(one: str, other: str) -> bool:
@@ -76,7 +79,7 @@ def _chains(driver: QemuDriver, guest: Guest) -> Iterator[Chain]:
     for owner, document in documents:
         yield from _of_document(owner, document)
     for snapshot in snapshots_of(driver, guest):
-        owner = f"snapshot '{snapshot.name}'"
+        owner = snapshot_named(snapshot.name)
         if snapshot.domain is not None:
             yield from _of_document(owner, snapshot.domain)
         yield from _of_overlays(owner, snapshot)

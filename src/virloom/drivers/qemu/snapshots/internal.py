@@ -187,3 +187,6 @@ class KeptState:
 
     def used(self, running: RunningGuest) -> None:
         """The note stays until the revert is over."""
+
+    def close(self) -> None:
+        """Nothing is open."""

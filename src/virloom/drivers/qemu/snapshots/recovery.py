@@ -18,6 +18,7 @@ from virloom.drivers.qemu.snapshots import internal, offline, revert, store
 from virloom.drivers.qemu.snapshots.deletion import drop
 from virloom.drivers.qemu.snapshots.external import settle_live
 from virloom.drivers.qemu.snapshots.journal import Journal, work_directory
+from virloom.drivers.qemu.snapshots.merging import carry_out
 from virloom.drivers.runtime.jobs import AsyncJob
 from virloom.errors import VirloomError
 from virloom.model.snapshot import Snapshot
@@ -111,6 +112,7 @@ async def _settle_revert(driver: QemuDriver, guest: Guest, journal: Journal) -> 
     elif journal.phase == "ready":
         await revert.finish(driver, guest, snapshot, model, journal)
     elif running is not None:
+        offline.remove_made(journal.data["overlays"])
         journal.end()
     else:
         await revert.carry_out(driver, guest, snapshot, model, journal)
@@ -123,4 +125,5 @@ SETTLERS: dict[str, Settle] = {
     "live": settle_live,
     "revert": _settle_revert,
     "drop": drop,
+    "merge": carry_out,
 }

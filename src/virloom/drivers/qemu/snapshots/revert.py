@@ -22,12 +22,13 @@ from virloom.drivers.qemu.process.running import FROM_SNAPSHOT
 from virloom.drivers.qemu.process.steps import reached
 from virloom.drivers.qemu.process.stop import stop
 from virloom.drivers.qemu.saving.managed import has_managed, remove_managed
-from virloom.drivers.qemu.snapshots import images, store
+from virloom.drivers.qemu.snapshots import branch, images, store
 from virloom.drivers.qemu.snapshots.checks import parts_of
-from virloom.drivers.qemu.snapshots.document import DISK_ONLY, RUNS, kept
+from virloom.drivers.qemu.snapshots.document import RUNS, kept
 from virloom.drivers.qemu.snapshots.graph import Images
 from virloom.drivers.qemu.snapshots.internal import REVERTED, KeptState
 from virloom.drivers.qemu.snapshots.journal import Journal
+from virloom.drivers.qemu.snapshots.offline import remove_made
 from virloom.drivers.runtime.moments import is_external
 from virloom.enums.domain import (
     DomainEventDefinedDetailType,
@@ -37,7 +38,6 @@ from virloom.enums.domain import (
 from virloom.enums.error import ErrorDomain
 from virloom.enums.snapshot import DomainSnapshotRevertFlags
 from virloom.errors import (
-    ConfigUnsupported,
     OperationInvalid,
     SnapshotRevertRisky,
     VirloomError,
@@ -95,20 +95,21 @@ async def revert(driver: QemuDriver, guest: Guest, snapshot: Snapshot, flags: in
     check_revert(driver, guest, snapshot, flags)
     assert snapshot.domain is not None, "it has been checked"
     model = await complete(driver, snapshot.domain)
+    overlays: list[dict[str, Any]] = []
     if is_external(snapshot):
-        raise ConfigUnsupported(
-            "revert to external snapshot not supported yet", domain=ErrorDomain.QEMU
-        )
-    await _check_images(driver, guest, snapshot)
+        overlays = branch.plan(guest, snapshot)
+    else:
+        await _check_images(driver, guest, snapshot)
     if has_managed(driver, guest):
         remove_managed(driver, guest)
-    journal = Journal.of(
-        driver, guest, "revert", {"name": snapshot.name, "flags": flags, "boot": None}
-    )
+    data = {"name": snapshot.name, "flags": flags, "overlays": overlays}
+    journal = Journal.of(driver, guest, "revert", data)
     journal.enter("begun")
     try:
         await carry_out(driver, guest, snapshot, model, journal)
     except VirloomError:
+        if journal.phase == "begun":
+            remove_made(overlays)
         journal.end()
         raise
 
@@ -131,15 +132,17 @@ async def carry_out(
 ) -> None:
     """Goes back, from wherever an earlier attempt has come to."""
     flags = int(journal.data["flags"])
-    boot = runs_after(snapshot, flags)
+    overlays = journal.data["overlays"]
     try:
+        if overlays:
+            await branch.make(overlays)
         if guest.running is not None:
             async with guest.writing:  # a transient domain stays in between
                 await stop(guest.running, FROM_SNAPSHOT)
             reached("snapshot-stopped")
         if snapshot.state in RUNS:
-            await _start_kept(driver, guest, snapshot, model, boot is True, flags)
-        else:
+            await _start_kept(driver, guest, snapshot, branch.put(model, overlays), flags)
+        elif not overlays:
             await restore_images(snapshot)
             reached("snapshot-images-restored")
         await finish(driver, guest, snapshot, model, journal)
@@ -148,20 +151,30 @@ async def carry_out(
 
 
 async def _start_kept(
-    driver: QemuDriver, guest: Guest, snapshot: Snapshot, model: Domain, resume: bool, flags: int
+    driver: QemuDriver, guest: Guest, snapshot: Snapshot, model: Domain, flags: int
 ) -> None:
     from virloom.drivers.qemu.process.launch import Launch  # virloom.drivers.qemu.later
 
-    targets = [part.disk.target.dev or "" for part in parts_of(snapshot, model, "internal")]
-    await Launch(
-        driver,
-        guest,
-        model.copy(),
-        paused=not resume,
-        autodestroy=False,
-        reset_nvram=bool(flags & _Flags.RESET_NVRAM),
-        incoming=KeptState(snapshot.name or "", targets, resume=resume),
-    ).run()
+    resume = runs_after(snapshot, flags) is True
+    name = snapshot.name or ""
+    incoming: KeptState | branch.KeptMemory
+    if snapshot.memory.snapshot == "external":
+        incoming = branch.KeptMemory(name, snapshot.memory.file or "", resume=resume)
+    else:
+        targets = [part.disk.target.dev or "" for part in parts_of(snapshot, model, "internal")]
+        incoming = KeptState(name, targets, resume=resume)
+    try:
+        await Launch(
+            driver,
+            guest,
+            model,
+            paused=not resume,
+            autodestroy=False,
+            reset_nvram=bool(flags & _Flags.RESET_NVRAM),
+            incoming=incoming,
+        ).run()
+    finally:
+        incoming.close()
 
 
 async def restore_images(snapshot: Snapshot) -> None:
@@ -186,13 +199,14 @@ async def finish(
     if defined:
         document = snapshot.inactive_domain or snapshot.domain
         assert document is not None
-        wanted = await complete(driver, kept(document))
+        wanted = branch.put(await complete(driver, kept(document)), journal.data["overlays"])
         await rewrite(driver, guest, lambda tree: _become(tree, wanted))
     store.set_current(driver, guest, snapshot.name)
     reached("snapshot-reverted")
     boot = runs_after(snapshot, flags)
     if boot is not None and guest.running is None:
-        await _boot(driver, guest, model, paused=not boot, flags=flags)
+        booted = branch.put(model, journal.data["overlays"])
+        await _boot(driver, guest, booted, paused=not boot, flags=flags)
     if defined:
         driver.events.emit(
             DomainEventID.LIFECYCLE,
@@ -220,14 +234,9 @@ async def _boot(
     await Launch(
         driver,
         guest,
-        model.copy(),
+        model,
         paused=paused,
         autodestroy=False,
         reset_nvram=bool(flags & _Flags.RESET_NVRAM),
         from_snapshot=True,
     ).run()
-
-
-def has_memory(snapshot: Snapshot) -> bool:
-    """Whether the guest goes on from the snapshot, rather than booting."""
-    return snapshot.state in RUNS and snapshot.state != DISK_ONLY
