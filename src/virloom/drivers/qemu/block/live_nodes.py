@@ -234,6 +234,11 @@ async def set_access(
         running.set_document()
         running.save()
 
+    if not write:
+        # QEMU leaves the base of a commit that is given up writable, and a writer would keep the
+        # other node from the image.
+        props = _format_props(disk, layer, below, write=False, top=False)
+        await running.execute("blockdev-reopen", {"options": [props]})
     try:
         await add_storage_node(driver, running, disk, changed, note, write=write)
         props = _format_props(disk, changed, below, write=False, top=False)

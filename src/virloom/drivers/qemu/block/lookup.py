@@ -89,7 +89,8 @@ def relative_path(layers: Sequence[Layer], first: Layer, last: Layer) -> str:
         OperationInvalid: One of them is not relative.
     """
     path = ""
-    for place in range(layers.index(first), layers.index(last) + 1):
+    numbers = [layer.number for layer in layers]
+    for place in range(numbers.index(first.number), numbers.index(last.number) + 1):
         reference = reference_of(layers[place - 1]) if place else None
         if reference is None:
             raise OperationInvalid(

@@ -28,8 +28,8 @@ def persistent_disk(model: Domain, target: str | None, source: DiskSource) -> Di
 
 
 def tells_chain(store: BackingStore | None) -> bool:
-    """Whether a document says what is behind a disk's image."""
-    return store is not None
+    """Whether a document names what is behind a disk's image."""
+    return store is not None and store.type is not None
 
 
 async def follow(
@@ -53,10 +53,12 @@ async def follow(
         found = persistent_disk(model, target, former)
         if found is None:
             return
-        moved = not same_source(found.source, after[0].source)
-        if moved or tells_chain(found.backing_store):
-            show_source(found, after[0], index=False)
-            found.backing_store = nested(after[1:], indexes=False)
+        told = tells_chain(found.backing_store)
+        if not told and same_source(found.source, after[0].source):
+            return
+        show_source(found, after[0], index=False)
+        # What is behind an image is found again at the next start, unless nothing is.
+        found.backing_store = nested(after[1:], indexes=False) if told or not after[1:] else None
 
     if persistent_disk(guest.definition.model, target, former) is None:
         return

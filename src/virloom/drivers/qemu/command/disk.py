@@ -59,7 +59,7 @@ def add_disks(assembly: Assembly) -> None:
     """All disks in the document's order.
 
     Image numbers are libvirt's: the last disk's image is the first, and within a chain the top
-    comes before what is below it.
+    comes before what is below it; what was only found comes last.
     """
     numbers = _numbers(assembly)
     for disk in assembly.dom.devices.disks:
@@ -100,13 +100,20 @@ def _add_card(assembly: Assembly, disk: Disk, alias: str) -> None:
 
 
 def _numbers(assembly: Assembly) -> dict[str, tuple[int, ...]]:
-    """The number of each image by alias of its disk, top first."""
-    numbers: dict[str, tuple[int, ...]] = {}
+    """The number of each image by alias of its disk, top first.
+
+    The images that the document names come before all those that were found behind them.
+    """
+    numbers: dict[str, list[int]] = {}
     following = assembly.next_node
-    for disk in reversed(assembly.dom.devices.disks):
-        # An empty drive takes a number too, for the medium that may come.
-        count = max(1, len(disk_layers(disk, assembly.context.chains)))
-        numbers[disk_alias(disk)] = tuple(range(following, following + count))
-        following += count
+    disks = list(reversed(assembly.dom.devices.disks))
+    for told in (True, False):
+        for disk in disks:
+            layers = disk_layers(disk, assembly.context.chains)
+            count = sum(1 for layer in layers if (layer.source is not None) is told)
+            if told and not layers:
+                count = 1  # an empty drive takes a number too, for the medium that may come
+            numbers.setdefault(disk_alias(disk), []).extend(range(following, following + count))
+            following += count
     assembly.next_node = following
-    return numbers
+    return {alias: tuple(found) for alias, found in numbers.items()}

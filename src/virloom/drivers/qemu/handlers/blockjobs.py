@@ -142,7 +142,6 @@ class BlockJobs:
         async with self._disk(call, args.dom, args.disk) as (running, disk):
             speed = bytes_per_second(args.bandwidth, in_bytes=in_bytes)
             layers = chain_for_job(running, disk)
-            check_idle(running, disk)
             span = span_of(
                 disk,
                 layers,
