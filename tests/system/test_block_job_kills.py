@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import shutil
@@ -16,28 +17,32 @@ import pytest
 import virloom
 from tests.fakes import blockjob_owner
 from tests.system.conftest import embedded, end_all
+from tests.system.test_events import Heard
 from virloom.client.domain.domain import Domain
+from virloom.client.domain.events import BlockJob2Event
+from virloom.enums.domain import ConnectDomainEventBlockJobStatus as Status
 from virloom.enums.domain import DomainXMLFlags
+from virloom.errors import InternalError, InvalidArg
 
 OWNER = Path(blockjob_owner.__file__)
 PIVOT = 2
 
 #: Steps that every job passes at its end.
 END = ("job-concluded", "job-dismissed", "job-settled", "job-cleaned")
-BEGIN = ("job-noted", "before-add-fd", "before-blockdev-add")
 KILLS = {
-    "pull": ("job-noted", "before-block-stream", "job-started", *END),
+    "pull": ("job-noted", "before-block-stream", "job-started", "job-flushed", *END),
     "slowpull": ("job-started",),
     "copy": (
-        *BEGIN, "before-blockdev-create", "before-blockdev-add:2", "before-blockdev-mirror",
-        "job-ready", "job-pivoting", *END,
+        "before-blockdev-add", "before-blockdev-create", "before-blockdev-add:2",
+        "before-blockdev-mirror", "job-ready", "job-pivoting", "job-concluded", "job-settled",
     ),
-    "slowcopy": ("job-started", "job-aborting", "job-concluded", "job-settled"),
+    "slowcopy": ("job-started", "job-aborting", "job-concluded", "job-cleaned"),
     "commit": (
         "before-blockdev-add", "before-blockdev-reopen", "storage-swapped", "before-add-fd:2",
-        "before-block-commit", "job-started", *END, "storage-swapped:3", "storage-swapped:4",
+        "before-block-commit", "job-pending", "job-dismissed", "storage-swapped:3",
+        "storage-swapped:4", "job-settled",
     ),
-    "active": ("storage-swapped", "before-block-commit", "job-ready", "job-pivoting", *END),
+    "active": ("before-block-commit", "job-ready", "job-pivoting", "job-dismissed", "job-settled"),
 }  # fmt: skip
 
 
@@ -46,19 +51,22 @@ def img(*words: str, cwd: Path) -> str:
     return done.stdout
 
 
-@pytest.fixture
-def template(tmp_path: Path, installed: None) -> Path:
+def make_images(path: Path) -> None:
     """Four images, each with a part of its own, and what a guest sees of them."""
-    path = tmp_path / "template"
     path.mkdir()
     names = ("base.q", "mid1.q", "mid2.q", "top.q")
     for number, name in enumerate(names):
-        behind = ("-b", names[number - 1], "-F", "qcow2") if number else ("4M",)
-        words = ("-f", "qcow2", name, *behind) if not number else ("-f", "qcow2", *behind, name)
-        img("qemu-img", "create", *words, cwd=path)
+        words = ["-b", names[number - 1], "-F", "qcow2", name] if number else [name, "4M"]
+        img("qemu-img", "create", "-f", "qcow2", *words, cwd=path)
         pattern = f"write -P {number + 1} {number * 512}k 768k"
         img("qemu-io", "-f", "qcow2", "-c", pattern, name, cwd=path)
     img("qemu-img", "convert", "-O", "raw", "top.q", "seen.raw", cwd=path)
+
+
+@pytest.fixture
+def template(tmp_path: Path, installed: None) -> Path:
+    path = tmp_path / "template"
+    make_images(path)
     return path
 
 
@@ -69,7 +77,8 @@ async def settle(dom: Domain) -> None:
             if info.cur == info.end and "ready='yes'" in await dom.xml_desc():
                 await dom.block.job_abort("vda", PIVOT)
             else:
-                await dom.block.job_set_speed("vda", 0)
+                with contextlib.suppress(InternalError, InvalidArg):  # it ends just now
+                    await dom.block.job_set_speed("vda", 0)
                 await asyncio.sleep(0.02)
 
 
@@ -81,6 +90,10 @@ async def check(directory: Path) -> None:
     """Document, record, QEMU and images agree, and the guest sees what it saw."""
     async with virloom.open(embedded(directory / "root")) as conn:
         try:
+            if directory.name.endswith(":job-concluded"):  # nobody was there to hear of it
+                status = Status.CANCELED if "slow" in directory.name else Status.COMPLETED
+                async with Heard(conn) as heard:
+                    await heard.until(BlockJob2Event, status=status)
             chain = await chain_agreed_on(await conn.lookup_by_name("web"), directory)
         finally:
             await end_all(conn)

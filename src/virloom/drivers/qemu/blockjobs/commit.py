@@ -140,6 +140,7 @@ async def commit(
     data = {"top": span.top.number, "base": span.base.number, "delete": delete}
     job = BlockJob(kind, disk, span.top.node, data)
     job.quiet = quiet
+    job.flushed = None if span.active else span.base.node
     if span.active:
         disk.mirror = _mirror(span.base)
     try:

@@ -4,13 +4,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.blockjobs.conclusion import conclude
 from virloom.drivers.qemu.blockjobs.events import become_ready
 from virloom.drivers.qemu.blockjobs.job import BlockJob, keep
 from virloom.drivers.qemu.blockjobs.machine import Input, State
-from virloom.drivers.qemu.monitor.commands.jobs import block_job_cancel, job_complete, query_jobs
+from virloom.drivers.qemu.monitor.commands.jobs import (
+    block_job_cancel,
+    flush_node,
+    job_complete,
+    job_finalize,
+    query_jobs,
+)
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.process.steps import reached
 from virloom.enums.domain import ConnectDomainEventBlockJobStatus as Status
@@ -19,6 +26,8 @@ from virloom.errors import BlockCopyActive, OperationFailed, OperationInvalid, V
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
+
+logger = logging.getLogger(__name__)
 
 
 async def pivot(
@@ -78,8 +87,8 @@ async def _tell(
     if disk is not None and disk.mirror is not None:
         disk.mirror.ready = "pivot" if input is Input.PIVOT else "abort"
     keep(running, job)
-    reached("job-pivoting" if input is Input.PIVOT else "job-aborting")
     try:
+        reached("job-pivoting" if input is Input.PIVOT else "job-aborting")
         if input is Input.PIVOT:
             await job_complete(running, job.id)
         else:
@@ -91,6 +100,24 @@ async def _tell(
         raise
     if wait:
         await wait_for_end(driver, running, job)
+
+
+async def finalize(running: RunningGuest, job: BlockJob) -> None:
+    """Lets a job that is pending change the chain, once what it copied is on the disk.
+
+    QEMU changes the reference in the header before the tables that say where the copied data are:
+    if it were killed in between, the data would be nowhere.
+    """
+    reached("job-pending")
+    try:
+        await flush_node(running, job.flushed or "")
+        reached("job-flushed")
+        await job_finalize(running, job.id)
+    except VirloomError as exc:
+        if running.guest.running is not running or job.concluded.is_set():
+            return  # it has been given up, or the guest has ended
+        logger.error("domain '%s': job '%s': %s", running.guest.name, job.id, exc)
+        await block_job_cancel(running, job.id)
 
 
 async def wait_for_end(driver: QemuDriver, running: RunningGuest, job: BlockJob) -> None:

@@ -29,6 +29,10 @@ def job_changed(driver: QemuDriver, running: RunningGuest, id: str, status: str)
     if formatted is not None and status == "concluded":
         formatted.set()
     job, input = running.blockjobs.get(id), _INPUTS.get(status)
+    if job is not None and status == "pending" and job.flushed:
+        from virloom.drivers.qemu.blockjobs.ending import finalize
+
+        driver.background(finalize(running, job), f"end of job '{id}'")
     if job is None or input is None or not is_possible(job.state, input):
         return
     if input is Input.READY:

@@ -30,6 +30,11 @@ TYPES = {
 #: Kinds that keep two images the same until they are told to pivot.
 MIRRORS = ("copy", "active-commit")
 
+#: What of a job is in the record, beside its state.
+_KEPT = (
+    "kind", "alias", "data", "undo", "garbage", "status", "error", "made", "quiet", "flushed",
+)  # fmt: skip
+
 
 class BlockJob:
     """One job.
@@ -46,6 +51,9 @@ class BlockJob:
         error: QEMU's words, where it failed.
         made: A file that was made for it, before it began.
         quiet: It is the part of something larger, which tells of its end itself.
+        flushed: The node whose image QEMU has to write down before the job may change the chain:
+            until then what was copied is in its memory in part, and the reference to where it
+            came from would be gone. None for jobs that see to it themselves.
         waited_for: Somebody who holds the domain's job waits for its end, and deals with it.
         ready: Set when both images are the same.
         concluded: Set when QEMU says that it has concluded, or says no more.
@@ -64,6 +72,7 @@ class BlockJob:
         self.status: int | None = None
         self.error: str | None = None
         self.made: str | None = None
+        self.flushed: str | None = None
         self.quiet = False
         self._begin()
 
@@ -101,8 +110,7 @@ class BlockJob:
 
     def to_json(self) -> dict[str, Any]:
         """As the record has it."""
-        names = ("kind", "alias", "data", "undo", "garbage", "status", "error", "made", "quiet")
-        return {"state": self.state.value, **{name: getattr(self, name) for name in names}}
+        return {"state": self.state.value, **{name: getattr(self, name) for name in _KEPT}}
 
     @classmethod
     def from_json(cls, id: str, found: dict[str, Any]) -> BlockJob:

@@ -56,6 +56,7 @@ async def pull(
     if stays is not None:
         named = relative_path(layers, layers[1], stays) if relative else reference_to(stays)
     job = BlockJob("pull", disk, top.node, {"base": stays.number if stays is not None else None})
+    job.flushed = top.node
     async with Preparation(running, job) as preparation:
         node = stays.node if stays is not None else None
         command = stream(job.id, top.node, base_node=node, backing_file=named, speed=speed or None)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from virloom.drivers.qemu.block.live_nodes import settle_swaps
 from virloom.drivers.qemu.blockjobs.begin import undo
 from virloom.drivers.qemu.blockjobs.conclusion import conclude, leave_alone
-from virloom.drivers.qemu.blockjobs.ending import go_on
+from virloom.drivers.qemu.blockjobs.ending import finalize, go_on
 from virloom.drivers.qemu.blockjobs.events import become_ready
 from virloom.drivers.qemu.blockjobs.job import BlockJob, keep, recorded
 from virloom.drivers.qemu.blockjobs.machine import Input, State
@@ -57,3 +57,5 @@ async def _settle(
         if found.status == "ready":
             become_ready(driver, running, job, missed=True)
         keep(running, job)
+    if found is not None and found.status == "pending" and job.flushed:
+        driver.background(finalize(running, job), f"end of job '{job.id}'")

@@ -40,6 +40,8 @@ BLOCK_JOB_STEPS = (
     "job-ready",
     "job-pivoting",
     "job-aborting",
+    "job-pending",
+    "job-flushed",
     "job-concluded",
     "job-dismissed",
     "job-settled",

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virloom.drivers.qemu.monitor.client import QmpError
 from virloom.drivers.qemu.monitor.commands.answer import reading
+from virloom.enums.error import ErrorDomain
+from virloom.errors import OperationFailed
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.process.running import RunningGuest
 
-#: Every job stays until it is dismissed, so that its end is never missed; nothing waits for us
-#: before its end.
-KEPT = {"auto-finalize": True, "auto-dismiss": False}
+#: Every job stays until it is dismissed, so that its end is never missed.
+KEPT = {"auto-dismiss": False}
 
 
 class JobInfo(NamedTuple):
@@ -80,6 +81,23 @@ async def job_dismiss(running: RunningGuest, id: str) -> None:
             raise
 
 
+async def job_finalize(running: RunningGuest, id: str) -> None:
+    """Has a job that is pending change the chain, and end."""
+    await running.execute("job-finalize", {"id": id})
+
+
+async def flush_node(running: RunningGuest, node: str) -> None:
+    """Has QEMU write down all that it keeps of a node's image in its memory.
+
+    Raises:
+        OperationFailed: It cannot.
+    """
+    line = f"qemu-io {node} flush"
+    told = await running.execute("human-monitor-command", {"command-line": line})
+    if str(told).strip():
+        raise OperationFailed(f"cannot flush '{node}': {told}", domain=ErrorDomain.QEMU)
+
+
 async def job_complete(running: RunningGuest, id: str) -> None:
     """Has a job that is ready pivot to the copy."""
     await running.execute("job-complete", {"id": id})
@@ -96,14 +114,22 @@ async def block_job_set_speed(running: RunningGuest, id: str, speed: int) -> Non
 
 
 def stream(id: str, node: str, **more: Any) -> tuple[str, dict[str, Any]]:
-    """``block-stream``: what is behind *node*, down to ``base-node``, is copied into it."""
-    return "block-stream", {"device": node, "job-id": id, **_given(more), **KEPT}
+    """``block-stream``: what is behind *node*, down to ``base-node``, is copied into it.
+
+    It waits for :func:`job_finalize`.
+    """
+    arguments = {"device": node, "job-id": id, **_given(more), **KEPT}
+    return "block-stream", {**arguments, "auto-finalize": False}
 
 
 def commit(id: str, node: str, top: str, base: str, **more: Any) -> tuple[str, dict[str, Any]]:
-    """``block-commit``: the images from *top* to above *base* are written into that."""
+    """``block-commit``: the images from *top* to above *base* are written into that.
+
+    Unless *top* is *node*, it waits for :func:`job_finalize`.
+    """
     arguments = {"device": node, "job-id": id, "top-node": top, "base-node": base}
-    return "block-commit", {**arguments, **_given(more), **KEPT}
+    waits = {"auto-finalize": node == top}
+    return "block-commit", {**arguments, **_given(more), **KEPT, **waits}
 
 
 def mirror(id: str, node: str, target: str, sync: str, **more: Any) -> tuple[str, dict[str, Any]]:
