@@ -27,7 +27,9 @@ def steps(session: str, uri: str, directory: Path) -> list[Any]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-@pytest.mark.parametrize("session", ["hotplug", "block_tuning", "device_settings"])
+@pytest.mark.parametrize(
+    "session", ["hotplug", "block_tuning", "device_settings", "device_classes"]
+)
 def test_the_same_session(session: str, libvirtd: Libvirtd, virtqemud: Any) -> None:
     # In a place that libvirt's QEMU, which is another user, may reach.
     theirs = steps(session, libvirtd.uri, libvirtd.directory)

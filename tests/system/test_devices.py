@@ -27,6 +27,7 @@ from virloom.errors import (
     OperationInvalid,
     OperationUnsupported,
     SystemFailure,
+    VirloomError,
     XmlError,
 )
 from virloom.testing.documents import paused_guest_xml, tiny_guest_xml
@@ -37,6 +38,10 @@ PORTS = "<controller type='pci' index='0' model='pcie-root'/>" + "".join(
 )
 USB = "<controller type='usb' model='qemu-xhci'/>"
 CARD = "<interface type='user'><mac address='52:54:00:00:00:02'/><model type='virtio'/></interface>"
+NO_STICK = (
+    "<hostdev mode='subsystem' type='usb'><source>"
+    "<address bus='99' device='99'/></source></hostdev>"
+)
 RNG = "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
 
 
@@ -222,7 +227,7 @@ async def test_what_cannot_be_plugged_changes_nothing(
         (disk(image("b"), "sdb", "sata"), InternalError),
         ("<sound model='ich6'/>", OperationUnsupported),
         ("<controller type='usb' index='1' model='qemu-xhci'/>", OperationUnsupported),
-        ("<hostdev mode='subsystem' type='usb'><source/></hostdev>", ConfigUnsupported),
+        (NO_STICK, VirloomError),
     ]
     for document, error in cases:
         with pytest.raises(error):

@@ -170,13 +170,6 @@ def main(uri: str, directory: str) -> int:
         session.step(f"size {disk[-4:]} {size}", guest.blockResize, disk, size, flags)
         session.step("sizes", lambda: [guest.blockInfo(disk)[0] for disk in ("vda", "sda", "vdb")])
     guest.destroy()
-    session.step("again", guest.createWithFlags, libvirt.VIR_DOMAIN_START_PAUSED)
-    session.step("no limit without a rate", guest.setBlockIoTune, "vda",
-                 {"write_iops_sec": 10, "write_iops_sec_max": 10}, CONFIG)  # fmt: skip
-    session.step("once more", guest.createWithFlags, libvirt.VIR_DOMAIN_START_PAUSED)
-    session.step("limits again", guest.blockIoTune, "vda", LIVE)
-    if guest.isActive():
-        guest.destroy()
     guest.undefine()
     return 0
 

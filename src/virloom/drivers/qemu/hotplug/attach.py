@@ -32,6 +32,7 @@ from virloom.drivers.qemu.hotplug.intention import (
     take_back,
     take_in,
 )
+from virloom.drivers.qemu.hotplug.memory_modules import show_module
 from virloom.drivers.qemu.hotplug.naming import assign_alias
 from virloom.drivers.qemu.hotplug.plan import alone, assemble, files_of
 from virloom.drivers.qemu.hotplug.rules import check_attachable, check_free, drive_for
@@ -68,6 +69,7 @@ async def attach(driver: QemuDriver, running: RunningGuest, new: Fragment) -> No
         return
     check_attachable(new)
     check_free(running.model, new)
+    persistent.check_memory_fits(running.model, new)
     paths = unmodelled(new.device)
     if paths:
         raise ConfigUnsupported(f"nothing here serves {', '.join(paths)}", domain=ErrorDomain.QEMU)
@@ -152,7 +154,7 @@ async def _plug(
             _show_terminal(device, answers)
             _note_sockets(running, device)
             if device.tag == "memory":
-                await _show_base(running, device)
+                await show_module(running, device.device)
             take_in(running, device, intention)
 
 
@@ -290,14 +292,6 @@ def _show_terminal(device: Fragment, answers: Sequence[Any]) -> None:
             device.device.sources = [source]
             if device.tag == "console":
                 device.device.tty = answer["pty"]
-
-
-async def _show_base(running: RunningGuest, device: Fragment) -> None:
-    """Where QEMU has put a module in the guest's memory."""
-    alias, address = resources.alias_of(device.device), device.device.address
-    for module in await running.execute("query-memory-devices"):
-        if module["data"].get("id") == alias and address is not None:
-            address.base = module["data"]["addr"]
 
 
 def _note_sockets(running: RunningGuest, device: Fragment) -> None:

@@ -38,6 +38,8 @@ def leftovers(device: Fragment, runtime: dict[str, Any]) -> list[Command]:
             commands.append(("chardev-remove", {"id": chardev_id(alias)}))
     elif device.tag == "memory":
         commands.append(("object-del", {"id": memory_object_id(device.device)}))
+    elif device.tag == "hostdev" and device.device.type == "scsi":
+        commands.append(("blockdev-del", {"node-name": f"libvirt-{alias}-backend"}))
     elif device.tag == "shmem":
         if device.device.model.type == "ivshmem-plain":
             commands.append(("object-del", {"id": f"shmmem-{alias}"}))

@@ -9,7 +9,14 @@ from typing import Any
 from virloom.drivers.qemu.devices.describe import all_devices
 from virloom.drivers.qemu.hotplug.fragment import Fragment
 from virloom.enums.error import ErrorDomain
-from virloom.errors import DeviceMissing, InternalError, InvalidArg, OperationFailed, VirloomError
+from virloom.errors import (
+    DeviceMissing,
+    InternalError,
+    InvalidArg,
+    OperationFailed,
+    OperationInvalid,
+    VirloomError,
+)
 from virloom.model.domain import Device, Domain
 from virloom.xml.element import Element
 from virloom.xml.fields import Role
@@ -56,6 +63,8 @@ def matches(wanted: Fragment, device: Any) -> bool:
     if wanted.tag == "interface":
         mac = asked.mac.address
         return mac is None or mac.lower() == (device.mac.address or "").lower()
+    if wanted.tag == "memory" and asked.target.node != device.target.node:
+        return False  # no node is another one than any
     keys = _KEYS.get(wanted.tag)
     if wanted.tag == "hostdev":
         return bool(asked.type == device.type and includes(device.source, asked.source))
@@ -100,6 +109,7 @@ def find(dom: Domain, wanted: Fragment, where: str) -> Any:
     Raises:
         DeviceMissing: There is none.
         InvalidArg: The same, of a character device in the document (libvirt's code for it).
+        OperationInvalid: The same, of a redirected device in the guest.
         OperationFailed: Several fit.
     """
     found = [device for device in wanted.among(dom) if matches(wanted, device)]
@@ -117,6 +127,8 @@ def find(dom: Domain, wanted: Fragment, where: str) -> Any:
 def _missing(wanted: Fragment, where: str) -> VirloomError:
     if wanted.tag in CHARDEVS and where == IN_DOCUMENT:
         return InvalidArg(f"{wanted.tag} device not present {where}", domain=ErrorDomain.QEMU)
+    if wanted.tag == "redirdev" and where == IN_GUEST:
+        return OperationInvalid(f"no such redirdev {where}", domain=ErrorDomain.QEMU)
     if wanted.tag == "interface":
         return DeviceMissing(
             f"no device matching MAC address {wanted.device.mac.address} found {where}",

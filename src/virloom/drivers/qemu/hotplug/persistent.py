@@ -13,7 +13,13 @@ from virloom.drivers.qemu.devices.targets import disk_index
 from virloom.drivers.qemu.hotplug.fragment import Fragment
 from virloom.drivers.qemu.hotplug.matching import CHARDEVS, IN_DOCUMENT, find, matches
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InternalError, InvalidArg, OperationInvalid, OperationUnsupported
+from virloom.errors import (
+    ConfigUnsupported,
+    InternalError,
+    InvalidArg,
+    OperationInvalid,
+    OperationUnsupported,
+)
 from virloom.model.domain import Domain
 
 if TYPE_CHECKING:
@@ -77,6 +83,7 @@ def attach(dom: Domain, new: Fragment) -> None:
         raise _refuse("attach", new.tag)
     check_indexed(new)
     check_vacant(dom, new)
+    check_memory_fits(dom, new)
     add(dom, new)
     _count_memory(dom, new, 1)
 
@@ -105,10 +112,36 @@ def check_vacant(dom: Domain, new: Fragment) -> None:
         taken = f"controller index='{device.index}'" if _matched(new, among) else ""
     elif new.tag in ("hostdev", "lease", "filesystem", "shmem"):
         taken = f"{new.tag} device" if _matched(new, among) else ""
+    elif new.tag in CHARDEVS:
+        taken = "chardev" if any(_is_same_port(new, other) for other in among) else ""
     elif new.tag in _ONE_OF_A_KIND:
         taken = f"{new.tag} device" if among else ""
     if taken:
         raise OperationInvalid(f"{taken} already exists", domain=ErrorDomain.QEMU)
+
+
+def check_memory_fits(dom: Domain, new: Fragment) -> None:
+    """Refuses a module that makes more memory than the guest can have.
+
+    Raises:
+        ConfigUnsupported: libvirt's code for it.
+    """
+    if new.tag != "memory" or dom.max_memory.value is None:
+        return
+    size = new.device.target.size or 0
+    if (dom.memory or 0) + size > dom.max_memory.value:
+        raise ConfigUnsupported(
+            f"a module of {size} KiB exceeds the domain's maxMemory of {dom.max_memory.value} KiB",
+            domain=ErrorDomain.DOMAIN,
+        )
+
+
+def _is_same_port(new: Fragment, other: Any) -> bool:
+    """Whether the guest would see two ports by the same name or number."""
+    target, has = new.device.target, other.target
+    if new.tag == "channel" and target.name is not None:
+        return bool(target.name == has.name)
+    return target.port is not None and (target.type, target.port) == (has.type, has.port)
 
 
 def _matched(new: Fragment, among: list[Any]) -> bool:
@@ -137,7 +170,11 @@ def detach(dom: Domain, wanted: Fragment) -> None:
     """
     if wanted.tag not in _ATTACHED:
         raise _refuse("detach", wanted.tag)
-    found = wanted.of(find(dom, wanted, IN_DOCUMENT))
+    among = wanted.among(dom)
+    if wanted.tag == "watchdog" and among:  # libvirt takes the one that is there
+        found = wanted.of(among[0])
+    else:
+        found = wanted.of(find(dom, wanted, IN_DOCUMENT))
     found.remove(dom, found.device)
     _count_memory(dom, found, -1)
 

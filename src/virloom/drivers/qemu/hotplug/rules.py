@@ -16,6 +16,7 @@ from virloom.errors import (
     OperationInvalid,
     OperationUnsupported,
     XmlError,
+    system_failure,
 )
 from virloom.model.domain import Domain
 
@@ -27,8 +28,6 @@ _LIVE = frozenset(
         "filesystem",
     }
 )
-#: Those of them that nothing here plugs yet.
-_NOT_YET = ("hostdev",)
 #: Buses of disks that take another one while the guest runs.
 _DISK_BUSES = ("virtio", "scsi", "usb")
 _INPUT_BUSES = ("usb", "virtio")
@@ -53,14 +52,27 @@ def check_attachable(new: Fragment) -> None:
         raise _unsupported("floppy device hotplug isn't supported")
     if new.tag == "controller" and device.type != "scsi":
         raise _unsupported(f"'{device.type}' controller cannot be hot plugged.")
-    if new.tag == "input" and device.bus not in (None, *_INPUT_BUSES):
+    if new.tag == "input" and (device.bus not in (None, *_INPUT_BUSES) or device.type == "evdev"):
         raise _unsupported(f"input device on bus '{device.bus}' cannot be hot plugged.")
     if new.tag == "filesystem" and device.driver.type != "virtiofs":
         raise _unsupported("only virtiofs filesystems can be hotplugged")
-    if new.tag in (*_NOT_YET, "filesystem"):
+    if new.tag == "filesystem":
         _not_yet("attach", new.tag)
+    if new.tag == "hostdev":
+        from virloom.drivers.qemu.hotplug.host_devices import prepare_host_device  # seldom needed
+
+        prepare_host_device(device)
+    if new.tag == "input" and device.source.evdev:
+        _check_there(device.source.evdev)
     if new.tag == "vsock" and not os.path.exists(VSOCK_DEVICE):
         raise ConfigUnsupported("unable to open vhost-vsock device", domain=ErrorDomain.QEMU)
+
+
+def _check_there(path: str) -> None:
+    try:
+        os.stat(path)
+    except OSError as exc:
+        raise system_failure(f"cannot look at '{path}'", exc, domain=ErrorDomain.QEMU) from exc
 
 
 def check_detachable(wanted: Fragment) -> None:
@@ -70,8 +82,6 @@ def check_detachable(wanted: Fragment) -> None:
     """
     if wanted.tag not in _LIVE:
         raise _unsupported(f"live detach of device '{wanted.tag}' is not supported")
-    if wanted.tag in _NOT_YET:
-        _not_yet("detach", wanted.tag)
     if wanted.tag == "controller" and wanted.device.type != "scsi":
         raise _unsupported(f"'{wanted.device.type}' controller cannot be hot unplugged.")
 
@@ -91,8 +101,8 @@ def check_leaves(dom: Domain, found: Fragment) -> None:
     """
     device = found.device
     if found.tag == "disk":
-        if device.device in ("cdrom", "floppy"):
-            raise _unsupported(f"disk device type '{device.device}' cannot be detached")
+        if device.device == "floppy":
+            raise _unsupported("disk device type 'floppy' cannot be detached")
         if device.target.bus not in _DISK_BUSES:
             raise _unsupported(f"disk on bus '{device.target.bus}' cannot be detached")
     elif found.tag == "input" and device.bus not in _INPUT_BUSES:

@@ -162,6 +162,12 @@ def _ejected(driver: QemuDriver, running: RunningGuest, name: str, data: Mapping
         device_stays(driver, running, alias)
 
 
+def _module(driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]) -> None:
+    from virloom.drivers.qemu.hotplug.memory_modules import size_changed  # drivers.qemu.later
+
+    size_changed(driver, running, name, data)
+
+
 def _graphics(
     driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]
 ) -> None:
@@ -203,4 +209,5 @@ _HANDLERS: dict[str, Callable[[QemuDriver, RunningGuest, str, Mapping[str, Any]]
     "VNC_INITIALIZED": _graphics,
     "VNC_DISCONNECTED": _graphics,
     "VSERPORT_CHANGE": port_changed,
+    "MEMORY_DEVICE_SIZE_CHANGE": _module,
 }
