@@ -12,7 +12,7 @@ from virloom.drivers.qemu.iothreads import iothread_ids
 from virloom.drivers.qemu.process import usage
 from virloom.drivers.qemu.process.resources import alias_of, image_path
 from virloom.drivers.qemu.process.running import RunningGuest
-from virloom.drivers.qemu.tuning.figures import iothread_figures
+from virloom.drivers.qemu.tuning.figures import counted_figures, iothread_figures
 from virloom.enums.domain import DomainMemoryStatTags, DomainStatsTypes
 from virloom.errors import VirloomError
 from virloom.model.domain import Domain
@@ -279,6 +279,12 @@ def _iothreads(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
     return iothread_figures(answers.get("iothreads", []))
 
 
+def _counted(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
+    if guest.running is None:
+        return []
+    return counted_figures(guest.running.counters)
+
+
 def _dirty_rate(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
     """How fast the guest changes its memory, as last measured (``query-dirty-rate``)."""
     told = answers.get("dirty-rate")
@@ -345,6 +351,7 @@ _GROUPS = (
     (int(DomainStatsTypes.VCPU), _vcpu),
     (int(DomainStatsTypes.INTERFACE), _interfaces),
     (int(DomainStatsTypes.BLOCK), _block),
+    (int(DomainStatsTypes.PERF), _counted),
     (int(DomainStatsTypes.IOTHREAD), _iothreads),
     (int(DomainStatsTypes.DIRTYRATE), _dirty_rate),
 )

@@ -37,6 +37,7 @@ _LATER = (
     ("vcpus", "Vcpus"),
     ("pinning", "Pinning"),
     ("iothreads", "IoThreads"),
+    ("counting", "Counting"),
     ("native", "Native"),
     ("recorder", "Recording"),
     ("agent", "GuestAgent"),

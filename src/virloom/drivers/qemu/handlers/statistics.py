@@ -58,8 +58,8 @@ _SUPPORTED = (
     | DomainStatsTypes.BLOCK
     | DomainStatsTypes.DIRTYRATE
     | DomainStatsTypes.IOTHREAD
-    # Nothing of these can be switched on here yet, and so there is nothing to tell of them.
     | DomainStatsTypes.PERF
+    # Nothing of it can be switched on here yet, and so there is nothing to tell of it.
     | DomainStatsTypes.MEMORY
 )
 

@@ -71,7 +71,7 @@ from virloom.host.process import Process, SpawnRequest, start
 from virloom.host.release import release
 from virloom.model.domain import Domain, Graphics
 from virloom.procedures.record import Area
-from virloom.xml import FormatFlags, format_document
+from virloom.xml import FormatFlags, format_document, holds
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
@@ -434,6 +434,10 @@ class Launch:
         guest.running = running
         guest.set_state(DomainState.PAUSED, DomainPausedReason.STARTING_UP)
         Supervisor(self._driver, running).attach()
+        if holds(self._model.perf):
+            from virloom.drivers.qemu.tuning import counting  # few guests want it
+
+            counting.count(running, dict.fromkeys(counting.enabled(self._model), True))
         if self._incoming is not None:
             await self._go_on(running, self._incoming)
         else:
@@ -510,6 +514,8 @@ class Launch:
     async def _undo(self) -> None:
         """Leaves no process, file or socket of this start."""
         guest = self._guest
+        if self._running is not None:
+            self._running.close_counters()
         if self._running is not None and guest.running is self._running:
             guest.running = None
             guest.id = -1

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from virloom.drivers.qemu.agent.client import Agent
     from virloom.drivers.qemu.blockjobs.job import BlockJob
     from virloom.drivers.qemu.domain import Guest
+    from virloom.host.counters import Counter
 
 
 class StopCause(NamedTuple):
@@ -68,6 +69,7 @@ class RunningGuest:
         blockjobs: Jobs on its disks by QEMU's names of them.
         formatting: Set when QEMU has formatted an image, by the name of that job.
         consoles: Open console streams by device alias.
+        counters: What counts events of the host's processor, by their names.
         loading: It is given the state of a saved guest; if it ends, its start has failed.
         dump_error: What went wrong with the last dump, in QEMU's words.
         progressed: Set when QEMU tells of its migration stream or of a dump, or can tell no more.
@@ -100,6 +102,7 @@ class RunningGuest:
         self.blockjobs: dict[str, BlockJob] = {}
         self.formatting: dict[str, asyncio.Event] = {}
         self.consoles: dict[str, StreamEnd] = {}
+        self.counters: dict[str, Counter] = {}
         self.loading = False
         self.dump_error: str | None = None
         self.progressed = asyncio.Event()
@@ -211,11 +214,17 @@ class RunningGuest:
             agent, self.agent = self.agent, None
             agent.close()
 
+    def close_counters(self) -> None:
+        """Counts nothing any more."""
+        while self.counters:
+            self.counters.popitem()[1].close()
+
     def close(self) -> None:
         """Lets go of every descriptor; what other callers wait for ends with an error."""
         for stream in list(self.consoles.values()):
             stream.abort()
         self.consoles.clear()
+        self.close_counters()
         self.close_agent()
         self.progressed.set()
         for job in self.blockjobs.values():

@@ -51,7 +51,7 @@ from virloom.host.pidfd import PidFd, ProcessIdentity, find_by_environ
 from virloom.host.process import Process
 from virloom.host.release import release
 from virloom.model.domain import Domain
-from virloom.xml import parse_document
+from virloom.xml import holds, parse_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
@@ -242,6 +242,10 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
         from virloom.drivers.qemu.tuning.iothread_objects import settle  # fewer still
 
         await settle(running)
+    if holds(running.model.perf):
+        from virloom.drivers.qemu.tuning.counting import count_again  # and fewer
+
+        count_again(running)
     state, reason = _RUN_STATES.get(str(status["status"]), (DomainState.PAUSED, 0))
     if state != running.guest.state:
         _tell_change(driver, running, state, reason)

@@ -79,8 +79,6 @@ def _unserved(dom: Domain) -> Iterator[str]:
         yield "domain/cputune/cachetune"
     if tune.memorytunes:
         yield "domain/cputune/memorytune"
-    if any(event.enabled for event in dom.perf.events):
-        yield "domain/perf"
     modes = [dom.numatune.memory.mode, *(node.mode for node in dom.numatune.memnodes)]
     if "restrictive" in modes:
         yield "domain/numatune with mode 'restrictive'"
