@@ -38,6 +38,8 @@ _LATER = (
     ("pinning", "Pinning"),
     ("iothreads", "IoThreads"),
     ("counting", "Counting"),
+    ("measuring", "Measuring"),
+    ("sleeping", "Sleeping"),
     ("native", "Native"),
     ("recorder", "Recording"),
     ("agent", "GuestAgent"),

@@ -14,8 +14,8 @@ from virloom.drivers.runtime.jobs import Job
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import DomainModificationImpact
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InvalidArg, OperationInvalid
-from virloom.model.domain import BalloonStats, Domain
+from virloom.errors import InternalError, InvalidArg, OperationInvalid
+from virloom.model.domain import BalloonStats, Domain, Memballoon
 from virloom.procedures import domain as p
 from virloom.procedures.types import NonnullDomain
 
@@ -101,11 +101,19 @@ def _limit(model: Domain, kib: int) -> None:
     model.current_memory = min(model.current_memory or kib, kib)
 
 
-def _set_period(model: Domain, seconds: int) -> None:
+def _telling_balloon(model: Domain) -> Memballoon:
+    """What tells of the guest's memory; a guest without it is libvirt's internal error."""
     balloon = model.devices.memballoon
     if balloon is None or balloon.model == "none":
-        raise _without_balloon()
-    balloon.stats = BalloonStats(period=seconds or None)
+        raise InternalError(
+            f"domain '{model.name}' has no balloon that could tell of its memory",
+            domain=ErrorDomain.QEMU,
+        )
+    return balloon
+
+
+def _set_period(model: Domain, seconds: int) -> None:
+    _telling_balloon(model).stats = BalloonStats(period=seconds or None)
 
 
 async def _balloon(running: RunningGuest, kib: int) -> None:
@@ -117,9 +125,7 @@ async def _balloon(running: RunningGuest, kib: int) -> None:
 
 
 async def _poll(running: RunningGuest, period: int) -> None:
-    balloon = running.model.devices.memballoon
-    if balloon is None or balloon.model == "none":
-        raise _without_balloon()
+    balloon = _telling_balloon(running.model)
     path = f"/machine/peripheral/{alias_of(balloon)}"
     await running.execute(
         "qom-set", {"path": path, "property": "guest-stats-polling-interval", "value": period}
@@ -127,9 +133,7 @@ async def _poll(running: RunningGuest, period: int) -> None:
 
 
 def _note_period(running: RunningGuest, period: int) -> None:
-    balloon = running.model.devices.memballoon
-    if balloon is not None:
-        balloon.stats = BalloonStats(period=period or None)
+    _set_period(running.model, period)
     running.set_document()
     running.save()
 

@@ -135,7 +135,7 @@ class Supervisor:
         self._driver.events.emit(DomainEventID.REBOOT, self._running.guest.ref())
 
     def _tell_agents_caller(self) -> None:
-        """Whoever has told the guest's agent to end it, or to boot it, has what it waits for."""
+        """Whoever told the guest's agent to end it, boot it or let it sleep need not wait."""
         if self._running.agent is not None:
             self._running.agent.notice_end()
 
@@ -150,12 +150,14 @@ class Supervisor:
     # -- the guest sleeps ----------------------------------------------------------------------
 
     def _pm_suspended(self, data: Mapping[str, Any]) -> None:
+        self._tell_agents_caller()
         self._running.guest.set_state(DomainState.PMSUSPENDED, 0)
         self._lifecycle(DomainEventType.PMSUSPENDED, DomainEventPMSuspendedDetailType.MEMORY)
         self._driver.events.emit(DomainEventID.PMSUSPEND, self._running.guest.ref())
         self._save()
 
     def _pm_suspended_to_disk(self, data: Mapping[str, Any]) -> None:
+        self._tell_agents_caller()
         self._lifecycle(DomainEventType.PMSUSPENDED, DomainEventPMSuspendedDetailType.DISK)
         self._driver.events.emit(DomainEventID.PMSUSPEND_DISK, self._running.guest.ref())
 

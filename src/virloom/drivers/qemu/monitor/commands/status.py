@@ -50,6 +50,13 @@ async def system_reset(monitor: Monitor) -> None:
     await monitor.execute("system_reset")
 
 
+async def can_be_woken(monitor: Monitor) -> bool:
+    """Whether a guest of this machine that suspends itself to memory could be woken."""
+    answer = await monitor.execute("query-current-machine")
+    with reading("query-current-machine"):
+        return bool(answer["wakeup-suspend-support"])
+
+
 async def system_wakeup(monitor: Monitor) -> None:
     """Wakes a guest that suspended itself to memory."""
     await monitor.execute("system_wakeup")
