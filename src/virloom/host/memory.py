@@ -87,6 +87,38 @@ def free_pages(
         return None
 
 
+def set_pages(
+    size_kib: int,
+    node: int | None,
+    count: int,
+    *,
+    more: bool,
+    sys: str | os.PathLike[str] = _SYS,
+) -> tuple[int, int] | None:
+    """Changes how many huge pages of a size the kernel keeps, on one node or on all.
+
+    Args:
+        count: So many, or so many more.
+
+    Returns:
+        How many were wanted, and how many there are; None if there is no such size.
+
+    Raises:
+        OSError: It is not for us to change.
+    """
+    root = Path(sys)
+    place = root / "devices" / "system" / "node" / f"node{node}" / "hugepages"
+    if node is None or (node == 0 and not place.parent.is_dir()):
+        place = root / "kernel" / "mm" / "hugepages"
+    path = place / f"hugepages-{size_kib}kB" / "nr_hugepages"
+    try:
+        wanted = count + (int(path.read_text()) if more else 0)
+    except FileNotFoundError:
+        return None
+    path.write_text(str(wanted))
+    return wanted, int(path.read_text())
+
+
 class Sharing(NamedTuple):
     """A figure of kernel samepage merging (KSM).
 
@@ -129,6 +161,19 @@ def sharing(sys: str | os.PathLike[str] = _SYS) -> list[tuple[Sharing, int]]:
             if figure.file != "merge_across_nodes":
                 raise
     return found
+
+
+def set_sharing(name: str, value: int, sys: str | os.PathLike[str] = _SYS) -> None:
+    """Sets one of the settings of KSM.
+
+    Args:
+        name: libvirt's name of it.
+
+    Raises:
+        OSError: The kernel has none, or refuses.
+    """
+    file = {figure.name: figure.file for figure in SHARING}[name]
+    (Path(sys) / "kernel" / "mm" / "ksm" / file).write_text(str(value))
 
 
 def _read(path: Path, names: dict[str, str]) -> dict[str, int]:

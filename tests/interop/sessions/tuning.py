@@ -75,6 +75,8 @@ class Session:
     def shown(self) -> list[list[str]]:
         """What the live and the persistent document say of threads and memory."""
         flags = [libvirt.VIR_DOMAIN_XML_INACTIVE]
+        if self.guest is None:
+            return []
         if self.guest.isActive():
             flags.insert(0, 0)
         return [said(self.guest.XMLDesc(flag)) for flag in flags]
@@ -256,13 +258,115 @@ def iothreads_at_rest(session: Session) -> None:
 def threads(session: Session) -> None:
     """All that is done with one guest."""
     session.begin("<iothreads>1</iothreads>")
-    pins(session)
-    iothreads(session)
+    for part in (pins, iothreads, counted, measured, memory):
+        part(session)
+
+
+def counted(session: Session) -> None:
+    """Events of the processor."""
+    step, guest = session.step, session.guest
+    for flags in (0, 1, 2, 3, 4, 8):
+        step(guest.perfEvents, flags)
+    for values, flags in (({"cmt": YES}, 0), ({"cpu_cycles": YES}, 2),
+                          ({"cmt": YES, "mbmt": YES}, 2), ({"cmt": NO}, 2), ({"cpu_clock": YES}, 1),
+                          ({"mbml": YES}, 1),
+                          ({"cpu_clock": NO, "context_switches": YES}, 0)):  # fmt: skip
+        step(guest.setPerfEvents, values, flags)
+    step(guest.perfEvents, 1)
+    step(guest.perfEvents, 2)
+    group = libvirt.VIR_DOMAIN_STATS_PERF
+    step(lambda: sorted(session.conn.domainListGetStats([guest], group)[0][1]))
+
+
+def measured(session: Session) -> None:
+    """How fast memory changes; confidential guests, of which there are none; sleep."""
+    step, guest = session.step, session.guest
+    for seconds, flags in ((0, 0), (1, 0), (61, 0), (-1, 0), (1, 1), (1, 2), (1, 3), (1, 4)):
+        step(guest.startDirtyRateCalc, seconds, flags)
+    group = libvirt.VIR_DOMAIN_STATS_DIRTYRATE
+    stats = session.conn.domainListGetStats([guest], group)[0][1]
+    step(lambda: [stats["dirtyrate.calc_period"], stats["dirtyrate.calc_mode"]])
+    step(guest.launchSecurityInfo, 0)
+    step(guest.setLaunchSecurityState, {"sev-secret-header": "x", "sev-secret": "y"}, 0)
+    for target, duration, flags in ((0, 0, 0), (1, 0, 0), (2, 0, 0), (3, 0, 0), (3, 5, 0),
+                                    (0, 5, 0), (0, 0, 1)):  # fmt: skip
+        step(guest.pMSuspendForDuration, target, duration, flags)
+    step(guest.pMWakeup, 0)
+    step(guest.pMWakeup, 1)
+
+
+def memory(session: Session) -> None:
+    """How much memory there is, and how often the guest tells of it."""
+    step, guest = session.step, session.guest
+    for size in (32768, 0, 99999999):
+        step(guest.setMemory, size)
+    for size, flags in ((32768, 0), (32768, 1), (32768, 2), (32768, 3), (32768, 4), (32768, 5),
+                        (32768, 6), (131072, 6), (131072, 2), (0, 2), (262144, 1), (65536, 8),
+                        (262144, 3), (65536, 1), (0, 6), (99999999, 2), (40000, 2)):  # fmt: skip
+        step(guest.setMemoryFlags, size, flags)
+    step(guest.setMaxMemory, 65536)
+    step(guest.setMaxMemory, 0)
+    for period, flags in ((2, 0), (2, 1), (2, 2), (0, 3), (-1, 0), (2, 4)):
+        step(guest.setMemoryStatsPeriod, period, flags)
+
+
+def at_rest(session: Session) -> None:
+    """The same in the document of a domain that does not run."""
+    step = session.step
+    session.begin(start=False)
+    guest = session.guest
+    for size in (65536, 32768):
+        step(guest.setMaxMemory, size)
+    for size, flags in ((65536, 0), (16384, 0), (65536, 4), (16384, 1), (65536, 6), (65536, 5)):
+        step(guest.setMemoryFlags, size, flags)
+    step(guest.setMemory, 100)
+    for period, flags in ((2, 0), (2, 1), (0, 2)):
+        step(guest.setMemoryStatsPeriod, period, flags)
+    for flags in (0, 1, 2):
+        step(guest.perfEvents, flags)
+    step(guest.setPerfEvents, {"cpu_cycles": YES}, 0)
+    step(guest.pMSuspendForDuration, 0, 0, 0)
+    step(guest.pMWakeup, 0)
+    step(guest.startDirtyRateCalc, 1, 0)
+    step(guest.launchSecurityInfo, 0)
+    step(guest.setLaunchSecurityState, {"sev-secret-header": "x", "sev-secret": "y"}, 0)
+
+
+def without_balloon(session: Session) -> None:
+    """Memory of a guest that cannot give any back."""
+    session.begin("", ("<memballoon model='virtio'/>", "<memballoon model='none'/>"))
+    session.step(session.guest.setMemory, 32768)
+    for flags in (1, 2, 3):
+        session.step(session.guest.setMemoryFlags, 32768, flags)
+        session.step(session.guest.setMemoryStatsPeriod, 2, flags)
+
+
+def host(session: Session) -> None:
+    """What of the host is changed: nothing, but that it could be."""
+    step, conn = session.step, session.conn
+    for pages, first, count, flags in (({2048: 0}, 0, 1, 0), ({4: 1}, 0, 1, 0),
+                                       ({2048: 1}, 5, 1, 0), ({12: 1}, 0, 1, 0),
+                                       ({12: 1}, -1, 1, 0), ({2048: 0}, -1, 1, 0),
+                                       ({2048: 0}, 0, 0, 0), ({2048: 0}, 0, 1, 2),
+                                       ({2048: 0}, 0, 9, 0)):  # fmt: skip
+        step(conn.allocPages, pages, first, count, flags)
+    now = conn.getMemoryParameters(0)
+    for name in ("shm_pages_to_scan", "shm_sleep_millisecs", "shm_merge_across_nodes"):
+        step(conn.setMemoryParameters, {name: now[name]}, 0)
+    step(conn.setMemoryParameters, {"shm_merge_across_nodes": 2}, 0)
+    step(conn.setMemoryParameters, {"shm_pages_shared": 1}, 0)
+    step(conn.suspendForDuration, 3, 60, 0)
+    step(conn.suspendForDuration, 0, 60, 1)
+    step(conn.suspendForDuration, 0, 1, 0)  # too short where the host could
 
 
 PARTS = {
-    part.__name__: part for part in (vcpus, single_vcpus, threads, pins_at_rest, iothreads_at_rest)
-}
+    part.__name__: part
+    for part in (
+        vcpus, single_vcpus, threads, pins_at_rest, iothreads_at_rest, at_rest, without_balloon,
+        host,
+    )
+}  # fmt: skip
 
 
 def main(uri: str, directory: str, *parts: str) -> int:

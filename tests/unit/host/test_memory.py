@@ -91,3 +91,22 @@ def test_equal_pages(tmp_path: Path) -> None:
 def test_a_kernel_that_does_not_share(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         memory.sharing(tmp_path)
+
+
+def test_pages_are_set_aside(tmp_path: Path) -> None:
+    place = tmp_path / "devices/system/node/node0/hugepages/hugepages-2048kB"
+    whole = tmp_path / "kernel/mm/hugepages/hugepages-2048kB"
+    for directory in (place, whole):
+        directory.mkdir(parents=True)
+        (directory / "nr_hugepages").write_text("3\n")
+    assert memory.set_pages(2048, 0, 2, more=True, sys=tmp_path) == (5, 5)
+    assert memory.set_pages(2048, None, 1, more=False, sys=tmp_path) == (1, 1)
+    assert (place / "nr_hugepages").read_text() == "5"
+    assert memory.set_pages(12, 0, 1, more=True, sys=tmp_path) is None
+
+
+def test_sharing_is_set(tmp_path: Path) -> None:
+    directory = tmp_path / "kernel/mm/ksm"
+    directory.mkdir(parents=True)
+    memory.set_sharing("shm_sleep_millisecs", 200, tmp_path)
+    assert (directory / "sleep_millisecs").read_text() == "200"

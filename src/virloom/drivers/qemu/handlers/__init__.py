@@ -40,6 +40,7 @@ _LATER = (
     ("counting", "Counting"),
     ("measuring", "Measuring"),
     ("sleeping", "Sleeping"),
+    ("host_memory", "HostMemory"),
     ("native", "Native"),
     ("recorder", "Recording"),
     ("agent", "GuestAgent"),

@@ -185,7 +185,7 @@ class Host:
             raise senseless("maxCells in virNodeGetCellsFreeMemory must be greater than zero")
         if args.start_cell < 0:
             raise senseless("startCell in virNodeGetCellsFreeMemory must be zero or greater")
-        cells = range(args.start_cell, _last_cell(args.start_cell, args.maxcells) + 1)
+        cells = range(args.start_cell, last_cell(args.start_cell, args.maxcells) + 1)
         return p.NodeGetCellsFreeMemoryRet([_free_bytes(node) for node in cells])
 
     @serves(p.NODE_GET_FREE_PAGES)
@@ -202,7 +202,7 @@ class Host:
             raise senseless("cellCount in virNodeGetFreePages must not be zero")
         if args.start_cell < -1:
             raise OperationFailed(f"NUMA node {args.start_cell} is not available")
-        last = _last_cell(args.start_cell, args.cell_count)
+        last = last_cell(args.start_cell, args.cell_count)
         cells = range(args.start_cell, last + 1)
         return p.NodeGetFreePagesRet([_pages(cell, size) for cell in cells for size in args.pages])
 
@@ -257,7 +257,8 @@ def _check_number(function: str, given: int, needed: int, words: str) -> None:
         raise senseless(f"nparams in {function} must be {words}{needed}", ErrorDomain.NONE)
 
 
-def _last_cell(first: int, count: int) -> int:
+def last_cell(first: int, count: int) -> int:
+    """The last of so many cells of the host; raises InternalError where the first is none."""
     last = memory.nodes()[-1]
     if first > last:
         raise InternalError(f"start cell {first} out of range (0-{last})")
