@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.associated import FdGroup
 from virloom.drivers.qemu.block.chain import ImageLayer
+from virloom.drivers.qemu.block.missing import drop_missing
 from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.capabilities.host_features import resolve_cpu
 from virloom.drivers.qemu.capabilities.kvm import require_usable
@@ -157,6 +158,7 @@ class Launch:
             self._hooked = True
             await self._ask_hooks("prepare")
             await let_others()
+            self._drop_missing()
             with ExitStack() as opened:
                 command = await self._prepare(opened, caps)
                 await self._ask_hooks("start")
@@ -266,6 +268,18 @@ class Launch:
         live.show_displays(self._model, str(self._directory))
         live.show_owner(self._model, owner)
         return command
+
+    def _drop_missing(self) -> None:
+        """Does without the images that are not there and need not be, and says so."""
+        for gone in drop_missing(self._model, restoring=self._incoming is not None):
+            self._driver.events.emit(
+                DomainEventID.DISK_CHANGE,
+                self._guest.ref(),
+                gone.path,
+                None,
+                gone.alias,
+                int(gone.reason),
+            )
 
     async def _open_files(
         self,
@@ -534,7 +548,7 @@ class Launch:
         if self._record.autodestroy:
             self._driver.forget_autodestroy(self._record)
         guest.set_state(DomainState.SHUTOFF, START_FAILED.reason)
-        if self._record.resources and self._incoming is None:
+        if self._process is not None and self._incoming is None:
             # It had begun; what is refused before makes no event, nor does a failed restore.
             self._driver.events.emit(
                 DomainEventID.LIFECYCLE,

@@ -18,7 +18,7 @@ from virloom.drivers.qemu.command.context import FileRequest
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, system_failure
 from virloom.host.files import Directory, ensure_directory, write_atomic
-from virloom.model.domain import Chardev, ChardevSource, Device, Disk, DiskSource, Domain
+from virloom.model.domain import Chardev, ChardevSource, Device, Disk, Domain
 from virloom.security.dac import Ids
 
 
@@ -110,21 +110,14 @@ def image_chains(model: Domain, given: Mapping[str, FdGroup]) -> dict[str, tuple
     Args:
         given: What clients opened, by the keys of the images.
 
-    A source that is missing and may be (``startupPolicy='optional'``) leaves its drive empty.
-
     Raises:
         VirloomError: As :func:`~virloom.drivers.qemu.block.chain.disk_chain`.
     """
     chains = {}
     for disk in model.devices.disks:
-        path = image_path(disk)
-        alias = alias_of(disk)
-        optional = disk.source.startup_policy == "optional" and not disk.source.fdgroup
-        if path and optional and not os.path.exists(path):
-            disk.source = DiskSource()
         chain = disk_chain(disk, _reader(disk, given))
         if chain:
-            chains[alias] = chain
+            chains[alias_of(disk)] = chain
     return chains
 
 
