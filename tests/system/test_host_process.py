@@ -132,7 +132,6 @@ async def test_a_missing_working_directory_is_named(base: SpawnRequest) -> None:
 @pytest.mark.parametrize(
     ("confinement", "said"),
     [
-        (Confinement(cgroup="/nowhere"), "cgroup /nowhere"),
         (Confinement(limits={"NONSENSE": (1, 1)}), "limits"),
         (Confinement(affinity=[4000]), "affinity"),
     ],
@@ -142,6 +141,12 @@ async def test_a_step_that_fails_is_named(confinement: Confinement, said: str) -
         await start(PLAIN._replace(confinement=confinement))
     with pytest.raises(SystemFailure, match=said):
         spawn(PLAIN._replace(confinement=confinement))
+
+
+async def test_a_control_group_that_is_not_there_is_named() -> None:
+    confined = PLAIN._replace(cgroups=["/nowhere/tasks"], confinement=Confinement(nice=1))
+    with pytest.raises(SystemFailure, match=r"cgroups .*/nowhere/tasks"):
+        await start(confined)
 
 
 @BOTH_WAYS

@@ -10,6 +10,7 @@ The guardian process loads this module too and has to stay small: only what is n
 ``file``       ``path``                                     removing the file or socket
 ``directory``  ``path``, ``root`` (it must lie below this)  removing the whole tree
 ``owner``      as :mod:`virloom.host.ownership` made it     giving the owner back
+``cgroup``     ``directories`` in the boot ``boot_id``      removing the groups
 =============  ===========================================  =============================
 """
 
@@ -57,6 +58,17 @@ def _restore_owner(resource: Resource) -> None:
     ownership.restore(resource)
 
 
+def _remove_groups(resource: Resource) -> None:
+    from virloom.host.cgroup.removal import remove  # guests of ordinary users have none
+    from virloom.host.identity import boot_id
+
+    if resource["boot_id"] != boot_id():
+        return  # they went with that boot, and what is called so now is somebody else's
+    left = remove(resource["directories"])
+    if left:
+        raise OSError(f"somebody is in {', '.join(left)}")
+
+
 def _remove_directory(resource: Resource) -> None:
     """Remove a tree strictly below ``root``, following no symbolic link on the way down."""
     root = os.path.realpath(resource["root"])
@@ -95,4 +107,5 @@ _UNDO: dict[str, Callable[[Resource], None]] = {
     "file": _remove_file,
     "directory": _remove_directory,
     "owner": _restore_owner,
+    "cgroup": _remove_groups,
 }

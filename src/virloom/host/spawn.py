@@ -31,10 +31,11 @@ def _libc_call(name: str, *arguments: Any) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def enter_cgroup(directory: str) -> None:
-    """Move this process to a cgroup (v2: cgroup.procs)."""
-    with open(os.path.join(directory, "cgroup.procs"), "w", encoding="ascii") as file:
-        file.write("0")
+def enter_cgroups(files: Sequence[str]) -> None:
+    """Move this process, which is one thread, to control groups by their files."""
+    for path in files:
+        with open(path, "w", encoding="ascii") as file:
+            file.write("0")
 
 
 def set_oom_score_adj(value: int) -> None:
@@ -123,7 +124,7 @@ def steps(order: dict[str, Any]) -> list[Step]:
     asked = order["steps"]
     capabilities = asked["capabilities"]
     table: list[tuple[str, Any, Callable[[Any], None]]] = [
-        ("cgroup", asked["cgroup"], enter_cgroup),
+        ("cgroups", asked["cgroups"], enter_cgroups),
         ("oom_score_adj", asked["oom_score_adj"], set_oom_score_adj),
         ("limits", asked["limits"], set_limits),
         ("affinity", asked["affinity"], set_affinity),

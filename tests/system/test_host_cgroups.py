@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Groups on the kernel that is here: made, joined, found by a process, removed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from virloom.errors import OperationFailed
+from virloom.host.boot import boot_id
+from virloom.host.cgroup import group
+from virloom.host.cgroup.mounts import CONTROLLERS, Hierarchies, groups_of
+from virloom.host.process import Process, SpawnRequest, spawn
+from virloom.host.release import release
+
+HOST = Hierarchies.of_this_process()
+NAME = f"qemu-test-{os.getpid()}.libvirt-qemu"
+
+pytestmark = pytest.mark.skipif(
+    not HOST.by_controller, reason="no control groups that this process may make groups in"
+)
+
+
+@pytest.fixture
+def groups() -> Iterator[group.GuestGroups]:
+    made = make()
+    yield made
+    group.remove([place.directory for place in made.places])
+    assert not any(os.path.exists(place.directory) for place in made.places)
+
+
+def make() -> group.GuestGroups:
+    planned = group.planned(HOST, None, NAME, CONTROLLERS)
+    assert planned is not None
+    made = group.make(planned, ["emulator", "vcpu0"])
+    assert made is not None
+    return made
+
+
+def sleeper(groups: group.GuestGroups) -> Process:
+    return spawn(SpawnRequest(["/bin/sleep", "60"], cgroups=groups.entrances()))
+
+
+async def test_a_process_is_in_its_groups_before_it_is_executed(groups: group.GuestGroups) -> None:
+    process = sleeper(groups)
+    try:
+        async with asyncio.timeout(10):  # it is a shell until it has joined them
+            while Path(f"/proc/{process.pid}/comm").read_text() != "sleep\n":
+                await asyncio.sleep(0.002)
+        found = group.find(process.pid, NAME, HOST)
+        assert found is not None
+        assert {p.directory for p in found.places} == {p.directory for p in groups.places}
+        with pytest.raises(OperationFailed, match="in use"):
+            make()
+        resource = groups.resource()
+        assert "somebody is in" in release([resource])[0]
+        assert release([{**resource, "boot_id": "another"}]) == []
+        assert all(os.path.exists(place.directory) for place in groups.places)
+        groups.move_thread("vcpu", 0, process.pid)
+        inside = groups_of(Path(f"/proc/{process.pid}/cgroup").read_text())
+        assert any(place.endswith(f"{NAME}/vcpu0") for place in inside.values())
+    finally:
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+        process.close()
+    assert release([groups.resource()]) == []
+    assert release([groups.resource()]) == []
+    assert groups.resource()["boot_id"] == boot_id()
+
+
+async def test_left_over_groups_are_replaced(groups: group.GuestGroups) -> None:
+    again = make()
+    assert again.places == groups.places
+
+
+async def test_a_group_that_has_gone_keeps_the_program_from_running(
+    groups: group.GuestGroups, capfd: pytest.CaptureFixture[str]
+) -> None:
+    group.remove([groups.places[0].directory])
+    process = spawn(SpawnRequest(["/bin/sleep", "60"], stderr=2, cgroups=groups.entrances()))
+    assert await process.wait() == 126
+    process.close()
+    assert groups.places[0].directory in capfd.readouterr().err
