@@ -143,10 +143,6 @@ def _qemu(root: Path) -> int:
 @pytest.mark.parametrize(
     ("before", "path"),
     [
-        ("<memtune><hard_limit unit='GiB'>1</hard_limit></memtune>", "memtune"),
-        ("<cputune><shares>512</shares></cputune>", "shares"),
-        ("<blkiotune><weight>500</weight></blkiotune>", "blkiotune"),
-        ("<numatune><memory mode='restrictive' nodeset='0'/></numatune>", "restrictive"),
         ("<numatune><memory mode='strict' nodeset='999'/></numatune>", "node 999"),
         ("<perf><event name='cpu_cycles' enabled='yes'/></perf>", "perf"),
         ("<vcpu placement='auto'>1</vcpu>", "numad"),

@@ -19,6 +19,7 @@ import virloom
 from virloom.drivers.qemu.process.steps import STEPS, observed
 from virloom.enums.domain import DomainCreateFlags
 from virloom.errors import VirloomError
+from virloom.host.cgroup.layout import machine_name
 from virloom.host.guardian import MARKER
 from virloom.host.pidfd import processes_with_environ
 from virloom.testing.documents import paused_guest_xml
@@ -60,7 +61,12 @@ class Root:
         places = [self.path / "run" / "qemu", self.path / "lib" / "qemu"]
         kept = {"autostarted", "driver.lock", "guardian.live", "owners", "recorder"}
         files = [str(f) for place in places for f in place.iterdir() if f.name not in kept]
-        return files + [f"process {pid}" for pid in self.processes().values()]
+        return files + self.groups() + [f"process {pid}" for pid in self.processes().values()]
+
+    def groups(self) -> list[str]:
+        """Control groups of this root's guests."""
+        name = machine_name(0, "", str(self.path)).removesuffix("0-")
+        return [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/machine/{name}*")]
 
 
 def _belongs(pid: int, root: Path) -> bool:

@@ -11,8 +11,24 @@ from typing import Any
 from virloom.drivers.runtime.settings import read_settings
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfSyntax
+from virloom.host.cgroup.mounts import CONTROLLERS, Controller
 
 logger = logging.getLogger(__name__)
+
+#: What every guest may open (libvirt's default).
+DEVICE_ACL = (
+    "/dev/null",
+    "/dev/full",
+    "/dev/zero",
+    "/dev/random",
+    "/dev/urandom",
+    "/dev/ptmx",
+    "/dev/kvm",
+    "/dev/userfaultfd",
+)
+
+#: Controllers that the file may name and that limit nothing here.
+_IDLE_CONTROLLERS = ("freezer", "net_cls", "perf_event")
 
 
 class QemuConfig:
@@ -42,6 +58,8 @@ class QemuConfig:
         save_image_format: How saved guests are packed: raw, gzip, bzip2, xz or lzop.
         dump_image_format: The same for dumps of guests.
         snapshot_image_format: The same for the memory of external snapshots.
+        cgroup_controllers: The control groups that guests are put into.
+        cgroup_device_acl: Devices that every guest may open.
         auto_start_bypass_cache: Whether starts by themselves read saved guests past the cache.
     """
 
@@ -68,6 +86,8 @@ class QemuConfig:
         self.dump_image_format = "raw"
         self.snapshot_image_format = "raw"
         self.auto_start_bypass_cache = False
+        self.cgroup_controllers: tuple[str, ...] = CONTROLLERS
+        self.cgroup_device_acl: tuple[str, ...] = DEVICE_ACL
         for name, value in (settings or {}).items():
             self._set(name, value, source)
         if self.remote_display_port_min > self.remote_display_port_max:
@@ -99,6 +119,8 @@ class QemuConfig:
         elif name == "max_core":
             if not isinstance(value, int) and value != "unlimited":
                 raise self._wrong(source, name, 'a number or "unlimited"', value)
+        elif isinstance(present, tuple):
+            value = self._strings(source, name, value)
         elif isinstance(present, int):
             if not isinstance(value, int):
                 raise self._wrong(source, name, "a number", value)
@@ -107,6 +129,19 @@ class QemuConfig:
         elif name == "stdio_handler" and value not in ("logd", "file"):
             raise self._wrong(source, name, '"logd" or "file"', value)
         self.__dict__[name] = value
+
+    @property
+    def controllers(self) -> list[Controller]:
+        """Those of :attr:`cgroup_controllers` that do anything here."""
+        return [name for name in CONTROLLERS if name in self.cgroup_controllers]
+
+    def _strings(self, source: str, name: str, value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self._wrong(source, name, "a list of strings", value)
+        unknown = sorted(set(value) - {*CONTROLLERS, *_IDLE_CONTROLLERS})
+        if name == "cgroup_controllers" and unknown:
+            raise self._wrong(source, name, "a list of cgroup controllers", unknown[0])
+        return tuple(value)
 
     @staticmethod
     def _wrong(source: str, name: str, wanted: str, value: Any) -> ConfSyntax:

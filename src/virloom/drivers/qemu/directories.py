@@ -24,6 +24,8 @@ class Directories:
         cache: What can be found out again.
         certificates: QEMU's own certificates, for what it encrypts.
         hooks: Scripts of the host that are run for its guests; None: there are none.
+        root: What tells the driver's guests from those of others on the host; None for the
+            system's own driver.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Directories:
         cache: Path,
         certificates: Path = Path("/etc/pki/qemu"),
         hooks: Path | None = None,
+        root: str | None = None,
     ) -> None:
         self.config = config
         self.autostart = config / "autostart"
@@ -50,6 +53,7 @@ class Directories:
         self.cache = cache
         self.certificates = certificates
         self.hooks = hooks
+        self.root = root
 
     @classmethod
     def embedded(cls, root: Path) -> Directories:
@@ -62,6 +66,7 @@ class Directories:
             log=root / "log" / "qemu",
             cache=root / "cache" / "qemu",
             certificates=root / "etc" / "pki" / "qemu",
+            root=str(root),
         )
 
     @classmethod
@@ -76,6 +81,7 @@ class Directories:
             cache=prefix / "var" / "cache" / "libvirt" / "qemu",
             certificates=prefix / "etc" / "pki" / "qemu",
             hooks=prefix / "etc" / "libvirt" / "hooks",
+            root=None if prefix == Path("/") else str(prefix),
         )
 
     @classmethod
@@ -88,6 +94,7 @@ class Directories:
             lib=config / "qemu" / "lib",
             log=cache / "qemu" / "log",
             cache=cache / "qemu" / "cache",
+            root=str(config),
         )
 
     def make(self) -> None:

@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Coroutine, Iterable
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -32,6 +33,7 @@ from virloom.drivers.runtime.store import DocumentStore
 from virloom.endpoint.areas import Areas
 from virloom.enums.error import ErrorDomain
 from virloom.errors import NoDomain, OperationFailed, VirloomError
+from virloom.host.cgroup.mounts import Hierarchies
 from virloom.host.files import remove_temporaries
 from virloom.host.guardian import Guardian, earlier_guardians_done
 from virloom.host.lock import LockHeld, RootLock
@@ -215,6 +217,11 @@ class QemuDriver:
     def qemu_owner(self) -> tuple[int, int] | None:
         """uid and gid of QEMU where they are not ours."""
         return (self.dac.ids.uid, self.dac.ids.gid) if self.dac.changes_user else None
+
+    @cached_property
+    def hierarchies(self) -> Hierarchies:
+        """Where the host lets us make control groups."""
+        return Hierarchies.of_this_process()
 
     @property
     def confinement(self) -> Confinement | None:

@@ -88,7 +88,9 @@ class GuestGroups:
         place = self._by_controller.get(controller)
         if place is None:
             title = _TITLES.get(controller, controller)
-            raise OperationInvalid(f"cgroup {title} controller is not mounted")
+            raise OperationInvalid(
+                f"cgroup {title} controller is not mounted", domain=ErrorDomain.QEMU
+            )
         return place
 
     def entrances(self) -> list[str]:
@@ -114,18 +116,25 @@ class GuestGroups:
 
     def add_thread_group(
         self, kind: ThreadKind, number: int, make: MakeDirectory = os.mkdir
-    ) -> None:
-        """Makes the groups of a thread that comes; they may be there already.
+    ) -> bool:
+        """Makes the groups of a thread that comes; False if they were there already.
 
         Raises:
             SystemFailure: The kernel refuses.
         """
+        new = False
         for place, directory in self.thread_places(kind, number):
-            if _made(directory, make):
-                place.backend.prepare(place.directory, directory, threads=True)
+            try:
+                if _made(directory, make):
+                    new = True
+                    place.backend.prepare(place.directory, directory, threads=True)
+            except OSError as exc:
+                doing = f"cannot make the group '{directory}'"
+                raise system_failure(doing, exc, domain=ErrorDomain.CGROUP) from exc
+        return new
 
     def move_thread(self, kind: ThreadKind, number: int, thread: int) -> None:
-        """Puts a thread where it belongs; one that has ended is left.
+        """Puts a thread where it belongs, unless it has ended, or its groups have gone.
 
         The kernel may take some ten milliseconds for it.
 
@@ -136,7 +145,7 @@ class GuestGroups:
             try:
                 write_text(f"{directory}/{place.backend.thread_file}", str(thread))
             except OSError as exc:
-                if exc.errno != errno.ESRCH:
+                if exc.errno not in (errno.ESRCH, errno.ENOENT, errno.ENODEV):
                     doing = f"cannot move thread {thread} to '{directory}'"
                     raise system_failure(doing, exc, domain=ErrorDomain.CGROUP) from exc
 

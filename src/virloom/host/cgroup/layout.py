@@ -86,11 +86,11 @@ def _escaped(name: str) -> str:
     return name
 
 
-def thread_groups(vcpus: int, iothreads: Iterable[int]) -> list[str]:
+def thread_groups(vcpus: Iterable[int], iothreads: Iterable[int]) -> list[str]:
     """The groups of a guest's threads."""
     return [
         "emulator",
-        *(f"vcpu{number}" for number in range(vcpus)),
+        *(f"vcpu{number}" for number in vcpus),
         *(f"iothread{number}" for number in iothreads),
     ]
 

@@ -48,7 +48,7 @@ def test_what_is_no_partition(partition: str) -> None:
 
 
 def test_thread_groups() -> None:
-    assert layout.thread_groups(2, [1, 4]) == [
+    assert layout.thread_groups([0, 1], [1, 4]) == [
         "emulator",
         "vcpu0",
         "vcpu1",

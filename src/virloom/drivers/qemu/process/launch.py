@@ -16,7 +16,7 @@ import signal
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.associated import FdGroup
 from virloom.drivers.qemu.block.chain import ImageLayer
@@ -32,6 +32,9 @@ from virloom.drivers.qemu.command.spice import ports_wanted
 from virloom.drivers.qemu.devices.alias import assign_aliases
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.firmware import choose_firmware, choose_template
+from virloom.drivers.qemu.iothreads import iothread_ids
+from virloom.drivers.qemu.limits import groups as limits
+from virloom.drivers.qemu.limits.start import refuse_unlimited
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process import channels, live, logd, resources, secrets, usage
 from virloom.drivers.qemu.process.hooked import ask_hooks, tell_hooks
@@ -78,6 +81,7 @@ if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
     from virloom.drivers.qemu.saving.restore import Incoming
     from virloom.drivers.qemu.snapshots.internal import KeptState
+    from virloom.host.cgroup.group import GuestGroups
 
 logger = logging.getLogger(__name__)
 
@@ -136,6 +140,7 @@ class Launch:
         self._monitor: Monitor | None = None
         self._running: RunningGuest | None = None
         self._hooked = False
+        self._groups: GuestGroups | None = None
 
     async def run(self) -> RunningGuest:
         """Starts the guest.
@@ -150,6 +155,7 @@ class Launch:
             choose_firmware(self._model, self._driver.directories)
             choose_template(self._model, self._driver.directories)
             refuse_unserved(self._model)
+            self._plan_groups()
             caps = await self._driver.capabilities.apply(self._emulator(), self._checked)
             resolve_cpu(self._model)
             assign_aliases(self._model)
@@ -217,6 +223,8 @@ class Launch:
         record.resources = self._resources(lock)
         record.save()
         reached("intent-recorded")
+        self._make_groups()
+        reached("groups-made")
         live_fd = self._take_liveness(lock, opened)
         owner = self._driver.qemu_owner
         resources.make_guest_directory(self._directory, owner)
@@ -295,7 +303,7 @@ class Launch:
         reader = self._driver.dac.ids if self._driver.qemu_owner else None
         return logged | resources.open_files(others, opened, reader, given)
 
-    def _resources(self, lock: str) -> list[dict[str, str]]:
+    def _resources(self, lock: str) -> list[dict[str, Any]]:
         """What is to be released when the guest ends, whoever sees to that."""
         return [
             {"kind": "file", "path": lock},
@@ -310,7 +318,21 @@ class Launch:
                 if path is not None
             ),
             *self._tpm_resources(),
+            *([self._groups.resource()] if self._groups is not None else []),
         ]
+
+    def _plan_groups(self) -> None:
+        self._groups = limits.plan_groups(self._driver, self._model, self._id)
+        self._refuse_unlimited()
+
+    def _refuse_unlimited(self) -> None:
+        session = not self._driver.dac.privileged
+        refuse_unlimited(self._model, self._groups, session=session)
+
+    def _make_groups(self) -> None:
+        if self._groups is not None:
+            self._groups = limits.make_groups(self._groups, self._model)
+            self._refuse_unlimited()
 
     def _tpm_resources(self) -> list[dict[str, str]]:
         """The state of a TPM that nobody wants to keep: that of a guest for one run."""
@@ -388,6 +410,7 @@ class Launch:
             user=owner[0] if owner else None,
             group=owner[1] if owner else None,
             groups=self._driver.dac.ids.groups if owner else None,
+            cgroups=self._groups.entrances() if self._groups is not None else (),
             confinement=self._driver.confinement,
         )
         self._process = await start(request)
@@ -404,6 +427,7 @@ class Launch:
             "next_node": command.next_node,
             "next_fdset": command.next_fdset,
         }
+        limits.note_groups(record, self._groups)
         record.save()
         if record.autodestroy:
             self._driver.adopt_autodestroy(record)
@@ -443,6 +467,7 @@ class Launch:
         await self._tune(threads)
         reached("configured")
         running = RunningGuest(guest, record, self._model, self._monitor, self._process, self._log)
+        running.groups = self._groups
         self._running = running
         guest.id = self._id
         guest.running = running
@@ -504,10 +529,16 @@ class Launch:
         assert self._process is not None
         assert self._monitor is not None
         iothreads: dict[int, int] = {}
-        if wants_iothreads(self._model):
+        if wants_iothreads(self._model) or (self._groups is not None and iothread_ids(self._model)):
             for item in await self._monitor.execute("query-iothreads"):
                 iothreads[int(item["id"].removeprefix("iothread"))] = item["thread-id"]
         apply_tuning(self._model, self._process.identity.pid, vcpus, iothreads)
+        threads = dict(vcpus)
+        settling = limits.settle_threads(self._groups, threads, iothreads)
+        if limits.needs_threads_first(self._groups, self._model):
+            await settling
+        else:  # nothing is different there, and the kernel takes its time
+            self._driver.background(settling, f"threads of '{self._guest.name}'")
 
     def _announce(self, detail: DomainEventStartedDetailType) -> None:
         if self._running is not None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from virloom.drivers.qemu.blockjobs.job import BlockJob
     from virloom.drivers.qemu.domain import Guest
     from virloom.host.counters import Counter
+    from virloom.host.cgroup.group import GuestGroups
 
 
 class StopCause(NamedTuple):
@@ -74,6 +75,7 @@ class RunningGuest:
         dump_error: What went wrong with the last dump, in QEMU's words.
         progressed: Set when QEMU tells of its migration stream or of a dump, or can tell no more.
         ended: Done when the process is gone and all it held is released.
+        groups: Its control groups; None if it has none.
         monitor_error: What broke the monitor, for those who ask for the control state.
     """
 
@@ -108,6 +110,7 @@ class RunningGuest:
         self.progressed = asyncio.Event()
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.monitor_error: str | None = None
+        self.groups: GuestGroups | None = None
         self.undo_autodestroy: Callable[[], None] = lambda: None
 
     @property

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 #: In order. Those up to ``running-recorded`` belong to a start, the others to a stop.
 STEPS = (
     "intent-recorded",
+    "groups-made",
     "directory-made",
     "files-opened",
     "monitor-listening",

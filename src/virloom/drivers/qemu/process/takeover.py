@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.domain import Guest
+from virloom.drivers.qemu.limits.groups import find_groups
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process import channels, usage
 from virloom.drivers.qemu.process.hooked import ask_hooks
@@ -162,6 +163,7 @@ async def _take_over(driver: QemuDriver, record: GuestRecord, identity: ProcessI
         return
     log = reopen_log(driver, guest, record.runtime)
     running = RunningGuest(guest, record, model, monitor, process, log)
+    running.groups = find_groups(driver, record, running.pid)
     guest.id = record.id
     guest.running = running
     guest.agent_timeout = int(record.runtime.get("agent_timeout", guest.agent_timeout))
@@ -327,6 +329,7 @@ def _without_monitor(
     log = reopen_log(driver, guest, record.runtime)
     model = parse_document(Domain, record.document)
     running = RunningGuest(guest, record, model, None, process, log)
+    running.groups = find_groups(driver, record, running.pid)
     running.monitor_error = f"the monitor cannot be reached: {why}"
     guest.id = record.id
     guest.running = running

@@ -30,18 +30,6 @@ _POLICIES = {
 }
 #: Whose labels somebody here gives.
 _MODELS = (None, "none", "dac")
-#: What a control group would have to hold to.
-_SHARES = (
-    "shares",
-    "period",
-    "global_period",
-    "emulator_period",
-    "iothread_period",
-    "quota",
-    "global_quota",
-    "emulator_quota",
-    "iothread_quota",
-)
 
 
 def refuse_unserved(dom: Domain) -> None:
@@ -68,20 +56,12 @@ def _unserved(dom: Domain) -> Iterator[str]:
     if dom.vcpu.placement == "auto":
         yield "domain/vcpu with placement='auto', which asks numad"
     tune = dom.cputune
-    for name in _SHARES:
-        value = getattr(tune, name)
-        if value is not None and value > 0:
-            yield f"domain/cputune/{name}"
-    for name in ("blkiotune", "memtune", "qemu_capabilities"):
-        if holds(getattr(dom, name)):
-            yield f"domain/{name.replace('qemu_', '')}"
+    if holds(dom.qemu_capabilities):
+        yield "domain/capabilities"
     if tune.cachetunes:
         yield "domain/cputune/cachetune"
     if tune.memorytunes:
         yield "domain/cputune/memorytune"
-    modes = [dom.numatune.memory.mode, *(node.mode for node in dom.numatune.memnodes)]
-    if "restrictive" in modes:
-        yield "domain/numatune with mode 'restrictive'"
     if dom.resource is not None and dom.resource.fibrechannel.appid:
         yield "domain/resource/fibrechannel"
 

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control groups of a guest's process: planned, made, filled with its threads, found again.
+
+An ordinary user's guests have none, nor have those of a host that lets nobody make groups; they
+run all the same, and who asks for a limit is told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from virloom.drivers.qemu.iothreads import iothread_ids
+from virloom.drivers.qemu.limits.start import (
+    apply_limits,
+    limit_threads,
+    nodes_of,
+    present_vcpus,
+    tells_threads_apart,
+)
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, VirloomError
+from virloom.host.cgroup import group
+from virloom.host.cgroup.group import GuestGroups
+from virloom.host.cgroup.layout import (
+    DEFAULT_PARTITION,
+    ThreadKind,
+    group_name,
+    machine_name,
+    thread_groups,
+)
+from virloom.host.cgroup.removal import remove
+from virloom.model.domain import Domain, Resource
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.driver import QemuDriver
+    from virloom.drivers.qemu.process.record import GuestRecord
+
+logger = logging.getLogger(__name__)
+
+#: Where the record's runtime has the name of the guest's group.
+_KEY = "cgroup"
+
+
+def plan_groups(driver: QemuDriver, dom: Domain, id: int) -> GuestGroups | None:
+    """Where a guest's groups are going to be; None if it will have none.
+
+    Raises:
+        ConfigUnsupported: Its partition is none.
+    """
+    if not driver.dac.privileged:
+        return None
+    name = group_name(machine_name(id, dom.name, driver.directories.root))
+    partition = dom.resource.partition if dom.resource is not None else None
+    try:
+        return group.planned(driver.hierarchies, partition, name, driver.config.controllers)
+    except ValueError as exc:
+        raise ConfigUnsupported(str(exc), domain=ErrorDomain.DOMAIN) from exc
+
+
+def make_groups(planned: GuestGroups, dom: Domain) -> GuestGroups | None:
+    """Makes the groups, and limits them as the document says.
+
+    Returns:
+        None where this process may not make groups.
+
+    Raises:
+        OperationFailed: A group of that name is in use.
+        VirloomError: The host does not take a limit.
+    """
+    made = group.make(planned, thread_groups(present_vcpus(dom), iothread_ids(dom)))
+    if made is None:
+        logger.info("this process may not make control groups: guests have none")
+        return None
+    try:
+        apply_limits(made, dom)
+    except BaseException:
+        remove(place.directory for place in made.places)
+        raise
+    resource = dom.resource = dom.resource or Resource()
+    resource.partition = resource.partition or DEFAULT_PARTITION
+    return made
+
+
+def note_groups(record: GuestRecord, groups: GuestGroups | None) -> None:
+    """Notes by which name the groups are to be found again."""
+    if groups is not None:
+        record.runtime[_KEY] = groups.places[0].directory.rpartition("/")[2]
+
+
+def find_groups(driver: QemuDriver, record: GuestRecord, pid: int) -> GuestGroups | None:
+    """The groups that a running guest is in, wherever they are now.
+
+    Those that are to be removed at its end are these.
+    """
+    name = record.runtime.get(_KEY)
+    if not isinstance(name, str):
+        return None
+    try:
+        found = group.find(pid, name, driver.hierarchies)
+    except OSError:
+        return None  # it has just ended
+    if found is None:
+        logger.warning("domain '%s': its process has left its control groups", record.name)
+        return None
+    kept = [item for item in record.resources if item.get("kind") != "cgroup"]
+    record.resources = [*kept, found.resource()]
+    return found
+
+
+async def settle_threads(
+    groups: GuestGroups | None, vcpus: Mapping[int, int], iothreads: Mapping[int, int]
+) -> None:
+    """Puts the threads of a start into their groups, which takes the kernel some ten milliseconds.
+
+    Raises:
+        SystemFailure: The kernel refuses.
+    """
+    if groups is not None:
+        await asyncio.to_thread(_settle, groups, dict(vcpus), dict(iothreads))
+
+
+def needs_threads_first(groups: GuestGroups | None, dom: Domain) -> bool:
+    """Whether a guest must not run before its threads are in their groups."""
+    return groups is not None and (tells_threads_apart(dom) or nodes_of(dom) is not None)
+
+
+def _settle(groups: GuestGroups, vcpus: Mapping[int, int], iothreads: Mapping[int, int]) -> None:
+    for number, thread in vcpus.items():
+        groups.move_thread("vcpu", number, thread)
+    for number, thread in iothreads.items():
+        groups.move_thread("iothread", number, thread)
+
+
+def place_thread(
+    groups: GuestGroups, dom: Domain, kind: ThreadKind, number: int, thread: int
+) -> None:
+    """Puts a thread that is there now into its group, which is made if need be.
+
+    Raises:
+        VirloomError: The kernel refuses.
+    """
+    if groups.add_thread_group(kind, number):
+        limit_threads(groups, dom, kind, [number])
+    groups.move_thread(kind, number, thread)
+
+
+def remove_thread(groups: GuestGroups | None, kind: ThreadKind, number: int) -> None:
+    """Removes the group of a thread that has gone; one that stays is only logged."""
+    if groups is None:
+        return
+    try:
+        groups.remove_thread_group(kind, number)
+    except VirloomError as exc:
+        logger.warning("%s", exc.message)
