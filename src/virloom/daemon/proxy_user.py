@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
-from virloom.host.spawn import drop_bounding, set_no_new_privileges
 
 #: Its name where the configuration tells none.
 DEFAULT = "virtproxy"
@@ -65,8 +64,10 @@ def become(user: ProxyUser) -> None:
     Raises:
         OSError: That is not possible; the process must not go on.
     """
+    from virloom.host.spawn import drop_bounding, set_no_new_privileges  # loads ctypes
+
     drop_bounding(())
     os.setgroups(user.groups)
     os.setresgid(user.gid, user.gid, user.gid)
     os.setresuid(user.uid, user.uid, user.uid)
-    set_no_new_privileges()
+    set_no_new_privileges(True)

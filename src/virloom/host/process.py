@@ -5,7 +5,7 @@ A plain start goes through the C part of :mod:`subprocess` (vfork and exec, 0.2 
 user would make that a fork, which copies our page tables (2 to 4 ms in which the loop stands
 still): setpriv(1) of util-linux does it instead, between two execs.
 What else must happen between fork and exec (:class:`Confinement`) is done by a single-threaded
-helper, :mod:`virloom.host.spawn`, which then becomes the program under the same pid.
+helper (:mod:`virloom.host.spawner`), whose forks are our children.
 
 The end of a process is an event of its pidfd on the running loop, and a child is reaped exactly
 once, there: no child watcher, no SIGCHLD handler, no thread.
@@ -15,36 +15,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from virloom.errors import InternalError, OperationTimeout, system_failure
 from virloom.host.collect import Collector
 from virloom.host.identity import ProcessIdentity
 from virloom.host.pidfd import PidFd
 
+if TYPE_CHECKING:
+    from virloom.host.device_nodes import PrivateDev
+    from virloom.host.spawner import Spawner
+
 DEVNULL = subprocess.DEVNULL
 STDOUT = subprocess.STDOUT
 
-_HELPER = os.path.join(os.path.dirname(__file__), "spawn.py")
-
 #: Where util-linux has it; BusyBox's, which is elsewhere, knows no users.
 _SETPRIV = "/usr/bin/setpriv"
-
-
-#: A shell that writes 0, itself, to as many files as its first argument says, and becomes the rest.
-_JOIN = (
-    "/bin/sh",
-    "-c",
-    'n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 >"$1" || exit 126; shift; n=$((n - 1)); done; '
-    'exec "$@"',
-    "sh",
-)
 
 
 class Confinement(NamedTuple):
@@ -55,6 +45,10 @@ class Confinement(NamedTuple):
         limits: Resource name without ``RLIMIT_`` (``"NOFILE"``) to soft and hard limit; -1 is none.
         affinity: The CPUs that the process may use.
         nice: The nice value.
+        memory_policy: A mode of linux/mempolicy.h, and the host's nodes (set_mempolicy(2)).
+        private_dev: A mount namespace, with the device nodes of its ``/dev``.
+        exec_labels: Files below ``/proc/self/attr`` and what is written there, for the kernel's
+            security modules to label the program.
         capabilities: The capabilities kept, by number; all others leave every set.
         no_new_privileges: No setuid program or file capability helps from here on.
     """
@@ -63,6 +57,9 @@ class Confinement(NamedTuple):
     limits: Mapping[str, tuple[int, int]] | None = None
     affinity: Sequence[int] | None = None
     nice: int | None = None
+    memory_policy: tuple[int, Sequence[int]] | None = None
+    private_dev: PrivateDev | None = None
+    exec_labels: Sequence[tuple[str, str]] | None = None
     capabilities: Sequence[int] | None = None
     no_new_privileges: bool = False
 
@@ -80,9 +77,9 @@ class SpawnRequest(NamedTuple):
             may not execute ends with setpriv's words on *stderr* and code 126.
         umask: The umask, -1 leaves it.
         new_session: Start a session (setsid), so that signals of a terminal do not reach it.
-        cgroups: Files that take the process into control groups, before all else. A program whose
-            group has gone ends with a shell's words on *stderr* and code 126.
-        confinement: More to do before the exec; costs the start of an interpreter (~15 ms).
+        cgroups: Files that take the process into control groups, before all else, by the spawn
+            helper.
+        confinement: More to do before the exec, by the spawn helper.
     """
 
     argv: Sequence[str]
@@ -179,65 +176,55 @@ class Process:
 def spawn(request: SpawnRequest) -> Process:
     """Start a process; returns when the program runs in it.
 
-    With a confinement this waits for the helper (~15 ms); :func:`start` does not hold up the loop.
+    With a confinement this waits for a helper of its own (~20 ms): guests are started by
+    :func:`start` with a helper that is there already.
 
     Raises:
         SystemFailure: It cannot be started; the message names the program and the step.
     """
     if not _needs_helper(request):
-        return _plain(request)
-    process, report = _fork_helper(request)
-    try:
-        _check_report(request, process, _read_all(report))
-    finally:
-        os.close(report)
-    return process
+        return plain(request)
+    from virloom.host.spawner import Spawner  # which needs this module
+
+    with Spawner() as spawner:
+        return spawner.spawn(request)
 
 
-async def start(request: SpawnRequest) -> Process:
-    """As :func:`spawn`, without holding up the loop while the helper works.
+async def start(request: SpawnRequest, spawner: Spawner | None = None) -> Process:
+    """As :func:`spawn`, without holding up the loop while a helper works.
 
     When cancelled the process is killed and reaped.
+
+    Args:
+        spawner: The helper that does what is to be done between fork and exec, a change of user
+            included; None has one of its own where that is needed.
     """
+    changes = (request.user, request.group, request.groups) != (None, None, None)
+    if spawner is not None and (changes or _needs_helper(request)):
+        return await spawner.start(request)
     if not _needs_helper(request):
-        return _plain(request)
-    process, report = _fork_helper(request)
-    try:
-        await _readable(report)
-        _check_report(request, process, _read_all(report))
-    except asyncio.CancelledError:
-        process.send_signal(signal.SIGKILL)
-        await process.wait()
-        process.close()
-        raise
-    finally:
-        os.close(report)
-    return process
+        return plain(request)
+    from virloom.host.spawner import Spawner
+
+    async with Spawner() as own:
+        return await own.start(request)
 
 
 def _needs_helper(request: SpawnRequest) -> bool:
     # Blocked signals survive exec: a QEMU started by a thread that blocks SIGTERM could not be
     # asked to go. Only the child itself can unblock them without losing some of ours.
-    return request.confinement is not None or bool(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+    blocked = bool(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+    return blocked or bool(request.cgroups) or request.confinement is not None
 
 
-def _plain(request: SpawnRequest) -> Process:
-    """A start without helper; by setpriv(1) where it changes the user and names a program file.
-
-    The shell that moves it to its groups (:data:`_JOIN`) takes a millisecond.
-    """
+def plain(request: SpawnRequest) -> Process:
+    """A start without helper; by setpriv(1) where it changes the user and names a program file."""
     changes = (request.user, request.group, request.groups) != (None, None, None)
     # One that is not there, or not a program, is said by the exec itself.
-    if not os.access(request.argv[0], os.X_OK):
-        return _fork_exec(request, request.argv)
-    argv = list(request.argv)
-    if request.cgroups or (changes and os.access(_SETPRIV, os.X_OK)):
-        if changes:
-            argv = [*_setpriv(request), *argv]
-            request = request._replace(user=None, group=None, groups=None)
-        if request.cgroups:
-            argv = [*_JOIN, str(len(request.cgroups)), *request.cgroups, *argv]
-    return _fork_exec(request, argv)
+    if changes and os.access(request.argv[0], os.X_OK) and os.access(_SETPRIV, os.X_OK):
+        bare = request._replace(user=None, group=None, groups=None)
+        return _fork_exec(bare, [*_setpriv(request), *request.argv])
+    return _fork_exec(request, request.argv)
 
 
 def _setpriv(request: SpawnRequest) -> list[str]:
@@ -256,9 +243,7 @@ def _setpriv(request: SpawnRequest) -> list[str]:
     return [*words, "--"]
 
 
-def _fork_exec(
-    request: SpawnRequest, argv: Sequence[str], extra_fds: Sequence[int] = ()
-) -> Process:
+def _fork_exec(request: SpawnRequest, argv: Sequence[str]) -> Process:
     try:
         child = subprocess.Popen(
             argv,
@@ -267,7 +252,7 @@ def _fork_exec(
             stdin=request.stdin,
             stdout=request.stdout,
             stderr=request.stderr,
-            pass_fds=(*request.pass_fds, *extra_fds),
+            pass_fds=request.pass_fds,
             user=request.user,
             group=request.group,
             extra_groups=request.groups,
@@ -290,65 +275,6 @@ def _start_failure(program: str, error: OSError) -> Exception:
     if error.filename not in (None, program):
         doing += f" in '{os.fsdecode(error.filename)}'"
     return system_failure(doing, error)
-
-
-def _fork_helper(request: SpawnRequest) -> tuple[Process, int]:
-    """Start the spawn helper; its report is at end of file when the program runs."""
-    confinement = request.confinement or Confinement()
-    order = json.dumps(
-        {
-            "argv": list(request.argv),
-            "user": request.user,
-            "group": request.group,
-            "groups": request.groups,
-            "steps": {"cgroups": list(request.cgroups) or None, **confinement._asdict()},
-        }
-    )
-    with contextlib.ExitStack() as descriptors:
-        order_fd = os.memfd_create("virloom-spawn", os.MFD_CLOEXEC)
-        descriptors.callback(os.close, order_fd)
-        os.write(order_fd, order.encode())
-        report, report_write = os.pipe2(os.O_CLOEXEC)
-        descriptors.callback(os.close, report_write)
-        python = sys.executable or "python3"
-        argv = [python, "-I", "-S", _HELPER, str(order_fd), str(report_write)]
-        # The helper must still be able to do what needs root; it changes ids itself, at the end.
-        bare = request._replace(user=None, group=None, groups=None)
-        try:
-            process = _fork_exec(bare, argv, (order_fd, report_write))
-        except BaseException:
-            os.close(report)
-            raise
-    return process, report
-
-
-def _check_report(request: SpawnRequest, process: Process, report: bytes) -> None:
-    """Raise what the helper reported, after the helper's end."""
-    if not report:
-        return
-    os.waitid(os.P_PIDFD, process.pidfd.fileno(), os.WEXITED | os.WNOWAIT)
-    process.close()
-    failure = json.loads(report)
-    program = request.argv[0]
-    doing = f"Unable to start '{program}'"
-    if failure["step"] != "exec":
-        doing += f": {failure['step']} {failure['detail']}"
-    raise system_failure(doing, OSError(failure["errno"], failure["text"]))
-
-
-def _read_all(fd: int) -> bytes:
-    with open(fd, "rb", closefd=False) as file:
-        return file.read()
-
-
-async def _readable(fd: int) -> None:
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(fd, lambda: None if ready.done() else ready.set_result(None))
-    try:
-        await ready
-    finally:
-        loop.remove_reader(fd)
 
 
 async def run(
