@@ -142,7 +142,7 @@ async def test_a_dev_of_its_own(spawner: Spawner) -> None:
 async def test_nodes_come_and_go_in_a_running_process(spawner: Spawner) -> None:
     confined = Confinement(private_dev=devices())
     process = await start(SLEEP._replace(confinement=confined), spawner)
-    dev = Path(f"/proc/{process.pid}/root/dev")
+    dev = Path("/proc", str(process.pid), "root", "dev")
     zero = look_up("/dev/zero", (64123, 0))
     namespace = os.open(f"/proc/{process.pid}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     try:

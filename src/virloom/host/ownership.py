@@ -94,6 +94,9 @@ def take(resource: Mapping[str, Any]) -> None:
     with _opened(resource) as fd:
         if fd is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), resource["path"])
+        if not resource.get("remember", True):
+            _chown(fd, resource["uid"], resource["gid"])
+            return
         memory = _recall(fd, resource)
         _remember(fd, resource, _with_holder(memory, resource["token"], os.fstat(fd)))
         _chown(fd, resource["uid"], resource["gid"])
@@ -110,6 +113,11 @@ def restore(resource: Mapping[str, Any]) -> None:
     with _opened(resource) as fd:
         if fd is None:
             _StateFile(resource).clear()
+            return
+        if not resource.get("remember", True):
+            found = os.fstat(fd)
+            if (found.st_uid, found.st_gid) == (resource["uid"], resource["gid"]):
+                _chown(fd, 0, 0)  # as libvirt does with remember_owner = 0
             return
         memory = _recall(fd, resource)
         if resource["token"] not in memory.tokens:

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from virloom.errors import InternalError, VirloomError, system_failure
+from virloom.errors import InternalError, system_failure
 from virloom.host.device_nodes import Node
 from virloom.host.fdpass import MAX_FDS, send_fds
 from virloom.host.identity import ProcessIdentity
@@ -58,13 +58,19 @@ class Spawner:
         if self._socket is not None and self._process is not None and not self._process.poll():
             return
         self._forget()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs, contextlib.closing(_Descriptor(os.pidfd_open(os.getpid()))) as self_fd:
-            words = [theirs.fileno(), self_fd.number, os.getpid()]
+        with contextlib.ExitStack() as opened:
+            try:
+                self_fd = os.pidfd_open(os.getpid())
+                opened.callback(os.close, self_fd)
+                ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            except OSError as error:
+                raise system_failure("Unable to start the spawn helper", error) from error
+            opened.callback(theirs.close)
+            words = [theirs.fileno(), self_fd, os.getpid()]
             argv = [sys.executable or "python3", "-I", "-S", _SCRIPT, *map(str, words)]
             try:
                 self._process = plain(SpawnRequest(argv, pass_fds=words[:2]))
-            except VirloomError:
+            except BaseException:
                 ours.close()
                 raise
         ours.settimeout(_SEND_LIMIT)
@@ -216,14 +222,6 @@ class Spawner:
 _Failure = tuple[str, str, int, str]
 _Answer = tuple[int | None, _Failure | None]
 """The pid, and what went wrong; neither: the order was not begun."""
-
-
-class _Descriptor:
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def close(self) -> None:
-        os.close(self.number)
 
 
 def _reaped_later(process: Process) -> None:

@@ -111,8 +111,16 @@ def resolve_ids(user: str | None, group: str | None) -> Ids:
         gid = _default_group(account)
     else:
         gid = account.pw_gid if account is not None else uid
-    # A user's further groups (kvm, render) give access to devices; libvirt sets them too.
-    groups = os.getgrouplist(account.pw_name, gid) if account is not None else [gid]
+    return ids_of(uid, gid)
+
+
+def ids_of(uid: int, gid: int) -> Ids:
+    """A user with that group, and with all groups that the user has besides, its own included.
+
+    They (kvm, render) give access to devices; libvirt sets them too.
+    """
+    account = _account(uid)
+    groups = os.getgrouplist(account.pw_name, account.pw_gid) if account is not None else [gid]
     return Ids(uid, gid, tuple(dict.fromkeys((gid, *groups))))
 
 
@@ -145,6 +153,7 @@ class Dac:
         group: Likewise.
         state_dir: Where owners are remembered that a file system cannot remember itself.
         dynamic: ``dynamic_ownership`` of ``qemu.conf``: change owners at all.
+        remember: ``remember_owner``: give files back to whom they were; else they become root's.
 
     Raises:
         InvalidArg: User or group do not exist.
@@ -157,8 +166,10 @@ class Dac:
         state_dir: str,
         *,
         dynamic: bool = True,
+        remember: bool = True,
     ) -> None:
         self.state_dir = state_dir
+        self.remember = remember
         self.privileged = os.geteuid() == 0
         if self.privileged:
             self.ids = resolve_ids(user, group)
@@ -190,7 +201,8 @@ class Dac:
             return None
         uid, gid = label or (self.ids.uid, self.ids.gid)
         try:
-            return ownership.plan(path, token, uid, gid, self.state_dir)
+            resource = ownership.plan(path, token, uid, gid, self.state_dir)
+            return resource if self.remember else {**resource, "remember": False}
         except OSError as error:
             raise _failure(f"Unable to find '{path}'", error) from error
 

@@ -24,11 +24,18 @@ DEVICE_ACL = (
     "/dev/urandom",
     "/dev/ptmx",
     "/dev/kvm",
-    "/dev/userfaultfd",
 )
 
 #: Controllers that the file may name and that limit nothing here.
 _IDLE_CONTROLLERS = ("freezer", "net_cls", "perf_event")
+
+
+#: Keys whose value is a list, and the words that may be in it; none: all.
+_LISTS: dict[str, tuple[str, ...]] = {
+    "security_driver": (),
+    "namespaces": ("mount",),
+    "hugetlbfs_mount": (),
+}
 
 
 class QemuConfig:
@@ -38,6 +45,15 @@ class QemuConfig:
         user: Who QEMU runs as when the driver is root; None chooses ``libvirt-qemu`` if it exists.
         group: QEMU's group, likewise.
         dynamic_ownership: Whether files are given to that user for the time of a run.
+        remember_owner: Whether their former owners are remembered, and given back at the end.
+        security_driver: What confines guests besides owners: selinux, apparmor, none, or several;
+            None takes the one that the kernel has.
+        security_default_confined: Whether guests are confined that do not say.
+        security_require_confined: Whether guests that are not confined are refused.
+        namespaces: What guests have of their own: mount, a ``/dev``, or nothing; None is mount for
+            the system's guests, and nothing for those of a user or an embedded driver.
+        clear_emulator_capabilities: Whether a QEMU that runs as root loses root's capabilities.
+        hugetlbfs_mount: Where huge pages are mounted; None looks for them, an empty list has none.
         vnc_listen: Where VNC listens when the document does not say.
         spice_listen: Where SPICE listens when the document does not say.
         spice_password: Its password, as for VNC.
@@ -50,7 +66,7 @@ class QemuConfig:
         max_queued: How many calls may wait for one domain; 0 for no limit.
         max_processes: RLIMIT_NPROC of QEMU; 0 leaves it.
         max_files: RLIMIT_NOFILE of QEMU; 0 leaves it.
-        max_core: Bytes of a core dump; ``unlimited`` or a number; -1 leaves the limit.
+        max_core: Bytes of a core dump: ``unlimited`` or a number.
         stdio_handler: Where what guests write goes: ``logd`` through virtlogd, which bounds it, and
             guests do not start without it; ``file`` straight to the files; None through virtlogd
             where it runs, else to the files. Embedded drivers always write the files.
@@ -67,6 +83,13 @@ class QemuConfig:
         self.user: str | None = None
         self.group: str | None = None
         self.dynamic_ownership = True
+        self.remember_owner = True
+        self.security_driver: list[str] | None = None
+        self.security_default_confined = True
+        self.security_require_confined = False
+        self.namespaces: list[str] | None = None
+        self.clear_emulator_capabilities = True
+        self.hugetlbfs_mount: list[str] | None = None
         self.vnc_listen = "127.0.0.1"
         self.spice_listen = "127.0.0.1"
         self.spice_password = ""
@@ -79,7 +102,7 @@ class QemuConfig:
         self.max_queued = 0
         self.max_processes = 0
         self.max_files = 0
-        self.max_core: int | str = -1
+        self.max_core: int | str = 0
         self.stdio_handler: str | None = None
         self.dump_guest_core = False
         self.save_image_format = "raw"
@@ -112,7 +135,9 @@ class QemuConfig:
             logger.info("%s: '%s' has no meaning here", source, name)
             return
         present = self.__dict__[name]
-        if isinstance(present, bool):
+        if name in _LISTS:
+            value = self._list(name, value, source)
+        elif isinstance(present, bool):
             if value not in (0, 1):
                 raise self._wrong(source, name, "0 or 1", value)
             value = bool(value)
@@ -142,6 +167,16 @@ class QemuConfig:
         if name == "cgroup_controllers" and unknown:
             raise self._wrong(source, name, "a list of cgroup controllers", unknown[0])
         return tuple(value)
+
+    def _list(self, name: str, value: Any, source: str) -> list[str]:
+        """A list of words, for which a single one may stand."""
+        words = value if isinstance(value, list) else [value] if value != "" else []
+        known = _LISTS[name]
+        for word in words:
+            if not isinstance(word, str) or (known and word not in known):
+                wanted = " or ".join(f'"{item}"' for item in known) or "a list of strings"
+                raise self._wrong(source, name, wanted, word)
+        return words
 
     @staticmethod
     def _wrong(source: str, name: str, wanted: str, value: Any) -> ConfSyntax:

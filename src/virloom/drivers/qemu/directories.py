@@ -26,6 +26,7 @@ class Directories:
         hooks: Scripts of the host that are run for its guests; None: there are none.
         root: What tells the driver's guests from those of others on the host; None for the
             system's own driver.
+        embeds: Whether they are an application's own, who has its guests to itself.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Directories:
         certificates: Path = Path("/etc/pki/qemu"),
         hooks: Path | None = None,
         root: str | None = None,
+        embeds: bool = False,
     ) -> None:
         self.config = config
         self.autostart = config / "autostart"
@@ -54,6 +56,7 @@ class Directories:
         self.certificates = certificates
         self.hooks = hooks
         self.root = root
+        self.embeds = embeds
 
     @classmethod
     def embedded(cls, root: Path) -> Directories:
@@ -67,6 +70,7 @@ class Directories:
             cache=root / "cache" / "qemu",
             certificates=root / "etc" / "pki" / "qemu",
             root=str(root),
+            embeds=True,
         )
 
     @classmethod

@@ -37,9 +37,9 @@ from virloom.host.cgroup.mounts import Hierarchies
 from virloom.host.files import remove_temporaries
 from virloom.host.guardian import Guardian, earlier_guardians_done
 from virloom.host.lock import LockHeld, RootLock
-from virloom.host.process import Confinement
+from virloom.host.spawner import Spawner
 from virloom.procedures.types import NonnullDomain
-from virloom.security.dac import Dac
+from virloom.security.dac import Dac, Ids
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ class QemuDriver:
         capabilities: What the QEMU binaries can do.
         display_ports: Which ports displays may have.
         dac: Whom QEMU runs as.
+        spawner: What starts QEMU.
         hooks: What the host's administrator has run for guests.
         loop: The event loop of the driver.
     """
@@ -93,7 +94,9 @@ class QemuDriver:
             self.config.group,
             str(directories.lib / "owners"),
             dynamic=self.config.dynamic_ownership,
+            remember=self.config.remember_owner,
         )
+        self.spawner = Spawner()
         self.hooks = Hooks(directories.hooks, "qemu")
         ids = self.dac.ids
         self.capabilities = CapabilityCache(
@@ -159,6 +162,7 @@ class QemuDriver:
                 running, guest.running = guest.running, None
                 running.close()
         await self.capabilities.close()
+        await self.spawner.close()
         self.recorder.close()
         self._closing.close()
 
@@ -213,10 +217,11 @@ class QemuDriver:
 
     # -- whom QEMU runs as ---------------------------------------------------------------------
 
-    @property
-    def qemu_owner(self) -> tuple[int, int] | None:
-        """uid and gid of QEMU where they are not ours."""
-        return (self.dac.ids.uid, self.dac.ids.gid) if self.dac.changes_user else None
+    def owner_of(self, ids: Ids) -> tuple[int, int] | None:
+        """uid and gid of a guest's QEMU where they are not ours."""
+        if not self.dac.privileged or ids[:2] == (os.geteuid(), os.getegid()):
+            return None
+        return ids.uid, ids.gid
 
     @cached_property
     def hierarchies(self) -> Hierarchies:
@@ -224,19 +229,12 @@ class QemuDriver:
         return Hierarchies.of_this_process()
 
     @property
-    def confinement(self) -> Confinement | None:
-        """The limits of qemu.conf; None, the fast way, where there are none."""
-        limits = {}
-        for name, value in (
-            ("NPROC", self.config.max_processes),
-            ("NOFILE", self.config.max_files),
-        ):
-            if value:
-                limits[name] = (value, value)
-        if self.config.max_core != -1:
-            core = -1 if self.config.max_core == "unlimited" else int(self.config.max_core)
-            limits["CORE"] = (core, core)
-        return Confinement(limits=limits) if limits else None
+    def private_dev(self) -> bool:
+        """Whether guests get a ``/dev`` of their own."""
+        asked = self.config.namespaces
+        if asked is None:
+            return self.dac.privileged and not self.directories.embeds
+        return self.dac.privileged and "mount" in asked
 
     # -- guests that end with their connection -------------------------------------------------
 

@@ -18,6 +18,7 @@ from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.drivers.qemu.command.chardev import channel_path
 from virloom.drivers.qemu.command.context import BuildContext
+from virloom.drivers.qemu.confine.owners import ids_of_guest
 from virloom.drivers.qemu.defaults.disks import place_disk
 from virloom.drivers.qemu.definition import prepare_definition
 from virloom.drivers.qemu.devices.controllers import ensure_controller
@@ -178,7 +179,8 @@ async def describe(
     given = resources.given_images(only, running.guest.fd_groups)
     chains = resources.image_chains(only, given)
     passphrases = await look_up(driver, only, chains)
-    reader = driver.dac.ids if driver.qemu_owner else None
+    ids = ids_of_guest(driver, running.model)
+    reader = ids if driver.owner_of(ids) else None
     files = resources.open_files(files_of(only, chains), opened, reader, given)
     sockets = resources.listening_sockets(only, opened)
     context = BuildContext(

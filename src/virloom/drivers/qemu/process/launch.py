@@ -29,6 +29,13 @@ from virloom.drivers.qemu.command.context import BuildContext, CommandLine
 from virloom.drivers.qemu.command.environment import guest_environment
 from virloom.drivers.qemu.command.files import plan_files
 from virloom.drivers.qemu.command.spice import ports_wanted
+from virloom.drivers.qemu.confine.owners import (
+    ids_of_guest,
+    owned_files,
+    plan_owners,
+    show_owner,
+)
+from virloom.drivers.qemu.confine.spawning import confinement_of
 from virloom.drivers.qemu.devices.alias import assign_aliases
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.firmware import choose_firmware, choose_template
@@ -71,7 +78,7 @@ from virloom.errors import ConfigUnsupported, InternalError, OperationFailed, Vi
 from virloom.host.files import Directory
 from virloom.host.guardian import MARKER
 from virloom.host.liveness import live_path, take_liveness
-from virloom.host.process import Process, SpawnRequest, start
+from virloom.host.process import Confinement, Process, SpawnRequest, start
 from virloom.host.release import release
 from virloom.model.domain import Domain, Graphics
 from virloom.procedures.record import Area
@@ -132,7 +139,9 @@ class Launch:
         self._record.autodestroy = autodestroy
         self._ports: list[int] = []
         self._servers = FilesystemServers(driver, model, {MARKER: self._record.marker})
+        self._ids = driver.dac.ids
         self._pass_fds: list[int] = []
+        self._confinement: Confinement | None = None
         self._lent = ExitStack()
         self._logd: logd.LogDaemon | None = None
         self._log: GuestLog | None = None
@@ -163,6 +172,7 @@ class Launch:
             await self._guest.hooks_done()  # those of its last end
             self._hooked = True
             await self._ask_hooks("prepare")
+            self._driver.spawner.warm()  # it comes up meanwhile
             await let_others()
             self._drop_missing()
             with ExitStack() as opened:
@@ -226,16 +236,19 @@ class Launch:
         self._make_groups()
         reached("groups-made")
         live_fd = self._take_liveness(lock, opened)
-        owner = self._driver.qemu_owner
+        ids = self._ids = ids_of_guest(self._driver, self._model)
+        owner = self._driver.owner_of(ids)
         resources.make_guest_directory(self._directory, owner)
         reached("directory-made")
         given = resources.given_images(self._model, self._guest.fd_groups)
         chains = resources.image_chains(self._model, given)
         passphrases = await secrets.look_up(self._driver, self._model, chains)
         resources.make_nvram(self._model, fresh=self._reset_nvram)
+        self._confinement = confinement_of(self._driver, self._model, chains, ids)
         files = await self._open_files(chains, given, opened)
         sockets = resources.listening_sockets(self._model, opened)
         reached("files-opened")
+        self._give_files(chains)
         directory = opened.enter_context(Directory(self._directory))
         listener = opened.enter_context(directory.listen_unix(record.monitor))
         reached("monitor-listening")
@@ -258,14 +271,7 @@ class Launch:
             tls_dir=str(self._driver.directories.certificates),
             incoming=self._incoming is not None and self._incoming.deferred,
         )
-        self._pass_fds = [
-            live_fd,
-            directory.fileno(),
-            listener.fileno(),
-            *files.values(),
-            *context.sockets.values(),
-            *([tpm_socket] if tpm_socket is not None else []),
-        ]
+        self._pass_fds = [live_fd, directory.fileno(), listener.fileno(), *_descriptors(context)]
         await let_others()
         command = build(self._model, caps, context)
         await let_others()
@@ -274,7 +280,7 @@ class Launch:
         )
         live.show_disks(self._model, command.nodes, chains)
         live.show_displays(self._model, str(self._directory))
-        live.show_owner(self._model, owner)
+        show_owner(self._model, self._driver.dac, ids)
         return command
 
     def _drop_missing(self) -> None:
@@ -300,8 +306,21 @@ class Launch:
         ports = {entry.key: (entry.path, entry.truncate) for entry in requests if entry.log}
         logged = await logd.open_pipes(daemon, ports, opened)
         others = [request for request in requests if request.key not in logged]
-        reader = self._driver.dac.ids if self._driver.qemu_owner else None
+        reader = self._ids if self._driver.owner_of(self._ids) else None
         return logged | resources.open_files(others, opened, reader, given)
+
+    def _give_files(self, chains: Mapping[str, tuple[ImageLayer, ...]]) -> None:
+        """Makes QEMU's own what it writes to; the record lists it first."""
+        files = owned_files(self._model, chains)
+        planned = plan_owners(self._driver, files, self._record.marker, self._ids)
+        if not planned:
+            return
+        self._record.resources += planned
+        self._record.save()
+        reached("owners-recorded")
+        for resource in planned:
+            self._driver.dac.take(resource)
+        reached("owners-changed")
 
     def _resources(self, lock: str) -> list[dict[str, Any]]:
         """What is to be released when the guest ends, whoever sees to that."""
@@ -400,7 +419,7 @@ class Launch:
         record = self._record
         if record.autodestroy:
             self._driver.expect_autodestroy(record)
-        owner = self._driver.qemu_owner
+        owner = self._driver.owner_of(self._ids)
         request = SpawnRequest(
             argv=command.argv,
             env=environment,
@@ -409,11 +428,11 @@ class Launch:
             pass_fds=self._pass_fds,
             user=owner[0] if owner else None,
             group=owner[1] if owner else None,
-            groups=self._driver.dac.ids.groups if owner else None,
+            groups=self._ids.groups if owner else None,
             cgroups=self._groups.entrances() if self._groups is not None else (),
-            confinement=self._driver.confinement,
+            confinement=self._confinement,
         )
-        self._process = await start(request)
+        self._process = await start(request, self._driver.spawner)
         reached("spawned")
         record.process = self._process.identity
         record.stage = "starting"
@@ -618,3 +637,10 @@ class Launch:
             "process exited while connecting to monitor" if self._running is None else error.detail
         )
         return InternalError(f"{doing}: {words}", domain=ErrorDomain.QEMU)
+
+
+def _descriptors(context: BuildContext) -> list[int]:
+    """What the command line names by number."""
+    files = [fd for fd in context.files.values() if isinstance(fd, int)]
+    tpm = [context.tpm_socket] if context.tpm_socket is not None else []
+    return [*files, *context.sockets.values(), *tpm]

@@ -30,7 +30,6 @@ from virloom.model.domain import (
     Domain,
     Graphics,
     Listen,
-    Seclabel,
 )
 from virloom.model.domain.devices.graphics import Gl
 
@@ -230,16 +229,6 @@ def show_displays(model: Domain, directory: str) -> None:
             listen.socket = of_kind(graphics, directory)
             if graphics.type == "vnc":
                 graphics.socket = listen.socket
-
-
-def show_owner(model: Domain, owner: tuple[int, int] | None) -> None:
-    """Notes whom QEMU runs as, in the form of libvirt's security driver ``dac``."""
-    if owner is None or any(label.model == "dac" for label in model.seclabels):
-        return
-    label = f"+{owner[0]}:+{owner[1]}"
-    model.seclabels.append(
-        Seclabel(type="dynamic", model="dac", relabel=True, label=label, imagelabel=label)
-    )
 
 
 def fill_in(model: Domain, id: int, answers: Answers) -> None:

@@ -30,6 +30,9 @@ STEPS = (
     "record-removed",
 )
 
+#: After ``files-opened`` of guests whose files become QEMU's own.
+OWNER_STEPS = ("owners-recorded", "owners-changed")
+
 #: Of a device that is plugged in and taken out; ``before-COMMAND`` comes before each command too.
 DEVICE_STEPS = ("device-noted", "device-plugged", "device-gone", "device-dropped")
 

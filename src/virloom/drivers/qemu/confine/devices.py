@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The device nodes of the host that a guest's document asks for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from virloom.drivers.qemu.block.chain import ImageLayer
+from virloom.drivers.qemu.command.attached import tpm_path
+from virloom.drivers.qemu.devices.props.hostdev import pci_text
+from virloom.drivers.qemu.process.resources import alias_of, chardevs
+from virloom.host.device_nodes import DEV, Node, look_up
+from virloom.model.domain import Domain, Hostdev
+
+_VFIO = "/dev/vfio/vfio"
+
+
+class WantedDevice(NamedTuple):
+    """A device of the host.
+
+    Attributes:
+        path: Its node, or a link to it.
+        given: Whether the node becomes QEMU's own.
+    """
+
+    path: str
+    given: bool = True
+
+
+def wanted_devices(dom: Domain, chains: Mapping[str, tuple[ImageLayer, ...]]) -> list[WantedDevice]:
+    """What a guest's document wants of ``/dev``, in its order and each once.
+
+    Args:
+        chains: Backing chain by alias of its disk.
+    """
+    found: dict[str, WantedDevice] = {}
+    for device in _all(dom, chains):
+        if device.path.startswith(DEV + "/"):
+            found.setdefault(device.path, device)
+    return list(found.values())
+
+
+def _all(dom: Domain, chains: Mapping[str, tuple[ImageLayer, ...]]) -> Iterator[WantedDevice]:
+    devices = dom.devices
+    for disk in devices.disks:
+        layers = chains.get(alias_of(disk), ())
+        yield from (WantedDevice(layer.path) for layer in layers if layer.is_local)
+    for hostdev in devices.hostdevs:
+        yield from map(WantedDevice, host_paths(hostdev))
+    for memory in devices.memories:
+        yield from _given(memory.source.path)
+    for port in chardevs(dom):
+        if port.type in ("dev", "file"):
+            yield from _given(*(source.path for source in port.sources))
+    for tpm in devices.tpms:
+        if tpm.backend.type == "passthrough":
+            yield from _given(tpm_path(tpm))
+    for graphics in devices.graphics:
+        if graphics.gl is not None:
+            yield from _given(graphics.gl.rendernode)
+    for input in devices.inputs:
+        yield from _given(input.source.evdev)
+    for rng in devices.rngs:
+        if rng.backend.model == "random":
+            yield WantedDevice(rng.backend.value or "/dev/urandom", given=False)
+    yield from _given(dom.os.loader.value, dom.os.nvram.value)
+    if dom.launch_security is not None and dom.launch_security.type == "sev":
+        yield WantedDevice("/dev/sev")
+
+
+def _given(*paths: str | None) -> Iterator[WantedDevice]:
+    return (WantedDevice(path) for path in paths if path)
+
+
+def host_paths(hostdev: Hostdev) -> list[str]:
+    """The nodes that QEMU opens for a device of the host; none for one that is not there."""
+    source = hostdev.source
+    address = source.address
+    match hostdev.type:
+        case "pci":
+            return _vfio(f"/sys/bus/pci/devices/{pci_text(address)}")
+        case "mdev":
+            return _vfio(f"/sys/bus/mdev/devices/{address.uuid if address is not None else ''}")
+        case "usb":
+            if address is not None and address.bus and address.device:
+                return [f"/dev/bus/usb/{address.bus:03}/{address.device:03}"]
+            return []
+        case "scsi_host":
+            return ["/dev/vhost-scsi"]
+        case _:
+            return []
+
+
+def _vfio(device: str) -> list[str]:
+    try:
+        group = os.path.basename(os.readlink(f"{device}/iommu_group"))
+    except OSError:
+        return []  # QEMU says so
+    return [f"/dev/vfio/{group}", _VFIO]
+
+
+def nodes_of(wanted: Iterable[WantedDevice], owner: tuple[int, int] | None) -> list[Node]:
+    """The host's nodes of devices; one that is not there, or no device, has none.
+
+    Args:
+        owner: Whose those become that are given; None leaves the host's.
+    """
+    nodes: dict[str, Node] = {}
+    for device in wanted:
+        try:
+            found = look_up(device.path, owner if device.given else None)
+        except (OSError, ValueError):
+            continue  # who opens it says so
+        nodes |= {node.path: node for node in found}
+    return list(nodes.values())
