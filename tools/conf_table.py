@@ -43,6 +43,8 @@ def _as_written(value: Any) -> str:
         return ""
     if isinstance(value, str):
         return f'"{value}"'
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(map(_as_written, value)) + "]"
     return str(int(value))
 
 
