@@ -114,6 +114,15 @@ class GuestGroups:
         name = kind if number is None else f"{kind}{number}"
         return [(place, place.of_threads(name)) for place in self.places if place.threaded]
 
+    def threads_of(self, controller: Controller, kind: ThreadKind) -> list[str]:
+        """The directories of all threads of a kind, by their numbers."""
+        place = self.place(controller)
+        with os.scandir(place.directory) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(kind)]
+        numbered = {name.removeprefix(kind): name for name in names}
+        numbers = sorted(number for number in numbered if number.isdecimal() or not number)
+        return [place.of_threads(numbered[number]) for number in sorted(numbers, key=_order)]
+
     def add_thread_group(
         self, kind: ThreadKind, number: int, make: MakeDirectory = os.mkdir
     ) -> bool:
@@ -163,6 +172,10 @@ class GuestGroups:
             except OSError as exc:
                 doing = f"cannot remove '{directory}'"
                 raise system_failure(doing, exc, domain=ErrorDomain.CGROUP) from exc
+
+
+def _order(number: str) -> int:
+    return int(number or 0)
 
 
 def planned(

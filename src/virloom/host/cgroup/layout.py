@@ -18,7 +18,7 @@ from virloom.host.cgroup.mounts import CONTROLLERS, Controller
 DEFAULT_PARTITION = "/machine"
 
 #: What has groups of its own for threads.
-THREADED: frozenset[Controller] = frozenset({"cpu", "cpuset"})
+THREADED: frozenset[Controller] = frozenset({"cpu", "cpuset", "cpuacct"})
 
 #: Kinds of threads: ``emulator`` has no number.
 ThreadKind = Literal["emulator", "vcpu", "iothread"]

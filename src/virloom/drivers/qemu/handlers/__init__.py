@@ -22,6 +22,7 @@ _LATER = (
     ("statistics", "Statistics"),
     ("host", "Host"),
     ("memory", "Memory"),
+    ("limits", "Limits"),
     ("console", "Console"),
     ("saved", "Saved"),
     ("snapshot_listing", "SnapshotListing"),

@@ -27,11 +27,9 @@ from virloom.errors import (
     ArgumentUnsupported,
     InvalidArg,
     OperationInvalid,
-    OperationUnsupported,
     VirloomError,
     system_failure,
 )
-from virloom.host.boot import cpu_count
 from virloom.model.domain import Disk
 from virloom.procedures import domain as p
 from virloom.procedures.record import typed_value
@@ -168,12 +166,7 @@ class Statistics:
         guest = self._driver.find(args.dom)
         running = guest.require_running()
         if args.start_cpu != -1:
-            raise OperationUnsupported(
-                f"figures of host CPU {args.start_cpu} need a cgroup of the guest's own, "
-                f"which it has not (host CPUs: {cpu_count()})",
-                domain=ErrorDomain.CGROUP,
-                remedy="ask for the total: start_cpu -1",
-            )
+            return _per_cpu(running, args)
         names = usage.cpu_total(running)
         if args.nparams == 0:
             return p.DomainGetCPUStatsRet([], len(names))
@@ -264,6 +257,25 @@ class Statistics:
                 )
             return p.DomainInterfaceStatsRet(*usage.interface(target))
         raise InvalidArg(f"'{args.device}' is not a known interface", domain=ErrorDomain.DOMAIN)
+
+
+def _per_cpu(running: RunningGuest, args: p.DomainGetCPUStatsArgs) -> p.DomainGetCPUStatsRet:
+    """The figures of some of the host's CPUs; without room, how many there are of each, or CPUs."""
+    found = usage.per_cpu(running)
+    if args.nparams == 0:
+        return p.DomainGetCPUStatsRet([], len(found[0]) if args.ncpus else len(found))
+    if not 0 <= args.start_cpu < len(found):
+        raise InvalidArg(
+            f"start_cpu {args.start_cpu} is larger than the last CPU, {len(found) - 1}",
+            domain=ErrorDomain.CGROUP,
+        )
+    told = found[args.start_cpu : args.start_cpu + args.ncpus]
+    params = [
+        TypedParam(name, typed_value("ullong", value))
+        for entry in told
+        for name, value in list(entry.items())[: args.nparams]
+    ]
+    return p.DomainGetCPUStatsRet(params, min(args.nparams, len(found[0])))
 
 
 def find_disk(running: RunningGuest, path: str) -> Disk:
