@@ -120,10 +120,8 @@ class Limits:
             for name, value in values.items():
                 now = await asyncio.to_thread(scheduler.limit_scheduler, groups, name, value)
                 running.require_current()
-                field = scheduler.field_of(name)
-                unchanged = name == "cpu_shares" and running.model.cputune.shares == now
-                if now is not None and not unchanged:
-                    setattr(running.model.cputune, field, now)
+                if now is not None:
+                    setattr(running.model.cputune, scheduler.field_of(name), now)
                     kind = scheduler.KINDS[name]
                     told.append(TypedParam(f"cputune.{name}", typed_value(kind, now)))
         finally:

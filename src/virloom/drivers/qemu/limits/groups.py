@@ -93,7 +93,7 @@ def note_groups(record: GuestRecord, groups: GuestGroups | None) -> None:
 def find_groups(driver: QemuDriver, record: GuestRecord, pid: int) -> GuestGroups | None:
     """The groups that a running guest is in, wherever they are now.
 
-    Those that are to be removed at its end are these.
+    They are to be removed at its end, like those that were made for it.
     """
     name = record.runtime.get(_KEY)
     if not isinstance(name, str):
@@ -105,8 +105,8 @@ def find_groups(driver: QemuDriver, record: GuestRecord, pid: int) -> GuestGroup
     if found is None:
         logger.warning("domain '%s': its process has left its control groups", record.name)
         return None
-    kept = [item for item in record.resources if item.get("kind") != "cgroup"]
-    record.resources = [*kept, found.resource()]
+    if found.resource() not in record.resources:
+        record.resources.append(found.resource())
     return found
 
 
