@@ -14,7 +14,10 @@ import pytest
 from virloom.errors import OperationFailed, SystemFailure
 from virloom.host.boot import boot_id
 from virloom.host.cgroup import group
+from virloom.host.cgroup.device_program import attach
+from virloom.host.cgroup.devices import DeviceRule, rules_of
 from virloom.host.cgroup.mounts import CONTROLLERS, Hierarchies, groups_of
+from virloom.host.cgroup.v2 import V2
 from virloom.host.process import Process, SpawnRequest, spawn
 from virloom.host.release import release
 
@@ -84,3 +87,56 @@ async def test_a_group_that_has_gone_keeps_the_program_from_running(
     group.remove([groups.places[0].directory])
     with pytest.raises(SystemFailure, match=groups.places[0].directory):
         spawn(SpawnRequest(["/bin/sleep", "60"], cgroups=groups.entrances()))
+
+
+def unified() -> str:
+    """Where version 2 is mounted, with controllers or without."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        if " - cgroup2 " in line and os.access(line.split(" ")[4], os.W_OK):
+            return line.split(" ")[4]
+    pytest.skip("no control groups of version 2 that this process may make groups in")
+
+
+def opened(directory: str, path: str) -> bool:
+    """Whether a process in the group can open a device."""
+    process = spawn(
+        SpawnRequest(["/usr/bin/head", "-c1", path], cgroups=[f"{directory}/cgroup.procs"])
+    )
+    os.waitid(os.P_PIDFD, process.pidfd.fileno(), os.WEXITED | os.WNOWAIT)
+    assert process.poll()
+    process.close()
+    return process.exit_code == 0
+
+
+def test_devices_of_version_2() -> None:
+    directory = f"{unified()}/virloom-test-{os.getpid()}"
+    os.mkdir(directory)
+    usual = rules_of(["/dev/null", "/dev/urandom"])
+    try:
+        try:
+            attach(directory, [])
+        except OSError as exc:
+            pytest.skip(f"the kernel takes no programs for devices: {exc}")
+        V2().set_devices(directory, usual, None)
+        assert opened(directory, "/dev/urandom")
+        assert not opened(directory, "/dev/zero")
+        V2().set_devices(directory, [*usual, *rules_of(["/dev/zero"])], usual)
+        assert opened(directory, "/dev/zero")
+        writable = rules_of(["/dev/null", "/dev/zero"])
+        V2().set_devices(directory, [rule._replace(access="w") for rule in writable], usual)
+        assert not opened(directory, "/dev/zero")
+        V2().set_devices(directory, [DeviceRule("c", 1, None)], usual)
+        assert opened(directory, "/dev/zero")
+    finally:
+        os.rmdir(directory)
+
+
+async def test_devices_of_version_1(groups: group.GuestGroups) -> None:
+    place = groups.place("devices")
+    if place.version != 1:
+        pytest.skip("the host has no controller for devices of version 1")
+    usual = rules_of(["/dev/null", "/dev/urandom"])
+    place.backend.set_devices(place.directory, usual, None)
+    assert Path(place.directory, "devices.list").read_text() == "c 1:3 rw\nc 1:9 rw\n"
+    place.backend.set_devices(place.directory, usual[:1], usual)
+    assert Path(place.directory, "devices.list").read_text() == "c 1:3 rw\n"

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from virloom.enums.error import ErrorDomain
 from virloom.errors import system_failure
+from virloom.host.cgroup.devices import DeviceRule
 
 #: What can be limited of a block device.
 BlockLimit = Literal[
@@ -106,8 +107,14 @@ class Backend(Protocol):
             OperationUnsupported: This version does not count them apart.
         """
 
-    def device_files(self) -> tuple[str, str] | None:
-        """Files that allow and forbid devices; None where that is not done by files."""
+    def set_devices(
+        self, group: str, rules: Sequence[DeviceRule], before: Sequence[DeviceRule] | None
+    ) -> None:
+        """Lets the group use nothing but these devices.
+
+        Args:
+            before: Those of the last time; None for a group that may use all.
+        """
 
 
 def device_number(path: str) -> str:

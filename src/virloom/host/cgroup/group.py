@@ -246,7 +246,9 @@ def _usable(place: Place) -> Place:
         return place
     present = read_text(f"{place.directory}/cgroup.controllers").split()
     names = {"blkio": "io", "cpuacct": "cpu"}
-    kept = {name for name in place.controllers if names.get(name, name) in present}
+    kept = {
+        name for name in place.controllers if name == "devices" or names.get(name, name) in present
+    }
     return place._replace(controllers=frozenset(kept))
 
 

@@ -146,6 +146,8 @@ def _controllers_of_v2(point: str) -> frozenset[Controller]:
     names: set[Controller] = {ours for ours, theirs in _OF_V2.items() if theirs in words}
     if "cpu" in names:
         names.add("cpuacct")
+    if names:
+        names.add("devices")  # by a program, without a controller
     return frozenset(names)
 
 

@@ -16,6 +16,7 @@ from virloom.host.cgroup.backend import (
     Usage,
     device_number,
 )
+from virloom.host.cgroup.devices import DeviceRule
 from virloom.host.cgroup.files import read, read_text, write
 
 _SHARES = (2, 262144)
@@ -112,8 +113,17 @@ class V1:
     def usage_per_cpu(self, group: str) -> Sequence[int]:
         return [int(word) for word in read(f"{group}/cpuacct.usage_percpu").split()]
 
-    def device_files(self) -> tuple[str, str] | None:
-        return "devices.allow", "devices.deny"
+    def set_devices(
+        self, group: str, rules: Sequence[DeviceRule], before: Sequence[DeviceRule] | None
+    ) -> None:
+        if before is None:
+            write(f"{group}/devices.deny", "a")
+        for rule in before or ():
+            if rule not in rules:
+                write(f"{group}/devices.deny", str(rule))
+        for rule in rules:
+            if rule not in (before or ()):
+                write(f"{group}/devices.allow", str(rule))
 
 
 def _present(group: str, names: Sequence[str]) -> str:

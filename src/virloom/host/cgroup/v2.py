@@ -17,6 +17,7 @@ from virloom.host.cgroup.backend import (
     Usage,
     device_number,
 )
+from virloom.host.cgroup.devices import DeviceRule
 from virloom.host.cgroup.files import read, read_text, write, write_text
 
 logger = logging.getLogger(__name__)
@@ -139,8 +140,17 @@ class V2:
             domain=ErrorDomain.CGROUP,
         )
 
-    def device_files(self) -> tuple[str, str] | None:
-        return None
+    def set_devices(
+        self, group: str, rules: Sequence[DeviceRule], before: Sequence[DeviceRule] | None
+    ) -> None:
+        """Where the kernel takes no such program, all devices stay usable, as with libvirt."""
+        del before
+        from virloom.host.cgroup.device_program import attach  # takes ctypes along
+
+        try:
+            attach(group, rules)
+        except OSError as exc:
+            logger.warning("devices of '%s' are not restricted: %s", group, exc)
 
 
 def _kib(text: str) -> int:

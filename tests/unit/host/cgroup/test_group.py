@@ -12,6 +12,7 @@ from tests.fakes.cgroups import FakeCgroups
 from virloom.errors import InvalidArg, OperationFailed, OperationInvalid, SystemFailure
 from virloom.host.cgroup import group
 from virloom.host.cgroup.backend import UNLIMITED, Bandwidth
+from virloom.host.cgroup.devices import TERMINALS, DeviceRule, rules_of
 from virloom.host.cgroup.mounts import CONTROLLERS, Hierarchies
 
 NAME = "qemu-1-vm.libvirt-qemu"
@@ -71,7 +72,7 @@ def test_version_2_hands_controllers_down_and_makes_threaded_groups(second: Fake
     assert (guest / "cgroup.subtree_control").read_text() == "+cpu +cpuset"
     assert (guest / "vcpu0" / "cgroup.type").read_text() == "threaded"
     assert groups.entrances() == [f"{guest}/emulator/cgroup.procs"]
-    assert not groups.has("devices")
+    assert groups.has("devices")  # by a program
 
 
 def test_a_controller_that_is_kept_back_is_missing(tmp_path: Path) -> None:
@@ -178,6 +179,23 @@ def test_a_block_device_has_to_be_one(first: FakeCgroups, tmp_path: Path) -> Non
     place = make(first).place("blkio")
     with pytest.raises(SystemFailure, match="block device"):
         place.backend.set_block_limit(place.directory, "read_iops_sec", str(tmp_path), 5)
+
+
+def test_devices_of_version_1(first: FakeCgroups) -> None:
+    place = make(first).place("devices")
+    allowed, denied = (Path(place.directory, f"devices.{name}") for name in ("allow", "deny"))
+    place.backend.set_devices(place.directory, [TERMINALS], None)
+    assert (allowed.read_text(), denied.read_text()) == ("c 136:* rw", "a")
+    disk = DeviceRule("b", 7, 3)
+    place.backend.set_devices(place.directory, [TERMINALS, disk], [TERMINALS])
+    assert (allowed.read_text(), denied.read_text()) == ("b 7:3 rw", "a")
+    place.backend.set_devices(place.directory, [TERMINALS], [TERMINALS, disk])
+    assert (allowed.read_text(), denied.read_text()) == ("b 7:3 rw", "b 7:3 rw")
+
+
+def test_rules_of_paths() -> None:
+    found = rules_of(["/dev/null", "/dev/full", "/dev/null", "/nowhere", "/etc/passwd"])
+    assert found == [DeviceRule("c", 1, 3), DeviceRule("c", 1, 7)]
 
 
 def test_threads_come_and_go(first: FakeCgroups) -> None:

@@ -22,13 +22,14 @@ def test_each_controller_is_used_where_it_is_mounted(tmp_path: Path) -> None:
         "memory": (1, "memory"),
         "cpuset": (2, ""),
         "blkio": (2, ""),
+        "devices": (2, ""),
     }
 
 
 def test_version_2_counts_time_where_it_has_the_processor(tmp_path: Path) -> None:
     host = FakeCgroups(tmp_path, v2="cpu memory")
     assert set(Hierarchies.of_this_process(str(host.proc)).by_controller) == {
-        "cpu", "cpuacct", "memory",
+        "cpu", "cpuacct", "memory", "devices",
     }  # fmt: skip
 
 
