@@ -117,15 +117,15 @@ def test_devices_of_version_2() -> None:
             attach(directory, [])
         except OSError as exc:
             pytest.skip(f"the kernel takes no programs for devices: {exc}")
-        V2().set_devices(directory, usual, None)
+        V2().set_devices(directory, usual)
         assert opened(directory, "/dev/urandom")
         assert not opened(directory, "/dev/zero")
-        V2().set_devices(directory, [*usual, *rules_of(["/dev/zero"])], usual)
+        V2().set_devices(directory, [*usual, *rules_of(["/dev/zero"])])
         assert opened(directory, "/dev/zero")
         writable = rules_of(["/dev/null", "/dev/zero"])
-        V2().set_devices(directory, [rule._replace(access="w") for rule in writable], usual)
+        V2().set_devices(directory, [rule._replace(access="w") for rule in writable])
         assert not opened(directory, "/dev/zero")
-        V2().set_devices(directory, [DeviceRule("c", 1, None)], usual)
+        V2().set_devices(directory, [DeviceRule("c", 1, None)])
         assert opened(directory, "/dev/zero")
     finally:
         os.rmdir(directory)
@@ -136,7 +136,7 @@ async def test_devices_of_version_1(groups: group.GuestGroups) -> None:
     if place.version != 1:
         pytest.skip("the host has no controller for devices of version 1")
     usual = rules_of(["/dev/null", "/dev/urandom"])
-    place.backend.set_devices(place.directory, usual, None)
-    assert Path(place.directory, "devices.list").read_text() == "c 1:3 rw\nc 1:9 rw\n"
-    place.backend.set_devices(place.directory, usual[:1], usual)
-    assert Path(place.directory, "devices.list").read_text() == "c 1:3 rw\n"
+    place.backend.set_devices(place.directory, usual)
+    assert Path(place.directory, "devices.list").read_text() == "c 1:3 rwm\nc 1:9 rwm\n"
+    place.backend.set_devices(place.directory, usual[:1])
+    assert Path(place.directory, "devices.list").read_text() == "c 1:3 rwm\n"

@@ -18,7 +18,13 @@ import virloom
 from tests.system.conftest import NOBODY, PausedGuest, embedded
 from virloom.client.connection import Connection
 from virloom.client.domain.events import TunableEvent
-from virloom.errors import ConfigUnsupported, InvalidArg, OperationInvalid, SystemFailure
+from virloom.errors import (
+    ConfigUnsupported,
+    InvalidArg,
+    OperationInvalid,
+    SystemFailure,
+    VirloomError,
+)
 from virloom.host.cgroup.layout import machine_name
 from virloom.host.cgroup.mounts import Hierarchies, groups_of
 from virloom.testing.documents import paused_guest_xml
@@ -159,6 +165,44 @@ async def test_controllers_that_are_not_to_be_used(clean: Path) -> None:
                 await refused()
         assert int((await dom.cpu.total_stats())["cpu_time"]) > 0
         await dom.destroy()
+
+
+def allowed(root: Path) -> list[str]:
+    name = f"{machine_name(1, 'web', str(root))}.libvirt-qemu"
+    return (TOP / "devices" / "machine" / name / "devices.list").read_text().splitlines()
+
+
+async def test_devices_are_allowed_while_they_are_there(
+    conn: Connection, paused: PausedGuest, clean: Path, tmp_path: Path
+) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(bytes(1 << 20))
+    losetup = ["losetup", "--find", "--show", str(image)]
+    done = subprocess.run(losetup, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"no loop device: {done.stderr}")
+    device = done.stdout.strip()
+    number = os.stat(device).st_rdev
+    rule = f"b {os.major(number)}:{os.minor(number)} rwm"
+    disk = (
+        f"<disk type='block' device='disk'><driver name='qemu' type='raw'/>"
+        f"<source dev='{device}'/><target dev='sda' bus='usb'/></disk>"
+    )
+    try:
+        dom = await paused("web", extra_devices="<controller type='usb' model='qemu-xhci'/>")
+        usual = allowed(clean)
+        assert {"c 136:* rwm", "c 1:3 rwm", "c 1:9 rwm", "c 5:2 rwm"} <= set(usual)
+        assert rule not in usual
+        await dom.devices.attach(disk, 1)
+        assert allowed(clean) == [*usual, rule]
+        with pytest.raises(VirloomError):
+            await dom.devices.attach(disk.replace("sda", "sdb").replace("raw", "qcow2"), 1)
+        assert allowed(clean) == [*usual, rule]
+        await dom.devices.detach(disk, 1)
+        assert allowed(clean) == usual
+        await dom.destroy()
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=True)
 
 
 ORDINARY = """

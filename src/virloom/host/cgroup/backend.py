@@ -107,14 +107,8 @@ class Backend(Protocol):
             OperationUnsupported: This version does not count them apart.
         """
 
-    def set_devices(
-        self, group: str, rules: Sequence[DeviceRule], before: Sequence[DeviceRule] | None
-    ) -> None:
-        """Lets the group use nothing but these devices.
-
-        Args:
-            before: Those of the last time; None for a group that may use all.
-        """
+    def set_devices(self, group: str, rules: Sequence[DeviceRule]) -> None:
+        """Lets the group use nothing but these devices; those that it goes on with work on."""
 
 
 def device_number(path: str) -> str:

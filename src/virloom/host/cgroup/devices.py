@@ -15,13 +15,13 @@ class DeviceRule(NamedTuple):
     Attributes:
         kind: Character or block devices.
         major, minor: Their numbers; None for every minor one.
-        access: Of ``r``, ``w`` and ``m``: read, write, make nodes.
+        access: Of ``r``, ``w`` and ``m``: read, write, make nodes, as for a ``/dev`` of its own.
     """
 
     kind: Literal["c", "b"]
     major: int
     minor: int | None
-    access: str = "rw"
+    access: str = "rwm"
 
     def __str__(self) -> str:
         """As version 1 has it (``admin-guide/cgroup-v1/devices.rst``)."""

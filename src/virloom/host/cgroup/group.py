@@ -66,9 +66,15 @@ class Place(NamedTuple):
 
 
 class GuestGroups:
-    """What of the host one guest has."""
+    """What of the host one guest has.
 
-    def __init__(self, places: Sequence[Place]) -> None:
+    Attributes:
+        places: Its groups.
+        usual_devices: Paths of the devices that it may open whatever its document says.
+    """
+
+    def __init__(self, places: Sequence[Place], usual_devices: tuple[str, ...] = ()) -> None:
+        self.usual_devices = usual_devices
         self.places = tuple(places)
         self._by_controller = {name: place for place in places for name in place.controllers}
 

@@ -113,17 +113,18 @@ class V1:
     def usage_per_cpu(self, group: str) -> Sequence[int]:
         return [int(word) for word in read(f"{group}/cpuacct.usage_percpu").split()]
 
-    def set_devices(
-        self, group: str, rules: Sequence[DeviceRule], before: Sequence[DeviceRule] | None
-    ) -> None:
-        if before is None:
+    def set_devices(self, group: str, rules: Sequence[DeviceRule]) -> None:
+        present = read(f"{group}/devices.list").splitlines()
+        if any(line.startswith("a ") for line in present):
             write(f"{group}/devices.deny", "a")
-        for rule in before or ():
-            if rule not in rules:
-                write(f"{group}/devices.deny", str(rule))
-        for rule in rules:
-            if rule not in (before or ()):
-                write(f"{group}/devices.allow", str(rule))
+            present = []
+        wanted = [str(rule) for rule in rules]
+        for line in present:
+            if line not in wanted:
+                write(f"{group}/devices.deny", line)
+        for line in wanted:
+            if line not in present:
+                write(f"{group}/devices.allow", line)
 
 
 def _present(group: str, names: Sequence[str]) -> str:

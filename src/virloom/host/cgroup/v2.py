@@ -140,11 +140,8 @@ class V2:
             domain=ErrorDomain.CGROUP,
         )
 
-    def set_devices(
-        self, group: str, rules: Sequence[DeviceRule], before: Sequence[DeviceRule] | None
-    ) -> None:
+    def set_devices(self, group: str, rules: Sequence[DeviceRule]) -> None:
         """Where the kernel takes no such program, all devices stay usable, as with libvirt."""
-        del before
         from virloom.host.cgroup.device_program import attach  # takes ctypes along
 
         try:

@@ -183,14 +183,12 @@ def test_a_block_device_has_to_be_one(first: FakeCgroups, tmp_path: Path) -> Non
 
 def test_devices_of_version_1(first: FakeCgroups) -> None:
     place = make(first).place("devices")
-    allowed, denied = (Path(place.directory, f"devices.{name}") for name in ("allow", "deny"))
-    place.backend.set_devices(place.directory, [TERMINALS], None)
-    assert (allowed.read_text(), denied.read_text()) == ("c 136:* rw", "a")
-    disk = DeviceRule("b", 7, 3)
-    place.backend.set_devices(place.directory, [TERMINALS, disk], [TERMINALS])
-    assert (allowed.read_text(), denied.read_text()) == ("b 7:3 rw", "a")
-    place.backend.set_devices(place.directory, [TERMINALS], [TERMINALS, disk])
-    assert (allowed.read_text(), denied.read_text()) == ("b 7:3 rw", "b 7:3 rw")
+    files = [Path(place.directory, f"devices.{name}") for name in ("list", "allow", "deny")]
+    place.backend.set_devices(place.directory, [TERMINALS])
+    assert [file.read_text() for file in files[1:]] == ["c 136:* rwm", "a"]
+    files[0].write_text("c 136:* rwm\nb 7:3 rwm\n")
+    place.backend.set_devices(place.directory, [TERMINALS, DeviceRule("c", 1, 3)])
+    assert [file.read_text() for file in files[1:]] == ["c 1:3 rwm", "b 7:3 rwm"]
 
 
 def test_rules_of_paths() -> None:

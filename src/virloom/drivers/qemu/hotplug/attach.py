@@ -38,6 +38,7 @@ from virloom.drivers.qemu.hotplug.naming import assign_alias
 from virloom.drivers.qemu.hotplug.plan import alone, assemble, files_of
 from virloom.drivers.qemu.hotplug.rules import check_attachable, check_free, drive_for
 from virloom.drivers.qemu.hotplug.steps import LiveArguments, Step, undone
+from virloom.drivers.qemu.limits.devices import restrict_devices, update_devices
 from virloom.drivers.qemu.monitor.client import QmpError
 from virloom.drivers.qemu.process import live, resources
 from virloom.drivers.qemu.process.running import RunningGuest
@@ -147,6 +148,8 @@ async def _plug(
     _prepare(device, running)
     with ExitStack() as opened:
         assembly, args = await describe(driver, running, whole, device, caps, opened)
+        opened.callback(update_devices, running)  # to what it has, when all is done or undone
+        restrict_devices(running.groups, whole)
         intention = intend(device, _place(draft, device), assembly, args)
         with noted(running, intention):
             reached("device-noted")

@@ -18,6 +18,7 @@ from virloom.drivers.qemu.hotplug.backends import forget, leftovers
 from virloom.drivers.qemu.hotplug.fragment import Fragment, fragment_of
 from virloom.drivers.qemu.hotplug.intention import change_memory, take_back
 from virloom.drivers.qemu.hotplug.rules import check_leaves
+from virloom.drivers.qemu.limits.devices import update_devices
 from virloom.drivers.qemu.monitor.client import QmpError
 from virloom.drivers.qemu.process.resources import alias_of, listening_path
 from virloom.drivers.qemu.process.running import RunningGuest
@@ -135,6 +136,7 @@ async def drop(running: RunningGuest, device: Fragment) -> None:
     if device.tag == "memory":
         change_memory(running, -(device.device.target.size or 0))
     _release_socket(running, device.device)
+    update_devices(running)
     running.set_document()
     running.save()
 

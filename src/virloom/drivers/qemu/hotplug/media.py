@@ -16,6 +16,7 @@ from virloom.drivers.qemu.hotplug.backends import forget, leftovers
 from virloom.drivers.qemu.hotplug.fragment import Fragment
 from virloom.drivers.qemu.hotplug.intention import take_back
 from virloom.drivers.qemu.hotplug.steps import Step
+from virloom.drivers.qemu.limits.devices import restrict_devices, update_devices
 from virloom.drivers.qemu.process.resources import alias_of, image_path
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.errors import VirloomError
@@ -46,10 +47,13 @@ async def change_medium(
     check_idle(running, drive.device)
     caps = await driver.capabilities.apply(emulator_of(running.model), lambda caps: caps)
     loaded = drive.of(_loaded(drive.device, new))
-    with ExitStack() as opened:
-        await _exchange(driver, running, drive, loaded, caps, opened, force=force)
-    among = drive.among(running.model)
-    among[[item is drive.device for item in among].index(True)] = loaded.device
+    try:
+        with ExitStack() as opened:
+            await _exchange(driver, running, drive, loaded, caps, opened, force=force)
+        among = drive.among(running.model)
+        among[[item is drive.device for item in among].index(True)] = loaded.device
+    finally:
+        update_devices(running)
     running.set_document()
     running.save()
 
@@ -85,6 +89,7 @@ async def _exchange(
         loaded.device if disk is drive.device else disk for disk in whole.devices.disks
     ]
     assembly, args = await describe(driver, running, whole, loaded, caps, opened)
+    restrict_devices(running.groups, whole)
     running.save()
     before = leftovers(drive, runtime)
     nodes = assembly.nodes[alias]

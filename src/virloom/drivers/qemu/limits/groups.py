@@ -55,9 +55,12 @@ def plan_groups(driver: QemuDriver, dom: Domain, id: int) -> GuestGroups | None:
     name = group_name(machine_name(id, dom.name, driver.directories.root))
     partition = dom.resource.partition if dom.resource is not None else None
     try:
-        return group.planned(driver.hierarchies, partition, name, driver.config.controllers)
+        planned = group.planned(driver.hierarchies, partition, name, driver.config.controllers)
     except ValueError as exc:
         raise ConfigUnsupported(str(exc), domain=ErrorDomain.DOMAIN) from exc
+    if planned is not None:
+        planned.usual_devices = driver.config.cgroup_device_acl
+    return planned
 
 
 def make_groups(planned: GuestGroups, dom: Domain) -> GuestGroups | None:
@@ -79,6 +82,7 @@ def make_groups(planned: GuestGroups, dom: Domain) -> GuestGroups | None:
     except BaseException:
         remove(place.directory for place in made.places)
         raise
+    made.usual_devices = planned.usual_devices
     resource = dom.resource = dom.resource or Resource()
     resource.partition = resource.partition or DEFAULT_PARTITION
     return made
@@ -105,6 +109,7 @@ def find_groups(driver: QemuDriver, record: GuestRecord, pid: int) -> GuestGroup
     if found is None:
         logger.warning("domain '%s': its process has left its control groups", record.name)
         return None
+    found.usual_devices = driver.config.cgroup_device_acl
     if found.resource() not in record.resources:
         record.resources.append(found.resource())
     return found

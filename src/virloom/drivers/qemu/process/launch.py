@@ -41,6 +41,7 @@ from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.firmware import choose_firmware, choose_template
 from virloom.drivers.qemu.iothreads import iothread_ids
 from virloom.drivers.qemu.limits import groups as limits
+from virloom.drivers.qemu.limits.devices import restrict_devices
 from virloom.drivers.qemu.limits.start import refuse_unlimited
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process import channels, live, logd, resources, secrets, usage
@@ -419,6 +420,7 @@ class Launch:
         record = self._record
         if record.autodestroy:
             self._driver.expect_autodestroy(record)
+        restrict_devices(self._groups, self._model)
         owner = self._driver.owner_of(self._ids)
         request = SpawnRequest(
             argv=command.argv,

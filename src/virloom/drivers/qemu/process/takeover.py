@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.domain import Guest
+from virloom.drivers.qemu.limits.devices import update_devices
 from virloom.drivers.qemu.limits.groups import find_groups
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process import channels, usage
@@ -248,6 +249,7 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
         from virloom.drivers.qemu.tuning.counting import count_again  # and fewer
 
         count_again(running)
+    update_devices(running)
     state, reason = _RUN_STATES.get(str(status["status"]), (DomainState.PAUSED, 0))
     if state != running.guest.state:
         _tell_change(driver, running, state, reason)
