@@ -17,9 +17,15 @@ import pytest
 import virloom
 from tests.system.conftest import embedded, end_all, qemu_processes
 from virloom.client.connection import Connection
+from virloom.drivers.qemu.confine.labels import enforce, relabelling
+from virloom.drivers.qemu.confine.owners import OwnedFile
 from virloom.enums.domain import DomainCreateFlags
 from virloom.errors import ConfigUnsupported, InvalidArg, VirloomError
+from virloom.host.release import release
+from virloom.model.domain import Seclabel
+from virloom.security import selinux
 from virloom.security.dac import resolve_ids
+from virloom.security.stack import enabled
 from virloom.testing.documents import paused_guest_xml
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root confines guests")
@@ -253,3 +259,37 @@ async def test_a_kill_leaves_no_owner_mount_or_process(
     assert not any(name.startswith("trusted.") for name in os.listxattr(tmp_path / "a.img"))
     assert Path("/proc/self/mountinfo").read_text() == mounts
     assert list((root / "run/qemu").glob("*.json")) == []
+
+
+async def test_labels_of_selinux_are_put_back(tmp_path: Path) -> None:
+    """The attribute can be set without the model: what is done to files is done here too."""
+    first, second = image(tmp_path / "first"), image(tmp_path / "second")
+    selinux.relabel(str(first), "a:b:before:s0")
+    label = Seclabel(type="dynamic", model="selinux", label="a:b:qemu:s0", imagelabel="a:b:img:s0")
+    files = [OwnedFile(str(first)), OwnedFile(str(second), label="a:b:own:s0")]
+    labelling = relabelling(files, label)
+    assert labelling.exec_labels == [(selinux.EXEC_FILE, "a:b:qemu:s0")]
+    await enforce(labelling)
+    assert selinux.current(str(first)) == "a:b:img:s0"
+    assert selinux.current(str(second)) == "a:b:own:s0"
+    for _ in range(2):
+        assert release(labelling.resources) == []
+        assert selinux.current(str(first)) == "a:b:before:s0"
+        assert selinux.current(str(second)) == ""
+
+
+def test_a_profile_is_taken_out_by_its_name(tmp_path: Path) -> None:
+    place = tmp_path / ".remove"
+    resource = {"kind": "profile", "path": str(place), "name": "libvirt-1"}
+    place.touch()
+    assert release([resource]) == []
+    assert place.read_text() == "libvirt-1"
+    assert release([resource | {"path": str(tmp_path / "nowhere" / "x")}]) == []
+
+
+async def test_a_driver_that_would_confine_too_little(root: Path) -> None:
+    if enabled("selinux"):
+        pytest.skip("this kernel has SELinux")
+    configure(root, 'security_driver = "selinux"\n')
+    with pytest.raises(ConfigUnsupported, match="selinux"):
+        await virloom.open(embedded(root))

@@ -11,6 +11,8 @@ The guardian process loads this module too and has to stay small: only what is n
 ``directory``  ``path``, ``root`` (it must lie below this)  removing the whole tree
 ``owner``      as :mod:`virloom.host.ownership` made it     giving the owner back
 ``cgroup``     ``directories`` in the boot ``boot_id``      removing the groups
+``selinux``    ``label``, ``former`` labels of ``path``     the former label
+``profile``    ``name`` of the profile; ``path`` takes it   removing it from the kernel
 =============  ===========================================  =============================
 """
 
@@ -69,6 +71,31 @@ def _remove_groups(resource: Resource) -> None:
         raise OSError(f"somebody is in {', '.join(left)}")
 
 
+def _restore_label(resource: Resource) -> None:
+    """Give a file the label back that it had, unless it has got another one since."""
+    attribute = "security.selinux"
+    try:
+        if os.getxattr(resource["path"], attribute).rstrip(b"\0").decode() != resource["label"]:
+            return
+        if resource["former"]:
+            os.setxattr(resource["path"], attribute, resource["former"].encode() + b"\0")
+        else:
+            os.removexattr(resource["path"], attribute)
+    except OSError as error:
+        import errno
+
+        if error.errno not in (errno.ENOENT, errno.ENODATA, errno.ENOTSUP):
+            raise
+
+
+def _remove_profile(resource: Resource) -> None:
+    try:
+        with open(resource["path"], "w", encoding="utf-8") as file:
+            file.write(resource["name"])
+    except FileNotFoundError:  # it is not loaded, or this kernel has no AppArmor
+        return
+
+
 def _remove_directory(resource: Resource) -> None:
     """Remove a tree strictly below ``root``, following no symbolic link on the way down."""
     root = os.path.realpath(resource["root"])
@@ -107,5 +134,7 @@ _UNDO: dict[str, Callable[[Resource], None]] = {
     "file": _remove_file,
     "directory": _remove_directory,
     "owner": _restore_owner,
+    "selinux": _restore_label,
+    "profile": _remove_profile,
     "cgroup": _remove_groups,
 }

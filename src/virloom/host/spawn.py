@@ -61,8 +61,11 @@ MAX_FDS = 253
 def enter_cgroups(files: Sequence[str]) -> None:
     """Move this process, which is one thread, to control groups by their files."""
     for path in files:
-        with open(path, "w", encoding="ascii") as file:
-            file.write("0")
+        try:
+            with open(path, "w", encoding="ascii") as file:
+                file.write("0")
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from error
 
 
 def set_oom_score_adj(value: int) -> None:
@@ -242,7 +245,7 @@ def carry_out(order: Order, fds: Sequence[int], report: int, parent: int) -> Non
         number, text = getattr(error, "errno", None), getattr(error, "strerror", None)
         detail = "" if value is None or step in ("exec", "ids") else str(value)
         if step == "cgroups":
-            detail = str(getattr(error, "filename", None) or detail)
+            detail = str(getattr(error, "filename", detail))
         os.write(report, marshal.dumps((step, detail, number or 0, text or str(error))))
         os._exit(127)
 

@@ -40,6 +40,7 @@ from virloom.host.lock import LockHeld, RootLock
 from virloom.host.spawner import Spawner
 from virloom.procedures.types import NonnullDomain
 from virloom.security.dac import Dac, Ids
+from virloom.security.stack import choose
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class QemuDriver:
         capabilities: What the QEMU binaries can do.
         display_ports: Which ports displays may have.
         dac: Whom QEMU runs as.
+        security: The kernel's security models that confine guests.
         spawner: What starts QEMU.
         hooks: What the host's administrator has run for guests.
         loop: The event loop of the driver.
@@ -80,6 +82,11 @@ class QemuDriver:
         self.patience = patience
         self.areas = areas
         self.config = QemuConfig.load(directories.settings)
+        self.security = choose(
+            self.config.security_driver,
+            default_confined=self.config.security_default_confined,
+            require_confined=self.config.security_require_confined,
+        )
         self.guests: ObjectIndex[Guest] = ObjectIndex()
         self.recorder = Recorder(directories.run / "recorder")
         self.events = DomainEvents(self.recorder)

@@ -66,6 +66,10 @@ class SecurityModel(NamedTuple):
     base_labels: Mapping[str, str]
 
 
+#: Where the kernel has none.
+NO_MODEL = SecurityModel("none", {})
+
+
 class Guest(NamedTuple):
     """An architecture that guests may have."""
 
@@ -78,14 +82,14 @@ async def capabilities_xml(
     cache: CapabilityCache,
     *,
     kvm: bool,
-    models: Sequence[SecurityModel] = (),
+    models: Sequence[SecurityModel] = (NO_MODEL,),
     directories: Sequence[str] | None = None,
 ) -> str:
     """The document of this host; binaries that are not known yet are probed.
 
     Args:
         kvm: Whether KVM runs guests here.
-        models: The security drivers in use; "none" is always there.
+        models: The security drivers in use.
         directories: Where emulators are, as for :func:`find_emulator`.
     """
     binaries = dict(_installed(directories))
@@ -134,7 +138,7 @@ def document(
     topology: Topology,
     host: uuid.UUID,
     guests: Sequence[Guest],
-    models: Sequence[SecurityModel] = (),
+    models: Sequence[SecurityModel] = (NO_MODEL,),
     *,
     processor: Processor | None = None,
     host_cpu: Features | None = None,
@@ -150,7 +154,7 @@ def document(
         lines += _cell(cell, topology)
     lines += ["      </cells>", "    </topology>"]
     lines += _caches(topology.caches)
-    for model in (SecurityModel("none", {}), *models):
+    for model in models:
         lines += _model(model)
     lines += ["  </host>", ""]
     for guest in guests:

@@ -61,7 +61,7 @@ def _all(dom: Domain, chains: Mapping[str, tuple[ImageLayer, ...]]) -> Iterator[
         if graphics.gl is not None:
             yield from _given(graphics.gl.rendernode)
     for input in devices.inputs:
-        yield from _given(input.source.evdev)
+        yield from _given(input.source.evdev, input.source.dev)
     for rng in devices.rngs:
         if rng.backend.model == "random":
             yield WantedDevice(rng.backend.value or "/dev/urandom", given=False)

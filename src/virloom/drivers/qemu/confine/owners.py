@@ -39,9 +39,9 @@ class OwnedFile(NamedTuple):
     label: str | None = None
 
 
-def label_of(dom: Domain) -> Seclabel | None:
-    """What the document says for the model."""
-    return next((label for label in dom.seclabels if label.model == _MODEL), None)
+def label_of(dom: Domain, model: str = _MODEL) -> Seclabel | None:
+    """What the document says for a model."""
+    return next((label for label in dom.seclabels if label.model == model), None)
 
 
 def ids_of_guest(driver: QemuDriver, dom: Domain) -> Ids:
@@ -59,11 +59,17 @@ def ids_of_guest(driver: QemuDriver, dom: Domain) -> Ids:
     return ids_of(uid, gid)
 
 
-def show_owner(dom: Domain, dac: Dac, ids: Ids) -> None:
-    """Notes whom QEMU runs as in the live document, as libvirt 9 does."""
+def show_owner(dom: Domain, dac: Dac, ids: Ids, *, confined: bool) -> None:
+    """Notes whom QEMU runs as in the live document, as libvirt 9 does.
+
+    Args:
+        confined: Whether a document that says nothing has a label.
+    """
     if not dac.privileged:
         return
     label = label_of(dom)
+    if label is None and not confined:
+        return
     if label is None:
         label = Seclabel(type="dynamic", model=_MODEL, relabel=dac.dynamic)
         dom.seclabels.append(label)
@@ -75,29 +81,34 @@ def show_owner(dom: Domain, dac: Dac, ids: Ids) -> None:
         label.imagelabel = label.label
 
 
-def owned_files(dom: Domain, chains: Mapping[str, Sequence[ImageLayer]]) -> list[OwnedFile]:
+def owned_files(
+    dom: Domain, chains: Mapping[str, Sequence[ImageLayer]], model: str = _MODEL
+) -> list[OwnedFile]:
     """The files that become QEMU's own, in the document's order and each once.
 
     Args:
         chains: Backing chain by alias of its disk.
+        model: Whose labels of single files count.
     """
-    label = label_of(dom)
+    label = label_of(dom, model)
     if label is not None and not label.relabel:
         return []
     found: dict[str, OwnedFile] = {}
-    for file in _all(dom, chains):
+    for file in _all(dom, chains, model):
         found.setdefault(file.path, file)
     return list(found.values())
 
 
-def _all(dom: Domain, chains: Mapping[str, Sequence[ImageLayer]]) -> Iterator[OwnedFile]:
+def _all(
+    dom: Domain, chains: Mapping[str, Sequence[ImageLayer]], model: str
+) -> Iterator[OwnedFile]:
     devices = dom.devices
     for disk in devices.disks:
-        yield from _image(disk, chains.get(alias_of(disk), ()))
+        yield from _image(disk, chains.get(alias_of(disk), ()), model)
     if dom.os.nvram.value:
         yield OwnedFile(dom.os.nvram.value)
     for port in chardevs(dom):
-        yield from _port(port)
+        yield from _port(port, model)
     for hostdev in devices.hostdevs:
         yield from (OwnedFile(path, alias_of(hostdev)) for path in host_paths(hostdev))
     for memory in devices.memories:
@@ -107,36 +118,39 @@ def _all(dom: Domain, chains: Mapping[str, Sequence[ImageLayer]]) -> Iterator[Ow
         if tpm.backend.type == "passthrough":
             yield OwnedFile(tpm_path(tpm), alias_of(tpm))
     for input in devices.inputs:
-        if input.source.evdev:
-            yield OwnedFile(input.source.evdev, alias_of(input))
+        path = input.source.evdev or input.source.dev
+        if path:
+            yield OwnedFile(path, alias_of(input))
 
 
-def _image(disk: Disk, layers: Sequence[ImageLayer]) -> Iterator[OwnedFile]:
+def _image(disk: Disk, layers: Sequence[ImageLayer], model: str) -> Iterator[OwnedFile]:
     """The image that the guest writes to, unless others may."""
     if not layers or not layers[0].is_local or disk.readonly or disk.shareable:
         return
     if disk.device == "cdrom" or disk.source.fdgroup:
         return
-    yield from _labelled(layers[0].path, alias_of(disk), disk.source)
+    yield from _labelled(layers[0].path, alias_of(disk), disk.source, model)
 
 
-def _port(port: Chardev) -> Iterator[OwnedFile]:
+def _port(port: Chardev, model: str) -> Iterator[OwnedFile]:
     if port.type not in ("file", "dev"):
         return
     for source in port.sources:
         if source.path:
-            yield from _labelled(source.path, alias_of(port), source)
+            yield from _labelled(source.path, alias_of(port), source, model)
 
 
-def _labelled(path: str, alias: str, source: DiskSource | ChardevSource) -> Iterator[OwnedFile]:
+def _labelled(
+    path: str, alias: str, source: DiskSource | ChardevSource, model: str
+) -> Iterator[OwnedFile]:
     """A file, by its own label if it has one."""
-    own = next((label for label in source.seclabels if label.model in (None, _MODEL)), None)
+    own = next((label for label in source.seclabels if label.model in (None, model)), None)
     if own is None or own.relabel is not False:
         yield OwnedFile(path, alias, own.label if own is not None else None)
 
 
 def plan_owners(
-    driver: QemuDriver, files: Iterable[OwnedFile], marker: str, ids: Ids
+    driver: QemuDriver, dom: Domain, files: Iterable[OwnedFile], marker: str, ids: Ids
 ) -> list[dict[str, Any]]:
     """The resources of a guest's record that stand for giving files to QEMU; nothing is changed.
 
@@ -150,7 +164,9 @@ def plan_owners(
         SystemFailure: There is no such file.
     """
     dac = driver.dac
-    planned = []
+    planned: list[dict[str, Any]] = []
+    if label_of(dom) is None and not driver.security.default_confined:
+        return planned
     for file in files:
         if driver.private_dev and file.path.startswith(DEV + "/"):
             continue

@@ -9,6 +9,7 @@ from functools import lru_cache
 from virloom.drivers.qemu.capabilities import Parts, find_emulator, kvm
 from virloom.drivers.qemu.capabilities.document import (
     ARCHITECTURES,
+    NO_MODEL,
     SecurityModel,
     capabilities_xml,
 )
@@ -60,7 +61,7 @@ class Host:
     async def capabilities(self, call: Call, args: Void) -> p.ConnectGetCapabilitiesRet:
         driver = self._driver
         usable = await kvm.usable(driver.directories.cache)
-        models = []
+        models = [SecurityModel(name, {}) for name in driver.security.models] or [NO_MODEL]
         if driver.dac.privileged:
             label = f"+{driver.dac.ids.uid}:+{driver.dac.ids.gid}"
             models.append(SecurityModel("dac", {"kvm": label, "qemu": label}))
@@ -122,8 +123,9 @@ class Host:
 
     @serves(p.NODE_GET_SECURITY_MODEL)
     def security_model(self, call: Call, args: Void) -> p.NodeGetSecurityModelRet:
-        """The first model of the capabilities document: there is no mandatory access control."""
-        return p.NodeGetSecurityModelRet(b"none\0", b"0\0")
+        """The first model of the capabilities document."""
+        model = self._driver.security.primary
+        return p.NodeGetSecurityModelRet(model.encode() + b"\0", b"0\0")
 
     # -- processors ----------------------------------------------------------------------------
 

@@ -115,9 +115,10 @@ class Settings:
     def security_label(
         self, call: Call, args: p.DomainGetSecurityLabelArgs
     ) -> p.DomainGetSecurityLabelRet:
-        """Of the first security model, which is none: see NODE_GET_SECURITY_MODEL."""
-        self._driver.find(args.dom)
-        return _label("")
+        """Of the first security model of the capabilities."""
+        guest = self._driver.find(args.dom)
+        primary = self._driver.security.primary
+        return _label(_text_of(guest.running, primary) if primary != "none" else "")
 
     @serves(p.DOMAIN_GET_SECURITY_LABEL_LIST)
     def security_labels(
@@ -127,7 +128,8 @@ class Settings:
         guest = self._driver.find(args.dom)
         labels = []
         if guest.running is not None:
-            labels.append(_label(""))
+            models = self._driver.security.models
+            labels += [_label(_text_of(guest.running, model)) for model in models or ("none",)]
             if self._driver.dac.privileged:
                 labels.append(_label(_owner(self._driver, guest.running)))
         return p.DomainGetSecurityLabelListRet(labels, len(labels))
@@ -210,6 +212,14 @@ async def _change_live(running: RunningGuest, field: str, action: str) -> None:
 def _label(text: str) -> p.DomainGetSecurityLabelRet:
     """A label that nothing enforces, in the form of the wire: ended by a NUL."""
     return p.DomainGetSecurityLabelRet(text.encode() + b"\0", 0)
+
+
+def _text_of(running: RunningGuest | None, model: str) -> str:
+    """The label of a guest in a model; empty without one."""
+    if running is None:
+        return ""
+    found = (label.label for label in running.model.seclabels if label.model == model)
+    return next(found, None) or ""
 
 
 def _owner(driver: QemuDriver, running: RunningGuest) -> str:

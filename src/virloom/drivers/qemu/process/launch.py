@@ -29,6 +29,7 @@ from virloom.drivers.qemu.command.context import BuildContext, CommandLine
 from virloom.drivers.qemu.command.environment import guest_environment
 from virloom.drivers.qemu.command.files import plan_files
 from virloom.drivers.qemu.command.spice import ports_wanted
+from virloom.drivers.qemu.confine.labels import check_models, enforce, plan_labels
 from virloom.drivers.qemu.confine.owners import (
     ids_of_guest,
     owned_files,
@@ -164,6 +165,7 @@ class Launch:
             await self._reach_areas()
             choose_firmware(self._model, self._driver.directories)
             choose_template(self._model, self._driver.directories)
+            check_models(self._driver, self._model)
             refuse_unserved(self._model)
             self._plan_groups()
             caps = await self._driver.capabilities.apply(self._emulator(), self._checked)
@@ -250,6 +252,7 @@ class Launch:
         sockets = resources.listening_sockets(self._model, opened)
         reached("files-opened")
         self._give_files(chains)
+        await self._label(chains)
         directory = opened.enter_context(Directory(self._directory))
         listener = opened.enter_context(directory.listen_unix(record.monitor))
         reached("monitor-listening")
@@ -281,7 +284,8 @@ class Launch:
         )
         live.show_disks(self._model, command.nodes, chains)
         live.show_displays(self._model, str(self._directory))
-        show_owner(self._model, self._driver.dac, ids)
+        confined = self._driver.security.default_confined
+        show_owner(self._model, self._driver.dac, ids, confined=confined)
         return command
 
     def _drop_missing(self) -> None:
@@ -313,7 +317,8 @@ class Launch:
     def _give_files(self, chains: Mapping[str, tuple[ImageLayer, ...]]) -> None:
         """Makes QEMU's own what it writes to; the record lists it first."""
         files = owned_files(self._model, chains)
-        planned = plan_owners(self._driver, files, self._record.marker, self._ids)
+        marker = self._record.marker
+        planned = plan_owners(self._driver, self._model, files, marker, self._ids)
         if not planned:
             return
         self._record.resources += planned
@@ -322,6 +327,17 @@ class Launch:
         for resource in planned:
             self._driver.dac.take(resource)
         reached("owners-changed")
+
+    async def _label(self, chains: Mapping[str, tuple[ImageLayer, ...]]) -> None:
+        """Gives the guest the labels of the kernel's security models, where it has any."""
+        planned = plan_labels(self._driver, self._model, chains, str(self._directory))
+        if planned is None or self._confinement is None:
+            return
+        self._record.resources += planned.resources
+        self._record.save()
+        reached("labels-recorded")
+        await enforce(planned)
+        self._confinement = self._confinement._replace(exec_labels=planned.exec_labels)
 
     def _resources(self, lock: str) -> list[dict[str, Any]]:
         """What is to be released when the guest ends, whoever sees to that."""

@@ -31,7 +31,7 @@ STEPS = (
 )
 
 #: After ``files-opened`` of guests whose files become QEMU's own.
-OWNER_STEPS = ("owners-recorded", "owners-changed")
+OWNER_STEPS = ("owners-recorded", "owners-changed", "labels-recorded")
 
 #: Of a device that is plugged in and taken out; ``before-COMMAND`` comes before each command too.
 DEVICE_STEPS = ("device-noted", "device-plugged", "device-gone", "device-dropped")

@@ -28,8 +28,6 @@ _POLICIES = {
     "fifo": os.SCHED_FIFO,
     "rr": os.SCHED_RR,
 }
-#: Whose labels somebody here gives.
-_MODELS = (None, "none", "dac")
 
 
 def refuse_unserved(dom: Domain) -> None:
@@ -38,12 +36,6 @@ def refuse_unserved(dom: Domain) -> None:
     Raises:
         ConfigUnsupported: With the paths of what is not served.
     """
-    for label in dom.seclabels:
-        if label.type != "none" and label.model not in _MODELS:
-            raise ConfigUnsupported(
-                f"no security driver for model '{label.model}' of domain '{dom.name}'",
-                domain=ErrorDomain.SECURITY,
-            )
     paths = list(_unserved(dom))
     if paths:
         raise ConfigUnsupported(

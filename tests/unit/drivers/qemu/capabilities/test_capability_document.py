@@ -11,6 +11,7 @@ import pytest
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps, Machine
 from virloom.drivers.qemu.capabilities.document import (
+    NO_MODEL,
     Guest,
     SecurityModel,
     document,
@@ -87,7 +88,7 @@ def caps(path: str = "/usr/bin/qemu-system-x86_64") -> BinaryCaps:
 
 def test_the_document(two_nodes: Path) -> None:
     topology = read_topology(two_nodes)
-    models = [SecurityModel("dac", {"qemu": "+64055:+64055"})]
+    models = [NO_MODEL, SecurityModel("dac", {"qemu": "+64055:+64055"})]
     guests = [Guest("i686", caps(), False), Guest("x86_64", caps(), True)]
     root = ET.fromstring(document(topology, HOST, guests, models))
     assert root.findtext("host/uuid") == str(HOST)
