@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.bench import document, imports, lifecycle, reaper, scale
+from tools.bench import confined, document, imports, lifecycle, reaper, scale
 from tools.bench.wire.relayed import relayed
 from tools.bench.wire.run import wire
 from virloom.testing.guest import CACHE_VARIABLE
@@ -21,6 +21,7 @@ BENCHES: dict[str, Callable[[Path, int], str]] = {
     "document": document.document,
     "warm": lifecycle.warm,
     "fresh": lifecycle.fresh,
+    "confined": confined.confined,
     "many": scale.many,
     "relay": relayed,
     "wire": wire,
