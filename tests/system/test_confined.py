@@ -293,3 +293,39 @@ async def test_a_driver_that_would_confine_too_little(root: Path) -> None:
     configure(root, 'security_driver = "selinux"\n')
     with pytest.raises(ConfigUnsupported, match="selinux"):
         await virloom.open(embedded(root))
+
+
+async def test_devices_that_come_and_go(root: Path, tmp_path: Path, block: str) -> None:
+    configure(root, 'namespaces = ["mount"]\n')
+    file, ids = image(tmp_path / "a.img"), resolve_ids(None, None)
+    devices = [
+        disk(where, target, kind=kind).replace("virtio", "usb")
+        for where, target, kind in ((block, "sda", "block"), (file, "sdb", "file"))
+    ]
+    usb = "<controller type='usb' model='qemu-xhci'/>"
+    document = paused_guest_xml("plugged", console="null", extra_devices=usb)
+    async with virloom.open(embedded(root)) as conn:
+        guest = await conn.create_xml(document, PAUSED)
+        node = Path("/proc", str(pid_of(root, "plugged")), "root", block.removeprefix("/"))
+        for device in devices:
+            await guest.devices.attach(device, 1)
+        assert (node.stat().st_uid, node.stat().st_gid) == ids[:2]
+        assert owner(file) == ids[:2]
+        assert owner(block) == (0, 0)
+        broken = disk(tmp_path / "none", "sdc").replace("virtio", "usb")
+        with pytest.raises(VirloomError):
+            await guest.devices.attach(broken, 1)
+    async with virloom.open(embedded(root)) as conn:  # who finds the guest finds its /dev
+        guest = await conn.lookup_by_name("plugged")
+        assert node.exists()
+        for device in devices:
+            await guest.devices.detach(device, 1)
+        assert not node.exists()
+        assert (node.parent / "null").exists()
+        assert owner(file) == (1234, 1235)
+        for device in devices:
+            await guest.devices.attach(device, 1)
+        assert node.exists()
+        await end_all(conn)
+    assert owner(file) == (1234, 1235)
+    assert owner(block) == (0, 0)

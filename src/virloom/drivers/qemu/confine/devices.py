@@ -12,7 +12,7 @@ from virloom.drivers.qemu.command.attached import tpm_path
 from virloom.drivers.qemu.devices.props.hostdev import pci_text
 from virloom.drivers.qemu.process.resources import alias_of, chardevs
 from virloom.host.device_nodes import DEV, Node, look_up
-from virloom.model.domain import Domain, Hostdev
+from virloom.model.domain import Device, Domain, Hostdev
 
 _VFIO = "/dev/vfio/vfio"
 
@@ -23,10 +23,12 @@ class WantedDevice(NamedTuple):
     Attributes:
         path: Its node, or a link to it.
         given: Whether the node becomes QEMU's own.
+        alias: Of the guest's device that it is for; empty for the guest itself.
     """
 
     path: str
     given: bool = True
+    alias: str = ""
 
 
 def wanted_devices(dom: Domain, chains: Mapping[str, tuple[ImageLayer, ...]]) -> list[WantedDevice]:
@@ -46,32 +48,34 @@ def _all(dom: Domain, chains: Mapping[str, tuple[ImageLayer, ...]]) -> Iterator[
     devices = dom.devices
     for disk in devices.disks:
         layers = chains.get(alias_of(disk), ())
-        yield from (WantedDevice(layer.path) for layer in layers if layer.is_local)
+        yield from _given(disk, *(layer.path for layer in layers if layer.is_local))
     for hostdev in devices.hostdevs:
-        yield from map(WantedDevice, host_paths(hostdev))
+        yield from _given(hostdev, *host_paths(hostdev))
     for memory in devices.memories:
-        yield from _given(memory.source.path)
+        yield from _given(memory, memory.source.path)
     for port in chardevs(dom):
         if port.type in ("dev", "file"):
-            yield from _given(*(source.path for source in port.sources))
+            yield from _given(port, *(source.path for source in port.sources))
     for tpm in devices.tpms:
         if tpm.backend.type == "passthrough":
-            yield from _given(tpm_path(tpm))
+            yield from _given(tpm, tpm_path(tpm))
     for graphics in devices.graphics:
         if graphics.gl is not None:
-            yield from _given(graphics.gl.rendernode)
+            yield from _given(None, graphics.gl.rendernode)
     for input in devices.inputs:
-        yield from _given(input.source.evdev, input.source.dev)
+        yield from _given(input, input.source.evdev, input.source.dev)
     for rng in devices.rngs:
         if rng.backend.model == "random":
-            yield WantedDevice(rng.backend.value or "/dev/urandom", given=False)
-    yield from _given(dom.os.loader.value, dom.os.nvram.value)
+            path = rng.backend.value or "/dev/urandom"
+            yield WantedDevice(path, given=False, alias=alias_of(rng))
+    yield from _given(None, dom.os.loader.value, dom.os.nvram.value)
     if dom.launch_security is not None and dom.launch_security.type == "sev":
         yield WantedDevice("/dev/sev")
 
 
-def _given(*paths: str | None) -> Iterator[WantedDevice]:
-    return (WantedDevice(path) for path in paths if path)
+def _given(device: Device | None, *paths: str | None) -> Iterator[WantedDevice]:
+    alias = alias_of(device) if device is not None else ""
+    return (WantedDevice(path, alias=alias) for path in paths if path)
 
 
 def host_paths(hostdev: Hostdev) -> list[str]:

@@ -9,7 +9,7 @@ which is then told in steps; when one is refused, those before it are taken back
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.drivers.qemu.command.chardev import channel_path
 from virloom.drivers.qemu.command.context import BuildContext
 from virloom.drivers.qemu.confine.owners import ids_of_guest
+from virloom.drivers.qemu.confine.plugged import give, take_away
 from virloom.drivers.qemu.defaults.disks import place_disk
 from virloom.drivers.qemu.definition import prepare_definition
 from virloom.drivers.qemu.devices.controllers import ensure_controller
@@ -146,7 +147,10 @@ async def _plug(
 ) -> None:
     whole = _with(running.model, device, draft)
     _prepare(device, running)
-    with ExitStack() as opened:
+    async with AsyncExitStack() as failing:
+        opened = failing.enter_context(ExitStack())
+        alias = resources.alias_of(device.device)
+        failing.push_async_callback(take_away, driver, running, alias)
         assembly, args = await describe(driver, running, whole, device, caps, opened)
         opened.callback(update_devices, running)  # to what it has, when all is done or undone
         restrict_devices(running.groups, whole)
@@ -160,6 +164,8 @@ async def _plug(
             if device.tag == "memory":
                 await show_module(running, device.device)
             take_in(running, device, intention)
+        failing.pop_all()
+        opened.close()
 
 
 async def describe(
@@ -181,6 +187,7 @@ async def describe(
     check_served(only)
     given = resources.given_images(only, running.guest.fd_groups)
     chains = resources.image_chains(only, given)
+    await give(driver, running, resources.alias_of(device.device), only, chains)
     passphrases = await look_up(driver, only, chains)
     ids = ids_of_guest(driver, running.model)
     reader = ids if driver.owner_of(ids) else None

@@ -13,6 +13,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.blockjobs.rules import check_idle
+from virloom.drivers.qemu.confine.plugged import take_away
 from virloom.drivers.qemu.devices.describe import all_devices
 from virloom.drivers.qemu.hotplug.backends import forget, leftovers
 from virloom.drivers.qemu.hotplug.fragment import Fragment, fragment_of
@@ -71,7 +72,7 @@ async def detach(driver: QemuDriver, running: RunningGuest, found: Fragment) -> 
         running.removals.pop(alias, None)
     if gone:
         reached("device-gone")
-        await drop(running, found)
+        await drop(driver, running, found)
         reached("device-dropped")
         driver.events.emit(DomainEventID.DEVICE_REMOVED, running.guest.ref(), alias)
 
@@ -124,7 +125,7 @@ def _note(running: RunningGuest, alias: str, is_pending: bool) -> None:
     running.save()
 
 
-async def drop(running: RunningGuest, device: Fragment) -> None:
+async def drop(driver: QemuDriver, running: RunningGuest, device: Fragment) -> None:
     """Takes a device that is gone out of the live document, and its back ends out of QEMU."""
     alias = alias_of(device.device)
     runtime = running.record.runtime
@@ -137,6 +138,7 @@ async def drop(running: RunningGuest, device: Fragment) -> None:
         change_memory(running, -(device.device.target.size or 0))
     _release_socket(running, device.device)
     update_devices(running)
+    await take_away(driver, running, alias)
     running.set_document()
     running.save()
 
@@ -181,6 +183,6 @@ async def _take_out(driver: QemuDriver, running: RunningGuest, alias: str) -> No
             await refresh(running)
         for device in list(all_devices(running.model)):
             if alias_of(device) == alias:
-                await drop(running, fragment_of(device))
+                await drop(driver, running, fragment_of(device))
                 ref = running.guest.ref()
                 driver.events.emit(DomainEventID.DEVICE_REMOVED, ref, alias)

@@ -31,7 +31,7 @@ async def settle_devices(driver: QemuDriver, running: RunningGuest) -> None:
     for device in list(all_devices(running.model)):
         alias = alias_of(device)
         if alias in pending(running) and alias not in present:
-            await drop(running, fragment_of(device))
+            await drop(driver, running, fragment_of(device))
             ref = running.guest.ref()
             driver.events.emit_missed(DomainEventID.DEVICE_REMOVED, ref, alias)
 

@@ -36,6 +36,7 @@ from virloom.drivers.qemu.confine.owners import (
     plan_owners,
     show_owner,
 )
+from virloom.drivers.qemu.confine.plugged import note_nodes
 from virloom.drivers.qemu.confine.spawning import confinement_of
 from virloom.drivers.qemu.devices.alias import assign_aliases
 from virloom.drivers.qemu.domain import Guest
@@ -142,6 +143,7 @@ class Launch:
         self._ports: list[int] = []
         self._servers = FilesystemServers(driver, model, {MARKER: self._record.marker})
         self._ids = driver.dac.ids
+        self._given: dict[str, Any] = {}
         self._pass_fds: list[int] = []
         self._confinement: Confinement | None = None
         self._lent = ExitStack()
@@ -248,6 +250,7 @@ class Launch:
         passphrases = await secrets.look_up(self._driver, self._model, chains)
         resources.make_nvram(self._model, fresh=self._reset_nvram)
         self._confinement = confinement_of(self._driver, self._model, chains, ids)
+        note_nodes(self._given, self._confinement, self._model, chains)
         files = await self._open_files(chains, given, opened)
         sockets = resources.listening_sockets(self._model, opened)
         reached("files-opened")
@@ -464,6 +467,7 @@ class Launch:
             "next_node": command.next_node,
             "next_fdset": command.next_fdset,
         }
+        record.runtime |= self._given
         limits.note_groups(record, self._groups)
         record.save()
         if record.autodestroy:
