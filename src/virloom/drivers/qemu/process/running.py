@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from virloom.drivers.qemu.agent.client import Agent
     from virloom.drivers.qemu.blockjobs.job import BlockJob
     from virloom.drivers.qemu.domain import Guest
-    from virloom.host.counters import Counter
     from virloom.host.cgroup.group import GuestGroups
+    from virloom.host.counters import Counter
 
 
 class StopCause(NamedTuple):
