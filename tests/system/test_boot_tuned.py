@@ -144,7 +144,6 @@ def _qemu(root: Path) -> int:
     ("before", "path"),
     [
         ("<numatune><memory mode='strict' nodeset='999'/></numatune>", "node 999"),
-        ("<perf><event name='cpu_cycles' enabled='yes'/></perf>", "perf"),
         ("<vcpu placement='auto'>1</vcpu>", "numad"),
         ("<seclabel type='dynamic' model='selinux'/>", "selinux"),
     ],

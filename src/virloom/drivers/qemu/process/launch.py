@@ -263,20 +263,11 @@ class Launch:
         logs = {alias: (path, False) for alias, path in self._servers.logs().items()}
         self._servers.start(directory, owner, await logd.open_pipes(self._logd, logs, opened))
         self._choose_ports()
-        context = BuildContext(
-            guest_name=self._guest.name,
-            monitor_fd=listener.fileno(),
-            # By descriptor: QEMU's user may not be allowed down the path to it.
-            lib_dir=f"/proc/self/fd/{directory.fileno()}",
+        context = self._context(listener.fileno(), directory.fileno(), tpm_socket)._replace(
             files=files,
             sockets={alias: sock.fileno() for alias, sock in sockets.items()},
             chains=chains,
             secrets=passphrases,
-            seccomp=self._driver.config.seccomp_sandbox != 0,
-            now=time.time(),
-            tpm_socket=tpm_socket,
-            tls_dir=str(self._driver.directories.certificates),
-            incoming=self._incoming is not None and self._incoming.deferred,
         )
         self._pass_fds = [live_fd, directory.fileno(), listener.fileno(), *_descriptors(context)]
         await let_others()
@@ -290,6 +281,20 @@ class Launch:
         confined = self._driver.security.default_confined
         show_owner(self._model, self._driver.dac, ids, confined=confined)
         return command
+
+    def _context(self, monitor: int, directory: int, tpm_socket: int | None) -> BuildContext:
+        """What the command line needs to know, but for images, sockets and secrets."""
+        return BuildContext(
+            guest_name=self._guest.name,
+            monitor_fd=monitor,
+            # By descriptor: QEMU's user may not be allowed down the path to it.
+            lib_dir=f"/proc/self/fd/{directory}",
+            seccomp=self._driver.config.seccomp_sandbox != 0,
+            now=time.time(),
+            tpm_socket=tpm_socket,
+            tls_dir=str(self._driver.directories.certificates),
+            incoming=self._incoming is not None and self._incoming.deferred,
+        )
 
     def _drop_missing(self) -> None:
         """Does without the images that are not there and need not be, and says so."""
