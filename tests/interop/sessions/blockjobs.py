@@ -128,6 +128,14 @@ def copy_of(place: Path, name: str, form: str = "qcow2", more: str = "") -> str:
     return f"<disk type='file'><driver type='{form}'/><source file='{place}/{name}'/>{more}</disk>"
 
 
+def behind(conn: Any) -> dict[str, Any]:
+    """What bulk statistics say of all images; counters and sizes on the host's disk left out."""
+    flags = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_BACKING
+    told = conn.getAllDomainStats(libvirt.VIR_DOMAIN_STATS_BLOCK, flags)[0][1]
+    shown = r"count|block\.\d+\.(name|path|backingIndex|capacity)"
+    return {name: value for name, value in told.items() if re.search(shown, name)}
+
+
 def pulls(session: Session, dom: Any) -> None:
     """Pull and rebase."""
     step = session.step
@@ -192,6 +200,7 @@ def commits(session: Session, dom: Any) -> None:
         DELETE,
     )
     step("active, shallow", "vdc", dom.blockCommit, "vdc", None, None, 0, ACTIVE | SHALLOW)
+    step("figures", "vdc", behind, session.conn)
     step("a second job", "vdc", dom.blockPull, "vdc", 0, 0)
     step("abort", "vdc", dom.blockJobAbort, "vdc", 0)
     step("active again", "vdc", dom.blockCommit, "vdc", None, None, 0, ACTIVE | SHALLOW)
@@ -223,6 +232,7 @@ def copies(session: Session, dom: Any) -> None:
     step("in use", "vdd", dom.blockCopy, "vdd", copy_of(place, "top.q"), {}, TRANSIENT | COPY_REUSE)
     step("no disk", "vdd", dom.blockCopy, "vdd", "<interface type='user'/>", {}, TRANSIENT)
     step("slowly", "vdd", dom.blockCopy, "vdd", there, slow, TRANSIENT)
+    step("figures", "vdd", behind, session.conn)
     step("too early", "vdd", dom.blockJobAbort, "vdd", PIVOT)
     step("save", "vdd", dom.save, f"{place}/save")
     step("detach", "vdd", dom.detachDeviceFlags, "<disk><target dev='vdd'/></disk>", 1)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from virloom.drivers.qemu.block.backing_figures import backing_figures
 from virloom.drivers.qemu.block.sizes import capacity_of, image_size
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.iothreads import iothread_ids
@@ -65,8 +66,11 @@ _DIRTY_RATE_STATES = ("unstarted", "measuring", "measured")
 _UNKNOWN = 2**64 - 1
 
 
-async def ask(running: RunningGuest, wanted: int) -> dict[str, Any]:
+async def ask(running: RunningGuest, wanted: int, *, backing: bool = False) -> dict[str, Any]:
     """QEMU's answers for the groups in *wanted*, by command; all are asked in one go.
+
+    Args:
+        backing: Ask for what is behind each disk too.
 
     A query that this guest's devices do not answer (a balloon without a driver) is left out.
 
@@ -82,6 +86,9 @@ async def ask(running: RunningGuest, wanted: int) -> dict[str, Any]:
     if wanted & DomainStatsTypes.BLOCK and running.model.devices.disks:
         queries["blockstats"] = ("query-blockstats", {})
         queries["block"] = ("query-block", {})
+        if backing:
+            queries["nodes"] = ("query-named-block-nodes", {"flat": True})
+            queries["nodestats"] = ("query-blockstats", {"query-nodes": True})
     if wanted & DomainStatsTypes.DIRTYRATE:
         queries["dirty-rate"] = ("query-dirty-rate", {})
     if wanted & DomainStatsTypes.IOTHREAD and iothread_ids(running.model):
@@ -216,9 +223,11 @@ def _block(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
     disks = guest.running.model.devices.disks
     if not disks:
         return []
-    figures: list[Figure] = [("block.count", "uint", len(disks))]
+    figures: list[Figure] = []
     stats = _block_stats(answers)
-    for number, disk in enumerate(disks):
+    number = -1
+    for disk in disks:
+        number += 1
         prefix = f"block.{number}"
         figures.append((f"{prefix}.name", "string", disk.target.dev or ""))
         path = image_path(disk)
@@ -232,7 +241,11 @@ def _block(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
                 figures.append((f"{prefix}.{name}", "ullong", int(stats[alias][key])))
         for name, value in block_sizes(answers, alias).items():
             figures.append((f"{prefix}.{name}", "ullong", value))
-    return figures
+        if "nodes" in answers:
+            behind = backing_figures(guest.running, disk, answers, number)
+            number += len(behind)
+            figures += [figure for image in behind for figure in image]
+    return [("block.count", "uint", number + 1), *figures]
 
 
 def _images_at_rest(guest: Guest) -> list[Figure]:

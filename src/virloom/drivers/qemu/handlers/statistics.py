@@ -93,14 +93,17 @@ class Statistics:
         nowait = bool(args.flags & known.NOWAIT)
         told = await _told_all_off(guests, wanted)
         running = [guest for guest in guests if guest not in told]
-        tasks = (self._tell(call, guest, wanted, nowait=nowait) for guest in running)
+        backing = bool(args.flags & known.BACKING)
+        tasks = (
+            self._tell(call, guest, wanted, nowait=nowait, backing=backing) for guest in running
+        )
         told.update(zip(running, await asyncio.gather(*tasks), strict=True))
         return p.ConnectGetAllDomainStatsRet(
             [p.DomainStatsRecord(guest.ref(), told[guest]) for guest in guests]
         )
 
     async def _tell(
-        self, call: Call, guest: Guest, wanted: int, *, nowait: bool
+        self, call: Call, guest: Guest, wanted: int, *, nowait: bool, backing: bool
     ) -> list[TypedParam]:
         """The figures of one guest; one that does not answer in time tells what needs no answer."""
         monitor: dict[str, Any] = {}
@@ -112,7 +115,7 @@ class Statistics:
                     guest.jobs.hold(Job.QUERY, call.procedure.name),
                 ):
                     if guest.running is running:
-                        monitor = await figures.ask(running, wanted)
+                        monitor = await figures.ask(running, wanted, backing=backing)
             except (VirloomError, TimeoutError):
                 monitor = {}
         try:
