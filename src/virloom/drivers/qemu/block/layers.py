@@ -75,6 +75,11 @@ def layers_of(running: RunningGuest, disk: Disk) -> list[Layer]:
     return layers + _below(disk.backing_store, names[1:])
 
 
+def root_node(running: RunningGuest, disk: Disk) -> str:
+    """The node that the disk's device uses: that of its top image, or the one that fills it."""
+    return str(running.record.runtime["nodes"][alias_of(disk)]["top"])
+
+
 def mirror_layers(disk: Disk, names: Sequence[Sequence[str]]) -> list[Layer]:
     """The images of the copy that ``<mirror>`` shows, top first.
 

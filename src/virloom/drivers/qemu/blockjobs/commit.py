@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from virloom.drivers.qemu.block.layers import Layer, layers_of, removal, show
+from virloom.drivers.qemu.block.layers import Layer, layers_of, removal, root_node, show
 from virloom.drivers.qemu.block.live_nodes import set_access
 from virloom.drivers.qemu.block.lookup import find_layer, relative_path
 from virloom.drivers.qemu.blockjobs.begin import Preparation
@@ -148,9 +148,10 @@ async def commit(
             await _let_write(driver, running, disk, span)
             command, arguments = qmp.commit(
                 job.id,
-                layers[0].node,
+                root_node(running, disk),
                 span.top.node,
                 span.base.node,
+                active=span.active,
                 backing_file=named,
                 speed=speed or None,
             )

@@ -14,6 +14,7 @@ from virloom.drivers.qemu.block.layers import (
     mirror_layers,
     nested,
     removal,
+    root_node,
     show,
 )
 from virloom.drivers.qemu.block.live_nodes import (
@@ -33,6 +34,7 @@ from virloom.drivers.qemu.blockjobs.copy_target import (
 from virloom.drivers.qemu.blockjobs.job import BlockJob, keep
 from virloom.drivers.qemu.blockjobs.rules import chain_for_job, check_idle
 from virloom.drivers.qemu.monitor.commands import jobs as qmp
+from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.enums.domain import ConnectDomainEventBlockJobStatus as Status
 from virloom.model.domain import BackingFormat, Disk
@@ -84,7 +86,8 @@ async def copy(
         disk.mirror = mirror_of(chain, shared=target.shared)
         async with Preparation(running, job) as preparation:
             await _open(driver, running, disk, layers, chain, target, preparation)
-            await preparation.tell(*_command(job, layers[0].node, chain[0].node, target, options))
+            root = root_node(running, disk)
+            await preparation.tell(*_command(job, root, chain[0].node, target, options))
     except BaseException:
         disk.mirror = None
         raise
@@ -156,6 +159,11 @@ async def finish_copy(driver: QemuDriver, running: RunningGuest, job: BlockJob, 
         job.data["done"] = job.status == Status.COMPLETED
         pivoted = job.data["done"]
         after = [*copied, *(before[1:] if job.data["shared"] else [])]
+        root = root_node(running, disk)
+        if pivoted and root != before[0].node:
+            # QEMU puts the copy in the place of all that was there, what fills the image included.
+            job.garbage.append(("blockdev-del", {"node-name": root}))
+            running.record.runtime["nodes"][alias_of(disk)]["top"] = copied[0].node
         kept = {layer.number for layer in (after if pivoted else before)}
         for layer in before if pivoted else copied:
             if layer.number not in kept:

@@ -122,13 +122,15 @@ def stream(id: str, node: str, **more: Any) -> tuple[str, dict[str, Any]]:
     return "block-stream", {**arguments, "auto-finalize": False}
 
 
-def commit(id: str, node: str, top: str, base: str, **more: Any) -> tuple[str, dict[str, Any]]:
+def commit(
+    id: str, node: str, top: str, base: str, *, active: bool, **more: Any
+) -> tuple[str, dict[str, Any]]:
     """``block-commit``: the images from *top* to above *base* are written into that.
 
-    Unless *top* is *node*, it waits for :func:`job_finalize`.
+    Unless the guest writes to *top* (*active*), it waits for :func:`job_finalize`.
     """
     arguments = {"device": node, "job-id": id, "top-node": top, "base-node": base}
-    waits = {"auto-finalize": node == top}
+    waits = {"auto-finalize": active}
     return "block-commit", {**arguments, **_given(more), **KEPT, **waits}
 
 
