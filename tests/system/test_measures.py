@@ -22,9 +22,15 @@ from virloom.enums.domain import (
     DomainStatsTypes,
 )
 from virloom.enums.host import NodeSuspendTarget
-from virloom.errors import ArgumentUnsupported, InternalError, OperationTimeout, SystemFailure
+from virloom.errors import (
+    ArgumentUnsupported,
+    InternalError,
+    InvalidArg,
+    OperationTimeout,
+    SystemFailure,
+)
 from virloom.testing.dialogue import Dialogue
-from virloom.testing.documents import paused_guest_xml
+from virloom.testing.documents import paused_guest_xml, tiny_guest_xml
 
 __all__ = ["guest_with", "initrd"]
 
@@ -104,3 +110,44 @@ async def _answer(dialogue: Dialogue) -> str:
         return (await dialogue.ask("echo awake", 1.0)).strip()
     except OperationTimeout:
         return ""
+
+
+FLEXIBLE = (
+    "<memory model='virtio-mem'><target><size unit='MiB'>256</size><node>0</node>"
+    "<block unit='MiB'>2</block><requested unit='MiB'>32</requested></target></memory>"
+    "<memballoon model='virtio'/>"
+)
+CELL = (
+    "<maxMemory slots='4' unit='MiB'>1024</maxMemory><vcpu>1</vcpu>"
+    "<cpu><numa><cell id='0' cpus='0' memory='256' unit='MiB'/></numa></cpu>"
+)
+
+
+async def test_a_guest_takes_what_it_is_asked_to(root: Path) -> None:
+    modules = ("virtio_pci", "virtio_mem", "virtio_balloon", "button", "evdev")
+    document = tiny_guest_xml("web", memory_mib=512, modules=modules, extra_devices=FLEXIBLE)
+    async with virloom.open(embedded(root)) as conn, Heard(conn) as heard:
+        dom = await conn.create_xml(document.replace("<vcpu>1</vcpu>", CELL))
+        found = await heard.until(virloom.MemoryDeviceSizeChangeEvent, alias="virtiomem0")
+        while found.size < 32 << 10:
+            found = await heard.until(virloom.MemoryDeviceSizeChangeEvent)
+        assert found.size == 32 << 10
+        assert (await dom.info()).memory == (256 + 32) << 10
+        text = await dom.xml_desc()
+        assert "<current unit='KiB'>32768</current>" in text
+        device = text[text.index("<memory model") : text.index("</memory>", text.index("model="))]
+        more = device.replace("<requested unit='KiB'>32768", "<requested unit='KiB'>65536")
+        await dom.devices.update(f"{more}</memory>", LIVE)
+        while found.size < 64 << 10:
+            found = await heard.until(virloom.MemoryDeviceSizeChangeEvent)
+        with pytest.raises(InvalidArg, match="262144"):
+            await dom.memory.set((256 << 10) + 1, LIVE)
+        await dom.memory.set(200 << 10, LIVE)
+        await heard.until(virloom.BalloonChangeEvent, actual=200 << 10)
+        assert (await dom.info()).memory == (200 + 64) << 10
+    async with virloom.open(embedded(root)) as conn:
+        dom = await conn.lookup_by_name("web")
+        assert (await dom.info()).memory == (200 + 64) << 10
+        balloon = await figures(conn, DomainStatsTypes.BALLOON)
+        assert balloon["balloon.current"] == (200 + 64) << 10
+        await dom.destroy()

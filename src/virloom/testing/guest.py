@@ -35,6 +35,7 @@ MODULES = (
     "virtio-rng",
     "virtio_balloon",
     "virtio_console",
+    "virtio_mem",
     "button",
     "evdev",
     "pvpanic-mmio",

@@ -81,10 +81,16 @@ class Session:
             flags.insert(0, 0)
         return [said(self.guest.XMLDesc(flag)) for flag in flags]
 
-    def begin(self, body: str = "", change: tuple[str, str] = ("", ""), start: bool = True) -> None:
+    def begin(
+        self,
+        body: str = "",
+        change: tuple[str, str] = ("", ""),
+        start: bool = True,
+        memory: str = "<memory unit='MiB'>64</memory>",
+    ) -> None:
         """Defines the guest with *body* in it, and starts it paused."""
         self.end()
-        document = GUEST.replace("@", body)
+        document = GUEST.replace("@", body).replace("<memory unit='MiB'>64</memory>", memory)
         self.guest = self.conn.defineXML(document.replace(*change) if change[0] else document)
         if start:
             self.guest.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
@@ -332,6 +338,38 @@ def at_rest(session: Session) -> None:
     step(guest.setLaunchSecurityState, {"sev-secret-header": "x", "sev-secret": "y"}, 0)
 
 
+def flexible(session: Session) -> None:
+    """Memory that a guest takes as it is asked to; a paused one takes none."""
+    step, flexed = (
+        session.step,
+        (
+            "<memory model='virtio-mem'><target><size unit='MiB'>256</size><node>0</node>"
+            "<block unit='MiB'>2</block><requested unit='MiB'>@</requested></target>"
+        ),
+    )
+    most = "<maxMemory slots='4' unit='MiB'>1024</maxMemory><memory unit='MiB'>320</memory>"
+    cell = "<cpu><numa><cell id='0' cpus='0-3' memory='64' unit='MiB'/></numa></cpu>"
+    device = flexed.replace("@", "64") + "</memory></devices>"
+    session.begin(cell, ("</devices>", device), memory=most)
+    guest = session.guest
+    for size in (65536, 65537, 327680):
+        for flags in (1, 2):
+            step(guest.setMemoryFlags, size, flags)
+    step(guest.setMemoryFlags, 131072, 6)
+    found = re.search(r"<memory model.*?(<address.*?/>)", guest.XMLDesc(), re.DOTALL)
+    place = found[1] if found else ""
+    name = "<alias name='virtiomem0'/>"
+    for requested, rest, flags in (("128", name, 1), ("128", name + place, 1), ("1", place, 1),
+                                   ("512", place, 1), ("64", "", 1), ("48", "", 2),
+                                   ("48", place, 2)):  # fmt: skip
+        text = f"{flexed}{rest}</memory>".replace("@", requested)
+        step(guest.updateDeviceFlags, text, flags)
+    changed = f"{flexed}{name}{place}</memory>".replace("@", "32")
+    for now, then in (("<block unit='MiB'>2", "<block unit='MiB'>4"), ("<node>0", "<node>1"),
+                      ("virtio-mem'", "dimm'"), ("256</size>", "512</size>")):  # fmt: skip
+        step(guest.updateDeviceFlags, changed.replace(now, then), 1)
+
+
 def without_balloon(session: Session) -> None:
     """Memory of a guest that cannot give any back."""
     session.begin("", ("<memballoon model='virtio'/>", "<memballoon model='none'/>"))
@@ -364,7 +402,7 @@ PARTS = {
     part.__name__: part
     for part in (
         vcpus, single_vcpus, threads, pins_at_rest, iothreads_at_rest, at_rest, without_balloon,
-        host,
+        flexible, host,
     )
 }  # fmt: skip
 

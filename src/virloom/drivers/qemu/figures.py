@@ -14,6 +14,7 @@ from virloom.drivers.qemu.process import usage
 from virloom.drivers.qemu.process.resources import alias_of, image_path
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.tuning.figures import counted_figures, iothread_figures
+from virloom.drivers.qemu.tuning.flexible import taken
 from virloom.enums.domain import DomainMemoryStatTags, DomainStatsTypes
 from virloom.errors import VirloomError
 from virloom.model.domain import Domain
@@ -138,7 +139,7 @@ def _balloon(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
     model = guest.model
     current = model.current_memory or model.memory or 0
     if "balloon" in answers:
-        current = int(answers["balloon"]["actual"]) // 1024
+        current = int(answers["balloon"]["actual"]) // 1024 + taken(model)
     figures: list[Figure] = [
         ("balloon.current", "ullong", current),
         ("balloon.maximum", "ullong", model.memory or 0),

@@ -10,6 +10,7 @@ from virloom.drivers.qemu.handlers.arguments import check_flags
 from virloom.drivers.qemu.handlers.documents import affected
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.drivers.qemu.tuning.flexible import at_most
 from virloom.drivers.runtime.jobs import Job
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import DomainModificationImpact
@@ -63,15 +64,21 @@ class Memory:
             raise OperationInvalid(
                 "cannot resize the maximum memory on an active domain", domain=ErrorDomain.QEMU
             )
+        if guest.persistent_model().numa_cells:
+            raise OperationInvalid(
+                f"the memory of domain '{guest.name}' is that of its NUMA cells",
+                domain=ErrorDomain.QEMU,
+            )
         await rewrite(self._driver, guest, lambda model: _limit(model, kib))
 
     @staticmethod
     def _check(guest: Guest, kib: int, *, live: bool, config: bool) -> None:
         models = [guest.model] * live + [guest.persistent_model()] * config
         for model in models:
-            if kib > model.memory:
+            most = (model.memory or 0) - at_most(model)
+            if kib > most:
                 raise InvalidArg(
-                    f"cannot set memory higher than max memory ({kib} KiB > {model.memory} KiB)",
+                    f"cannot set memory higher than max memory ({kib} KiB > {most} KiB)",
                     domain=ErrorDomain.QEMU,
                 )
 

@@ -135,7 +135,7 @@ async def drop(driver: QemuDriver, running: RunningGuest, device: Fragment) -> N
         pending(running).remove(alias)
     device.remove(running.model, device.device)
     if device.tag == "memory":
-        change_memory(running, -(device.device.target.size or 0))
+        change_memory(running, device.device, -1)
     _release_socket(running, device.device)
     update_devices(running)
     await take_away(driver, running, alias)

@@ -77,7 +77,7 @@ def take_in(running: RunningGuest, device: Fragment, intention: dict[str, Any]) 
     """Makes the device part of the live document, and its nodes and sets of the record."""
     device.among(running.model).insert(intention["place"], device.device)
     if device.tag == "memory":
-        change_memory(running, device.device.target.size or 0)
+        change_memory(running, device.device, 1)
     for name in ("nodes", "fdsets"):
         running.record.runtime.setdefault(name, {}).update(intention[name])
     running.record.runtime.pop(_KEY, None)
@@ -92,10 +92,12 @@ def added_name(device: Fragment) -> str:
     return alias_of(device.device)
 
 
-def change_memory(running: RunningGuest, size: int) -> None:
-    """Notes that the guest has so many KiB more, or less."""
-    model = running.model
+def change_memory(running: RunningGuest, device: Any, sign: int) -> None:
+    """Notes that the guest has a module more, or less; it takes virtio-mem by and by."""
+    model, size = running.model, sign * (device.target.size or 0)
     model.memory = (model.memory or 0) + size
+    if device.model == "virtio-mem":
+        return
     model.current_memory = (model.current_memory or 0) + size
 
 

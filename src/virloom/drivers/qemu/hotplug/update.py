@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from virloom.drivers.qemu.hotplug.fragment import Fragment
 from virloom.drivers.qemu.hotplug.matching import includes, matches
 from virloom.drivers.qemu.hotplug.media import change_medium
-from virloom.drivers.qemu.hotplug.memory_modules import update_memory
 from virloom.drivers.qemu.hotplug.persistent import kind_name
 from virloom.drivers.qemu.hotplug.update_graphics import update_graphics
 from virloom.drivers.qemu.hotplug.update_interface import update_interface
 from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.drivers.qemu.tuning.flexible import resize
 from virloom.enums.error import ErrorDomain
 from virloom.errors import (
     ConfigUnsupported,
@@ -45,7 +45,7 @@ async def update(
     elif changed.tag == "graphics":
         await update_graphics(driver, running, changed)
     elif changed.tag == "memory":
-        await update_memory(running, changed)
+        await resize(running, changed.device)
     else:
         raise _refuse(f"live update of device '{kind_name(changed.tag)}' is not supported")
 

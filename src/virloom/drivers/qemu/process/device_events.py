@@ -110,9 +110,21 @@ def _disk_of(running: RunningGuest, node: str, device: str) -> tuple[str, str]:
 
 
 def _balloon(driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]) -> None:
-    actual = int(data.get("actual", 0)) // 1024
-    running.model.current_memory = actual
+    from virloom.drivers.qemu.tuning.flexible import taken  # virloom.drivers.qemu.later
+
+    actual = int(data.get("actual", 0)) // 1024  # without virtio-mem, as libvirt tells it
+    running.model.current_memory = actual + taken(running.model)
     driver.events.emit(DomainEventID.BALLOON_CHANGE, running.guest.ref(), actual)
+
+
+def _resized(driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]) -> None:
+    from virloom.drivers.qemu.tuning.flexible import note_size  # virloom.drivers.qemu.later
+
+    alias = str(data.get("id", ""))
+    size = note_size(running.model, alias, int(data.get("size", 0)))
+    if size is not None:
+        event = DomainEventID.MEMORY_DEVICE_SIZE_CHANGE
+        driver.events.emit(event, running.guest.ref(), alias, size)
 
 
 def _tray(driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]) -> None:
@@ -162,12 +174,6 @@ def _ejected(driver: QemuDriver, running: RunningGuest, name: str, data: Mapping
         device_stays(driver, running, alias)
 
 
-def _module(driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]) -> None:
-    from virloom.drivers.qemu.hotplug.memory_modules import size_changed  # drivers.qemu.later
-
-    size_changed(driver, running, name, data)
-
-
 def _graphics(
     driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]
 ) -> None:
@@ -200,6 +206,7 @@ _HANDLERS: dict[str, Callable[[QemuDriver, RunningGuest, str, Mapping[str, Any]]
     "WATCHDOG": _watchdog,
     "BLOCK_IO_ERROR": _io_error,
     "BALLOON_CHANGE": _balloon,
+    "MEMORY_DEVICE_SIZE_CHANGE": _resized,
     "DEVICE_TRAY_MOVED": _tray,
     "DEVICE_DELETED": _deleted,
     "DEVICE_UNPLUG_GUEST_ERROR": _kept,
@@ -209,5 +216,4 @@ _HANDLERS: dict[str, Callable[[QemuDriver, RunningGuest, str, Mapping[str, Any]]
     "VNC_INITIALIZED": _graphics,
     "VNC_DISCONNECTED": _graphics,
     "VSERPORT_CHANGE": port_changed,
-    "MEMORY_DEVICE_SIZE_CHANGE": _module,
 }

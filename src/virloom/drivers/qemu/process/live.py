@@ -18,6 +18,7 @@ from virloom.drivers.qemu.config import QemuConfig
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process import processor
 from virloom.drivers.qemu.process.resources import alias_of, chardevs, source_of
+from virloom.drivers.qemu.tuning.flexible import at_most, flexible
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, system_failure
 from virloom.model.domain import (
@@ -122,7 +123,7 @@ def _balloon_wanted(model: Domain) -> bool:
     balloon = model.devices.memballoon
     if balloon is None or balloon.model == "none" or model.memory is None:
         return False
-    return model.current_memory is not None and model.current_memory < model.memory
+    return (model.current_memory or model.memory) < model.memory - at_most(model)
 
 
 def _choose_render_node(graphics: Graphics) -> None:
@@ -170,6 +171,9 @@ def prepare(model: Domain, directory: str, config: QemuConfig) -> None:
     model.memory = initial_memory(model) + modules
     if model.current_memory in (None, asked):
         model.current_memory = model.memory
+    model.current_memory = min(model.current_memory or 0, model.memory - at_most(model))
+    for memory in flexible(model):
+        memory.target.current = 0
     for channel in model.devices.channels:
         if channel.target.type != "virtio":
             continue

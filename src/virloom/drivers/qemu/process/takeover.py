@@ -34,6 +34,7 @@ from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.qemu.process.running import CRASHED, DESTROYED, SHUT_DOWN, RunningGuest
 from virloom.drivers.qemu.process.stop import KILL_LIMIT, TERM_AGAIN, stop
 from virloom.drivers.qemu.process.supervise import Supervisor
+from virloom.drivers.qemu.tuning.flexible import catch_up, taken
 from virloom.enums.domain import (
     DomainEventID,
     DomainEventResumedDetailType,
@@ -226,6 +227,7 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
     fill_in(running.model, running.record.id, answers)
     known = usage.vcpu_threads(running)
     channels.catch_up(driver, running, await characters)
+    await catch_up(running)
     await _catch_up_balloon(running)
     supervisor = Supervisor(driver, running)
     supervisor.attach()
@@ -282,7 +284,7 @@ async def _catch_up_balloon(running: RunningGuest) -> None:
         answer = await running.monitor.execute("query-balloon")
     except VirloomError:
         return  # the guest has no driver for it: what the record says is still true
-    running.model.current_memory = int(answer["actual"]) // 1024
+    running.model.current_memory = int(answer["actual"]) // 1024 + taken(running.model)
 
 
 def _tell_change(
