@@ -88,7 +88,7 @@ class Session:
             answer: Any = plain(given)
         except libvirt.libvirtError as error:
             answer = [error.get_error_code(), error.get_error_domain()]
-        end = time.monotonic() + 0.05
+        end = time.monotonic() + 0.02
         while time.monotonic() < end:
             libvirt.virEventRunDefaultImpl()
         print(json.dumps([name, answer, list(self.events), *self.shown()]), flush=True)
@@ -245,16 +245,12 @@ def internal_on(session: Session) -> None:
     session.create("q", QUIESCE)
     session.on("p", "revert", 0)
     session.on("r", "revert", 0)
-    session.on("r", "revert", libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED)
-    session.on("p", "revert", libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_RUNNING)
     session.create("h", HALT)
-    session.on("r", "revert", 0)
+    session.on("r", "revert", libvirt.VIR_DOMAIN_SNAPSHOT_REVERT_PAUSED)
     session.on("p", "delete", 0)
     session.on("h", "delete", 0)
     guest.destroy()
     session.create("o")
-    session.on("r", "revert", 0)
-    session.on("o", "revert", 0)
     session.step("start", guest.create)
     session.on("o", "revert", 0)
     session.on("r", "delete", 0)

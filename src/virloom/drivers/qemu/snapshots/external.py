@@ -43,7 +43,7 @@ from virloom.drivers.qemu.snapshots.checks import Part, parts_of
 from virloom.drivers.qemu.snapshots.creation import Request
 from virloom.drivers.qemu.snapshots.internal import go_on_or_end, pause
 from virloom.drivers.qemu.snapshots.journal import Journal
-from virloom.drivers.qemu.snapshots.memory import write_memory
+from virloom.drivers.qemu.snapshots.memory import use_images_again, write_memory
 from virloom.drivers.qemu.snapshots.offline import (
     make_file,
     note,
@@ -225,8 +225,15 @@ async def finish_live(driver: QemuDriver, guest: Guest, journal: Journal) -> Non
         await rewrite(driver, guest, lambda tree: take_overlays(tree, disks, chain=chain))
     reached("snapshot-defined")
     note(driver, guest, journal)
+    if running is not None and journal.data["memory"] is not None and _stays(journal):
+        await use_images_again(running)
     await go_on_or_end(guest, journal)
     journal.end()
+
+
+def _stays(journal: Journal) -> bool:
+    """Whether the guest stays paused."""
+    return not journal.data["ran"] and not journal.data["halt"]
 
 
 def _take_live(running: RunningGuest, noted: dict[str, Any]) -> None:

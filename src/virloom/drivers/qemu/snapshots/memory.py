@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from typing import TYPE_CHECKING
 
+from virloom.drivers.qemu.monitor.client import QmpError
 from virloom.drivers.qemu.process.progress import LongJob
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.process.steps import reached
@@ -20,6 +22,8 @@ from virloom.errors import system_failure
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
+
+_EXPORT = "virloom-images"
 
 
 async def write_memory(driver: QemuDriver, running: RunningGuest, path: str, *, ran: bool) -> None:
@@ -82,3 +86,42 @@ def _mark_complete(fd: int) -> None:
     os.fsync(fd)
     os.pwrite(fd, COMPLETE, 0)
     os.fsync(fd)
+
+
+async def use_images_again(running: RunningGuest) -> None:
+    """Has QEMU use the images of a guest again that stays paused after its memory was written.
+
+    QEMU lets go of all images when it has written a guest's state, for the host that would go on
+    from it, and takes them again when the CPUs run: until then anything that writes to one ends
+    QEMU (``assert(!(bs->open_flags & BDRV_O_INACTIVE))``, block/io.c of 7.2). Of all commands that
+    do not let the CPUs run, only an export takes them too; nobody can connect to ours.
+
+    Raises:
+        InternalError: QEMU refuses.
+    """
+    tops = [one["top"] for one in running.record.runtime.get("nodes", {}).values() if one["top"]]
+    monitor = running.require_monitor()
+    with socket.socket(socket.AF_UNIX) as nowhere:
+        nowhere.bind("")  # a name of the kernel's, which nobody is told
+        nowhere.listen(1)
+        await monitor.execute("getfd", {"fdname": _EXPORT}, fds=[nowhere.fileno()])
+    started = await _serve(running)
+    try:
+        for node in tops:
+            arguments = {"type": "nbd", "id": _EXPORT, "node-name": node, "name": _EXPORT}
+            await running.execute("block-export-add", arguments)
+            await running.execute("block-export-del", {"id": _EXPORT, "mode": "hard"})
+    finally:
+        if started:
+            await running.execute("nbd-server-stop")
+
+
+async def _serve(running: RunningGuest) -> bool:
+    """Whether it was us who had QEMU listen."""
+    address = {"type": "fd", "data": {"str": _EXPORT}}
+    try:
+        await running.execute("nbd-server-start", {"addr": address})
+    except QmpError:  # somebody has it serve already
+        running.require_monitor().submit("closefd", {"fdname": _EXPORT})
+        return False
+    return True
