@@ -128,9 +128,9 @@ class Snapshots:
         if former is not None and model.inactive_domain is None:
             model.inactive_domain = former.inactive_domain
         moments.replace(model)
-        store.write(self._driver, guest, model)
+        await store.write(self._driver, guest, model)
         if flags & _Create.CURRENT:
-            store.set_current(self._driver, guest, model.name)
+            await store.set_current(self._driver, guest, model.name)
 
     @serves(p.DOMAIN_SNAPSHOT_GET_XML_DESC)
     def get_xml_desc(

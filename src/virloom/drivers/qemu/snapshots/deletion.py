@@ -47,7 +47,7 @@ async def delete(driver: QemuDriver, guest: Guest, snapshot: Snapshot, flags: in
     children = bool(flags & (_Flags.CHILDREN | _Flags.CHILDREN_ONLY))
     itself = not flags & _Flags.CHILDREN_ONLY
     if flags & _Flags.METADATA_ONLY:
-        store.remove(driver, guest, snapshot, children=children, itself=itself)
+        await store.remove(driver, guest, snapshot, children=children, itself=itself)
         return
     below = moments.below(snapshot.name, deep=True) if children else []
     for one in [*reversed(below), *([snapshot] if itself else [])]:
@@ -61,13 +61,13 @@ async def _delete_one(driver: QemuDriver, guest: Guest, snapshot: Snapshot) -> N
         await merge_snapshot(driver, guest, snapshot)
         return
     if not has_internal(snapshot) or snapshot.domain is None:
-        store.remove(driver, guest, snapshot)
+        await store.remove(driver, guest, snapshot)
         return
     parts = parts_of(snapshot, snapshot.domain, "internal")
     if guest.running is not None:
         _refuse_used(guest.running, parts)
     journal = Journal.of(driver, guest, "drop", noted(snapshot, parts))
-    journal.enter("dropping")
+    await journal.enter("dropping")
     await drop(driver, guest, journal)
 
 
@@ -112,7 +112,7 @@ async def drop(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
         reached("snapshot-image-dropped")
     snapshot = store.snapshots_of(driver, guest).get(name)
     if snapshot is not None:
-        store.remove(driver, guest, snapshot)
+        await store.remove(driver, guest, snapshot)
     journal.end()
 
 

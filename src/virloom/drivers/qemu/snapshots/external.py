@@ -5,9 +5,9 @@
 work         phase          when the daemon is killed
 ===========  =============  =======================================================================
 ``live``     ``making``     overlays and the memory's file go again; the guest goes on
-             ``switching``  QEMU says whether it uses the overlays: else as before. If the guest
-                            is gone too, the domain gets the overlays: they may have its last words
-             ``switched``   documents, and the snapshot's note, follow
+             ``switching``  QEMU says whether it uses the overlays: else as before. If it does,
+                            documents and the snapshot's note follow. If the guest is gone too,
+                            they follow as well: the overlays may have its last words
 ===========  =============  =======================================================================
 """
 
@@ -77,7 +77,8 @@ async def put_live_overlays(
     for part in parts:
         check_idle(running, part.disk)
     journal = Journal.of(driver, running.guest, "live", _noted(running, model, parts, request))
-    journal.enter("making")
+    journal.model = model
+    await journal.enter("making", durable=False)  # an empty image more is no loss
     try:
         await _make_overlays(driver, running, parts, journal)
         await _keep_memory(driver, running, model, request, journal)
@@ -184,7 +185,7 @@ async def _switch(
         actions.append({"type": "blockdev-snapshot", "data": data})
     running.save()  # the numbers are taken
     async with _held_still(running, wanted=request.quiesce):
-        journal.enter("switching")
+        await journal.enter("switching")
         if actions:
             await running.execute("transaction", {"actions": actions})
         reached("snapshot-switched")
@@ -210,8 +211,6 @@ async def _held_still(running: RunningGuest, *, wanted: bool) -> AsyncIterator[N
 
 async def finish_live(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
     """The guest writes to the overlays: documents and note follow, and it goes on."""
-    if journal.phase != "switched":
-        journal.enter("switched")
     running = guest.running
     if running is not None:
         for noted in journal.data["disks"]:
@@ -224,7 +223,7 @@ async def finish_live(driver: QemuDriver, guest: Guest, journal: Journal) -> Non
         chain = running is not None
         await rewrite(driver, guest, lambda tree: take_overlays(tree, disks, chain=chain))
     reached("snapshot-defined")
-    note(driver, guest, journal)
+    await note(driver, guest, journal)
     if running is not None and journal.data["memory"] is not None and _stays(journal):
         await use_images_again(running)
     await go_on_or_end(guest, journal)

@@ -78,7 +78,8 @@ async def keep_running(
             "document": noted_document(model) if request.metadata else None,
         },
     )
-    journal.enter("making")
+    journal.model = model
+    await journal.enter("making")
     try:
         if ran:
             await pause(running, DomainPausedReason.SAVE)
@@ -108,8 +109,8 @@ async def go_on(running: RunningGuest) -> None:
 async def finish_state(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
     """QEMU has kept it: the snapshot is noted, and the guest goes on."""
     if journal.phase != "made":
-        journal.enter("made")
-    note(driver, guest, journal)
+        await journal.enter("made")
+    await note(driver, guest, journal)
     await go_on_or_end(guest, journal)
     journal.end()
 

@@ -8,6 +8,7 @@ back (:mod:`.recovery`).
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from virloom.host.files import ensure_directory, write_atomic
 if TYPE_CHECKING:
     from virloom.drivers.qemu.domain import Guest
     from virloom.drivers.qemu.driver import QemuDriver
+    from virloom.model.snapshot import Snapshot
 
 _VERSION = 1
 
@@ -34,6 +36,7 @@ class Journal:
         kind: What is done, of :mod:`.recovery`'s table.
         phase: How far it is; each kind has its own.
         data: What has to be known to finish it or to take it back; JSON.
+        model: The snapshot, while whoever made it is there; the note has its document.
     """
 
     def __init__(self, path: Path, uuid: str, kind: str, data: dict[str, Any]) -> None:
@@ -42,6 +45,7 @@ class Journal:
         self.kind = kind
         self.phase = ""
         self.data = data
+        self.model: Snapshot | None = None
 
     @classmethod
     def of(cls, driver: QemuDriver, guest: Guest, kind: str, data: dict[str, Any]) -> Journal:
@@ -49,8 +53,11 @@ class Journal:
         path = work_directory(driver) / f"{guest.uuid_text}.json"
         return cls(path, guest.uuid_text, kind, data)
 
-    def enter(self, phase: str) -> None:
-        """Notes that *phase* begins, durably.
+    async def enter(self, phase: str, *, durable: bool = True) -> None:
+        """Notes that *phase* begins.
+
+        Args:
+            durable: Also for whoever comes after a loss of power, not only of this process.
 
         Raises:
             SystemFailure: It cannot be written; the phase before is still noted.
@@ -67,7 +74,10 @@ class Journal:
             },
             indent=1,
         )
-        write_atomic(self.path, text.encode())
+        if durable:
+            await asyncio.to_thread(write_atomic, self.path, text.encode())
+        else:
+            write_atomic(self.path, text.encode(), durable=False)
         reached(f"snapshot-{self.kind}-{phase}")
 
     def end(self) -> None:

@@ -73,7 +73,7 @@ async def merge_snapshot(driver: QemuDriver, guest: Guest, snapshot: Snapshot) -
     memory = snapshot.memory.file if snapshot.memory.snapshot == "external" else None
     data = {"name": snapshot.name, "disks": disks, "dead": dead, "memory": memory}
     journal = Journal.of(driver, guest, "merge", data)
-    journal.enter("merging")
+    await journal.enter("merging")
     try:
         await carry_out(driver, guest, journal)
     except VirloomError:
@@ -165,7 +165,7 @@ async def carry_out(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
         else:
             await _merge_offline(driver, guest, noted)
         reached("snapshot-disk-merged")
-    _follow(driver, guest, journal)
+    await _follow(driver, guest, journal)
     reached("snapshot-followed")
     for noted in journal.data["disks"]:
         if noted["file"]:
@@ -278,7 +278,7 @@ def _disk_of(running: RunningGuest, noted: dict[str, Any]) -> Disk | None:
 # -- what follows ----------------------------------------------------------------------------------
 
 
-def _follow(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
+async def _follow(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
     """Other snapshots are of the image that was merged into; the one that went is forgotten."""
     moments = store.snapshots_of(driver, guest)
     for other in moments:
@@ -289,10 +289,10 @@ def _follow(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
             if document is not None:
                 changed |= leave_out(document, journal.data["disks"])
         if changed:
-            store.write(driver, guest, other)
+            await store.write(driver, guest, other)
     snapshot = moments.get(journal.data["name"])
     if snapshot is not None:
-        store.remove(driver, guest, snapshot)
+        await store.remove(driver, guest, snapshot)
 
 
 def leave_out(model: Domain, disks: Iterable[dict[str, Any]]) -> bool:

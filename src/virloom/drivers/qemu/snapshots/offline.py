@@ -63,7 +63,8 @@ async def keep_within(driver: QemuDriver, guest: Guest, model: Snapshot, *, meta
             "document": noted_document(model) if metadata else None,
         },
     )
-    journal.enter("making")
+    journal.model = model
+    await journal.enter("making")
     try:
         for part in parts:
             await images.keep(part.image, name)
@@ -91,8 +92,8 @@ async def refuse_kept(path: str, name: str) -> None:
 
 async def finish_within(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
     """All images have it: the snapshot is noted."""
-    journal.enter("made")
-    note(driver, guest, journal)
+    await journal.enter("made")
+    await note(driver, guest, journal)
     journal.end()
 
 
@@ -104,14 +105,14 @@ async def drop_kept(paths: Sequence[str], name: str) -> None:
                 await images.drop(path, name)
 
 
-def note(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
+async def note(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
     """Adds the snapshot, unless that has been done."""
     text = journal.data["document"]
     if text is None:
         return
-    model = parse_document(Snapshot, text)
+    model = journal.model or parse_document(Snapshot, text)
     if store.snapshots_of(driver, guest).get(model.name) is None:
-        store.add(driver, guest, model)
+        await store.add(driver, guest, model)
     reached("snapshot-noted")
 
 
@@ -137,7 +138,8 @@ async def put_overlays(
             "document": noted_document(model) if metadata else None,
         },
     )
-    journal.enter("making")
+    journal.model = model
+    await journal.enter("making")
     try:
         for noted in journal.data["disks"]:
             await _make_overlay(noted)
@@ -213,8 +215,8 @@ def remove_made(disks: Sequence[dict[str, Any]]) -> None:
 async def finish_overlays(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
     """All overlays are there: the domain gets them, and the snapshot is noted."""
     if journal.phase != "made":
-        journal.enter("made")
-    note(driver, guest, journal)
+        await journal.enter("made")
+    await note(driver, guest, journal)
     if guest.definition is not None:
         await rewrite(driver, guest, lambda model: take_overlays(model, journal.data["disks"]))
     reached("snapshot-defined")

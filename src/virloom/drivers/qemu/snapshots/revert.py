@@ -104,7 +104,7 @@ async def revert(driver: QemuDriver, guest: Guest, snapshot: Snapshot, flags: in
         remove_managed(driver, guest)
     data = {"name": snapshot.name, "flags": flags, "overlays": overlays}
     journal = Journal.of(driver, guest, "revert", data)
-    journal.enter("begun")
+    await journal.enter("begun")
     try:
         await carry_out(driver, guest, snapshot, model, journal)
     except VirloomError:
@@ -194,14 +194,14 @@ async def finish(
     """The images are as they were: so is the document; the guest boots if it is to."""
     flags = int(journal.data["flags"])
     if journal.phase != "ready":
-        journal.enter("ready")
+        await journal.enter("ready")
     defined = guest.definition is not None
     if defined:
         document = snapshot.inactive_domain or snapshot.domain
         assert document is not None
         wanted = branch.put(await complete(driver, kept(document)), journal.data["overlays"])
         await rewrite(driver, guest, lambda tree: _become(tree, wanted))
-    store.set_current(driver, guest, snapshot.name)
+    await store.set_current(driver, guest, snapshot.name)
     reached("snapshot-reverted")
     boot = runs_after(snapshot, flags)
     if boot is not None and guest.running is None:

@@ -7,6 +7,7 @@ They are read when somebody first asks for the snapshots of a domain.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import shutil
@@ -130,8 +131,13 @@ def _mend(moments: Moments[Snapshot]) -> None:
             snapshot.parent = None
 
 
-def write(driver: QemuDriver, guest: Guest, snapshot: Snapshot) -> None:
+async def write(
+    driver: QemuDriver, guest: Guest, snapshot: Snapshot, *, durable: bool = True
+) -> None:
     """Writes the document of a snapshot, whole or not at all.
+
+    Args:
+        durable: Also survive loss of power.
 
     Raises:
         SystemFailure: The disk is full, say.
@@ -141,10 +147,14 @@ def write(driver: QemuDriver, guest: Guest, snapshot: Snapshot) -> None:
     current = snapshots_of(driver, guest).current == snapshot.name
     shown = snapshot.beside(active=int(current))
     text = format_document(shown, FormatFlags.SECURE | FormatFlags.INACTIVE)
-    write_atomic(directory / f"{snapshot.name}{_SUFFIX}", (_HEADER + text).encode())
+    path, data = directory / f"{snapshot.name}{_SUFFIX}", (_HEADER + text).encode()
+    if durable:
+        await asyncio.to_thread(write_atomic, path, data)
+    else:
+        write_atomic(path, data, durable=False)
 
 
-def write_tree(driver: QemuDriver, guest: Guest, *names: str | None) -> None:
+async def write_tree(driver: QemuDriver, guest: Guest, *names: str | None) -> None:
     """Writes those of the snapshots named that there are, in that order.
 
     Raises:
@@ -154,10 +164,10 @@ def write_tree(driver: QemuDriver, guest: Guest, *names: str | None) -> None:
     for name in dict.fromkeys(names):
         snapshot = moments.get(name)
         if snapshot is not None:
-            write(driver, guest, snapshot)
+            await write(driver, guest, snapshot)
 
 
-def add(driver: QemuDriver, guest: Guest, snapshot: Snapshot) -> None:
+async def add(driver: QemuDriver, guest: Guest, snapshot: Snapshot) -> None:
     """Adds a new snapshot after the current one, and makes it the current one.
 
     Raises:
@@ -168,14 +178,31 @@ def add(driver: QemuDriver, guest: Guest, snapshot: Snapshot) -> None:
     before = moments.current
     moments.add(snapshot)
     try:
-        write_tree(driver, guest, snapshot.name, before)
+        await write(driver, guest, snapshot)
+        if before is not None:
+            _no_longer_current(directory_of(driver, guest.name) / f"{before}{_SUFFIX}")
     except VirloomError:
         moments.remove(snapshot)
         _unlink(driver, guest, snapshot.name)
         raise
 
 
-def set_current(driver: QemuDriver, guest: Guest, name: str | None) -> None:
+def _no_longer_current(path: Path) -> None:
+    """Changes the mark in the file of the snapshot that was the current one.
+
+    Of two that say that they are, the later one is: this need not survive loss of power.
+    """
+    try:
+        text = path.read_text()
+    except OSError as exc:
+        logger.error("cannot read '%s': %s", path, exc)
+        return
+    head, mark, end = text.rpartition("<active>1</active>")
+    if mark:
+        write_atomic(path, f"{head}<active>0</active>{end}".encode(), durable=False)
+
+
+async def set_current(driver: QemuDriver, guest: Guest, name: str | None) -> None:
     """Makes another snapshot the current one.
 
     Raises:
@@ -184,10 +211,10 @@ def set_current(driver: QemuDriver, guest: Guest, name: str | None) -> None:
     moments = snapshots_of(driver, guest)
     before, moments.current = moments.current, name
     if before != name:
-        write_tree(driver, guest, before, name)
+        await write_tree(driver, guest, before, name)
 
 
-def remove(
+async def remove(
     driver: QemuDriver,
     guest: Guest,
     snapshot: Snapshot,
@@ -207,7 +234,7 @@ def remove(
     before = {one.name: (parent_of(one), one.name == moments.current) for one in moments}
     moments.remove(snapshot, children=children, itself=itself)
     left = {one.name: (parent_of(one), one.name == moments.current) for one in moments}
-    write_tree(driver, guest, *(name for name in left if left[name] != before[name]))
+    await write_tree(driver, guest, *(name for name in left if left[name] != before[name]))
     for name in names - left.keys():
         _unlink(driver, guest, name)
 
