@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.bench import confined, document, imports, lifecycle, reaper, scale
+from tools.bench import confined, document, imports, lifecycle, reaper, scale, snapshots
 from tools.bench.wire.relayed import relayed
 from tools.bench.wire.run import wire
 from virloom.testing.guest import CACHE_VARIABLE
@@ -23,6 +23,7 @@ BENCHES: dict[str, Callable[[Path, int], str]] = {
     "fresh": lifecycle.fresh,
     "confined": confined.confined,
     "many": scale.many,
+    "snapshot": snapshots.snapshot,
     "relay": relayed,
     "wire": wire,
 }

@@ -76,7 +76,15 @@ class Handlers:
 
     def serve(self) -> None:
         """Answer until nobody asks any more."""
-        line.serve({"run": self.run, "arguments": self.arguments, "many": self.many})
+        line.serve(
+            {
+                "run": self.run,
+                "arguments": self.arguments,
+                "many": self.many,
+                "disk": self.disk,
+                "snapshot": self.snapshot,
+            }
+        )
 
     def run(self, xml: str, paused: bool) -> dict[str, float]:
         """Create a guest and destroy it."""
@@ -91,6 +99,17 @@ class Handlers:
             return line.arguments_of(name)
         finally:
             domain.destroy()
+
+    def disk(self, xml: str) -> None:
+        """A guest that stays, paused."""
+        self.domain = self._create(xml, True)
+
+    def snapshot(self, name: str) -> float:
+        """An external snapshot of that guest's disks."""
+        text = f"<domainsnapshot><name>{name}</name></domainsnapshot>"
+        flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY
+        seconds, _ = line.timed(lambda: self.domain.snapshotCreateXML(text, flags))
+        return seconds
 
     def many(self, documents: list[str]) -> dict[str, float]:
         """All *documents* up, listed, asked for their statistics in one call, and gone."""

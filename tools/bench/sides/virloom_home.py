@@ -12,6 +12,7 @@ import virloom.drivers.homes  # measured by itself, as libvirt's binding is load
 from tools.bench.sides import line
 from virloom.client.connection import Connection
 from virloom.enums.domain import DomainCreateFlags
+from virloom.enums.snapshot import DomainSnapshotCreateFlags
 
 
 class Handlers:
@@ -37,6 +38,23 @@ class Handlers:
     def many(self, documents: list[str]) -> dict[str, float]:
         """All *documents* up, listed, asked for their statistics in one call, and gone."""
         return self._runner.run(self._many(documents))
+
+    def disk(self, xml: str) -> None:
+        """A guest that stays, paused."""
+        self._runner.run(self._disk(xml))
+
+    def snapshot(self, name: str) -> float:
+        """An external snapshot of that guest's disks."""
+        return self._runner.run(self._snapshot(name))
+
+    async def _disk(self, xml: str) -> None:
+        self._domain = await (await self._connected()).create_xml(xml, _flags(True))
+
+    async def _snapshot(self, name: str) -> float:
+        watch = Watch()
+        text = f"<domainsnapshot><name>{name}</name></domainsnapshot>"
+        await self._domain.snapshots.create(text, DomainSnapshotCreateFlags.DISK_ONLY)
+        return watch.lap()
 
     async def _connected(self) -> Connection:
         if self._connection is None:
@@ -120,6 +138,8 @@ def main(directory: Path) -> None:
             "arguments": handlers.arguments,
             "first": handlers.first,
             "many": handlers.many,
+            "disk": handlers.disk,
+            "snapshot": handlers.snapshot,
         }
     )
 
