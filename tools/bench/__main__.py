@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.bench import confined, document, imports, lifecycle, reaper, scale, snapshots
+from tools.bench import confined, document, imports, lifecycle, plugging, reaper, scale, snapshots
 from tools.bench.wire.relayed import relayed
 from tools.bench.wire.run import wire
 from virloom.testing.guest import CACHE_VARIABLE
@@ -24,6 +24,7 @@ BENCHES: dict[str, Callable[[Path, int], str]] = {
     "confined": confined.confined,
     "many": scale.many,
     "snapshot": snapshots.snapshot,
+    "plug": plugging.plug,
     "relay": relayed,
     "wire": wire,
 }

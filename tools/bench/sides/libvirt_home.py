@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import itertools
 import signal
 import subprocess
 import sys
@@ -83,6 +84,7 @@ class Handlers:
                 "many": self.many,
                 "disk": self.disk,
                 "snapshot": self.snapshot,
+                "plug": self.plug,
             }
         )
 
@@ -129,6 +131,25 @@ class Handlers:
             "gone": gone,
             "memory": memory,
         }
+
+    def plug(
+        self, xml: str, console: str, devices: dict[str, str], count: int
+    ) -> dict[str, list[float]]:
+        """Plugs each device into a guest that has booted, and takes it out again, in turn."""
+        domain = self._create(xml, False)
+        found: dict[str, list[float]] = {}
+        try:
+            line.wait_for_guest(console)
+            for _, (name, device) in itertools.product(range(count), devices.items()):
+                for what, action in (
+                    ("plug", domain.attachDevice),
+                    ("unplug", domain.detachDevice),
+                ):
+                    seconds, _ = line.timed(lambda: action(device))  # noqa: B023 - called at once
+                    found.setdefault(f"{what} {name}", []).append(seconds)
+        finally:
+            domain.destroy()
+        return found
 
     def _create(self, xml: str, paused: bool) -> Any:
         return self.connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED if paused else 0)

@@ -69,3 +69,24 @@ def _without_descriptor(word: str, process: str) -> str:
     if not word.startswith(prefix):
         return word
     return os.readlink(f"{process}/fd/{word.removeprefix(prefix)}")
+
+
+def wait_for_guest(console: str, limit: float = 120.0) -> None:
+    """Returns when the tiny guest has said on its console, a file, that it is ready.
+
+    Raises:
+        RuntimeError: It does not within *limit* seconds.
+    """
+    deadline = time.monotonic() + limit
+    while b"VIRLOOM-GUEST-READY" not in _content(console):
+        if time.monotonic() > deadline:
+            raise RuntimeError("the guest does not boot")
+        time.sleep(0.1)  # outside of every measurement
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""

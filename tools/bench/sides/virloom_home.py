@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sys
 from pathlib import Path
 
@@ -55,6 +56,12 @@ class Handlers:
         text = f"<domainsnapshot><name>{name}</name></domainsnapshot>"
         await self._domain.snapshots.create(text, DomainSnapshotCreateFlags.DISK_ONLY)
         return watch.lap()
+
+    def plug(
+        self, xml: str, console: str, devices: dict[str, str], count: int
+    ) -> dict[str, list[float]]:
+        """Plugs each device into a guest that has booted, and takes it out again, in turn."""
+        return self._runner.run(self._plug(xml, console, devices, count))
 
     async def _connected(self) -> Connection:
         if self._connection is None:
@@ -111,6 +118,23 @@ class Handlers:
             "memory": memory,
         }
 
+    async def _plug(
+        self, xml: str, console: str, devices: dict[str, str], count: int
+    ) -> dict[str, list[float]]:
+        domain = await (await self._connected()).create_xml(xml)
+        found: dict[str, list[float]] = {}
+        try:
+            await asyncio.to_thread(line.wait_for_guest, console)
+            for _, (name, device) in itertools.product(range(count), devices.items()):
+                watch = Watch()
+                await domain.devices.attach(device)
+                found.setdefault(f"plug {name}", []).append(watch.lap())
+                await domain.devices.detach(device)
+                found.setdefault(f"unplug {name}", []).append(watch.lap())
+        finally:
+            await domain.destroy()
+        return found
+
 
 class Watch:
     """Seconds from lap to lap."""
@@ -135,6 +159,7 @@ def main(directory: Path) -> None:
     line.serve(
         {
             "run": handlers.run,
+            "plug": handlers.plug,
             "arguments": handlers.arguments,
             "first": handlers.first,
             "many": handlers.many,

@@ -16,6 +16,8 @@ MODULES = (
     "virloom.drivers.qemu.command.disk",
     "virloom.drivers.qemu.command.builder",
     "virloom.drivers.qemu.process.launch",
+    "virloom.drivers.qemu.hotplug.attach",
+    "virloom.drivers.qemu.hotplug.detach",
 )
 
 

@@ -102,12 +102,22 @@ def change_memory(running: RunningGuest, device: Any, sign: int) -> None:
 
 
 async def take_back(running: RunningGuest, commands: Sequence[Sequence[Any]]) -> None:
-    """Undoes steps as far as QEMU lets it."""
-    for name, arguments in commands:
+    """Undoes steps as far as QEMU lets it; it does them in order, and is not waited for between."""
+    limit = running.guest.patience.answer
+    try:
+        monitor = running.require_monitor()
+    except VirloomError as exc:
+        logger.debug("domain '%s': nothing is taken back: %s", running.guest.name, exc)
+        return
+    asked = [(name, monitor.submit(name, given, timeout=limit)) for name, given in commands]
+    for name, answer in asked:
         try:
-            await running.execute(name, arguments)
+            await answer
         except VirloomError as exc:
             logger.debug("domain '%s': %s: %s", running.guest.name, name, exc)
+            running.guest.note("monitor", f"{name}: {exc.message}")
+        else:
+            running.guest.note("monitor", f"{name}: done")
 
 
 async def present_devices(running: RunningGuest) -> set[str]:
