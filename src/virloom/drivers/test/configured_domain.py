@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from virloom.drivers.test.checkpoints import parse_checkpoint
+from virloom.drivers.runtime.checkpoints import parse_checkpoint
 from virloom.drivers.test.completion import complete, parse_domain
 from virloom.drivers.test.domain import Guest
 from virloom.drivers.test.driver import InMemoryDriver

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from virloom.drivers.runtime.arguments import senseless
+from virloom.drivers.runtime.checkpoints import parse_checkpoint
 from virloom.drivers.runtime.moments import names_of, parent_of
 from virloom.drivers.test.arguments import check_flags
-from virloom.drivers.test.checkpoints import check_redefinition, new_checkpoint, parse_checkpoint
+from virloom.drivers.test.checkpoints import check_redefinition, new_checkpoint
 from virloom.drivers.test.domain import Guest
 from virloom.drivers.test.driver import InMemoryDriver
 from virloom.drivers.test.handlers.documents import format_flags
