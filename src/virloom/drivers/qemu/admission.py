@@ -12,6 +12,7 @@ from uuid import UUID
 
 from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.capabilities.emulator import find_emulator
+from virloom.drivers.qemu.checkpoints.known import count_checkpoints, forget_checkpoints
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.firmware import nvram_path
 from virloom.drivers.qemu.persistent import Definition, write_definition
@@ -187,6 +188,7 @@ async def remove_definition(driver: QemuDriver, guest: Guest, flags: int) -> Non
     async with guest.writing:
         if guest.definition is None:
             raise OperationInvalid("cannot undefine transient domain", domain=ErrorDomain.QEMU)
+        _check_checkpoints(driver, guest, flags)
         _settle_saved(driver, guest, flags)
         _settle_snapshots(driver, guest, flags)
         _settle_nvram(driver, guest.definition, flags)
@@ -199,6 +201,7 @@ def _undefined(driver: QemuDriver, guest: Guest) -> None:
     guest.definition = None
     if not guest.active:
         driver.guests.remove(guest)
+        forget_checkpoints(driver, guest)
     driver.events.emit(
         DomainEventID.LIFECYCLE,
         guest.ref(),
@@ -250,6 +253,19 @@ def _settle_snapshots(driver: QemuDriver, guest: Guest, flags: int) -> None:
             remedy="VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA forgets them",
         )
     forget_all(driver, guest)
+
+
+def _check_checkpoints(driver: QemuDriver, guest: Guest, flags: int) -> None:
+    """What is known of checkpoints goes with the domain, if the caller says so."""
+    if guest.active or flags & DomainUndefineFlagsValues.CHECKPOINTS_METADATA:
+        return
+    number = count_checkpoints(driver, guest)
+    if number:
+        raise OperationInvalid(
+            f"cannot delete inactive domain with {number} checkpoints",
+            domain=ErrorDomain.QEMU,
+            remedy="VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA removes what is known of them",
+        )
 
 
 def _settle_tpm(driver: QemuDriver, guest: Guest, definition: Definition, flags: int) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from virloom.drivers.qemu.process.running import RunningGuest
     from virloom.drivers.runtime.moments import Moments
     from virloom.model.domain import Domain
-    from virloom.model.snapshot import Snapshot
+    from virloom.model.snapshot import Checkpoint, Snapshot
 
 
 _PATIENCE = Patience()
@@ -62,6 +62,7 @@ class Guest:
         agent_timeout: Seconds that its agent has for an answer, or one of
             DomainAgentResponseTimeoutValues.
         job: The long job in progress; ``completed_job`` the last one that has ended well.
+        checkpoints: Its checkpoints, once somebody has asked (:mod:`..checkpoints.files`).
         fd_groups: Descriptors that clients opened for its images.
         snapshots: Its snapshots, once somebody has asked (:mod:`.snapshots.store`).
         after_end: What is still being done about its last end.
@@ -97,6 +98,7 @@ class Guest:
         self.completed_job: LongJob | None = None
         self._recorder = recorder
         self.agent_timeout: int = DomainAgentResponseTimeoutValues.BLOCK
+        self.checkpoints: Moments[Checkpoint] | None = None
         self.fd_groups = FdGroups()
         self.snapshots: Moments[Snapshot] | None = None
         self.writing = asyncio.Lock()

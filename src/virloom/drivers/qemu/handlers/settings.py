@@ -7,6 +7,7 @@ from typing import Any
 
 from virloom.drivers.qemu import figures
 from virloom.drivers.qemu.admission import rewrite
+from virloom.drivers.qemu.checkpoints.known import copy_checkpoints, drop_checkpoints
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.firmware import nvram_path
@@ -181,8 +182,10 @@ async def _rename(driver: QemuDriver, guest: Guest, name: str) -> None:
     former = guest.name
     with driver.guests.reserved(name, guest):
         copy_all(driver, former, name)
+        copy_checkpoints(driver, former, name)
         await driver.store.rename(former, name, guest.uuid, definition.text, renamed)
     remove_former(driver, former)
+    drop_checkpoints(driver, former)
 
 
 def _served(action: str) -> str:

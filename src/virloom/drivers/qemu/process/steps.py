@@ -51,6 +51,9 @@ BLOCK_JOB_STEPS = (
     "job-settled",
     "job-cleaned",
 )
+#: Of a checkpoint that is made, and of one that is deleted.
+CHECKPOINT_STEPS = ("checkpoint-noted", "checkpoint-made", "checkpoint-written")
+DISCARD_STEPS = ("checkpoint-noted", "checkpoint-discarded")
 
 #: Of a vCPU that is plugged in or taken out.
 VCPU_STEPS = ("before-vcpu", "vcpu-plugged", "vcpu-gone", "vcpu-shown", "vcpu-recorded")

@@ -9,6 +9,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from virloom.drivers.qemu.checkpoints.known import forget_checkpoints
 from virloom.drivers.qemu.process.hooked import tell_hooks
 from virloom.drivers.qemu.process.running import DESTROYED, SAVED, RunningGuest, StopCause
 from virloom.drivers.qemu.process.steps import reached
@@ -140,6 +141,7 @@ def finish(driver: QemuDriver, running: RunningGuest) -> None:
     if not guest.persistent and not guest.writing.locked():  # else it may become persistent
         driver.guests.remove(guest)
         _forget_snapshots(driver, guest)
+        forget_checkpoints(driver, guest)
     if driver.hooks.scripts():
         telling = tell_hooks(driver, guest.name, running.model)
         guest.after_end = driver.background(telling, f"hooks of '{guest.name}'")

@@ -22,6 +22,7 @@ import uuid as uuids
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from virloom.drivers.qemu.checkpoints.known import forget_checkpoints
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.limits.devices import update_devices
 from virloom.drivers.qemu.limits.groups import find_groups
@@ -252,6 +253,10 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
 
         count_again(running)
     update_devices(running)
+    if "checkpoint" in running.record.runtime:
+        from virloom.drivers.qemu.checkpoints.interrupted import settle_checkpoints  # nor this
+
+        await settle_checkpoints(driver, running)
     state, reason = _RUN_STATES.get(str(status["status"]), (DomainState.PAUSED, 0))
     if state != running.guest.state:
         _tell_change(driver, running, state, reason)
@@ -324,6 +329,7 @@ async def _tell_end(driver: QemuDriver, guest: Guest, record: GuestRecord) -> No
     await _discard(driver, record)
     if not guest.persistent:
         driver.guests.remove(guest)
+        forget_checkpoints(driver, guest)
 
 
 def _without_monitor(
