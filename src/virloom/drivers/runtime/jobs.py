@@ -106,6 +106,22 @@ class DomainJobs:
             _Held("async", kind, owner, lambda: not {"sync", "async"} & self._slots.keys())
         )
 
+    async def begin_async(self, kind: AsyncJob, owner: str) -> Callable[[], None]:
+        """The same for a job that outlives the call that begins it; returns what ends it.
+
+        Raises:
+            OperationTimeout, OperationFailed: As :meth:`hold`.
+        """
+        job = _Held("async", kind, owner, lambda: not {"sync", "async"} & self._slots.keys())
+        await self._get(job)
+
+        def end() -> None:
+            if self._slots.get("async") is job:
+                self._tell(job, f"ends after {time.monotonic() - job.since:.3f} s")
+                self._drop(job)
+
+        return end
+
     def hold_agent(self, kind: Job, owner: str) -> AbstractAsyncContextManager[None]:
         """Holds the conversation with the guest agent, apart from the other jobs."""
         return self._scope(_Held("agent", kind, owner, lambda: "agent" not in self._slots))
@@ -136,10 +152,7 @@ class DomainJobs:
 
     @asynccontextmanager
     async def _scope(self, job: _Held) -> AsyncIterator[None]:
-        if self._before(job) or not job.free():
-            await self._wait_for(job)
-        else:
-            self._take(job)
+        await self._get(job)
         try:
             yield
         except Exception as exc:
@@ -149,6 +162,12 @@ class DomainJobs:
             self._tell(job, f"ends after {time.monotonic() - job.since:.3f} s")
         finally:
             self._drop(job)
+
+    async def _get(self, job: _Held) -> None:
+        if self._before(job) or not job.free():
+            await self._wait_for(job)
+        else:
+            self._take(job)
 
     def _before(self, job: _Held) -> list[_Held]:
         """Who waits before *job*: those for the agent hold up nobody else, nor the reverse."""
