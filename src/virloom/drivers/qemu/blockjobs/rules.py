@@ -17,12 +17,14 @@ def check_idle(running: RunningGuest, disk: Disk) -> None:
     """Refuses what changes a disk that a job works on.
 
     Raises:
-        BlockCopyActive: There is one.
+        BlockCopyActive: It is being copied.
+        OperationUnsupported: Another job works on it.
     """
-    if job_of(running, disk) is not None:
-        raise BlockCopyActive(
-            f"disk '{disk.target.dev}' already in active block job", domain=ErrorDomain.QEMU
-        )
+    job = job_of(running, disk)
+    if job is None:
+        return
+    refusal = BlockCopyActive if job.mirrors else OperationUnsupported
+    raise refusal(f"disk '{disk.target.dev}' already in active block job", domain=ErrorDomain.QEMU)
 
 
 def chain_for_job(running: RunningGuest, disk: Disk) -> Sequence[Layer]:
