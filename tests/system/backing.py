@@ -82,3 +82,26 @@ async def die_at(root: Path, step: str, name: str, *plan: dict[str, Any]) -> Non
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def authority(place: Path) -> Path:
+    """A directory with an authority, and a certificate of its for either end, as QEMU wants it."""
+    place.mkdir()
+    place.chmod(0o755)  # QEMU may be another user
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=place, check=True, capture_output=True)
+
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+    openssl("req", "-x509", *key, "-keyout", "ca-key.pem", "-out", "ca-cert.pem", "-days", "2",
+            "-subj", "/CN=authority")  # fmt: skip
+    (place / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    for who in ("server", "client"):
+        openssl("req", *key, "-keyout", f"{who}-key.pem", "-out", f"{who}.csr",
+                "-subj", f"/C=DE/O=Virloom/CN={who}")  # fmt: skip
+        openssl("x509", "-req", "-in", f"{who}.csr", "-CA", "ca-cert.pem", "-CAkey", "ca-key.pem",
+                "-CAcreateserial", "-days", "2", "-out", f"{who}-cert.pem",
+                "-extfile", "names")  # fmt: skip
+    for path in place.iterdir():
+        path.chmod(0o644)
+    return place

@@ -134,30 +134,37 @@ async def test_files_of_others_are_taken_as_they_are(root: Path, tmp_path: Path)
         await end_all(conn)
 
 
-@pytest.mark.parametrize("step", CHECKPOINT_STEPS)
-async def test_killed_while_one_is_made(step: str, root: Path, tmp_path: Path) -> None:
+async def test_killed_while_one_is_made(root: Path, tmp_path: Path) -> None:
     async with virloom.open(embedded(root)) as conn:
         await guest_with(conn, tmp_path, "vda", "vdb")
-    await die_at(root, step, "chk", {"checkpoint": checkpoint_xml("a")})
-    async with virloom.open(embedded(root)) as conn:
-        dom = await conn.lookup_by_name("chk")
-        made = step != "checkpoint-noted"
-        assert await tree(dom) == ({"a": None} if made else {})
-        assert list((await bitmaps(dom)).values()) == ([["a"], ["a"]] if made else [])
-        await dom.checkpoints.create(checkpoint_xml("b"))
-        assert await tree(dom) == ({"a": None, "b": "a"} if made else {"b": None})
-        await end_all(conn)
+    for step in CHECKPOINT_STEPS:
+        await die_at(root, step, "chk", {"checkpoint": checkpoint_xml("a")})
+        async with virloom.open(embedded(root)) as conn:
+            dom = await conn.lookup_by_name("chk")
+            made = step != "checkpoint-noted"
+            assert await tree(dom) == ({"a": None} if made else {}), step
+            assert list((await bitmaps(dom)).values()) == ([["a"], ["a"]] if made else [])
+            await dom.checkpoints.create(checkpoint_xml("b"))
+            assert await tree(dom) == ({"a": None, "b": "a"} if made else {"b": None})
+            for one in await dom.checkpoints.list():
+                await one.delete()
+            if step == CHECKPOINT_STEPS[-1]:
+                await end_all(conn)
 
 
-@pytest.mark.parametrize("step", DISCARD_STEPS)
-async def test_killed_while_one_is_deleted(step: str, root: Path, tmp_path: Path) -> None:
+async def test_killed_while_one_is_deleted(root: Path, tmp_path: Path) -> None:
     async with virloom.open(embedded(root)) as conn:
-        await guest_with(conn, tmp_path, "vda", "vdb")
-    plan = [{"checkpoint": checkpoint_xml(name)} for name in ("a", "b", "c")]
-    await die_at(root, "no step", "chk", *plan)
-    await die_at(root, step, "chk", {"delete": "b"})
-    async with virloom.open(embedded(root)) as conn:
-        dom = await conn.lookup_by_name("chk")
-        assert await tree(dom) == {"a": None, "c": "a"}
-        assert list((await bitmaps(dom)).values()) == [["a", "c"]] * 2
-        await end_all(conn)
+        dom = await guest_with(conn, tmp_path, "vda", "vdb")
+        for name in ("a", "b", "c", "d"):
+            await dom.checkpoints.create(checkpoint_xml(name))
+    left = ["a", "b", "c", "d"]
+    for step, name in zip(DISCARD_STEPS, ("b", "c"), strict=True):
+        await die_at(root, step, "chk", {"delete": name})
+        left.remove(name)
+        async with virloom.open(embedded(root)) as conn:
+            dom = await conn.lookup_by_name("chk")
+            assert list(await tree(dom)) == left, step
+            assert (await tree(dom))["d"] == left[-2]
+            assert list((await bitmaps(dom)).values()) == [left] * 2
+            if name == "c":
+                await end_all(conn)

@@ -11,7 +11,7 @@ from virloom.model.domain.devices.storage import Encryption
 from virloom.model.schema import PathSchema
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, group, leaf, verbatim
-from virloom.xml.kinds import INT, STRING, ULONG, YES_NO, choice
+from virloom.xml.kinds import INT, STRING, UINT, ULONG, YES_NO, choice
 from virloom.xml.node import Node
 
 
@@ -156,7 +156,7 @@ class BackupImage(Element):
 
 
 class BackupDisk(Element):
-    """``<disk name='vda' backup='yes' type='file'>``."""
+    """``<disk name='vda' backup='yes' type='file'>``; the number is that of the image in QEMU."""
 
     name: str | None = attribute(STRING)
     backup: bool | None = attribute(YES_NO)
@@ -165,6 +165,7 @@ class BackupDisk(Element):
     incremental: str | None = attribute(STRING)
     export_name: str | None = attribute(STRING, "exportname")
     export_bitmap: str | None = attribute(STRING, "exportbitmap")
+    index: int | None = attribute(UINT, live=True)
     driver: BackupFormat = group(BackupFormat)
     target: BackupImage | None = child(BackupImage)
     scratch: BackupImage | None = child(BackupImage)

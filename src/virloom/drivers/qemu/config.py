@@ -76,6 +76,10 @@ class QemuConfig:
         snapshot_image_format: The same for the memory of external snapshots.
         cgroup_controllers: The control groups that guests are put into.
         cgroup_device_acl: Devices that every guest may open.
+        default_tls_x509_cert_dir: Where the certificates are; empty for libvirt's place.
+        default_tls_x509_verify: Whether clients need one of their own; None for each one's default.
+        backup_tls_x509_cert_dir: The certificates of a server that backups are pulled from.
+        backup_tls_x509_verify: Whether those who pull need one; when nothing is said they do.
         auto_start_bypass_cache: Whether starts by themselves read saved guests past the cache.
     """
 
@@ -111,6 +115,10 @@ class QemuConfig:
         self.auto_start_bypass_cache = False
         self.cgroup_controllers: tuple[str, ...] = CONTROLLERS
         self.cgroup_device_acl: tuple[str, ...] = DEVICE_ACL
+        self.default_tls_x509_cert_dir = ""
+        self.backup_tls_x509_cert_dir = ""
+        self.default_tls_x509_verify: bool | None = None
+        self.backup_tls_x509_verify: bool | None = None
         for name, value in (settings or {}).items():
             self._set(name, value, source)
         if self.remote_display_port_min > self.remote_display_port_max:
@@ -137,7 +145,7 @@ class QemuConfig:
         present = self.__dict__[name]
         if name in _LISTS:
             value = self._list(name, value, source)
-        elif isinstance(present, bool):
+        elif isinstance(present, bool) or name.endswith("_verify"):
             if value not in (0, 1):
                 raise self._wrong(source, name, "0 or 1", value)
             value = bool(value)

@@ -57,6 +57,10 @@ def _finishes(kind: str) -> Finish:
         from virloom.drivers.qemu.blockjobs.commit import finish_commit
 
         return finish_commit
+    if kind == "backup":
+        from virloom.drivers.qemu.backup.ending import finish_backup
+
+        return finish_backup
     return _finish_nothing
 
 

@@ -27,6 +27,7 @@ _LATER = (
     ("snapshot_listing", "SnapshotListing"),
     ("snapshots", "Snapshots"),
     ("checkpoints", "Checkpoints"),
+    ("backup", "Backups"),
     ("saving", "Saving"),
     ("jobs", "Jobs"),
     ("dumping", "Dumping"),

@@ -63,11 +63,8 @@ class Jobs:
             return None
         async with guest.jobs.hold(Job.QUERY, call.procedure.name):
             job, running = guest.job, guest.require_running()
-            if job is None or not job.can_cancel:
-                return job
-            told = await running.execute(job.query)
-            if "ram" in told or job.query == "query-dump":
-                job.told = told
+            if job is not None:
+                await job.refresh(running)
             return job
 
     @serves(p.DOMAIN_ABORT_JOB)
@@ -91,6 +88,11 @@ class Jobs:
                     "current job is not outgoing migration in post-copy mode",
                     domain=ErrorDomain.QEMU,
                 )
+            if running.backup is not None:
+                from virloom.drivers.qemu.backup.ending import abort_backup  # seldom needed
+
+                await abort_backup(self._driver, running, running.backup)
+                return
             job = guest.job
             if job is None or job.query == "query-dump":
                 raise OperationInvalid(

@@ -174,6 +174,16 @@ def _ejected(driver: QemuDriver, running: RunningGuest, name: str, data: Mapping
         device_stays(driver, running, alias)
 
 
+def _job_ended(
+    driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]
+) -> None:
+    """How far a job was, which its backup tells of when QEMU has forgotten it."""
+    backup = running.backup
+    part = backup.part(str(data.get("device", ""))) if backup is not None else None
+    if part is not None:
+        part.done, part.whole = int(data.get("offset", 0)), int(data.get("len", 0))
+
+
 def _graphics(
     driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]
 ) -> None:
@@ -212,6 +222,8 @@ _HANDLERS: dict[str, Callable[[QemuDriver, RunningGuest, str, Mapping[str, Any]]
     "DEVICE_UNPLUG_GUEST_ERROR": _kept,
     "JOB_STATUS_CHANGE": _job,
     "ACPI_DEVICE_OST": _ejected,
+    "BLOCK_JOB_COMPLETED": _job_ended,
+    "BLOCK_JOB_CANCELLED": _job_ended,
     "VNC_CONNECTED": _graphics,
     "VNC_INITIALIZED": _graphics,
     "VNC_DISCONNECTED": _graphics,

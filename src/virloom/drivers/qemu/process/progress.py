@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from virloom.enums.domain import DomainJobOperation, DomainJobType
 from virloom.enums.params import TypedParameterType
 from virloom.procedures import domain as p
 from virloom.procedures.record import TypedParamValue
 from virloom.procedures.types import TypedParam
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.process.running import RunningGuest
 
 #: Figures of the guest's memory, and what QEMU calls them.
 _MEMORY = (
@@ -60,6 +63,18 @@ class LongJob:
         if self._elapsed is not None:
             return self._elapsed
         return int((time.monotonic() - self._began) * 1000)
+
+    async def refresh(self, running: RunningGuest) -> None:
+        """Asks QEMU how far it is, while there is something to ask.
+
+        Raises:
+            VirloomError: QEMU does not answer.
+        """
+        if not self.can_cancel:
+            return
+        told = await running.execute(self.query)
+        if "ram" in told or self.query == "query-dump":
+            self.told = told
 
     def info(self) -> p.DomainGetJobInfoRet:
         """The answer of ``virDomainGetJobInfo``."""

@@ -26,6 +26,7 @@ from virloom.xml import FormatFlags, format_document, parse_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.agent.client import Agent
+    from virloom.drivers.qemu.backup.state import RunningBackup
     from virloom.drivers.qemu.blockjobs.job import BlockJob
     from virloom.drivers.qemu.domain import Guest
     from virloom.host.cgroup.group import GuestGroups
@@ -68,6 +69,7 @@ class RunningGuest:
             the guest keeps it.
         agent: The connection to the guest's agent; None while nobody in the guest is one.
         blockjobs: Jobs on its disks by QEMU's names of them.
+        backup: The backup that is going on.
         formatting: Set when QEMU has formatted an image, by the name of that job.
         consoles: Open console streams by device alias.
         counters: What counts events of the host's processor, by their names.
@@ -102,6 +104,7 @@ class RunningGuest:
         self.removals: dict[str, asyncio.Future[bool]] = {}
         self.agent: Agent | None = None
         self.blockjobs: dict[str, BlockJob] = {}
+        self.backup: RunningBackup | None = None
         self.formatting: dict[str, asyncio.Event] = {}
         self.consoles: dict[str, StreamEnd] = {}
         self.counters: dict[str, Counter] = {}

@@ -60,6 +60,17 @@ VCPU_STEPS = ("before-vcpu", "vcpu-plugged", "vcpu-gone", "vcpu-shown", "vcpu-re
 
 #: Of a thread for input and output that is made and ended.
 IOTHREAD_STEPS = ("iothread-noted", "iothread-plugged", "iothread-gone")
+#: Of a backup that begins, before the end of its first job, and of one that ends.
+BACKUP_STEPS = (
+    "backup-noted",
+    "backup-file-made",
+    "backup-listening",
+    "before-transaction",
+    "backup-begun",
+    "backup-exported",
+    "backup-running",
+)
+BACKUP_END_STEPS = ("backup-ending", "backup-cleaned")
 
 #: In order, before those of a stop.
 SAVE_STEPS = (

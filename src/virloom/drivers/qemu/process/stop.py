@@ -129,6 +129,10 @@ def finish(driver: QemuDriver, running: RunningGuest) -> None:
     running.consoles.clear()
     running.close()
     release_record(driver, running)
+    if running.backup is not None:
+        from virloom.drivers.qemu.backup.ending import lost  # seldom needed
+
+        lost(driver, running)
     ref = guest.ref()
     guest.running = None
     guest.id = -1

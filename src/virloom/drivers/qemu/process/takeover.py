@@ -236,6 +236,10 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
         from virloom.drivers.qemu.hotplug.recovery import settle_devices  # few guests need it
 
         await settle_devices(driver, running)
+    if "backup" in running.record.runtime:
+        from virloom.drivers.qemu.backup.interrupted import recall  # seldom needed
+
+        await recall(running)
     if {"blockjobs", "swaps"} & running.record.runtime.keys():
         from virloom.drivers.qemu.blockjobs.recovery import settle_blockjobs  # few guests need it
 
@@ -257,6 +261,10 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
         from virloom.drivers.qemu.checkpoints.interrupted import settle_checkpoints  # nor this
 
         await settle_checkpoints(driver, running)
+    if running.backup is not None:
+        from virloom.drivers.qemu.backup.interrupted import settle_backup  # seldom needed
+
+        await settle_backup(driver, running)
     state, reason = _RUN_STATES.get(str(status["status"]), (DomainState.PAUSED, 0))
     if state != running.guest.state:
         _tell_change(driver, running, state, reason)
