@@ -149,7 +149,7 @@ class GuestDevices:
         yield "vmcoreinfo", self._any("vmcoreinfo")
         yield "genid", self._any("vmgenid")
         yield "backingStoreInput", True
-        yield "backup", False
+        yield "backup", True
         if self._arch == "s390x":
             yield "s390-pv", False
         yield "sev", False
