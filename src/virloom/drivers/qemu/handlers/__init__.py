@@ -28,6 +28,7 @@ _LATER = (
     ("snapshots", "Snapshots"),
     ("checkpoints", "Checkpoints"),
     ("backup", "Backups"),
+    ("peek", "Peeking"),
     ("saving", "Saving"),
     ("jobs", "Jobs"),
     ("dumping", "Dumping"),

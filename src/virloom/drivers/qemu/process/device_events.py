@@ -174,6 +174,14 @@ def _ejected(driver: QemuDriver, running: RunningGuest, name: str, data: Mapping
         device_stays(driver, running, alias)
 
 
+def _threshold(
+    driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]
+) -> None:
+    from virloom.drivers.qemu.block.threshold import crossed  # virloom.drivers.qemu.later
+
+    crossed(driver, running, name, data)
+
+
 def _job_ended(
     driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]
 ) -> None:
@@ -222,6 +230,7 @@ _HANDLERS: dict[str, Callable[[QemuDriver, RunningGuest, str, Mapping[str, Any]]
     "DEVICE_UNPLUG_GUEST_ERROR": _kept,
     "JOB_STATUS_CHANGE": _job,
     "ACPI_DEVICE_OST": _ejected,
+    "BLOCK_WRITE_THRESHOLD": _threshold,
     "BLOCK_JOB_COMPLETED": _job_ended,
     "BLOCK_JOB_CANCELLED": _job_ended,
     "VNC_CONNECTED": _graphics,
