@@ -22,6 +22,7 @@ from virloom.model.nodedev import NodeDevice
 from virloom.model.nwfilter import Filter, FilterBinding, FilterRule
 from virloom.model.schema_paths import PATHS
 from virloom.model.secret import Secret
+from virloom.model.snapshot import Backup, Checkpoint
 from virloom.model.storage import Pool, PoolCapabilities, Volume
 from virloom.xml import format_document, parse_document, parse_node
 from virloom.xml.element import Element
@@ -44,6 +45,8 @@ CLASSES: dict[str, type[Element]] = {
         Capabilities,
         DomainCapabilities,
         HostCpu,
+        Backup,
+        Checkpoint,
     )
 }
 CASES = sorted(DOCUMENTS.glob("*.xml"))
@@ -133,6 +136,9 @@ def test_the_cases_touch_every_path_of_their_schemas() -> None:
         (DomainCapabilities, "<domainCapabilities><vcpu max='-1'/></domainCapabilities>"),
         (HostCpu, "<cpu mode='imaginary'/>"),
         (NetworkPort, "<networkport><plug type='wire'/></networkport>"),
+        (Backup, "<domainbackup mode='fetch'/>"),
+        (Backup, "<domainbackup mode='pull'><server transport='rdma'/></domainbackup>"),
+        (Checkpoint, "<domaincheckpoint><creationTime>now</creationTime></domaincheckpoint>"),
     ],
 )
 def test_what_is_refused(cls: type[Element], text: str) -> None:
