@@ -21,7 +21,6 @@ from virloom.drivers.qemu.checkpoints.nodes import chain_of, query_bitmaps, tran
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.process.steps import reached
-from virloom.drivers.qemu.saving.save import saved_document
 from virloom.drivers.runtime.checkpoints import align_disks, disk_named
 from virloom.drivers.runtime.moments import parent_of
 from virloom.enums.error import ErrorDomain
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
 #: Key of the record's runtime figures under which a change of checkpoints is noted.
 NOTE = "checkpoint"
 _DOMAIN = ErrorDomain.DOMAIN_CHECKPOINT
+_STORED = FormatFlags.SECURE | FormatFlags.INACTIVE
 
 
 def prepare(driver: QemuDriver, running: RunningGuest, model: Checkpoint) -> list[Action]:
@@ -58,13 +58,20 @@ def prepare(driver: QemuDriver, running: RunningGuest, model: Checkpoint) -> lis
             f"domain moment {model.name} already exists", domain=ErrorDomain.DOMAIN
         )
     model.creation_time = int(time.time())
-    model.domain = parse_document(Domain, saved_document(running))
+    model.domain = _as_defined(running)
     align_disks(model, running.model)
     model.parent = Parent(name=known.current) if known.current is not None else None
     return [
         add_action(_top(running, name, bitmap, model), bitmap)
         for name, bitmap in covered(model).items()
     ]
+
+
+def _as_defined(running: RunningGuest) -> Domain:
+    """The guest's document without what only a guest that runs has."""
+    made = parse_document(Domain, format_document(running.migratable_model(), _STORED))
+    made.seclabels = [label for label in made.seclabels if not label.given_here]
+    return made
 
 
 def covered(model: Checkpoint) -> dict[str, str]:
@@ -100,8 +107,7 @@ def note(running: RunningGuest, model: Checkpoint) -> None:
     Raises:
         SystemFailure: The record cannot be written.
     """
-    flags = FormatFlags.SECURE | FormatFlags.INACTIVE
-    running.record.runtime[NOTE] = {"create": format_document(model, flags)}
+    running.record.runtime[NOTE] = {"create": format_document(model, _STORED)}
     running.save()
     reached("checkpoint-noted")
 
