@@ -37,6 +37,11 @@ _DEVICES = """
 <source file='{disk}'/><target dev='vda' bus='virtio'/></disk>
 """
 
+_PULL = (
+    "<domainbackup mode='pull'><server transport='unix' socket='{public}/nbd'/><disks>"
+    "<disk name='vda' type='file'><scratch file='{public}/scratch'/></disk></disks></domainbackup>"
+)
+
 #: What differs between two runs of the same daemon.
 _VARIES = (
     (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "UUID"),
@@ -64,11 +69,15 @@ class Side(NamedTuple):
         disk = self.directory / "disk.qcow2"
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "64M"], check=True)
         disk.chmod(0o666)
+        public = self.directory / "public"  # where libvirt's QEMU, another user, may listen
+        public.mkdir()
+        public.chmod(0o777)
         plain = paused_guest_xml("one", extra_devices=_DEVICES.format(disk=disk))
         guest = plain.replace("<memory", f"<uuid>{UUID}</uuid><memory", 1)
         for name, text in {
             "guest": guest,
             "sameuuid": guest.replace("<name>one<", "<name>other<"),
+            "pull": _PULL.format(public=public),
             "transient": paused_guest_xml("passing"),
             "broken": "<domain type='qemu'><name>broken</name>",
             "nameless": guest.replace("<name>one</name>", ""),

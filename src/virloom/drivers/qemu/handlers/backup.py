@@ -25,7 +25,7 @@ class Backups:
     @serves(p.DOMAIN_BACKUP_BEGIN)
     async def begin(self, call: Call, args: p.DomainBackupBeginArgs) -> None:
         flags = DomainBackupBeginFlags
-        check_flags(call, args.flags, flags.REUSE_EXTERNAL)
+        check_flags(call, args.flags, flags.REUSE_EXTERNAL, function="qemuBackupBegin")
         guest = self._driver.find(args.dom)
         model = parse_backup(args.backup_xml)
         checkpoint = parse_checkpoint(args.checkpoint_xml) if args.checkpoint_xml else None
@@ -37,7 +37,7 @@ class Backups:
     def get_xml_desc(
         self, call: Call, args: p.DomainBackupGetXMLDescArgs
     ) -> p.DomainBackupGetXMLDescRet:
-        check_flags(call, args.flags, 0)
+        check_flags(call, args.flags, 0, function="qemuBackupGetXMLDesc")
         running = self._driver.find(args.dom).running
         backup = running.backup if running is not None else None
         if backup is None or backup.stage == "ending":

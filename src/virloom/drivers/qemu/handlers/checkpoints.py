@@ -105,7 +105,8 @@ class Checkpoints:
                 ErrorDomain.DOMAIN_CHECKPOINT,
             )
         # QUIESCE is refused as by libvirt 9, whose QEMU driver does not have it.
-        check_flags(call, args.flags, _Create.REDEFINE | _Create.REDEFINE_VALIDATE)
+        known = _Create.REDEFINE | _Create.REDEFINE_VALIDATE
+        check_flags(call, args.flags, known, function="qemuCheckpointCreateXML")
         guest = self._driver.find(args.dom)
         if not again:
             _require_active(guest, "create")
@@ -122,7 +123,8 @@ class Checkpoints:
     async def get_xml_desc(
         self, call: Call, args: p.DomainCheckpointGetXMLDescArgs
     ) -> p.DomainCheckpointGetXMLDescRet:
-        check_flags(call, args.flags, _XML.SECURE | _XML.NO_DOMAIN | _XML.SIZE)
+        known = _XML.SECURE | _XML.NO_DOMAIN | _XML.SIZE
+        check_flags(call, args.flags, known, function="qemuCheckpointGetXMLDesc")
         guest, shown = self._find(args.checkpoint)
         if args.flags & _XML.SIZE:
             async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
@@ -145,15 +147,16 @@ class Checkpoints:
                 "'VIR_DOMAIN_CHECKPOINT_DELETE_CHILDREN_ONLY' are mutually exclusive",
                 ErrorDomain.DOMAIN_CHECKPOINT,
             )
-        check_flags(call, args.flags, both | _Delete.METADATA_ONLY)
+        known = both | _Delete.METADATA_ONLY
+        check_flags(call, args.flags, known, function="qemuCheckpointDelete")
         guest = self._driver.find(args.checkpoint.dom)
         metadata_only = bool(args.flags & _Delete.METADATA_ONLY)
         async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
             if not metadata_only:
                 _require_active(guest, "delete")
             _, checkpoint = self._find(args.checkpoint)
-            known = files.checkpoints_of(self._driver, guest)
-            gone = known.below(checkpoint.name, deep=True) if args.flags & both else []
+            moments = files.checkpoints_of(self._driver, guest)
+            gone = moments.below(checkpoint.name, deep=True) if args.flags & both else []
             if not args.flags & _Delete.CHILDREN_ONLY:
                 gone.append(checkpoint)
             await delete(self._driver, guest, gone, metadata_only=metadata_only)
