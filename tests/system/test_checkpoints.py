@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from virloom.enums.checkpoint import (
     DomainCheckpointXMLFlags,
 )
 from virloom.enums.domain import DomainUndefineFlagsValues
+from virloom.enums.snapshot import DomainSnapshotCreateFlags
 from virloom.errors import (
     CheckpointInconsistent,
     NoDomainCheckpoint,
@@ -102,6 +104,31 @@ async def test_one_is_described_again(conn: Connection, tmp_path: Path) -> None:
     await dom.undefine(DomainUndefineFlagsValues.CHECKPOINTS_METADATA)
     dom = await guest_with(conn, tmp_path, "vdb", name="other")
     assert await tree(dom) == {}
+
+
+async def test_they_go_on_through_a_snapshot(conn: Connection, tmp_path: Path) -> None:
+    """What changed before it is known of the image below, and what changed after it of the new."""
+    dom = await guest_with(conn, tmp_path, "vda", "vdb")
+    for name in ("a", "b"):
+        await dom.checkpoints.create(checkpoint_xml(name))
+        await write(dom, 0, 1, part=0, parts=2)
+    only = DomainSnapshotCreateFlags.DISK_ONLY
+    await dom.snapshots.create("<domainsnapshot><name>s</name></domainsnapshot>", only)
+    await dom.checkpoints.create(checkpoint_xml("c"))
+    await write(dom, 0, 2, part=1, parts=3)
+    assert await sizes(dom, "a") == {"vda": 4 * PART, "vdb": 0}
+    assert await sizes(dom, "c") == {"vda": 3 * PART, "vdb": 0}
+    assert sorted((await bitmaps(dom)).values()) == [["a", "b"]] * 2 + [["a", "b", "c"]] * 2
+    # It goes out of images that are open for reading only, and those are so afterwards.
+    await (await dom.checkpoints.lookup("b")).delete()
+    assert sorted((await bitmaps(dom)).values()) == [["a"]] * 2 + [["a", "c"]] * 2
+    assert await sizes(dom, "a") == {"vda": 4 * PART, "vdb": 0}
+    answer = await dom.monitor_command('{"execute":"query-named-block-nodes"}')
+    nodes = {node["node-name"]: node["ro"] for node in json.loads(answer)["return"]}
+    assert sum(nodes.values()) == 4, nodes
+    await (await dom.checkpoints.lookup("a")).delete(_Delete.CHILDREN)
+    assert await bitmaps(dom) == {}
+    await dom.destroy()
 
 
 async def test_those_of_a_transient_guest_go_with_it(

@@ -261,7 +261,7 @@ class _Beginning:
         """QEMU has begun, and it comes to nothing all the same: nobody is told of its end."""
         running = self._running
         if self._checkpoint is not None:
-            await discard(running, [self._checkpoint], all_there=False)
+            await discard(self._driver, running, [self._checkpoint], all_there=False)
             create.drop_note(running)
         self.backup.silent = True
         await cancel_parts(self._driver, running, self.backup, wait=True)

@@ -253,6 +253,19 @@ async def set_access(
     return changed
 
 
+async def write_tables(running: RunningGuest, disk: Disk, layer: Layer) -> None:
+    """Has the format node of an image write too, whose storage may be written to.
+
+    Raises:
+        InternalError: QEMU refuses.
+    """
+    chain = layers_of(running, disk)
+    place = [one.number for one in chain].index(layer.number)
+    below = chain[place + 1].node if place + 1 < len(chain) else None
+    props = _format_props(disk, layer, below, write=True, top=False)
+    await running.execute("blockdev-reopen", {"options": [props]})
+
+
 def _other_name(layer: Layer) -> str:
     plain = f"libvirt-{layer.number}-storage"
     return f"{plain}-b" if layer.storage == plain else plain

@@ -176,6 +176,17 @@ async def _let_write(driver: QemuDriver, running: RunningGuest, disk: Disk, span
     numbers = [span.base.number]
     if span.above is not None and span.above.number != layers_of(running, disk)[0].number:
         numbers.append(span.above.number)
+    await let_write(driver, running, disk, numbers)
+
+
+async def let_write(
+    driver: QemuDriver, running: RunningGuest, disk: Disk, numbers: list[int]
+) -> None:
+    """Images below the top may be written to, until :func:`take_writing`.
+
+    Raises:
+        VirloomError: One cannot be opened for writing.
+    """
     # Noted first: it does no harm to take away what was not given.
     running.record.runtime.setdefault(_WRITTEN, {})[alias_of(disk)] = numbers
     for number in numbers:

@@ -126,5 +126,5 @@ def overlay_actions(top: str, overlay: str, bitmaps: Bitmaps) -> list[Action]:
             },
         }
         for one in bitmaps.get(top, {}).values()
-        if one.usable
+        if one.usable and one.name not in bitmaps.get(overlay, {})
     ]

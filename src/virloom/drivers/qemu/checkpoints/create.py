@@ -131,7 +131,7 @@ async def keep(driver: QemuDriver, running: RunningGuest, model: Checkpoint) -> 
     except VirloomError:
         from virloom.drivers.qemu.checkpoints.delete import discard  # seldom needed
 
-        await discard(running, [model], all_there=False)
+        await discard(driver, running, [model], all_there=False)
         raise
     known = files.checkpoints_of(driver, guest)
     known.replace(model)

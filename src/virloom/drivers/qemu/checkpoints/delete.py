@@ -7,19 +7,24 @@ A daemon that is killed in between leaves a note of the names; whoever finds it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from virloom.drivers.qemu.block.layers import layers_of
+from virloom.drivers.qemu.block.live_nodes import write_tables
+from virloom.drivers.qemu.blockjobs.rules import check_idle
 from virloom.drivers.qemu.checkpoints import files
-from virloom.drivers.qemu.checkpoints.bitmaps import remove_action, with_bitmap
+from virloom.drivers.qemu.checkpoints.bitmaps import Action, remove_action, with_bitmap
 from virloom.drivers.qemu.checkpoints.create import NOTE, covered, drop_note
-from virloom.drivers.qemu.checkpoints.nodes import chain_of, query_bitmaps, transaction
+from virloom.drivers.qemu.checkpoints.nodes import query_bitmaps, transaction
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.process.steps import reached
 from virloom.drivers.runtime.checkpoints import disk_named
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError
+from virloom.model.domain import Disk
 from virloom.model.snapshot import Checkpoint
 
 if TYPE_CHECKING:
@@ -45,7 +50,7 @@ async def delete(
         reached("checkpoint-noted")
     try:
         if running is not None:
-            await discard(running, gone, all_there=True)
+            await discard(driver, running, gone, all_there=True)
             reached("checkpoint-discarded")
         await files.remove(driver, guest, gone)
     finally:
@@ -53,27 +58,68 @@ async def delete(
             drop_note(running)
 
 
-async def discard(running: RunningGuest, gone: Sequence[Checkpoint], *, all_there: bool) -> None:
+async def discard(
+    driver: QemuDriver, running: RunningGuest, gone: Sequence[Checkpoint], *, all_there: bool
+) -> None:
     """Removes the bitmaps of checkpoints, all or none; a disk that has gone has none.
 
     Args:
         all_there: Refuse if a disk does not have one.
 
     Raises:
-        InternalError: It does not, or QEMU does not let one go.
+        OperationUnsupported: A job works on a disk whose lower images would have to be written to.
+        InternalError: A disk does not have one, or QEMU does not let one go.
     """
     bitmaps = await query_bitmaps(running)
-    actions = []
+    actions: list[Action] = []
+    below: list[tuple[Disk, list[int]]] = []
+    for disk, names in _by_disk(running, gone):
+        chain = layers_of(running, disk)
+        found: set[int] = set()
+        for name in names:
+            nodes = with_bitmap([layer.node for layer in chain], bitmaps, name)
+            if not nodes and all_there:
+                raise InternalError(
+                    f"bitmap '{name}' not found in backing chain of '{disk.target.dev}'",
+                    domain=ErrorDomain.QEMU,
+                )
+            actions += [remove_action(node, name) for node in nodes]
+            found |= {layer.number for layer in chain[1 : len(nodes)]}
+        if found:
+            check_idle(running, disk)
+            below.append((disk, sorted(found)))
+    async with AsyncExitStack() as stack:
+        for disk, numbers in below:
+            await stack.enter_async_context(_written(driver, running, disk, numbers))
+        await transaction(running, actions)
+
+
+def _by_disk(running: RunningGuest, gone: Sequence[Checkpoint]) -> list[tuple[Disk, list[str]]]:
+    """The bitmaps of each disk that the guest still has."""
+    names: dict[int, list[str]] = {}
+    disks: dict[int, Disk] = {}
     for one in gone:
         for name, bitmap in covered(one).items():
             disk = disk_named(running.model, name)
-            if disk is None:
-                continue
-            nodes = with_bitmap(chain_of(running, disk), bitmaps, bitmap)
-            if not nodes and all_there:
-                raise InternalError(
-                    f"bitmap '{bitmap}' not found in backing chain of '{name}'",
-                    domain=ErrorDomain.QEMU,
-                )
-            actions += [remove_action(node, bitmap) for node in nodes]
-    await transaction(running, actions)
+            if disk is not None:
+                disks[id(disk)] = disk
+                names.setdefault(id(disk), []).append(bitmap)
+    return [(disks[key], found) for key, found in names.items()]
+
+
+@asynccontextmanager
+async def _written(
+    driver: QemuDriver, running: RunningGuest, disk: Disk, numbers: list[int]
+) -> AsyncIterator[None]:
+    """Images below the top of a disk may be changed while the block runs."""
+    from virloom.drivers.qemu.blockjobs.commit import let_write, take_writing  # seldom needed
+
+    try:
+        await let_write(driver, running, disk, numbers)
+        for layer in layers_of(running, disk):
+            if layer.number in numbers:
+                await write_tables(running, disk, layer)
+        yield
+    finally:
+        if running.guest.running is running:
+            await take_writing(driver, running, disk)

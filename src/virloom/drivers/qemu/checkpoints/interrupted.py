@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from virloom.drivers.qemu.blockjobs.commit import take_writing
 from virloom.drivers.qemu.checkpoints import files
 from virloom.drivers.qemu.checkpoints.bitmaps import is_sound
 from virloom.drivers.qemu.checkpoints.create import NOTE, covered, drop_note
@@ -35,7 +36,9 @@ async def settle_checkpoints(driver: QemuDriver, running: RunningGuest) -> None:
             known.current = model.name
     else:
         gone = [one for one in known if one.name in note["delete"]]
-        await discard(running, gone, all_there=False)
+        for disk in running.model.devices.disks:
+            await take_writing(driver, running, disk)
+        await discard(driver, running, gone, all_there=False)
         await files.remove(driver, running.guest, gone)
     drop_note(running)
 

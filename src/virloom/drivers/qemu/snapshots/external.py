@@ -31,6 +31,8 @@ from virloom.drivers.qemu.block.live_nodes import (
 from virloom.drivers.qemu.blockjobs.begin import format_image
 from virloom.drivers.qemu.blockjobs.pull import reference_to
 from virloom.drivers.qemu.blockjobs.rules import chain_for_job, check_idle
+from virloom.drivers.qemu.checkpoints.bitmaps import Action, overlay_actions
+from virloom.drivers.qemu.checkpoints.nodes import query_bitmaps
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.hotplug.intention import take_back
 from virloom.drivers.qemu.monitor.commands.block import query_named_block_nodes
@@ -178,10 +180,14 @@ async def _keep_memory(
 async def _switch(
     running: RunningGuest, parts: list[Part], request: Request, journal: Journal
 ) -> None:
-    actions = []
+    actions: list[Action] = []
+    bitmaps = await query_bitmaps(running)
     for part, noted in zip(parts, journal.data["disks"], strict=True):
-        top = layers_of(running, part.disk)[0]
-        data = {"node": top.node, "overlay": _layer_of(noted).node}
+        top, overlay = layers_of(running, part.disk)[0], _layer_of(noted).node
+        data = {"node": top.node, "overlay": overlay}
+        # What was changed since a checkpoint is known of the new image too.
+        if noted["overlay_format"] == "qcow2":
+            actions += overlay_actions(top.node, overlay, bitmaps)
         actions.append({"type": "blockdev-snapshot", "data": data})
     running.save()  # the numbers are taken
     async with _held_still(running, wanted=request.quiesce):
