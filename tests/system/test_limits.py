@@ -167,6 +167,25 @@ async def test_controllers_that_are_not_to_be_used(clean: Path) -> None:
         await dom.destroy()
 
 
+async def test_threads_that_come_later_are_limited_as_well(clean: Path) -> None:
+    quota = "<cputune><quota>50000</quota><iothread_quota>40000</iothread_quota></cputune><os>"
+    text = paused_guest_xml("web", vcpus=2).replace("<os>", quota, 1)
+    async with virloom.open(embedded(clean)) as conn:
+        dom = await conn.create_xml(text.replace("<vcpu>", "<vcpu current='1'>"), 1)
+        pid = record_of(clean)["process"]["pid"]
+        top = TOP / "cpu" / "machine" / threads(pid, "memory")["CPU 0/TCG"]
+        assert not (top / "vcpu1").exists()
+        await dom.cpu.set_count(2, 1)
+        await dom.cpu.add_io_thread(3, 1)
+        placed = threads(pid, "cpu")
+        assert (placed["CPU 1/TCG"], placed["IO iothread3"]) == ("vcpu1", "iothread3")
+        assert (top / "vcpu1" / "cpu.cfs_quota_us").read_text() == "50000\n"
+        assert (top / "iothread3" / "cpu.cfs_quota_us").read_text() == "40000\n"
+        await dom.cpu.del_io_thread(3, 1)
+        assert not (top / "iothread3").exists()
+        await dom.destroy()
+
+
 def allowed(root: Path) -> list[str]:
     name = f"{machine_name(1, 'web', str(root))}.libvirt-qemu"
     return (TOP / "devices" / "machine" / name / "devices.list").read_text().splitlines()

@@ -17,9 +17,9 @@ from virloom.drivers.qemu.handlers.arguments import (
 )
 from virloom.drivers.qemu.handlers.documents import affected
 from virloom.drivers.qemu.limits import block, memory, nodes, scheduler
-from virloom.drivers.qemu.limits.parameters import Kinds, answer, checked
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.runtime.jobs import Job
+from virloom.drivers.runtime.parameters import Answer, Kinds
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import DomainEventID, DomainModificationImpact
 from virloom.enums.error import ErrorDomain
@@ -35,6 +35,11 @@ _LIVE = int(DomainModificationImpact.LIVE)
 _CONFIG = int(DomainModificationImpact.CONFIG)
 _STRING_OKAY = 4  # VIR_TYPED_PARAM_STRING_OKAY
 _MOST = 16  # parameters of one message (REMOTE_DOMAIN_*_PARAMETERS_MAX)
+
+_SCHEDULER = Kinds(scheduler.KINDS)
+_MEMORY = Kinds(memory.KINDS)
+_NODES = Kinds(nodes.KINDS)
+_BLOCK = Kinds(block.KINDS)
 
 
 class Limits:
@@ -80,7 +85,7 @@ class Limits:
             values = scheduler.present_scheduler(_groups(running, "cpu"))
         else:
             values = scheduler.said_scheduler(model)
-        return answer(values, scheduler.KINDS, room)
+        return _SCHEDULER.answer(values, room).params
 
     @serves(p.DOMAIN_SET_SCHEDULER_PARAMETERS)
     async def set_scheduler(self, call: Call, args: p.DomainSetSchedulerParametersArgs) -> None:
@@ -96,7 +101,7 @@ class Limits:
     async def _set_scheduler(
         self, call: Call, ref: NonnullDomain, params: list[TypedParam], flags: int
     ) -> None:
-        values = checked(params, scheduler.KINDS)
+        values = _given(params, _SCHEDULER)
         scheduler.check_scheduler(values)
         guest = self._driver.find(ref)
         self._require_system("CPU tuning")
@@ -143,13 +148,13 @@ class Limits:
             return memory.said_memory(model)
 
         return p.DomainGetMemoryParametersRet(
-            *self._read(call, args, memory.KINDS, "Memory tuning", values)
+            *self._read(call, args, _MEMORY, "Memory tuning", values)
         )
 
     @serves(p.DOMAIN_SET_MEMORY_PARAMETERS)
     async def set_memory(self, call: Call, args: p.DomainSetMemoryParametersArgs) -> None:
         check_flags(call, args.flags, _LIVE | _CONFIG)
-        values: Any = checked(args.params, memory.KINDS)
+        values: Any = _given(args.params, _MEMORY)
         guest = self._driver.find(args.dom)
         self._require_system("Memory tuning")
         async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
@@ -175,7 +180,7 @@ class Limits:
         """An ordinary user is told as well."""
         return p.DomainGetNumaParametersRet(
             *self._read(
-                call, args, nodes.KINDS, None,
+                call, args, _NODES, None,
                 lambda guest: nodes.said_nodes(_shown(guest, args.flags)[1]),
             )
         )  # fmt: skip
@@ -183,7 +188,7 @@ class Limits:
     @serves(p.DOMAIN_SET_NUMA_PARAMETERS)
     async def set_nodes(self, call: Call, args: p.DomainSetNumaParametersArgs) -> None:
         check_flags(call, args.flags, _LIVE | _CONFIG)
-        values = nodes.parsed(checked(args.params, nodes.KINDS))
+        values = nodes.parsed(_given(args.params, _NODES))
         guest = self._driver.find(args.dom)
         async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
             live, config = affected(guest, args.flags)
@@ -212,13 +217,13 @@ class Limits:
             return said
 
         return p.DomainGetBlkioParametersRet(
-            *self._read(call, args, block.KINDS, "Block I/O tuning", values)
+            *self._read(call, args, _BLOCK, "Block I/O tuning", values)
         )
 
     @serves(p.DOMAIN_SET_BLKIO_PARAMETERS)
     async def set_block(self, call: Call, args: p.DomainSetBlkioParametersArgs) -> None:
         check_flags(call, args.flags, _LIVE | _CONFIG)
-        given = checked(args.params, block.KINDS)
+        given = _given(args.params, _BLOCK)
         guest = self._driver.find(args.dom)
         self._require_system("Block I/O tuning")
         values = block.parsed(given)
@@ -242,7 +247,7 @@ class Limits:
         kinds: Kinds,
         subject: str | None,
         values: Callable[[Guest], Mapping[str, Any]],
-    ) -> tuple[list[TypedParam], int]:
+    ) -> Answer:
         """The parameters and their number; without room, how many there are."""
         _check_reading(call, args.flags)
         check_parameters(args.nparams, _MOST)
@@ -251,9 +256,8 @@ class Limits:
             self._require_system(subject)
         if args.nparams == 0:
             _shown(guest, args.flags)
-            return [], len(kinds)
-        params = answer(values(guest), kinds, args.nparams)
-        return params, len(params)
+            return kinds.answer({}, 0)
+        return kinds.answer(values(guest), args.nparams)
 
     def _require_system(self, subject: str) -> None:
         """Refuses an ordinary user's driver, whose guests have no control groups."""
@@ -262,6 +266,12 @@ class Limits:
         # libvirt answers so for block I/O, and otherwise for the others.
         error = ConfigUnsupported if subject.startswith("Block") else OperationUnsupported
         raise error(f"{subject} is not available in session mode", domain=ErrorDomain.QEMU)
+
+
+def _given(params: list[TypedParam], kinds: Kinds) -> dict[str, Any]:
+    if not params:
+        raise InvalidArg("no parameters to set are given", domain=ErrorDomain.DOMAIN)
+    return kinds.check(params)
 
 
 def _check_reading(call: Call, flags: int) -> None:

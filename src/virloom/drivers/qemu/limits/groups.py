@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The control groups of a guest's process: planned, made, filled with its threads, found again.
+"""The control groups of a guest's process: planned, made, found again.
 
 An ordinary user's guests have none, nor have those of a host that lets nobody make groups; they
 run all the same, and who asks for a limit is told.
@@ -7,26 +7,18 @@ run all the same, and who asks for a limit is told.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.iothreads import iothread_ids
-from virloom.drivers.qemu.limits.start import (
-    apply_limits,
-    limit_threads,
-    nodes_of,
-    present_vcpus,
-    tells_threads_apart,
-)
+from virloom.drivers.qemu.limits.start import apply_limits
+from virloom.drivers.qemu.tuning.vcpus import present
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, VirloomError
+from virloom.errors import ConfigUnsupported
 from virloom.host.cgroup import group
 from virloom.host.cgroup.group import GuestGroups
 from virloom.host.cgroup.layout import (
     DEFAULT_PARTITION,
-    ThreadKind,
     group_name,
     machine_name,
     thread_groups,
@@ -73,7 +65,7 @@ def make_groups(planned: GuestGroups, dom: Domain) -> GuestGroups | None:
         OperationFailed: A group of that name is in use.
         VirloomError: The host does not take a limit.
     """
-    made = group.make(planned, thread_groups(present_vcpus(dom), iothread_ids(dom)))
+    made = group.make(planned, thread_groups(present(dom), iothread_ids(dom)))
     if made is None:
         logger.info("this process may not make control groups: guests have none")
         return None
@@ -113,50 +105,3 @@ def find_groups(driver: QemuDriver, record: GuestRecord, pid: int) -> GuestGroup
     if found.resource() not in record.resources:
         record.resources.append(found.resource())
     return found
-
-
-async def settle_threads(
-    groups: GuestGroups | None, vcpus: Mapping[int, int], iothreads: Mapping[int, int]
-) -> None:
-    """Puts the threads of a start into their groups, which takes the kernel some ten milliseconds.
-
-    Raises:
-        SystemFailure: The kernel refuses.
-    """
-    if groups is not None:
-        await asyncio.to_thread(_settle, groups, dict(vcpus), dict(iothreads))
-
-
-def needs_threads_first(groups: GuestGroups | None, dom: Domain) -> bool:
-    """Whether a guest must not run before its threads are in their groups."""
-    return groups is not None and (tells_threads_apart(dom) or nodes_of(dom) is not None)
-
-
-def _settle(groups: GuestGroups, vcpus: Mapping[int, int], iothreads: Mapping[int, int]) -> None:
-    for number, thread in vcpus.items():
-        groups.move_thread("vcpu", number, thread)
-    for number, thread in iothreads.items():
-        groups.move_thread("iothread", number, thread)
-
-
-def place_thread(
-    groups: GuestGroups, dom: Domain, kind: ThreadKind, number: int, thread: int
-) -> None:
-    """Puts a thread that is there now into its group, which is made if need be.
-
-    Raises:
-        VirloomError: The kernel refuses.
-    """
-    if groups.add_thread_group(kind, number):
-        limit_threads(groups, dom, kind, [number])
-    groups.move_thread(kind, number, thread)
-
-
-def remove_thread(groups: GuestGroups | None, kind: ThreadKind, number: int) -> None:
-    """Removes the group of a thread that has gone; one that stays is only logged."""
-    if groups is None:
-        return
-    try:
-        groups.remove_thread_group(kind, number)
-    except VirloomError as exc:
-        logger.warning("%s", exc.message)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from virloom.drivers.qemu.iothreads import iothread_ids
+from virloom.drivers.qemu.tuning.vcpus import present
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
 from virloom.host.cgroup.backend import UNLIMITED, BlockLimit, MemoryLimit
@@ -158,14 +159,7 @@ def thread_numbers(dom: Domain, kind: ThreadKind) -> list[int | None]:
         return [None]
     if kind == "iothread":
         return list(iothread_ids(dom))
-    return list(present_vcpus(dom))
-
-
-def present_vcpus(dom: Domain) -> list[int]:
-    """Numbers of the vCPUs that a guest starts with."""
-    if dom.vcpus is not None:
-        return [vcpu.id or 0 for vcpu in dom.vcpus.vcpus if vcpu.enabled]
-    return list(range(dom.vcpu.current or dom.vcpu.value or 1))
+    return list(present(dom))
 
 
 def limit_threads(

@@ -45,6 +45,7 @@ from virloom.drivers.qemu.iothreads import iothread_ids
 from virloom.drivers.qemu.limits import groups as limits
 from virloom.drivers.qemu.limits.devices import restrict_devices
 from virloom.drivers.qemu.limits.start import refuse_unlimited
+from virloom.drivers.qemu.limits.threads import needs_threads_first, settle_threads
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process import channels, live, logd, resources, secrets, usage
 from virloom.drivers.qemu.process.hooked import ask_hooks, tell_hooks
@@ -579,9 +580,8 @@ class Launch:
             for item in await self._monitor.execute("query-iothreads"):
                 iothreads[int(item["id"].removeprefix("iothread"))] = item["thread-id"]
         apply_tuning(self._model, self._process.identity.pid, vcpus, iothreads)
-        threads = dict(vcpus)
-        settling = limits.settle_threads(self._groups, threads, iothreads)
-        if limits.needs_threads_first(self._groups, self._model):
+        settling = settle_threads(self._groups, vcpus, iothreads)
+        if needs_threads_first(self._groups, self._model):
             await settling
         else:  # nothing is different there, and the kernel takes its time
             self._driver.background(settling, f"threads of '{self._guest.name}'")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from virloom.drivers.qemu.iothreads import iothread_ids
+from virloom.drivers.qemu.limits.threads import place_thread
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, system_failure
 from virloom.host.topology import online_cpus
@@ -118,14 +119,17 @@ def _schedule_as_said(dom: Domain, kind: ThreadKind, number: int, thread: int) -
             _schedule(thread, sched, f"{_NAMES[kind]} {number}")
 
 
-def thread_added(running: RunningGuest, kind: ThreadKind, number: int, thread: int) -> None:
+async def thread_added(running: RunningGuest, kind: ThreadKind, number: int, thread: int) -> None:
     """Puts a thread that a guest has got while it runs where the live document has it.
 
-    It begins where the thread is that made it, which may be kept to few of the host's CPUs.
+    It begins where the thread is that made it, which may be kept to few of the host's CPUs, and in
+    its control groups.
 
     Raises:
         SystemFailure: The host refuses; says which thread.
+        OperationInvalid: The guest has ended meanwhile.
     """
+    await place_thread(running, kind, number, thread)
     dom = running.model
     tune = dom.cputune
     if kind == "vcpu":

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from virloom.drivers.qemu.iothreads import iothread_ids
+from virloom.drivers.qemu.limits.threads import remove_thread
 from virloom.drivers.qemu.monitor.client import QmpError
 from virloom.drivers.qemu.monitor.commands import iothreads as commands
 from virloom.drivers.qemu.process.running import RunningGuest
@@ -76,10 +77,11 @@ async def settle(running: RunningGuest) -> None:
     model = running.model
     for number in set(iothread_ids(model)) - there.keys():
         remove(model, number)
+        remove_thread(running, "iothread", number)
     for number, thread in there.items():
         if number not in iothread_ids(model):
             add(model, number)
         if number not in known:
-            thread_added(running, "iothread", number, thread)
+            await thread_added(running, "iothread", number, thread)
     running.set_document()
     running.save()

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from virloom.drivers.qemu.limits.threads import remove_thread
 from virloom.drivers.qemu.monitor.client import Monitor, QmpError
 from virloom.drivers.qemu.monitor.commands.cpu import (
     HotpluggableCpu,
@@ -148,7 +149,9 @@ async def refresh(running: RunningGuest) -> None:
     _show(running.model, cpus, places)
     for number, thread in threads.items():
         if known.get(number) != thread:
-            thread_added(running, "vcpu", number, thread)
+            await thread_added(running, "vcpu", number, thread)
+    for number in known.keys() - threads.keys():
+        remove_thread(running, "vcpu", number)
     reached("vcpu-shown")
     running.record.runtime["vcpu_threads"] = listed(threads)
     running.set_document()
