@@ -164,6 +164,17 @@ class GuestGroups:
                     doing = f"cannot move thread {thread} to '{directory}'"
                     raise system_failure(doing, exc, domain=ErrorDomain.CGROUP) from exc
 
+    def has_thread(self, kind: ThreadKind, number: int, thread: int) -> bool:
+        """Whether a thread is where it belongs."""
+        for place, directory in self.thread_places(kind, number):
+            try:
+                inside = read_text(f"{directory}/{place.backend.thread_file}").split()
+            except OSError:
+                return False
+            if str(thread) not in inside:
+                return False
+        return True
+
     def remove_thread_group(self, kind: ThreadKind, number: int) -> None:
         """Removes the groups of a thread that has ended; what is not there is no error.
 

@@ -8,7 +8,10 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from virloom.drivers.qemu.iothreads import iothread_ids
 from virloom.drivers.qemu.limits.start import limit_threads, nodes_of, tells_threads_apart
+from virloom.drivers.qemu.monitor.commands.iothreads import iothread_threads
+from virloom.drivers.qemu.process.usage import vcpu_threads
 from virloom.errors import VirloomError
 from virloom.host.cgroup.group import GuestGroups
 from virloom.host.cgroup.layout import ThreadKind
@@ -37,6 +40,32 @@ def _settle(groups: GuestGroups, vcpus: Mapping[int, int], iothreads: Mapping[in
         groups.move_thread("vcpu", number, thread)
     for number, thread in iothreads.items():
         groups.move_thread("iothread", number, thread)
+
+
+async def settle_again(running: RunningGuest) -> None:
+    """Puts the threads of a guest that was taken over where their former owner had no time to.
+
+    Raises:
+        VirloomError: QEMU does not tell which there are, or the kernel refuses.
+    """
+    try:
+        await _settle_missing(running)
+    except VirloomError:
+        if running.guest.running is running:  # else it has just ended, and nothing is missing
+            raise
+
+
+async def _settle_missing(running: RunningGuest) -> None:
+    if running.groups is None:
+        return
+    threads: dict[ThreadKind, dict[int, int]] = {"vcpu": vcpu_threads(running)}
+    if iothread_ids(running.model):
+        threads["iothread"] = await iothread_threads(running.require_monitor())
+        running.require_current()
+    for kind, numbered in threads.items():
+        for number, thread in numbered.items():
+            if not running.groups.has_thread(kind, number, thread):
+                await place_thread(running, kind, number, thread)
 
 
 def needs_threads_first(groups: GuestGroups | None, dom: Domain) -> bool:

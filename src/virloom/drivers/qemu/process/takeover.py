@@ -26,6 +26,7 @@ from virloom.drivers.qemu.checkpoints.known import forget_checkpoints
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.limits.devices import update_devices
 from virloom.drivers.qemu.limits.groups import find_groups
+from virloom.drivers.qemu.limits.threads import settle_again
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process import channels, usage
 from virloom.drivers.qemu.process.hooked import ask_hooks
@@ -265,6 +266,7 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
         from virloom.drivers.qemu.backup.interrupted import settle_backup  # seldom needed
 
         await settle_backup(driver, running)
+    driver.background(settle_again(running), f"threads of '{running.guest.name}'")
     state, reason = _RUN_STATES.get(str(status["status"]), (DomainState.PAUSED, 0))
     if state != running.guest.state:
         _tell_change(driver, running, state, reason)
