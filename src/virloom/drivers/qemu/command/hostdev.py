@@ -62,13 +62,18 @@ def _add_scsi(assembly: Assembly, hostdev: Hostdev, boot: int | None) -> None:
     else:
         alias = alias_of(hostdev, "host device")
         node = f"libvirt-{alias}-backend"
-        props = {"driver": "host_device", "filename": _generic(hostdev), "node-name": node}
+        props = {"driver": "host_device", "filename": generic_node(hostdev), "node-name": node}
         assembly.args.blockdev({**props, "read-only": hostdev.readonly})
     assembly.args.device(scsi_hostdev(hostdev, assembly.buses, node, boot=boot))
 
 
-def _generic(hostdev: Hostdev) -> str:
-    """The host's node for commands to a SCSI device, such as ``/dev/sg0``."""
+def generic_node(hostdev: Hostdev) -> str:
+    """The host's node for commands to a SCSI device, such as ``/dev/sg0``.
+
+    Raises:
+        InternalError: The document names no adapter.
+        SystemFailure: The host has no such device.
+    """
     adapter = hostdev.source.adapter
     name = (adapter.name if adapter is not None else None) or ""
     number = name.removeprefix("scsi_host")

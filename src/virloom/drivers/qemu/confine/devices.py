@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from virloom.drivers.qemu.block.chain import ImageLayer
 from virloom.drivers.qemu.command.attached import tpm_path
+from virloom.drivers.qemu.command.hostdev import generic_node
 from virloom.drivers.qemu.devices.props.hostdev import pci_text
 from virloom.drivers.qemu.process.resources import alias_of, chardevs
+from virloom.errors import VirloomError
 from virloom.host.device_nodes import DEV, Node, look_up
 from virloom.model.domain import Device, Domain, Hostdev
 
@@ -91,6 +93,11 @@ def host_paths(hostdev: Hostdev) -> list[str]:
             if address is not None and address.bus and address.device:
                 return [f"/dev/bus/usb/{address.bus:03}/{address.device:03}"]
             return []
+        case "scsi" if source.protocol != "iscsi":
+            try:
+                return [generic_node(hostdev)]
+            except VirloomError:
+                return []  # who describes it says so
         case "scsi_host":
             return ["/dev/vhost-scsi"]
         case _:
