@@ -70,7 +70,7 @@ class Side(NamedTuple):
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "64M"], check=True)
         disk.chmod(0o666)
         public = self.directory / "public"  # where libvirt's QEMU, another user, may listen
-        public.mkdir()
+        public.mkdir(exist_ok=True)
         public.chmod(0o777)
         plain = paused_guest_xml("one", extra_devices=_DEVICES.format(disk=disk))
         guest = plain.replace("<memory", f"<uuid>{UUID}</uuid><memory", 1)

@@ -117,7 +117,7 @@ def _screen(running: RunningGuest, number: int) -> tuple[str, int]:
         if left < heads:
             return alias_of(video), left
         left -= heads
-    raise OperationInvalid(f"no such screen ID: {number}", domain=ErrorDomain.QEMU)
+    raise OperationInvalid("no such screen ID", domain=ErrorDomain.QEMU)
 
 
 def _codeset(number: int) -> KeycodeSet:
