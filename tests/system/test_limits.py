@@ -27,6 +27,7 @@ from virloom.errors import (
 )
 from virloom.host.cgroup.layout import machine_name
 from virloom.host.cgroup.mounts import Hierarchies, groups_of
+from virloom.procedures import domain as p
 from virloom.testing.documents import paused_guest_xml
 
 OWNER = Path(__file__).parents[1] / "fakes" / "owner.py"
@@ -100,6 +101,25 @@ async def test_a_guest_starts_limited(clean: Path) -> None:
         assert all(int(cpu["vcpu_time"]) <= int(cpu["cpu_time"]) for cpu in by_cpu)
         await dom.destroy()
         assert groups(clean) == []
+
+
+async def test_parameters_on_the_wire(paused: PausedGuest, clean: Path) -> None:
+    """Lists say themselves how long they are."""
+    dom = await paused("web")
+    link, ref = dom.memory._link, dom.memory._dom
+    all_of_them = p.DomainGetNumaParametersArgs(ref, 16, 4)
+    ret = await link.call(p.DOMAIN_GET_NUMA_PARAMETERS, all_of_them)
+    assert ([param.field for param in ret.params], ret.nparams) == (
+        ["numa_mode", "numa_nodeset"], 0,
+    )  # fmt: skip
+    count = p.DomainGetNumaParametersArgs(ref, 0, 0)
+    assert (await link.call(p.DOMAIN_GET_NUMA_PARAMETERS, count)).nparams == 2
+    assert (await dom.cpu.scheduler_parameters())["iothread_quota"] == -1
+    for first, parameters, cpus in ((-1, 3, 2), (-2, 1, 1), (0, 1, 0)):
+        asked = p.DomainGetCPUStatsArgs(ref, parameters, first, cpus, 0)
+        with pytest.raises(InvalidArg):
+            await link.call(p.DOMAIN_GET_CPU_STATS, asked)
+    await dom.destroy()
 
 
 async def test_what_is_changed_is_told(conn: Connection, paused: PausedGuest, clean: Path) -> None:

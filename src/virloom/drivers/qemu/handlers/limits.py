@@ -23,6 +23,7 @@ from virloom.drivers.runtime.parameters import Answer, Kinds
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import DomainEventID, DomainModificationImpact
 from virloom.enums.error import ErrorDomain
+from virloom.enums.params import TypedParameterType
 from virloom.errors import ConfigUnsupported, InvalidArg, OperationInvalid, OperationUnsupported
 from virloom.host.cgroup.group import GuestGroups
 from virloom.host.cgroup.mounts import Controller
@@ -257,7 +258,10 @@ class Limits:
         if args.nparams == 0:
             _shown(guest, args.flags)
             return kinds.answer({}, 0)
-        return kinds.answer(values(guest), args.nparams)
+        params = kinds.answer(values(guest), args.nparams).params
+        if not args.flags & _STRING_OKAY:  # an old client, that knows no texts
+            params = [param for param in params if param.value.type != TypedParameterType.STRING]
+        return Answer(params, 0)  # their number is that of the list
 
     def _require_system(self, subject: str) -> None:
         """Refuses an ordinary user's driver, whose guests have no control groups."""

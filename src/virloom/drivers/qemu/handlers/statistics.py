@@ -12,7 +12,7 @@ from virloom.drivers.qemu import figures
 from virloom.drivers.qemu.block.sizes import capacity_of, image_size
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
-from virloom.drivers.qemu.handlers.arguments import check_flags
+from virloom.drivers.qemu.handlers.arguments import check_flags, senseless
 from virloom.drivers.qemu.handlers.listing import selected
 from virloom.drivers.qemu.monitor.commands.answer import reading
 from virloom.drivers.qemu.process import usage
@@ -25,6 +25,7 @@ from virloom.enums.domain import ConnectGetAllDomainStatsFlags, DomainStatsTypes
 from virloom.enums.error import ErrorDomain
 from virloom.errors import (
     ArgumentUnsupported,
+    InternalError,
     InvalidArg,
     OperationInvalid,
     VirloomError,
@@ -60,6 +61,9 @@ _SUPPORTED = (
     # Nothing of it can be switched on here yet, and so there is nothing to tell of it.
     | DomainStatsTypes.MEMORY
 )
+
+#: Host CPUs of one message (REMOTE_DOMAIN_GET_CPU_STATS_NCPUS_MAX).
+_CPUS_MAX = 128
 
 _STATE, _BLOCK = int(DomainStatsTypes.STATE), int(DomainStatsTypes.BLOCK)
 
@@ -165,6 +169,7 @@ class Statistics:
 
     @serves(p.DOMAIN_GET_CPU_STATS)
     def cpu(self, call: Call, args: p.DomainGetCPUStatsArgs) -> p.DomainGetCPUStatsRet:
+        check_cpus(args.start_cpu, args.ncpus, args.nparams)
         check_flags(call, args.flags, _STRING_OKAY)
         guest = self._driver.find(args.dom)
         running = guest.require_running()
@@ -260,6 +265,23 @@ class Statistics:
                 )
             return p.DomainInterfaceStatsRet(*usage.interface(target))
         raise InvalidArg(f"'{args.device}' is not a known interface", domain=ErrorDomain.DOMAIN)
+
+
+def check_cpus(first: int, number: int, parameters: int) -> None:
+    """Which of the host's CPUs are asked about, and whether there is room for an answer.
+
+    Raises:
+        InternalError: More CPUs than a message holds.
+        InvalidArg: No CPUs, or of all of them together more than one.
+    """
+    if number > _CPUS_MAX:
+        raise InternalError("ncpus too large", domain=ErrorDomain.RPC)
+    if first == -1 and number != 1:
+        raise senseless("ncpus must be 1 when start_cpu is -1")
+    if first < -1:
+        raise senseless("start_cpu in virDomainGetCPUStats must be zero or greater")
+    if parameters and not number:
+        raise senseless("params in virDomainGetCPUStats must not be NULL")
 
 
 def _per_cpu(running: RunningGuest, args: p.DomainGetCPUStatsArgs) -> p.DomainGetCPUStatsRet:

@@ -30,6 +30,8 @@ KINDS: Mapping[str, str] = {
 _PERIODS = (1000, 1000000)
 _QUOTAS = (1000, 17592186044415)
 _SHARES = (2, 262144)
+#: What the kernel gives a group, and so threads of a kind of which there are none.
+_UNLIMITED = Bandwidth(100000, -1)
 
 
 def field_of(name: str) -> str:
@@ -84,7 +86,7 @@ def present_scheduler(groups: GuestGroups) -> dict[str, int]:
     found |= _named("global_", place.backend.bandwidth(place.directory))
     for prefix, kind in THREADS.items():
         directories = groups.threads_of("cpu", kind)
-        limit = place.backend.bandwidth(directories[0]) if directories else Bandwidth(0, 0)
+        limit = place.backend.bandwidth(directories[0]) if directories else _UNLIMITED
         found |= _named(prefix or "vcpu_", limit)
     return found
 
