@@ -108,6 +108,12 @@ async def test_a_pivot_that_qemu_refuses_can_be_tried_again(
         for status in (Status.READY, Status.COMPLETED):  # each once
             assert (await heard.until(BlockJob2Event)).status == status
     assert await chain_agreed_on(dom, root.parent) == [str(images / "copy.q")]
+    owners = {name: (images / name).stat().st_uid for name in ("top.q", "copy.q")}
+    ours = os.getuid()
+    assert owners["top.q"] == ours
+    assert (owners["copy.q"] != ours) is (ours == 0)  # only root can give files away
+    await dom.destroy()
+    assert (images / "copy.q").stat().st_uid == ours
 
 
 async def test_a_guest_whose_qemu_is_killed_in_a_job_starts_again(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from virloom.drivers.qemu.block.layers import Command
+from virloom.drivers.qemu.block.owners import disown
 from virloom.drivers.qemu.blockjobs.job import BlockJob, forget, keep
 from virloom.drivers.qemu.blockjobs.machine import Input
 from virloom.drivers.qemu.hotplug.intention import take_back
@@ -80,6 +81,8 @@ async def undo(running: RunningGuest, job: BlockJob) -> None:
         disk.mirror = None
     await take_back(running, job.undo)
     _forget_sets(running, job.undo)
+    if disk is not None:
+        disown(running, disk)
     if job.made is not None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(job.made)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from virloom.drivers.qemu.block.layers import Layer, layers_of, removal, root_node, show
 from virloom.drivers.qemu.block.live_nodes import set_access
 from virloom.drivers.qemu.block.lookup import find_layer, relative_path
+from virloom.drivers.qemu.block.owners import own
 from virloom.drivers.qemu.blockjobs.begin import Preparation
 from virloom.drivers.qemu.blockjobs.config import follow
 from virloom.drivers.qemu.blockjobs.job import BlockJob, keep
@@ -227,6 +228,7 @@ async def finish_commit(
             job.garbage += removal(running, disk, layer)
         show(running, disk, after)
         await follow(driver, running, disk, before, after)
+        own(driver, running, disk, after[:1])
         if job.data["delete"]:
             _delete(before[first:last])
         keep(running, job)

@@ -19,6 +19,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from virloom.drivers.qemu.block.owners import disown
 from virloom.drivers.qemu.blockjobs.events import emit
 from virloom.drivers.qemu.blockjobs.job import BlockJob, forget, keep, told
 from virloom.drivers.qemu.blockjobs.machine import Input, State, outcome
@@ -125,6 +126,9 @@ async def conclude(
         keep(running, job)
         reached("job-settled")
     await take_back(running, job.garbage)
+    disk = job.disk(running)
+    if disk is not None:
+        disown(running, disk)
     reached("job-cleaned")
     running.guest.note("job", f"block job {job.id}: {told(job).name.lower()} {job.error or ''}")
     emit(driver, running, job, told(job), missed=missed)

@@ -22,6 +22,7 @@ from virloom.drivers.qemu.block.live_nodes import (
     add_storage_node,
     next_layer,
 )
+from virloom.drivers.qemu.block.owners import own
 from virloom.drivers.qemu.blockjobs.begin import Preparation, format_image
 from virloom.drivers.qemu.blockjobs.config import follow
 from virloom.drivers.qemu.blockjobs.copy_target import (
@@ -130,10 +131,12 @@ async def _open(
         size, options = await creation(running, layers, top, target)
         preparation.makes(file_to_make(top))
         make_file(top, size)
+        own(driver, running, disk, [top])
         await add_storage_node(driver, running, disk, top, note, write=True)
         if options is not None:
             await format_image(running, top.node, options)
     else:
+        own(driver, running, disk, [top])
         await add_storage_node(driver, running, disk, top, note, write=True)
     await add_format_node(running, disk, top, below, note)
 
