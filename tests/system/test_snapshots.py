@@ -217,6 +217,75 @@ async def test_what_others_read_is_not_changed(conn: Connection, tmp_path: Path)
     assert content(str(disk)) == filled(2)
 
 
+async def test_a_merge_that_fails_halfway_is_completed(conn: Connection, tmp_path: Path) -> None:
+    disks = [image(tmp_path / "a.qcow2"), image(tmp_path / "b.qcow2")]
+    dom = await define(conn, *disks)
+    one = await make(dom, "one", _Create.DISK_ONLY)
+    write(tmp_path / "a.one", 1)
+    write(tmp_path / "b.one", 2)
+
+    def fail(step: str) -> None:
+        if step == "snapshot-disk-merged":
+            raise OperationFailed("as ordered")
+
+    with observed(fail), pytest.raises(OperationFailed, match="as ordered"):
+        await one.delete()
+    with pytest.raises(OperationInvalid, match="has failed halfway"):
+        await make(dom, "two")
+    await one.delete()
+    assert content(str(disks[0])) == filled(1)
+    assert content(str(disks[1])) == filled(2)
+    assert await dom.snapshots.list() == []
+    await make(dom, "two")
+
+
+async def test_a_snapshot_that_fails_leaves_the_guest(conn: Connection, tmp_path: Path) -> None:
+    dom = await conn.create_xml(document(image(tmp_path / "a.qcow2"), image(tmp_path / "b.qcow2")))
+    before, left = await dom.xml_desc(), 0
+
+    def fail(step: str) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise OperationFailed("as ordered")
+
+    for number in range(1, 12):  # up to where the guest changes over
+        left = number
+        with observed(fail), pytest.raises(OperationFailed, match="as ordered"):
+            await make(dom, "one", more=memory(tmp_path / "m"))
+        assert (await dom.state()).state == DomainState.RUNNING
+        assert await dom.xml_desc() == before
+        assert {path.name for path in tmp_path.iterdir()} == {"a.qcow2", "b.qcow2", "root"}
+    left = 0
+    await make(dom, "one", more=memory(tmp_path / "m"))
+
+
+async def test_a_guest_is_destroyed_meanwhile(root: Path, tmp_path: Path) -> None:
+    async with virloom.open(embedded(root)) as conn:
+        for number, step in enumerate(
+            ("snapshot-live-making", "snapshot-memory-begun", "snapshot-switched")
+        ):
+            disk = image(tmp_path / f"{number}.qcow2")
+            dom = await define(conn, disk)
+            await dom.create(PAUSED)
+            ending: list[asyncio.Task[None]] = []
+
+            def destroy(
+                reached: str, step: str = step, dom: Domain = dom, ending: Any = ending
+            ) -> None:
+                if reached == step:
+                    ending.append(asyncio.ensure_future(dom.destroy()))
+
+            with observed(destroy), contextlib.suppress(VirloomError):
+                await make(dom, "one", more=memory(tmp_path / f"{number}.mem"))
+            await asyncio.gather(*ending)
+            made = [one.name for one in await dom.snapshots.list()]
+            assert (await top(dom) == disk) == (made == [])
+            assert made == (["one"] if step == "snapshot-switched" else [])
+            assert not list((root / "lib/qemu/snapshot-work").glob("*"))
+            await dom.undefine(DomainUndefineFlagsValues.SNAPSHOTS_METADATA)
+
+
 async def test_refusals(conn: Connection, tmp_path: Path) -> None:
     disk = image(tmp_path / "a.qcow2")
     dom = await define(conn, disk)

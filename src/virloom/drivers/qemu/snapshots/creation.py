@@ -10,6 +10,7 @@ from virloom.drivers.qemu.snapshots import store
 from virloom.drivers.qemu.snapshots.checks import check_possible
 from virloom.drivers.qemu.snapshots.document import Wish, check_new_name, complete_new
 from virloom.drivers.qemu.snapshots.graph import same
+from virloom.drivers.qemu.snapshots.journal import refuse_pending
 from virloom.drivers.qemu.snapshots.offline import keep_within, put_overlays
 from virloom.drivers.runtime.moments import Moments
 from virloom.enums.domain import DomainState
@@ -47,6 +48,7 @@ async def create(driver: QemuDriver, guest: Guest, model: Snapshot, request: Req
     Raises:
         VirloomError: It cannot be made, and nothing of it is left.
     """
+    refuse_pending(driver, guest)
     running = guest.running
     persistent = guest.persistent_model() if running is not None else None
     complete_new(

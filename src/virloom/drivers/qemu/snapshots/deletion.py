@@ -22,7 +22,7 @@ from virloom.drivers.qemu.snapshots.checks import Part, parts_of
 from virloom.drivers.qemu.snapshots.document import has_internal
 from virloom.drivers.qemu.snapshots.graph import same
 from virloom.drivers.qemu.snapshots.internal import node_of
-from virloom.drivers.qemu.snapshots.journal import Journal
+from virloom.drivers.qemu.snapshots.journal import Journal, refuse_pending
 from virloom.drivers.runtime.moments import is_external
 from virloom.enums.error import ErrorDomain
 from virloom.enums.snapshot import DomainSnapshotDeleteFlags
@@ -60,6 +60,7 @@ async def _delete_one(driver: QemuDriver, guest: Guest, snapshot: Snapshot) -> N
 
         await merge_snapshot(driver, guest, snapshot)
         return
+    refuse_pending(driver, guest)
     if not has_internal(snapshot) or snapshot.domain is None:
         await store.remove(driver, guest, snapshot)
         return

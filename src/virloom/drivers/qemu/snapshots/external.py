@@ -13,7 +13,9 @@ work         phase          when the daemon is killed
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -65,6 +67,12 @@ if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
 
 
+logger = logging.getLogger(__name__)
+
+#: Seconds for the end of a guest that is being destroyed.
+_END_LIMIT = 30.0
+
+
 async def put_live_overlays(
     driver: QemuDriver, running: RunningGuest, model: Snapshot, request: Request
 ) -> None:
@@ -80,19 +88,23 @@ async def put_live_overlays(
         check_idle(running, part.disk)
     journal = Journal.of(driver, running.guest, "live", _noted(running, model, parts, request))
     journal.model = model
-    await journal.enter("making", durable=False)  # an empty image more is no loss
     try:
+        await journal.enter("making", durable=False)  # an empty image more is no loss
         await _make_overlays(driver, running, parts, journal)
         await _keep_memory(driver, running, model, request, journal)
         await _switch(running, parts, request, journal)
-    except BaseException:
-        if running.guest.running is running and running.cause is None:
-            await undo_live(running, journal)
-        else:
-            remove_files(journal)
-            journal.end()
-        raise
+    except VirloomError:
+        await until_ended(running)
+        if not await settle_live(driver, running.guest, journal):
+            raise
+        return
     await finish_live(driver, running.guest, journal)
+
+
+async def until_ended(running: RunningGuest) -> None:
+    """Returns when a guest that somebody ends has ended; at once for others."""
+    if running.guest.running is running and running.cause is not None:
+        await asyncio.wait([running.ended], timeout=_END_LIMIT)
 
 
 def _noted(
@@ -230,9 +242,12 @@ async def finish_live(driver: QemuDriver, guest: Guest, journal: Journal) -> Non
         await rewrite(driver, guest, lambda tree: take_overlays(tree, disks, chain=chain))
     reached("snapshot-defined")
     await note(driver, guest, journal)
-    if running is not None and journal.data["memory"] is not None and _stays(journal):
-        await use_images_again(running)
-    await go_on_or_end(guest, journal)
+    try:
+        if running is not None and journal.data["memory"] is not None and _stays(journal):
+            await use_images_again(running)
+        await go_on_or_end(guest, journal)
+    except VirloomError as exc:  # the snapshot is made, whatever becomes of the guest
+        logger.warning("domain '%s' after its snapshot: %s", guest.name, exc)
     journal.end()
 
 
@@ -304,19 +319,30 @@ def _is_partial(path: str) -> bool:
         return False
 
 
-async def settle_live(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
-    """Finishes or takes back what a killed daemon had begun, as the table says."""
+async def settle_live(driver: QemuDriver, guest: Guest, journal: Journal) -> bool:
+    """Finishes or takes back what has failed, or a killed daemon had begun, as the table says.
+
+    Returns:
+        Whether the snapshot has been made.
+
+    Raises:
+        VirloomError: QEMU does not say; the note stays.
+    """
     running = guest.running
-    if journal.phase == "making" and running is None:
+    if journal.phase in ("", "making") and running is None:
         remove_files(journal)
         journal.end()
-    elif running is not None and (
-        journal.phase == "making"
-        or (journal.phase == "switching" and not await _is_used(running, journal))
+        return False
+    if running is not None and (
+        journal.phase in ("", "making") or not await _is_used(running, journal)
     ):
         await undo_live(running, journal)
-    else:
-        await finish_live(driver, guest, journal)
+        return False
+    if not guest.known:  # a transient domain has ended; whatever it has written stays
+        journal.end()
+        return False
+    await finish_live(driver, guest, journal)
+    return True
 
 
 async def _is_used(running: RunningGuest, journal: Journal) -> bool:

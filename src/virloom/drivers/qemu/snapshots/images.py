@@ -60,13 +60,17 @@ async def _qemu_img(*words: str) -> bytes:
     return done.stdout
 
 
-async def facts_of(path: str, form: str) -> ImageFacts:
+async def facts_of(path: str, form: str, *, in_use: bool = False) -> ImageFacts:
     """What the image at *path* says of itself.
+
+    Args:
+        in_use: A guest may be using it.
 
     Raises:
         OperationFailed: It cannot be read, or is in use.
     """
-    told = json.loads(await _qemu_img("info", "--output=json", alone(path, form)))
+    shared = ("-U",) if in_use else ()
+    told = json.loads(await _qemu_img("info", *shared, "--output=json", alone(path, form)))
     return ImageFacts(
         int(told["virtual-size"]), tuple(str(one["name"]) for one in told.get("snapshots", ()))
     )

@@ -11,7 +11,9 @@ work         phase          when the daemon is killed
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.domain import Guest
@@ -23,7 +25,7 @@ from virloom.drivers.qemu.snapshots import qmp
 from virloom.drivers.qemu.snapshots.checks import parts_of
 from virloom.drivers.qemu.snapshots.creation import Request
 from virloom.drivers.qemu.snapshots.journal import Journal
-from virloom.drivers.qemu.snapshots.offline import note, noted_document
+from virloom.drivers.qemu.snapshots.offline import drop_kept, note, noted_document
 from virloom.enums.domain import (
     DomainEventStartedDetailType,
     DomainEventSuspendedDetailType,
@@ -39,8 +41,13 @@ from virloom.model.snapshot import Snapshot
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
 
+logger = logging.getLogger(__name__)
+
 #: Key of the record's runtime figures under which a revert is noted that is not all done.
 REVERTED = "reverted"
+
+#: Seconds for the end of a guest that is being destroyed.
+_END_LIMIT = 30.0
 
 
 def node_of(running: RunningGuest, disk: Disk) -> str:
@@ -64,7 +71,8 @@ async def keep_running(
         OperationFailed: QEMU failed; nothing is left of it, and the guest goes on as it did.
     """
     guest = running.guest
-    nodes = [node_of(running, part.disk) for part in parts_of(model, running.model, "internal")]
+    parts = parts_of(model, running.model, "internal")
+    nodes = [node_of(running, part.disk) for part in parts]
     ran = guest.state == DomainState.RUNNING
     journal = Journal.of(
         driver,
@@ -79,14 +87,19 @@ async def keep_running(
         },
     )
     journal.model = model
-    await journal.enter("making")
     try:
+        await journal.enter("making")
         if ran:
             await pause(running, DomainPausedReason.SAVE)
         await qmp.save_state(running, model.name or "", nodes)
         reached("snapshot-state-kept")
     except VirloomError:
-        if guest.running is running and running.cause is None:
+        if running.cause is not None:
+            await asyncio.wait([running.ended], timeout=_END_LIMIT)
+        if guest.running is None:
+            await drop_kept([part.image for part in parts], model.name or "")
+            journal.end()
+        elif guest.running is running:
             await undo_state(running, journal)
         raise
     await finish_state(driver, guest, journal)
@@ -111,7 +124,10 @@ async def finish_state(driver: QemuDriver, guest: Guest, journal: Journal) -> No
     if journal.phase != "made":
         await journal.enter("made")
     await note(driver, guest, journal)
-    await go_on_or_end(guest, journal)
+    try:
+        await go_on_or_end(guest, journal)
+    except VirloomError as exc:  # the snapshot is made, whatever becomes of the guest
+        logger.warning("domain '%s' after its snapshot: %s", guest.name, exc)
     journal.end()
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.process.steps import reached
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InternalError, OperationInvalid
 from virloom.host.files import ensure_directory, write_atomic
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class Journal:
         kind: What is done, of :mod:`.recovery`'s table.
         phase: How far it is; each kind has its own.
         data: What has to be known to finish it or to take it back; JSON.
+        touched: Something has been changed that cannot be taken back.
         model: The snapshot, while whoever made it is there; the note has its document.
     """
 
@@ -45,6 +48,7 @@ class Journal:
         self.kind = kind
         self.phase = ""
         self.data = data
+        self.touched = False
         self.model: Snapshot | None = None
 
     @classmethod
@@ -80,6 +84,16 @@ class Journal:
             write_atomic(self.path, text.encode(), durable=False)
         reached(f"snapshot-{self.kind}-{phase}")
 
+    @classmethod
+    def pending(cls, driver: QemuDriver, guest: Guest) -> Journal | None:
+        """The note of work that has failed halfway, and can be done again."""
+        try:
+            return cls.load(work_directory(driver) / f"{guest.uuid_text}.json")
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as exc:
+            raise InternalError(str(exc), domain=ErrorDomain.QEMU) from exc
+
     def end(self) -> None:
         """The work is done, or nothing is left of it."""
         self.path.unlink(missing_ok=True)
@@ -102,3 +116,20 @@ class Journal:
         except (KeyError, TypeError) as exc:
             raise ValueError(f"'{path}' is not a note of snapshot work: {exc}") from exc
         return journal
+
+
+def refuse_pending(driver: QemuDriver, guest: Guest) -> None:
+    """Refuses work on snapshots while other work has failed halfway.
+
+    Raises:
+        OperationInvalid: Which.
+    """
+    pending = Journal.pending(driver, guest)
+    if pending is not None:
+        name = pending.data.get("name")
+        raise OperationInvalid(
+            f"work on snapshot '{name}' of domain '{guest.name}' has failed halfway "
+            f"({pending.kind})",
+            domain=ErrorDomain.QEMU,
+            remedy=f"delete snapshot '{name}' again, which completes it",
+        )

@@ -38,7 +38,7 @@ from virloom.drivers.qemu.process.steps import reached
 from virloom.drivers.qemu.snapshots import images, store
 from virloom.drivers.qemu.snapshots.checks import Part, parts_of
 from virloom.drivers.qemu.snapshots.graph import Images, same
-from virloom.drivers.qemu.snapshots.journal import Journal
+from virloom.drivers.qemu.snapshots.journal import Journal, refuse_pending
 from virloom.enums.domain import ConnectDomainEventBlockJobStatus as Status
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationFailed, OperationInvalid, VirloomError
@@ -56,8 +56,14 @@ async def merge_snapshot(driver: QemuDriver, guest: Guest, snapshot: Snapshot) -
 
     Raises:
         OperationInvalid: Something else would lose what it has; nothing has changed.
-        VirloomError: It failed halfway: the snapshot is still there, and can be deleted again.
+        VirloomError: It failed. The snapshot is still there; if that was halfway, nothing else can
+            be done to the domain's snapshots until it has been deleted again.
     """
+    pending = Journal.pending(driver, guest)
+    if pending is not None and (pending.kind, pending.data["name"]) == ("merge", snapshot.name):
+        await carry_out(driver, guest, pending)
+        return
+    refuse_pending(driver, guest)
     if snapshot.domain is None:
         raise _refused(snapshot, "nobody knows which images it is of")
     parts = parts_of(snapshot, snapshot.domain, "external")
@@ -77,7 +83,8 @@ async def merge_snapshot(driver: QemuDriver, guest: Guest, snapshot: Snapshot) -
     try:
         await carry_out(driver, guest, journal)
     except VirloomError:
-        journal.end()
+        if not journal.touched:
+            journal.end()
         raise
 
 
@@ -161,8 +168,9 @@ async def carry_out(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
     """
     for noted in journal.data["disks"]:
         if guest.running is not None:
-            await _merge_live(driver, guest.running, noted)
+            await _merge_live(driver, guest.running, journal, noted)
         else:
+            journal.touched = True
             await _merge_offline(driver, guest, noted)
         reached("snapshot-disk-merged")
     await _follow(driver, guest, journal)
@@ -204,7 +212,9 @@ def _take_out(tree: Domain, noted: dict[str, Any]) -> None:
     leave_out(tree, [noted])
 
 
-async def _merge_live(driver: QemuDriver, running: RunningGuest, noted: dict[str, Any]) -> None:
+async def _merge_live(
+    driver: QemuDriver, running: RunningGuest, journal: Journal, noted: dict[str, Any]
+) -> None:
     disk = _disk_of(running, noted)
     if disk is None:
         return
@@ -215,6 +225,7 @@ async def _merge_live(driver: QemuDriver, running: RunningGuest, noted: dict[str
         if span is None:
             return  # it has been merged
         job = await commit(driver, running, disk, span, speed=0, quiet=True)
+    journal.touched = True
     if job.mirrors:
         await _until_ready(running, job)
     if job.mirrors and job.state is State.READY:

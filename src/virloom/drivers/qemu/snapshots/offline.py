@@ -64,8 +64,8 @@ async def keep_within(driver: QemuDriver, guest: Guest, model: Snapshot, *, meta
         },
     )
     journal.model = model
-    await journal.enter("making")
     try:
+        await journal.enter("making")
         for part in parts:
             await images.keep(part.image, name)
             reached("snapshot-image-kept")
@@ -139,8 +139,8 @@ async def put_overlays(
         },
     )
     journal.model = model
-    await journal.enter("making")
     try:
+        await journal.enter("making")
         for noted in journal.data["disks"]:
             await _make_overlay(noted)
     except BaseException:

@@ -97,6 +97,10 @@ async def _settle_state(driver: QemuDriver, guest: Guest, journal: Journal) -> N
         journal.end()
 
 
+async def _settle_live(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
+    await settle_live(driver, guest, journal)
+
+
 async def _settle_revert(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
     """As the table of :mod:`.revert` says."""
     snapshot: Snapshot | None = store.snapshots_of(driver, guest).get(journal.data["name"])
@@ -122,7 +126,7 @@ SETTLERS: dict[str, Settle] = {
     "within": _settle_offline,
     "overlay": _settle_offline,
     "state": _settle_state,
-    "live": settle_live,
+    "live": _settle_live,
     "revert": _settle_revert,
     "drop": drop,
     "merge": carry_out,

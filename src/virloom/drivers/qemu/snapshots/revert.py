@@ -27,7 +27,7 @@ from virloom.drivers.qemu.snapshots.checks import parts_of
 from virloom.drivers.qemu.snapshots.document import RUNS, kept
 from virloom.drivers.qemu.snapshots.graph import Images
 from virloom.drivers.qemu.snapshots.internal import REVERTED, KeptState
-from virloom.drivers.qemu.snapshots.journal import Journal
+from virloom.drivers.qemu.snapshots.journal import Journal, refuse_pending
 from virloom.drivers.qemu.snapshots.offline import remove_made
 from virloom.drivers.runtime.moments import is_external
 from virloom.enums.domain import (
@@ -38,6 +38,7 @@ from virloom.enums.domain import (
 from virloom.enums.error import ErrorDomain
 from virloom.enums.snapshot import DomainSnapshotRevertFlags
 from virloom.errors import (
+    OperationFailed,
     OperationInvalid,
     SnapshotRevertRisky,
     VirloomError,
@@ -92,6 +93,7 @@ async def revert(driver: QemuDriver, guest: Guest, snapshot: Snapshot, flags: in
         VirloomError: It is refused, and nothing has changed; or QEMU failed, and the domain is
             shut off with the disks of the snapshot.
     """
+    refuse_pending(driver, guest)
     check_revert(driver, guest, snapshot, flags)
     assert snapshot.domain is not None, "it has been checked"
     model = await complete(driver, snapshot.domain)
@@ -125,6 +127,11 @@ async def _check_images(driver: QemuDriver, guest: Guest, snapshot: Snapshot) ->
     found = Images.of(driver, guest)
     for part in parts_of(snapshot, snapshot.domain, "internal"):
         found.refuse_change(part.image)
+        name = snapshot.name or ""
+        if name not in (await images.facts_of(part.image, "qcow2", in_use=True)).snapshots:
+            raise OperationFailed(
+                f"'{part.image}' has no snapshot '{name}'", domain=ErrorDomain.QEMU
+            )
 
 
 async def carry_out(
