@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 from virloom.drivers.qemu.agent.access import asking
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.arguments import check_flags
@@ -13,9 +16,12 @@ from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
 from virloom.enums.host import NodeSuspendTarget
 from virloom.enums.qemu import DomainQemuAgentCommandTimeoutValues
-from virloom.errors import ArgumentUnsupported, InvalidArg, OperationUnsupported
+from virloom.errors import AgentUnresponsive, ArgumentUnsupported, InvalidArg, OperationUnsupported
 from virloom.model.domain import Domain
 from virloom.procedures import domain as p
+
+#: Seconds that a guest has for it.
+_LIMIT = float(DomainQemuAgentCommandTimeoutValues.SHUTDOWN)
 
 _COMMANDS = {
     NodeSuspendTarget.MEM: "guest-suspend-ram",
@@ -46,8 +52,9 @@ class Sleeping:
         async with asking(guest, Job.MODIFY, call.procedure.name, domain=ErrorDomain.QEMU) as asked:
             _check_states(asked.running.model, target)
             await _check_machine(asked.running, target)
-            limit = DomainQemuAgentCommandTimeoutValues.SHUTDOWN
-            await asked.agent.execute_to_end(_COMMANDS[target], {}, limit)
+            asked.running.asleep.clear()
+            await asked.agent.execute_to_end(_COMMANDS[target], {}, _LIMIT)
+            await _asleep(asked.running)
 
     @serves(p.DOMAIN_PM_WAKEUP)
     async def wake(self, call: Call, args: p.DomainPMWakeupArgs) -> None:
@@ -55,6 +62,26 @@ class Sleeping:
         guest = self._driver.find(args.dom)
         async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
             await guest.require_running().execute("system_wakeup")
+
+
+async def _asleep(running: RunningGuest) -> None:
+    """Returns when the guest sleeps; its agent's port is closed shortly before.
+
+    Raises:
+        AgentUnresponsive: It does not, although its agent had nothing against it.
+        OperationInvalid: It has ended instead.
+    """
+    told = asyncio.ensure_future(running.asleep.wait())
+    either: set[asyncio.Future[Any]] = {told, running.ended}
+    try:
+        await asyncio.wait(either, timeout=_LIMIT, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        told.cancel()
+    if not running.asleep.is_set():
+        running.require_current()
+        raise AgentUnresponsive(
+            f"domain '{running.guest.name}' has not gone to sleep", domain=ErrorDomain.QEMU
+        )
 
 
 async def _check_machine(running: RunningGuest, target: NodeSuspendTarget) -> None:

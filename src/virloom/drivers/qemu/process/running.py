@@ -76,6 +76,7 @@ class RunningGuest:
         loading: It is given the state of a saved guest; if it ends, its start has failed.
         dump_error: What went wrong with the last dump, in QEMU's words.
         progressed: Set when QEMU tells of its migration stream or of a dump, or can tell no more.
+        asleep: Set when the guest goes to sleep; whoever sends it there clears it before.
         ended: Done when the process is gone and all it held is released.
         groups: Its control groups; None if it has none.
         monitor_error: What broke the monitor, for those who ask for the control state.
@@ -111,6 +112,7 @@ class RunningGuest:
         self.loading = False
         self.dump_error: str | None = None
         self.progressed = asyncio.Event()
+        self.asleep = asyncio.Event()
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.monitor_error: str | None = None
         self.groups: GuestGroups | None = None

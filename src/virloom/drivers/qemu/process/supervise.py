@@ -150,6 +150,7 @@ class Supervisor:
     # -- the guest sleeps ----------------------------------------------------------------------
 
     def _pm_suspended(self, data: Mapping[str, Any]) -> None:
+        self._running.asleep.set()
         self._tell_agents_caller()
         self._running.guest.set_state(DomainState.PMSUSPENDED, 0)
         self._lifecycle(DomainEventType.PMSUSPENDED, DomainEventPMSuspendedDetailType.MEMORY)
@@ -157,6 +158,7 @@ class Supervisor:
         self._save()
 
     def _pm_suspended_to_disk(self, data: Mapping[str, Any]) -> None:
+        self._running.asleep.set()
         self._tell_agents_caller()
         self._lifecycle(DomainEventType.PMSUSPENDED, DomainEventPMSuspendedDetailType.DISK)
         self._driver.events.emit(DomainEventID.PMSUSPEND_DISK, self._running.guest.ref())
