@@ -154,3 +154,17 @@ async def test_a_kill_at_any_step_leaves_a_vcpu_or_none(root: Path, step: str) -
             await dom.cpu.set_vcpus("2", True, LIVE)
         finally:
             await dom.destroy()
+
+
+async def test_a_restored_guest_has_what_it_had(conn: Connection, tmp_path: Path) -> None:
+    document = with_more(paused_guest_xml("kept"))
+    dom = await conn.create_xml(document, DomainCreateFlags.START_PAUSED)
+    await dom.cpu.set_vcpus("2", True, LIVE)
+    shown = await vcpus(dom)
+    await dom.saving.save(str(tmp_path / "kept.save"))
+    await conn.restore(str(tmp_path / "kept.save"))
+    dom = await conn.lookup_by_name("kept")
+    assert sorted(await threads(dom)) == [0, 2]
+    assert await vcpus(dom) == shown
+    await dom.cpu.set_count(3, LIVE)
+    await dom.destroy()
