@@ -18,7 +18,7 @@ from tests.system.conftest import Booted, embedded
 from virloom.client.connection import Connection
 from virloom.client.domain.domain import Domain
 from virloom.enums.domain import DomainCreateFlags, DomainVcpuFlags
-from virloom.errors import InternalError, OperationUnsupported, VirloomError
+from virloom.errors import InternalError, OperationUnsupported, SystemFailure, VirloomError
 from virloom.testing.dialogue import Dialogue
 from virloom.testing.documents import paused_guest_xml, tiny_guest_xml
 
@@ -168,3 +168,15 @@ async def test_a_restored_guest_has_what_it_had(conn: Connection, tmp_path: Path
     assert await vcpus(dom) == shown
     await dom.cpu.set_count(3, LIVE)
     await dom.destroy()
+
+
+async def test_a_place_that_the_host_has_not_costs_no_vcpu(conn: Connection) -> None:
+    document = with_more(paused_guest_xml("far")).replace(
+        "vcpu='1' cpuset='0'", "vcpu='1' cpuset='4095'"
+    )
+    dom = await conn.create_xml(document, DomainCreateFlags.START_PAUSED)
+    with pytest.raises(SystemFailure, match="vCPU 1"):
+        await dom.cpu.set_count(2, LIVE)
+    assert [vcpu.number for vcpu in await dom.cpu.vcpus()] == [0, 1]
+    assert await dom.cpu.count() == 2
+    await dom.cpu.set_count(3, LIVE)

@@ -245,14 +245,7 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
         from virloom.drivers.qemu.blockjobs.recovery import settle_blockjobs  # few guests need it
 
         await settle_blockjobs(driver, running)
-    if known != answers.vcpu_threads:
-        from virloom.drivers.qemu.tuning.plug import refresh  # few guests need it
-
-        await refresh(running)
-    if "iothreads" in running.record.runtime:
-        from virloom.drivers.qemu.tuning.iothread_objects import settle  # fewer still
-
-        await settle(running)
+    await _settle_threads(running, moved=known != answers.vcpu_threads)
     if holds(running.model.perf):
         from virloom.drivers.qemu.tuning.counting import count_again  # and fewer
 
@@ -280,6 +273,24 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
     running.set_document()
     running.save()
     _settle(driver, running)
+
+
+async def _settle_threads(running: RunningGuest, *, moved: bool) -> None:
+    """Takes in vCPUs and I/O threads that came or went while nobody looked.
+
+    One that the host does not let be put in its place is no reason to give the guest up.
+    """
+    try:
+        if moved:
+            from virloom.drivers.qemu.tuning.plug import refresh  # few guests need it
+
+            await refresh(running)
+        if "iothreads" in running.record.runtime:
+            from virloom.drivers.qemu.tuning.iothread_objects import settle  # fewer still
+
+            await settle(running)
+    except VirloomError as exc:
+        logger.error("domain '%s': %s", running.guest.name, exc.message)
 
 
 def _settle(driver: QemuDriver, running: RunningGuest) -> None:

@@ -137,15 +137,24 @@ async def refresh(running: RunningGuest) -> None:
     """Makes document and record tell of the vCPUs that there are, and puts new threads in place.
 
     Raises:
-        SystemFailure: A thread cannot be put where the document has it.
+        SystemFailure: A thread cannot be put where the document has it; it is there all the same.
         VirloomError: QEMU does not answer.
     """
+    try:
+        await _take_stock(running)
+    finally:
+        running.set_document()
+        running.save()
+
+
+async def _take_stock(running: RunningGuest) -> None:
     monitor = running.require_monitor()
     cpus = await query_cpus_fast(monitor)
     places = places_of(await _hotpluggable(monitor))
     running.require_current()
     known = vcpu_threads(running)
     threads = {cpu.number: cpu.thread for cpu in cpus}
+    running.record.runtime["vcpu_threads"] = listed(threads)
     _show(running.model, cpus, places)
     for number, thread in threads.items():
         if known.get(number) != thread:
@@ -153,9 +162,6 @@ async def refresh(running: RunningGuest) -> None:
     for number in known.keys() - threads.keys():
         remove_thread(running, "vcpu", number)
     reached("vcpu-shown")
-    running.record.runtime["vcpu_threads"] = listed(threads)
-    running.set_document()
-    running.save()
 
 
 def _show(model: Domain, cpus: Collection[Vcpu], places: Collection[Place]) -> None:
