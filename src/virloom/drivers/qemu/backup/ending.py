@@ -56,6 +56,7 @@ async def finish_backup(
         await stop_server(running, backup)  # it reads from what is about to go
     # Whoever hears of the end may use the image: QEMU must have closed it before.
     await take_back(running, job.garbage)
+    running.require_current()  # else the record has gone, and is not to be written again
     job.garbage = []
     if all(one.outcome is not None for one in backup.parts):
         await finalize(driver, running, backup)
@@ -112,6 +113,7 @@ async def finalize(
     reached("backup-ending")
     outcome = result(backup)
     await stop_server(running, backup)
+    running.require_current()
     remove_images(running, backup, keep=not backup.pull and outcome == DomainJobType.COMPLETED)
     reached("backup-cleaned")
     backup.job.end(outcome)

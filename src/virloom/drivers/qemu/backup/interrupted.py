@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.backup.ending import cancel_parts, finalize
 from virloom.drivers.qemu.backup.server import show_images
-from virloom.drivers.qemu.backup.state import keep, recorded
+from virloom.drivers.qemu.backup.state import RunningBackup, keep, recorded
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.runtime.jobs import AsyncJob
 from virloom.enums.domain import ConnectDomainEventBlockJobStatus as Status
@@ -21,28 +21,30 @@ logger = logging.getLogger(__name__)
 
 
 async def recall(running: RunningGuest) -> None:
-    """Remembers the backup before its jobs are looked at.
-
-    Raises:
-        VirloomError: QEMU does not answer.
-    """
+    """Remembers the backup before its jobs are looked at."""
     backup = running.backup = recorded(running)
     if backup is None:
         return
     backup.release = await running.guest.jobs.begin_async(AsyncJob.BACKUP, "takeover")
     running.guest.job = backup.job
-    await backup.job.refresh(running)
+    try:
+        await backup.job.refresh(running)
+    except VirloomError as exc:  # of what it has done nobody will know, that is all
+        logger.warning("backup of domain '%s': %s", running.guest.name, exc)
 
 
 async def settle_backup(driver: QemuDriver, running: RunningGuest) -> None:
-    """Goes on with it now that what has become of its jobs is known.
-
-    Raises:
-        VirloomError: QEMU does not answer, or something cannot be removed.
-    """
+    """Goes on with it now that what has become of its jobs is known."""
     backup = running.backup
     if backup is None:
         return
+    try:
+        await _settle(driver, running, backup)
+    except VirloomError as exc:
+        logger.error("backup of domain '%s': %s", running.guest.name, exc)
+
+
+async def _settle(driver: QemuDriver, running: RunningGuest, backup: RunningBackup) -> None:
     alive = [part for part in backup.parts if part.job in running.blockjobs]
     begun = bool(alive) or any(part.outcome is not None for part in backup.parts)
     if not begun:

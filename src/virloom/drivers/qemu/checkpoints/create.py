@@ -133,9 +133,13 @@ async def keep(driver: QemuDriver, running: RunningGuest, model: Checkpoint) -> 
 
         await discard(driver, running, [model], all_there=False)
         raise
-    known = files.checkpoints_of(driver, guest)
-    known.replace(model)
-    known.current = model.name
+    if guest.known:
+        known = files.checkpoints_of(driver, guest)
+        known.replace(model)
+        known.current = model.name
+    else:  # a transient one that has ended meanwhile
+        files.remove_all(driver, guest.name)
+    running.require_current()
     reached("checkpoint-written")
 
 

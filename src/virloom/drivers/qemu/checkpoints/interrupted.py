@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.blockjobs.commit import take_writing
@@ -13,19 +14,26 @@ from virloom.drivers.qemu.checkpoints.delete import discard
 from virloom.drivers.qemu.checkpoints.nodes import chain_of, query_bitmaps
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.runtime.checkpoints import disk_named
+from virloom.errors import VirloomError
 from virloom.model.snapshot import Checkpoint
 from virloom.xml import parse_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
 
+logger = logging.getLogger(__name__)
+
 
 async def settle_checkpoints(driver: QemuDriver, running: RunningGuest) -> None:
-    """Finishes what was begun: QEMU tells whether a new checkpoint has come to be.
+    """Finishes what was begun; where that fails the note stays, for the next owner."""
+    try:
+        await _settle(driver, running)
+    except VirloomError as exc:
+        logger.error("checkpoints of domain '%s': %s", running.guest.name, exc)
 
-    Raises:
-        VirloomError: QEMU does not answer, or a file cannot be written.
-    """
+
+async def _settle(driver: QemuDriver, running: RunningGuest) -> None:
+    """QEMU tells whether a new checkpoint has come to be."""
     note: dict[str, Any] = running.record.runtime[NOTE]
     known = files.checkpoints_of(driver, running.guest)
     if "create" in note:
