@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 import random
 import socket as socketlib
 import subprocess
@@ -224,7 +226,7 @@ async def test_what_is_pulled_does_not_change(conn: Connection, tmp_path: Path) 
     assert [one.name for one in await dom.checkpoints.list()] == ["a", "b"]
 
 
-async def nothing_left(dom: Domain, socket: Path, *paths: str) -> None:
+async def nothing_left(dom: Domain, *paths: str | Path) -> None:
     """No job, no server, no image and no node of a backup is there any more."""
     with pytest.raises(NoDomainBackup):
         await dom.checkpoints.backup_xml_desc()
@@ -234,7 +236,7 @@ async def nothing_left(dom: Domain, socket: Path, *paths: str) -> None:
     assert await qemu(dom, "query-block-exports") == []
     nodes = [node["node-name"] for node in await qemu(dom, "query-named-block-nodes")]
     assert len(nodes) == 4, nodes
-    left = [path for path in (str(socket), *paths) if Path(path).exists()]
+    left = [path for path in paths if Path(path).exists()]
     assert not left
     for names in (await bitmaps(dom)).values():
         assert not [name for name in names if name.startswith("backup-")]
@@ -311,6 +313,38 @@ async def test_the_guest_ends_in_the_middle(conn: Connection, tmp_path: Path) ->
     assert seen[0].params["success"] is False
     assert (await dom.jobs.stats(_DONE)).type == DomainJobType.CANCELLED
     assert sorted(path.name for path in tmp_path.iterdir()) == ["root", "vda.qcow2"]
+
+
+@pytest.fixture
+def tight(tmp_path: Path) -> Iterator[Path]:
+    """A file system of half a MiB."""
+    place = tmp_path / "tight"
+    place.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tight", str(place)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
+        pytest.skip("nothing can be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+async def test_one_that_fails_takes_the_others_along(
+    conn: Connection, tmp_path: Path, tight: Path
+) -> None:
+    dom = await guest_with(conn, tmp_path, "vda", "vdb")
+    await write(dom, 0, 1, part=0, parts=48)
+    places = {"vda": tight / "a", "vdb": tmp_path / "b"}
+    disks = "".join(
+        f"<disk name='{name}' type='file'><target file='{path}'/></disk>"
+        for name, path in places.items()
+    )
+    async with ending(conn) as seen:
+        await dom.checkpoints.backup(f"<domainbackup><disks>{disks}</disks></domainbackup>")
+    assert seen[0].params["success"] is False
+    assert seen[0].params["errmsg"] == os.strerror(errno.ENOSPC)
+    assert (await dom.jobs.stats(_DONE)).type == DomainJobType.FAILED
+    await settled(dom)
+    await nothing_left(dom, *places.values())
+    assert os.statvfs(tight).f_bfree == os.statvfs(tight).f_blocks  # its room too
 
 
 async def test_killed_while_it_begins(root: Path, tmp_path: Path) -> None:

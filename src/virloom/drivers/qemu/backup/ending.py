@@ -114,7 +114,7 @@ async def finalize(
     outcome = result(backup)
     await stop_server(running, backup)
     running.require_current()
-    remove_images(running, backup, keep=not backup.pull and outcome == DomainJobType.COMPLETED)
+    remove_images(running, backup, useful=not backup.pull and outcome == DomainJobType.COMPLETED)
     reached("backup-cleaned")
     backup.job.end(outcome)
     if guest.job is backup.job:

@@ -7,14 +7,14 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from virloom.drivers.qemu.backup.state import Part, RunningBackup, hold_file, let_file
+from virloom.drivers.qemu.backup.state import Part, RunningBackup, hold_file, keep, let_file
 from virloom.drivers.qemu.block.layers import Layer
 from virloom.drivers.qemu.block.live_nodes import Image, add_format_node, add_storage_node
 from virloom.drivers.qemu.blockjobs.begin import Preparation, format_image
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.process.steps import reached
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, InvalidArg, system_failure
+from virloom.errors import ConfigUnsupported, InvalidArg, VirloomError, system_failure
 from virloom.model.domain import Disk, DiskDriver, DiskSource
 from virloom.model.snapshot import BackupDisk, BackupImage
 
@@ -119,8 +119,14 @@ async def make_image(
     if not backup.reuse and told.type == "file":
         hold_file(running, part.path)
         part.made = True
-        running.save()
-        _make_file(part.path, planned.size if layer.format == "raw" else 0)
+        keep(running, backup)
+        try:
+            _make_file(part.path, planned.size if layer.format == "raw" else 0)
+        except VirloomError:  # what is there then is somebody else's
+            part.made = False
+            let_file(running, part.path)
+            keep(running, backup)
+            raise
         reached("backup-file-made")
     plain = _plain(planned.disk)
     await add_storage_node(driver, running, plain, layer, preparation.note, write=True)
@@ -148,20 +154,30 @@ def _plain(disk: Disk) -> Disk:
     return disk.beside(driver=DiskDriver(), readonly=None)
 
 
-def remove_images(running: RunningGuest, backup: RunningBackup, *, keep: bool) -> None:
+def remove_images(running: RunningGuest, backup: RunningBackup, *, useful: bool) -> None:
     """Lets go of the images that were made.
 
     Args:
-        keep: They are what somebody wanted: none is removed.
+        useful: They are what somebody wanted: none is removed.
     """
     for part in backup.parts:
         if not part.made:
             continue
-        if not keep:
-            try:
-                os.unlink(part.path)
-            except FileNotFoundError:
-                pass  # somebody else was faster
-            except OSError as exc:
-                raise system_failure(f"cannot remove '{part.path}'", exc) from exc
+        if not useful:
+            _remove(part.path)
         let_file(running, part.path)
+
+
+def _remove(path: str) -> None:
+    """Removes an image that QEMU does not use any more.
+
+    QEMU 7.2 closes the descriptor of a paused guest only when the guest runs again: what the image
+    took of the disk is given back before.
+    """
+    try:
+        os.truncate(path, 0)
+        os.unlink(path)
+    except FileNotFoundError:
+        return  # somebody else was faster
+    except OSError as exc:
+        raise system_failure(f"cannot remove '{path}'", exc) from exc

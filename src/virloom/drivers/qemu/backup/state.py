@@ -90,7 +90,7 @@ class RunningBackup:
         names = ("stage", "reuse", "tls", "error", "silent", "began")
         return {
             "document": format_document(self.model, FormatFlags.SECURE),
-            "parts": [vars(part) for part in self.parts],
+            "parts": [dict(vars(part)) for part in self.parts],
             **{name: getattr(self, name) for name in names},
         }
 
