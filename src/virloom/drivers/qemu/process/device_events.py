@@ -3,26 +3,31 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.monitor.protocol import Event
 from virloom.drivers.qemu.process.channels import port_changed
+from virloom.drivers.qemu.process.display_events import DISPLAYS
 from virloom.drivers.qemu.process.resources import alias_of, image_path
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.enums.domain import (
-    DomainEventGraphicsAddressType,
-    DomainEventGraphicsPhase,
     DomainEventID,
     DomainEventIOErrorAction,
     DomainEventTrayChangeReason,
     DomainEventWatchdogAction,
+    DomainMemoryFailureActionType,
+    DomainMemoryFailureFlags,
+    DomainMemoryFailureRecipientType,
     DomainPausedReason,
 )
-from virloom.procedures.domain import DomainEventGraphicsAddress, DomainEventGraphicsIdentity
+from virloom.errors import VirloomError
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
+
+logger = logging.getLogger(__name__)
 
 #: QEMU's ``WatchdogAction`` (qapi/run-state.json) as libvirt numbers it.
 _WATCHDOG = {
@@ -35,29 +40,28 @@ _WATCHDOG = {
     "inject-nmi": DomainEventWatchdogAction.INJECTNMI,
 }
 
+#: QEMU's ``MemoryFailureRecipient`` and ``MemoryFailureAction`` (the same).
+_RECIPIENTS = {
+    "hypervisor": DomainMemoryFailureRecipientType.HYPERVISOR,
+    "guest": DomainMemoryFailureRecipientType.GUEST,
+}
+_FAILURE_ACTIONS = {
+    "ignore": DomainMemoryFailureActionType.IGNORE,
+    "inject": DomainMemoryFailureActionType.INJECT,
+    "fatal": DomainMemoryFailureActionType.FATAL,
+    "reset": DomainMemoryFailureActionType.RESET,
+}
+
+#: What ACPI's _OST tells of: an ejection that was asked for, and one that the guest wanted.
+_EJECTIONS = (1, 3, 0x103)
+#: What Linux tells before it has done it, and what the specification says that it should.
+_EJECTION_GOES_ON = (0x83, 0x84, 0x85)
+
 #: QEMU's ``BlockErrorAction`` (qapi/block-core.json).
 _IO_ERROR = {
     "ignore": DomainEventIOErrorAction.NONE,
     "report": DomainEventIOErrorAction.REPORT,
     "stop": DomainEventIOErrorAction.PAUSE,
-}
-
-_PHASES = {
-    "VNC_CONNECTED": DomainEventGraphicsPhase.CONNECT,
-    "VNC_INITIALIZED": DomainEventGraphicsPhase.INITIALIZE,
-    "VNC_DISCONNECTED": DomainEventGraphicsPhase.DISCONNECT,
-}
-
-#: What ACPI's _OST tells of: an ejection that was asked for, and one that the guest wanted.
-_EJECTIONS = (3, 0x103)
-#: What Linux tells before it has done it, and what the specification says that it should.
-_EJECTION_GOES_ON = (0x84, 0x85)
-
-#: QEMU's ``NetworkAddressFamily`` (qapi/sockets.json).
-_FAMILIES = {
-    "ipv4": DomainEventGraphicsAddressType.IPV4,
-    "ipv6": DomainEventGraphicsAddressType.IPV6,
-    "unix": DomainEventGraphicsAddressType.UNIX,
 }
 
 
@@ -71,7 +75,13 @@ def handle(driver: QemuDriver, running: RunningGuest, event: Event) -> None:
 def _rtc_change(
     driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]
 ) -> None:
-    offset = int(data.get("offset", 0))
+    offset, clock = int(data.get("offset", 0)), running.model.clock
+    if clock.offset == "variable":
+        # QEMU counts from what it was started with, clients from the basis.
+        begun = running.record.runtime.setdefault("clock", int(clock.adjustment or 0))
+        offset += int(begun)
+        clock.adjustment = str(offset)
+        _write_down(running)
     driver.events.emit(DomainEventID.RTC_CHANGE, running.guest.ref(), offset)
 
 
@@ -82,6 +92,11 @@ def _watchdog(
     if action == DomainEventWatchdogAction.PAUSE:
         running.pause_reason = DomainPausedReason.WATCHDOG
     driver.events.emit(DomainEventID.WATCHDOG, running.guest.ref(), int(action))
+    wanted = running.model.devices.watchdogs
+    if action == DomainEventWatchdogAction.PAUSE and any(dog.action == "dump" for dog in wanted):
+        from virloom.drivers.qemu.saving.dump import dump_barked  # virloom.drivers.qemu.later
+
+        driver.background(dump_barked(driver, running), f"dump of '{running.guest.name}'")
 
 
 def _io_error(
@@ -92,10 +107,51 @@ def _io_error(
         running.pause_reason = DomainPausedReason.IOERROR
     node = str(data.get("node-name", ""))
     alias, path = _disk_of(running, node, str(data.get("device", "")))
-    reason = "enospc" if data.get("nospace") else str(data.get("reason", ""))
+    reason = "enospc" if data.get("nospace") else ""  # QEMU's other words are for people only
     ref = running.guest.ref()
     driver.events.emit(DomainEventID.IO_ERROR, ref, path, alias, int(action))
     driver.events.emit(DomainEventID.IO_ERROR_REASON, ref, path, alias, int(action), reason)
+
+
+def _memory_failure(
+    driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]
+) -> None:
+    recipient = _RECIPIENTS.get(str(data.get("recipient")))
+    action = _FAILURE_ACTIONS.get(str(data.get("action")))
+    if recipient is None or action is None:
+        return  # of a QEMU that knows more than libvirt's numbers can say
+    said = data.get("flags", {})
+    flags = DomainMemoryFailureFlags.ACTION_REQUIRED if said.get("action-required") else 0
+    flags |= DomainMemoryFailureFlags.RECURSIVE if said.get("recursive") else 0
+    ref = running.guest.ref()
+    driver.events.emit(DomainEventID.MEMORY_FAILURE, ref, int(recipient), int(action), int(flags))
+
+
+def _told_by_firmware(
+    driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]
+) -> None:
+    """What came of an ejection (_OST, section 6.3.5 of the ACPI specification).
+
+    QEMU 7.2 without KVM keeps a processor's object, and so never tells that it is deleted.
+    """
+    info = data.get("info", {})
+    if info.get("source") not in _EJECTIONS or info.get("status") in _EJECTION_GOES_ON:
+        return
+    kind, gone = info.get("slot-type"), info.get("status") == 0
+    if kind == "CPU":
+        settled = {"device": f"vcpu{info.get('slot')}"}
+        (_deleted if gone else _kept)(driver, running, name, settled)
+    elif kind == "DIMM" and not gone:
+        _kept(driver, running, name, info)
+
+
+def _write_down(running: RunningGuest) -> None:
+    """What has changed in the live document is on the disk."""
+    try:
+        running.set_document()
+        running.save()
+    except VirloomError as exc:  # the former record still leads to the guest
+        logger.error("domain '%s': %s", running.guest.name, exc)
 
 
 def _disk_of(running: RunningGuest, node: str, device: str) -> tuple[str, str]:
@@ -157,23 +213,6 @@ def _job(driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str
     job_changed(driver, running, str(data.get("id", "")), str(data.get("status", "")))
 
 
-def _ejected(driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]) -> None:
-    """The guest has tried to let a processor go (_OST, section 6.3.5 of the ACPI specification).
-
-    QEMU 7.2 without KVM keeps the processor's object, and so never tells that it is deleted.
-    """
-    from virloom.drivers.qemu.hotplug.detach import device_gone, device_stays
-
-    info = data.get("info", {})
-    if info.get("slot-type") != "CPU" or info.get("source") not in _EJECTIONS:
-        return
-    alias = f"vcpu{info.get('slot')}"
-    if info.get("status") == 0:
-        device_gone(driver, running, alias)
-    elif info.get("status") not in _EJECTION_GOES_ON:
-        device_stays(driver, running, alias)
-
-
 def _threshold(
     driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]
 ) -> None:
@@ -192,33 +231,6 @@ def _job_ended(
         part.done, part.whole = int(data.get("offset", 0)), int(data.get("len", 0))
 
 
-def _graphics(
-    driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]
-) -> None:
-    client, server = data.get("client", {}), data.get("server", {})
-    identities = [
-        DomainEventGraphicsIdentity(kind, str(client[key]))
-        for kind, key in (("x509dname", "x509_dname"), ("saslUsername", "sasl_username"))
-        if client.get(key)
-    ]
-    driver.events.emit(
-        DomainEventID.GRAPHICS,
-        running.guest.ref(),
-        int(_PHASES[name]),
-        _graphics_address(server),
-        _graphics_address(client),
-        str(server.get("auth", "")),
-        identities,
-    )
-
-
-def _graphics_address(side: Mapping[str, Any]) -> DomainEventGraphicsAddress:
-    family = _FAMILIES.get(str(side.get("family")), DomainEventGraphicsAddressType.UNIX)
-    return DomainEventGraphicsAddress(
-        int(family), str(side.get("host", "")), str(side.get("service", ""))
-    )
-
-
 _HANDLERS: dict[str, Callable[[QemuDriver, RunningGuest, str, Mapping[str, Any]], None]] = {
     "RTC_CHANGE": _rtc_change,
     "WATCHDOG": _watchdog,
@@ -228,13 +240,12 @@ _HANDLERS: dict[str, Callable[[QemuDriver, RunningGuest, str, Mapping[str, Any]]
     "DEVICE_TRAY_MOVED": _tray,
     "DEVICE_DELETED": _deleted,
     "DEVICE_UNPLUG_GUEST_ERROR": _kept,
+    "MEMORY_FAILURE": _memory_failure,
     "JOB_STATUS_CHANGE": _job,
-    "ACPI_DEVICE_OST": _ejected,
+    "ACPI_DEVICE_OST": _told_by_firmware,
     "BLOCK_WRITE_THRESHOLD": _threshold,
     "BLOCK_JOB_COMPLETED": _job_ended,
     "BLOCK_JOB_CANCELLED": _job_ended,
-    "VNC_CONNECTED": _graphics,
-    "VNC_INITIALIZED": _graphics,
-    "VNC_DISCONNECTED": _graphics,
     "VSERPORT_CHANGE": port_changed,
+    **DISPLAYS,
 }

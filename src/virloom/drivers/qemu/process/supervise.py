@@ -80,10 +80,12 @@ class Supervisor:
             "SHUTDOWN": self._shutdown,
             "RESET": self._reset,
             "GUEST_PANICKED": self._panicked,
+            "GUEST_CRASHLOADED": self._crash_loaded,
             "SUSPEND": self._pm_suspended,
             "SUSPEND_DISK": self._pm_suspended_to_disk,
             "WAKEUP": self._pm_woken,
             "MIGRATION": self._progressed,
+            "MIGRATION_PASS": self._passed,
             "DUMP_COMPLETED": self._dumped,
         }
 
@@ -142,6 +144,12 @@ class Supervisor:
     def _progressed(self, data: Mapping[str, Any]) -> None:
         self._running.progressed.set()
 
+    def _passed(self, data: Mapping[str, Any]) -> None:
+        """Memory is gone through once more, to a file as to another host."""
+        if self._running.guest.jobs.async_kind is not None:
+            ref = self._running.guest.ref()
+            self._driver.events.emit(DomainEventID.MIGRATION_ITERATION, ref, data["pass"])
+
     def _dumped(self, data: Mapping[str, Any]) -> None:
         error = data.get("error")
         self._running.dump_error = str(error) if error else None
@@ -150,26 +158,28 @@ class Supervisor:
     # -- the guest sleeps ----------------------------------------------------------------------
 
     def _pm_suspended(self, data: Mapping[str, Any]) -> None:
-        self._running.asleep.set()
-        self._tell_agents_caller()
-        self._running.guest.set_state(DomainState.PMSUSPENDED, 0)
-        self._lifecycle(DomainEventType.PMSUSPENDED, DomainEventPMSuspendedDetailType.MEMORY)
-        self._driver.events.emit(DomainEventID.PMSUSPEND, self._running.guest.ref())
-        self._save()
+        self._asleep(DomainEventID.PMSUSPEND, DomainEventPMSuspendedDetailType.MEMORY)
 
     def _pm_suspended_to_disk(self, data: Mapping[str, Any]) -> None:
+        self._asleep(DomainEventID.PMSUSPEND_DISK, DomainEventPMSuspendedDetailType.DISK)
+
+    def _asleep(self, event: DomainEventID, detail: DomainEventPMSuspendedDetailType) -> None:
+        guest = self._running.guest
         self._running.asleep.set()
         self._tell_agents_caller()
-        self._lifecycle(DomainEventType.PMSUSPENDED, DomainEventPMSuspendedDetailType.DISK)
-        self._driver.events.emit(DomainEventID.PMSUSPEND_DISK, self._running.guest.ref())
+        self._driver.events.emit(event, guest.ref())
+        if guest.state == DomainState.RUNNING:
+            guest.set_state(DomainState.PMSUSPENDED, 0)
+            self._lifecycle(DomainEventType.PMSUSPENDED, detail)
+            self._save()
 
     def _pm_woken(self, data: Mapping[str, Any]) -> None:
         guest = self._running.guest
+        self._driver.events.emit(DomainEventID.PMWAKEUP, guest.ref())
         if guest.state == DomainState.PMSUSPENDED:
             guest.set_state(DomainState.RUNNING, DomainRunningReason.WAKEUP)
             self._lifecycle(DomainEventType.STARTED, DomainEventStartedDetailType.WAKEUP)
-        self._driver.events.emit(DomainEventID.PMWAKEUP, guest.ref())
-        self._save()
+            self._save()
 
     # -- the guest ends ------------------------------------------------------------------------
 
@@ -200,12 +210,15 @@ class Supervisor:
         action = model.on_reboot if reason == "guest-reset" else model.on_poweroff
         self._act(action or "destroy")
 
+    def _crash_loaded(self, data: Mapping[str, Any]) -> None:
+        """The guest's kernel has crashed, and another one that it had ready goes on."""
+        self._lifecycle(DomainEventType.CRASHED, DomainEventCrashedDetailType.CRASHLOADED)
+
     def _panicked(self, data: Mapping[str, Any]) -> None:
         guest = self._running.guest
         guest.set_state(DomainState.CRASHED, DomainCrashedReason.PANICKED)
         self._lifecycle(DomainEventType.CRASHED, DomainEventCrashedDetailType.PANICKED)
         self._save()
-        self._running.shutdown_seen = True
         action = self._running.model.on_crash or "destroy"
         if action.startswith("coredump-"):
             self._begin(self._dump_and(action.removeprefix("coredump-")))

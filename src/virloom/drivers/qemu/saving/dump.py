@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import stat
+import time
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.domain import Guest
@@ -15,6 +17,7 @@ from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.saving.packing import Pipeline, packing_number, writers
 from virloom.drivers.qemu.saving.save import JOB
 from virloom.drivers.qemu.saving.stream import cancelled, write_memory, write_state
+from virloom.drivers.runtime.jobs import AsyncJob
 from virloom.enums.domain import (
     DomainEventID,
     DomainJobOperation,
@@ -25,9 +28,12 @@ from virloom.enums.domain import (
 )
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidArg, VirloomError, system_failure
+from virloom.host.files import ensure_directory
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
+
+logger = logging.getLogger(__name__)
 
 
 class Dump:
@@ -172,3 +178,21 @@ class Dump:
 def _sync(fd: int) -> None:
     if stat.S_ISREG(os.fstat(fd).st_mode):
         os.fsync(fd)
+
+
+async def dump_barked(driver: QemuDriver, running: RunningGuest) -> None:
+    """A watchdog with the action ``dump``: the state in a file, then the guest goes on."""
+    guest = running.guest
+    directory = driver.directories.lib / "dump"
+    try:
+        ensure_directory(directory)
+        now = time.strftime("%Y-%m-%d-%H:%M:%S", time.gmtime())
+        path = directory / f"{guest.id}-{guest.name}-{now}"
+        async with guest.jobs.hold_async(AsyncJob.DUMP, "watchdog"):
+            running.require_current()
+            dump = Dump(driver, running, str(path), memory=None, live=False, bypass_cache=False)
+            await dump.run(resume=False, reset=False)
+            if guest.state == DomainState.PAUSED:
+                await running.execute("cont")
+    except VirloomError as exc:
+        logger.error("domain '%s': no dump for its watchdog: %s", guest.name, exc)
