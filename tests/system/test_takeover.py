@@ -17,6 +17,7 @@ import pytest
 
 import virloom
 from tests.fakes.impatient import impatient
+from tests.system.test_events import Heard
 from virloom.enums.domain import DomainCreateFlags, DomainState
 from virloom.errors import OperationFailed
 from virloom.host.files import Directory
@@ -171,6 +172,8 @@ async def test_a_guest_that_does_not_answer_is_kept_and_can_be_destroyed(
     pid = await _orphan(root, tmp_path)
     os.kill(pid, signal.SIGSTOP)
     async with impatient(root) as conn:
+        async with asyncio.timeout(5), Heard(conn) as heard:
+            await heard.until(virloom.ControlErrorEvent)
         dom = await conn.lookup_by_name("web")
         assert (await dom.state()).state == DomainState.PAUSED
         assert "<name>web</name>" in await dom.xml_desc()
