@@ -10,6 +10,7 @@ project = "Virloom"
 copyright = "the Virloom authors, Apache-2.0"
 extensions = [
     "tools.support_table",
+    "tools.qemu_api_table",
     "tools.conf_table",
     "tools.difference_table",
     "tools.command_table",

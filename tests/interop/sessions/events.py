@@ -253,6 +253,15 @@ def by_ports(session: Session) -> None:
     serial.until(b"R")
     step("reset by the host", lambda: domain.reset(0), "REBOOT")
     serial.until(b"R")
+    heard: list[str] = []
+    monitor = libvirt_qemu.qemuMonitorEventRegister(
+        session.conn, domain, "RES.T", lambda _c, _d, name, *_: heard.append(name), None, 1
+    )
+    step("monitor's reset", lambda: domain.reset(0), "REBOOT")
+    step("heard of the monitor", lambda: heard[:1])
+    step("deaf", lambda: libvirt_qemu.qemuMonitorEventDeregister(session.conn, monitor))
+    step("deaf again", lambda: libvirt_qemu.qemuMonitorEventDeregister(session.conn, monitor))
+    serial.until(b"R")
     step("machine check", lambda: machine_check(domain), "MEMORY_FAILURE")
     serial.until(b"R")
     step("crash loaded", tell(ports.CRASH_LOADED), "LIFECYCLE", "CRASHED")
@@ -325,7 +334,8 @@ def by_clients(session: Session) -> None:
     step("dump live", lambda: domain.coreDump(core, libvirt.VIR_DUMP_LIVE), "LIFECYCLE", "RESUMED")
     step("dump and reset", lambda: domain.coreDump(core, libvirt.VIR_DUMP_RESET), "REBOOT")
     serial.until(b"R")
-    step("save", lambda: domain.save(image), *ended)
+    step("channel", lambda: domain.openChannel(None, conn.newStream(), 0))
+    step("save", lambda: domain.saveParams({libvirt.VIR_DOMAIN_SAVE_PARAM_FILE: image}), *ended)
     step("restore", lambda: conn.restoreFlags(image, None, pause), "LIFECYCLE", "SUSPENDED")
     step("resume the restored", domain.resume, "LIFECYCLE", "RESUMED")
     step("term", lambda: os.kill(process_of(session), signal.SIGTERM), *ended)
