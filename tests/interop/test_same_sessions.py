@@ -54,7 +54,8 @@ _VARIES = (
     (re.compile(r"port='59\d\d'"), "port='59NN'"),
     (re.compile(r"(127\.0\.0\.1:)\d+"), r"\1N"),
 )  # fmt: skip
-_NUMBER = re.compile(r"\d+")
+#: With what pads it to a width.
+_NUMBER = re.compile(r"\d+ *")
 
 
 class Side(NamedTuple):

@@ -62,6 +62,8 @@ async def test_each_counts_on_its_own(conn: Connection, root: Path, tmp_path: Pa
         await dom.checkpoints.create(checkpoint_xml(name))
         await write(dom, 0, 1, part=number)
     assert await tree(dom) == {"a": None, "b": "a", "c": "b"}
+    below = await (await dom.checkpoints.lookup("a")).children()
+    assert [one.name for one in below] == ["b"]
     assert await sizes(dom, "a") == {"vda": 3 * PART, "vdb": 0}
     assert await sizes(dom, "c") == {"vda": PART, "vdb": 0}
     with pytest.raises(OperationFailed, match="already exists"):
