@@ -180,3 +180,15 @@ async def test_a_place_that_the_host_has_not_costs_no_vcpu(conn: Connection) -> 
     assert [vcpu.number for vcpu in await dom.cpu.vcpus()] == [0, 1]
     assert await dom.cpu.count() == 2
     await dom.cpu.set_count(3, LIVE)
+
+
+async def test_a_vcpu_that_came_otherwise_is_taken_in(conn: Connection) -> None:
+    document = with_more(paused_guest_xml("late"))
+    dom = await conn.create_xml(document, DomainCreateFlags.START_PAUSED)
+    told = json.loads(await dom.monitor_command('{"execute":"query-hotpluggable-cpus"}'))
+    last = max(told["return"], key=lambda cpu: cpu["props"]["socket-id"])
+    added = {"driver": last["type"], "id": "vcpu2", **last["props"]}
+    await dom.monitor_command(json.dumps({"execute": "device_add", "arguments": added}))
+    await dom.cpu.set_count(2, LIVE)  # as after an answer that came too late
+    assert sorted(await threads(dom)) == [0, 2]
+    assert await dom.cpu.count() == 2

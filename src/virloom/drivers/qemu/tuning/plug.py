@@ -47,10 +47,11 @@ async def set_live_count(running: RunningGuest, count: int) -> None:
         OperationTimeout: It does not answer; it may let it go later.
         InternalError: QEMU refuses.
     """
+    places = await _places(running)
     now = len(present(running.model))
     if count == now:
         return
-    chosen, grows = choose_count(await _places(running), now, count)
+    chosen, grows = choose_count(places, now, count)
     for place in chosen:
         await (_plug(running, place) if grows else _unplug(running, place))
 
@@ -74,9 +75,13 @@ async def chosen(running: RunningGuest, numbers: Collection[int], *, enabled: bo
 
 
 async def _places(running: RunningGuest) -> list[Place]:
-    cpus = await _hotpluggable(running.require_monitor())
+    """The places; a vCPU that came or went without our doing is taken in before."""
+    places = places_of(await _hotpluggable(running.require_monitor()))
     running.require_current()
-    return places_of(cpus)
+    filled = {number for place in places if place.filled for number in place.numbers()}
+    if places and filled != set(present(running.model)):
+        await refresh(running)
+    return places
 
 
 async def _hotpluggable(monitor: Monitor) -> list[HotpluggableCpu]:
