@@ -16,7 +16,7 @@ import pytest
 from tests.interop.reference import Libvirtd, needs_libvirtd
 from virloom.testing.documents import paused_guest_xml
 
-pytestmark = [*needs_libvirtd, pytest.mark.timeout(150)]
+pytestmark = [*needs_libvirtd, pytest.mark.timeout(300)]
 
 SESSION = Path(__file__).parent / "sessions" / "snapshots.py"
 
@@ -24,7 +24,7 @@ SESSION = Path(__file__).parent / "sessions" / "snapshots.py"
 def steps(uri: str, directory: Path) -> list[Any]:
     done = subprocess.run(
         ["/usr/bin/python3", str(SESSION), uri, str(directory)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -234,7 +234,7 @@ def internal_off(session: Session) -> None:
 
 def internal_on(session: Session) -> None:
     """Internal snapshots of a guest that runs, or is paused."""
-    session.define("qcow2", "qcow2", "cdrom")
+    session.define("qcow2", "cdrom")
     guest = session.guest
     guest.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
     session.create("p")

@@ -162,7 +162,8 @@ async def _make_overlays(
             }
             await format_image(running, layer.node, options)
         await add_format_node(running, part.disk, layer, None, _known, below_told=False)
-        sync_file(noted["overlay"])
+        if running.guest.persistent:
+            await asyncio.to_thread(sync_file, noted["overlay"])
         reached("snapshot-overlay-made")
 
 
@@ -203,7 +204,8 @@ async def _switch(
         actions.append({"type": "blockdev-snapshot", "data": data})
     running.save()  # the numbers are taken
     async with _held_still(running, wanted=request.quiesce):
-        await journal.enter("switching")
+        # A transient domain does not outlive a loss of power, whatever is on the disk.
+        await journal.enter("switching", durable=running.guest.persistent)
         if actions:
             await running.execute("transaction", {"actions": actions})
         reached("snapshot-switched")

@@ -131,13 +131,10 @@ def _mend(moments: Moments[Snapshot]) -> None:
             snapshot.parent = None
 
 
-async def write(
-    driver: QemuDriver, guest: Guest, snapshot: Snapshot, *, durable: bool = True
-) -> None:
+async def write(driver: QemuDriver, guest: Guest, snapshot: Snapshot) -> None:
     """Writes the document of a snapshot, whole or not at all.
 
-    Args:
-        durable: Also survive loss of power.
+    Those of a transient domain do not outlive a loss of power, as it does not.
 
     Raises:
         SystemFailure: The disk is full, say.
@@ -148,7 +145,7 @@ async def write(
     shown = snapshot.beside(active=int(current))
     text = format_document(shown, FormatFlags.SECURE | FormatFlags.INACTIVE)
     path, data = directory / f"{snapshot.name}{_SUFFIX}", (_HEADER + text).encode()
-    if durable:
+    if guest.persistent:
         await asyncio.to_thread(write_atomic, path, data)
     else:
         write_atomic(path, data, durable=False)
