@@ -76,7 +76,7 @@ def resolve_group(text: str) -> int:
 def _number(text: str, kind: str) -> int:
     digits = text.removeprefix("+")
     if not (digits.isascii() and digits.isdecimal()) or int(digits) > _LARGEST_ID:
-        raise InvalidArg(f"there is no {kind} '{text}'", domain=ErrorDomain.SECURITY)
+        raise InvalidArg(f"there is no {kind} '{text}'", domain=ErrorDomain.NONE)
     return int(digits)
 
 
@@ -88,7 +88,7 @@ def resolve_label(label: str) -> tuple[int, int]:
     """
     user, colon, group = label.partition(":")
     if not colon or not user or not group:
-        raise InvalidArg(f"'{label}' is not 'user:group'", domain=ErrorDomain.SECURITY)
+        raise InvalidArg(f"'{label}' is not 'user:group'", domain=ErrorDomain.NONE)
     return resolve_user(user), resolve_group(group)
 
 

@@ -18,7 +18,7 @@ from virloom.drivers.qemu.confine.devices import host_paths
 from virloom.drivers.qemu.process.resources import alias_of, chardevs
 from virloom.host.device_nodes import DEV
 from virloom.model.domain import Chardev, ChardevSource, Disk, DiskSource, Domain, Seclabel
-from virloom.security.dac import Dac, Ids, ids_of, resolve_label
+from virloom.security.dac import Ids, ids_of, resolve_label
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
@@ -59,16 +59,13 @@ def ids_of_guest(driver: QemuDriver, dom: Domain) -> Ids:
     return ids_of(uid, gid)
 
 
-def show_owner(dom: Domain, dac: Dac, ids: Ids, *, confined: bool) -> None:
-    """Notes whom QEMU runs as in the live document, as libvirt 9 does.
-
-    Args:
-        confined: Whether a document that says nothing has a label.
-    """
+def show_owner(driver: QemuDriver, dom: Domain, ids: Ids) -> None:
+    """Notes whom QEMU runs as in the live document, as libvirt 9 does."""
+    dac = driver.dac
     if not dac.privileged:
         return
     label = label_of(dom)
-    if label is None and not confined:
+    if label is None and not driver.security.default_confined:
         return
     if label is None:
         label = Seclabel(type="dynamic", model=_MODEL, relabel=dac.dynamic)

@@ -279,8 +279,7 @@ class Launch:
         )
         live.show_disks(self._model, command.nodes, chains)
         live.show_displays(self._model, str(self._directory))
-        confined = self._driver.security.default_confined
-        show_owner(self._model, self._driver.dac, ids, confined=confined)
+        show_owner(self._driver, self._model, ids)
         return command
 
     def _context(self, monitor: int, directory: int, tpm_socket: int | None) -> BuildContext:
@@ -455,7 +454,7 @@ class Launch:
             pass_fds=self._pass_fds,
             user=owner[0] if owner else None,
             group=owner[1] if owner else None,
-            groups=self._ids.groups if owner else None,
+            groups=self._ids.groups if self._driver.dac.privileged else None,
             cgroups=self._groups.entrances() if self._groups is not None else (),
             confinement=self._confinement,
         )
