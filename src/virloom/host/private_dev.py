@@ -43,8 +43,8 @@ def enter(nodes: Sequence[Node], context: str | None) -> None:
     for node in nodes:
         if node.path not in taken:
             make(node, root)
-    for path in reversed(_mount_points(DEV)):
-        _uncover(path)
+    for path in _uppermost(_mount_points(DEV)):
+        _uncover(path)  # each waits for the kernel, so as few as possible
     syscalls.attach(root, DEV)
     os.close(root)
     for path, tree in kept:
@@ -61,6 +61,13 @@ def _mount_points(directory: str) -> list[str]:
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
         points = sorted(_unescaped(line.split()[4]) for line in file)
     return [point for point in points if f"{point}/".startswith(f"{directory}/")]
+
+
+def _uppermost(points: list[str]) -> list[str]:
+    """The mounts that take all others below them along; one that lies on others several times."""
+    return (
+        [point for point in points if point == points[0]] if points[:1] == [DEV] else points[::-1]
+    )
 
 
 def _mounts_below(directory: str) -> list[str]:

@@ -319,6 +319,10 @@ def main() -> None:
     """Serve the daemon."""
     import _socket  # the module over it costs as much as all the rest
 
+    # What children need is there before they are forked, or each would load it anew.
+    for name in ("errno", "fcntl", "resource", "struct", "virloom.host.private_dev"):
+        __import__(name)
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     socket = _socket.socket(fileno=int(sys.argv[1]))
