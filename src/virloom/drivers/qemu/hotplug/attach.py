@@ -187,11 +187,11 @@ async def describe(
     check_served(only)
     given = resources.given_images(only, running.guest.fd_groups)
     chains = resources.image_chains(only, given)
-    await give(driver, running, resources.alias_of(device.device), only, chains)
     passphrases = await look_up(driver, only, chains)
     ids = ids_of_guest(driver, running.model)
     reader = ids if driver.owner_of(ids) else None
     files = resources.open_files(files_of(only, chains), opened, reader, given)
+    await give(driver, running, resources.alias_of(device.device), only, chains)
     sockets = resources.listening_sockets(only, opened)
     context = BuildContext(
         guest_name=running.guest.name,
