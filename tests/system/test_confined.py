@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from virloom.client.connection import Connection
 from virloom.drivers.qemu.confine.labels import enforce, relabelling
 from virloom.drivers.qemu.confine.owners import OwnedFile
 from virloom.enums.domain import DomainCreateFlags
-from virloom.errors import ConfigUnsupported, InvalidArg, VirloomError
+from virloom.errors import ConfigUnsupported, InternalError, InvalidArg, VirloomError
 from virloom.host.release import release
 from virloom.model.domain import Seclabel
 from virloom.security import selinux
@@ -329,3 +330,46 @@ async def test_devices_that_come_and_go(root: Path, tmp_path: Path, block: str) 
         await end_all(conn)
     assert owner(file) == (1234, 1235)
     assert owner(block) == (0, 0)
+
+
+@pytest.fixture
+def huge() -> Iterator[Path]:
+    """A hugetlbfs that others may reach, with pages for a small guest."""
+    count = Path("/proc/sys/vm/nr_hugepages")
+    before = int(count.read_text())
+    place = Path(tempfile.mkdtemp(prefix="huge"))
+    place.chmod(0o755)
+    mount = ["mount", "-t", "hugetlbfs", "none", str(place)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        place.rmdir()
+        pytest.skip("no hugetlbfs can be mounted")
+    try:
+        count.write_text(str(before + 20))
+        if int(count.read_text()) < before + 20:
+            pytest.skip("the host has no memory for huge pages")
+        yield place
+    finally:
+        count.write_text(str(before))
+        subprocess.run(["umount", str(place)], check=True)
+        place.rmdir()
+
+
+async def test_memory_in_huge_pages(root: Path, huge: Path) -> None:
+    configure(root, f'namespaces = ["mount"]\nhugetlbfs_mount = "{huge}"\n')
+    backing = "<memoryBacking><hugepages/></memoryBacking><os>"
+    document = paused_guest_xml("paged", console="null", memory_mib=32)
+    async with virloom.open(embedded(root)) as conn:
+        guest = await conn.create_xml(document.replace("<os>", backing), PAUSED)
+        (directory,) = huge.glob("libvirt/qemu/*/1-paged")
+        assert owner(directory) == resolve_ids(None, None)[:2]
+        maps = Path(f"/proc/{pid_of(root, 'paged')}/smaps").read_text()
+        assert "KernelPageSize:     2048 kB" in maps
+        await guest.destroy()
+        assert not directory.exists()
+        other = backing.replace("<hugepages/>", "<hugepages><page size='1048576'/></hugepages>")
+        with pytest.raises(InternalError, match="1048576 KiB"):
+            await conn.create_xml(document.replace("<os>", other), PAUSED)
+    configure(root, "hugetlbfs_mount = []\n")
+    async with virloom.open(embedded(root)) as conn:
+        with pytest.raises(InternalError, match="no hugetlbfs"):
+            await conn.create_xml(document.replace("<os>", backing), PAUSED)

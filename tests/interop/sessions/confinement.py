@@ -67,7 +67,7 @@ def shown(process: str) -> dict[str, Any]:
         mounts = sorted(line.split()[4:6] for line in file if line.split()[4].startswith("/dev"))
     found = {name: pairs[name].split() for name in STATUS}
     found["Groups"] = sorted(found["Groups"])
-    return {**found, **limits, "mounts": mounts, "dev": nodes(f"{process}/root/dev")}
+    return {**found, **limits, "mounts": mounts, "dev": nodes(os.path.join(process, "root", "dev"))}
 
 
 def nodes(dev: str) -> list[Any]:

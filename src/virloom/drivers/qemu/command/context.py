@@ -69,6 +69,7 @@ class BuildContext(NamedTuple):
         secrets: Values of the secrets that images need, by their uuid or usage.
         bus_address: Of the D-Bus that a display without an address of its own is on.
         tls_dir: Where QEMU's certificates are.
+        hugepages: The guest's directory in huge pages, by KiB of a page; 0 is the host's usual.
         incoming: The guest goes on from a state that QEMU is given later.
         standalone: The command line is to be read or run by a person, as libvirt 9 shows it
             (``qemu-argv``): without our descriptors, with sockets by their paths.
@@ -90,6 +91,7 @@ class BuildContext(NamedTuple):
     secrets: Mapping[str, bytes] = {}
     bus_address: str | None = None
     tls_dir: str = "/etc/pki/qemu"
+    hugepages: Mapping[int, str] = {}
 
 
 class DiskNodes(NamedTuple):

@@ -74,11 +74,6 @@ def backend(assembly: Assembly, name: str, size: int, cell: NumaCell | None) -> 
     dom = assembly.dom
     backing = dom.memory_backing
     access = cell.mem_access if cell is not None else None
-    if backing.hugepages is not None and backing.source.type != "memfd":
-        raise InternalError(
-            f"huge pages of domain '{dom.name}' would need a hugetlbfs of libvirt's",
-            remedy="<source type='memfd'/> has them without",
-        )
     props: Props = {"qom-type": "memory-backend-ram", "id": name}
     huge = _huge(dom, cell)
     if backing.source.type == "memfd":
@@ -89,9 +84,10 @@ def backend(assembly: Assembly, name: str, size: int, cell: NumaCell | None) -> 
             props["hugetlbsize"] = huge * _BYTES_PER_KIB
         if (access or backing.access.mode) == "shared":
             props["share"] = True
-    elif backing.source.type == "file" or access or backing.access.mode:
+    elif huge is not None or backing.source.type == "file" or access or backing.access.mode:
         props["qom-type"] = "memory-backend-file"
-        props["mem-path"] = os.path.join(_directory(assembly), name)
+        path = os.path.join(_directory(assembly), name)
+        props["mem-path"] = path if huge is None else _huge_directory(assembly, huge)
         if cell.discard if cell is not None and cell.discard is not None else backing.discard:
             props["discard-data"] = True
         if access or backing.access.mode:
@@ -126,7 +122,23 @@ def _huge(dom: Domain, cell: NumaCell | None) -> int | None:
     pages = hugepages.pages
     mine = [p for p in pages if p.nodeset is not None and number in numbers_in(p.nodeset)]
     mine += [page for page in pages if page.nodeset is None]
-    return mine[0].size if mine else None
+    size = mine[0].size if mine else None
+    return None if size == os.sysconf("SC_PAGESIZE") // _BYTES_PER_KIB else size
+
+
+def _huge_directory(assembly: Assembly, size: int) -> str:
+    """The guest's directory in pages of that size.
+
+    Raises:
+        InternalError: Nobody has made one.
+    """
+    directory = assembly.context.hugepages.get(size)
+    if directory is None:
+        raise InternalError(
+            f"huge pages of domain '{assembly.dom.name}' would need a hugetlbfs",
+            remedy="<source type='memfd'/> has them without",
+        )
+    return directory
 
 
 def _policy(dom: Domain, cell: NumaCell | None) -> Props:

@@ -29,15 +29,10 @@ from virloom.drivers.qemu.command.context import BuildContext, CommandLine
 from virloom.drivers.qemu.command.environment import guest_environment
 from virloom.drivers.qemu.command.files import plan_files
 from virloom.drivers.qemu.command.spice import ports_wanted
-from virloom.drivers.qemu.confine.labels import check_models, enforce, plan_labels
-from virloom.drivers.qemu.confine.owners import (
-    ids_of_guest,
-    owned_files,
-    plan_owners,
-    show_owner,
-)
-from virloom.drivers.qemu.confine.plugged import note_nodes
-from virloom.drivers.qemu.confine.spawning import confinement_of
+from virloom.drivers.qemu.confine.hugepages import HugePages, plan_hugepages
+from virloom.drivers.qemu.confine.labels import check_models
+from virloom.drivers.qemu.confine.owners import ids_of_guest, show_owner
+from virloom.drivers.qemu.confine.start import hand_over
 from virloom.drivers.qemu.devices.alias import assign_aliases
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.firmware import choose_firmware, choose_template
@@ -144,7 +139,7 @@ class Launch:
         self._ports: list[int] = []
         self._servers = FilesystemServers(driver, model, {MARKER: self._record.marker})
         self._ids = driver.dac.ids
-        self._given: dict[str, Any] = {}
+        self._hugepages = HugePages({})
         self._pass_fds: list[int] = []
         self._confinement: Confinement | None = None
         self._lent = ExitStack()
@@ -170,6 +165,7 @@ class Launch:
             choose_template(self._model, self._driver.directories)
             check_models(self._driver, self._model)
             refuse_unserved(self._model)
+            self._hugepages = plan_hugepages(self._driver, self._model, str(self._directory))
             self._plan_groups()
             caps = await self._driver.capabilities.apply(self._emulator(), self._checked)
             resolve_cpu(self._model)
@@ -245,18 +241,16 @@ class Launch:
         ids = self._ids = ids_of_guest(self._driver, self._model)
         owner = self._driver.owner_of(ids)
         resources.make_guest_directory(self._directory, owner)
+        self._hugepages.make(owner)
         reached("directory-made")
         given = resources.given_images(self._model, self._guest.fd_groups)
         chains = resources.image_chains(self._model, given)
         passphrases = await secrets.look_up(self._driver, self._model, chains)
         resources.make_nvram(self._model, fresh=self._reset_nvram)
-        self._confinement = confinement_of(self._driver, self._model, chains, ids)
-        note_nodes(self._given, self._confinement, self._model, chains)
         files = await self._open_files(chains, given, opened)
         sockets = resources.listening_sockets(self._model, opened)
         reached("files-opened")
-        self._give_files(chains)
-        await self._label(chains)
+        self._confinement = await hand_over(self._driver, record, self._model, chains, ids)
         directory = opened.enter_context(Directory(self._directory))
         listener = opened.enter_context(directory.listen_unix(record.monitor))
         reached("monitor-listening")
@@ -294,6 +288,7 @@ class Launch:
             tpm_socket=tpm_socket,
             tls_dir=str(self._driver.directories.certificates),
             incoming=self._incoming is not None and self._incoming.deferred,
+            hugepages=self._hugepages.directories,
         )
 
     def _drop_missing(self) -> None:
@@ -322,31 +317,6 @@ class Launch:
         reader = self._ids if self._driver.owner_of(self._ids) else None
         return logged | resources.open_files(others, opened, reader, given)
 
-    def _give_files(self, chains: Mapping[str, tuple[ImageLayer, ...]]) -> None:
-        """Makes QEMU's own what it writes to; the record lists it first."""
-        files = owned_files(self._model, chains)
-        marker = self._record.marker
-        planned = plan_owners(self._driver, self._model, files, marker, self._ids)
-        if not planned:
-            return
-        self._record.resources += planned
-        self._record.save()
-        reached("owners-recorded")
-        for resource in planned:
-            self._driver.dac.take(resource)
-        reached("owners-changed")
-
-    async def _label(self, chains: Mapping[str, tuple[ImageLayer, ...]]) -> None:
-        """Gives the guest the labels of the kernel's security models, where it has any."""
-        planned = plan_labels(self._driver, self._model, chains, str(self._directory))
-        if planned is None or self._confinement is None:
-            return
-        self._record.resources += planned.resources
-        self._record.save()
-        reached("labels-recorded")
-        await enforce(planned)
-        self._confinement = self._confinement._replace(exec_labels=planned.exec_labels)
-
     def _resources(self, lock: str) -> list[dict[str, Any]]:
         """What is to be released when the guest ends, whoever sees to that."""
         return [
@@ -361,6 +331,7 @@ class Launch:
                 for path in map(resources.listening_path, resources.chardevs(self._model))
                 if path is not None
             ),
+            *self._hugepages.resources(),
             *self._tpm_resources(),
             *([self._groups.resource()] if self._groups is not None else []),
         ]
@@ -462,7 +433,7 @@ class Launch:
         reached("spawned")
         record.process = self._process.identity
         record.stage = "starting"
-        record.runtime = {
+        record.runtime |= {
             **log.started(),
             "nodes": {
                 alias: {"top": nodes.top, "layers": [list(names) for names in nodes.layers]}
@@ -472,7 +443,6 @@ class Launch:
             "next_node": command.next_node,
             "next_fdset": command.next_fdset,
         }
-        record.runtime |= self._given
         limits.note_groups(record, self._groups)
         record.save()
         if record.autodestroy:

@@ -8,10 +8,11 @@ import pytest
 from virloom.drivers.qemu.block.chain import ImageLayer
 from virloom.drivers.qemu.config import QemuConfig
 from virloom.drivers.qemu.confine.devices import wanted_devices
+from virloom.drivers.qemu.confine.hugepages import HugeMount, choose, mounts_in, sizes_wanted
 from virloom.drivers.qemu.confine.labels import guest_rules
 from virloom.drivers.qemu.confine.limits import limits_of, locked_memory, memory_policy
 from virloom.drivers.qemu.confine.owners import OwnedFile, owned_files
-from virloom.errors import ConfigUnsupported
+from virloom.errors import ConfigUnsupported, InternalError
 from virloom.model.domain import Domain
 from virloom.security.apparmor import Rule
 from virloom.xml import parse_document
@@ -144,3 +145,37 @@ def test_rules_of_a_profile() -> None:
     assert Rule("/no/base", "rk") in rules
     assert Rule("/lib/dir", "rwk", below=True) in rules
     assert not any(rule.path == "/no/base" and "w" in rule.access for rule in rules)
+
+
+MOUNTS = """\
+proc /proc proc rw 0 0
+hugetlbfs /dev/hugepages hugetlbfs rw,relatime,pagesize=2M 0 0
+none /again hugetlbfs rw,pagesize=2M 0 0
+none /big hugetlbfs rw,relatime,pagesize=1024M 0 0
+"""
+
+
+def test_the_hosts_huge_pages() -> None:
+    usual, big = HugeMount("/dev/hugepages", 2048), HugeMount("/big", 1 << 20)
+    mounts = mounts_in(MOUNTS)
+    assert mounts == [usual, big]
+    assert choose("g", {0, 1 << 20}, mounts, 2048) == {0: usual, 1 << 20: big}
+    assert choose("g", set(), [], 0) == {}
+    with pytest.raises(InternalError, match="64 KiB"):
+        choose("g", {64}, mounts, 2048)
+    with pytest.raises(InternalError, match="no hugetlbfs is mounted"):
+        choose("g", {0}, [], 2048)
+
+
+@pytest.mark.parametrize(
+    ("inside", "sizes"),
+    [
+        ("", set()),
+        ("<hugepages/>", {0}),
+        ("<hugepages/><source type='memfd'/>", set()),
+        ("<hugepages><page size='4'/></hugepages>", set()),
+        ("<hugepages><page size='1' unit='GiB'/></hugepages>", {1 << 20}),
+    ],
+)
+def test_pages_that_need_a_mount(inside: str, sizes: set[int]) -> None:
+    assert sizes_wanted(guest(rest=f"<memoryBacking>{inside}</memoryBacking>")) == sizes
