@@ -150,6 +150,8 @@ def main(uri: str, directory: str) -> None:
         "huge pages",
         document("<memoryBacking><hugepages/></memoryBacking>"),
     )
+    locked = "<memoryBacking><locked/></memoryBacking>"
+    attempt(connection, "locked memory", document(locked))  # some hosts refuse it to root, too
     attempt(
         connection,
         "a node that is not there",

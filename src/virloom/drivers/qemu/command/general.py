@@ -102,4 +102,6 @@ def add_confinement(assembly: Assembly) -> None:
         assembly.args.option(
             "sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
         )
+    else:
+        assembly.args.option("sandbox", "off")
     assembly.args.option("msg", "timestamp=on")

@@ -54,11 +54,14 @@ def locked_memory(dom: Domain) -> int | None:
     return (views * (dom.memory or 0) + _GIB_IN_KIB) * _KIB
 
 
-def memory_policy(dom: Domain, present: Iterable[int]) -> tuple[int, Sequence[int]] | None:
+def memory_policy(
+    dom: Domain, present: Iterable[int], *, grouped: bool = False
+) -> tuple[int, Sequence[int]] | None:
     """Where QEMU's own memory comes from (set_mempolicy(2)); None leaves it to the host.
 
     Args:
         present: The host's nodes that have memory.
+        grouped: The guest is in a group that is strict about nodes, and can be told others later.
 
     Raises:
         ConfigUnsupported: A node is not there, or more than one is preferred.
@@ -81,4 +84,4 @@ def memory_policy(dom: Domain, present: Iterable[int]) -> tuple[int, Sequence[in
             f"domain '{dom.name}' prefers {len(nodes)} NUMA nodes, and can prefer one",
             domain=ErrorDomain.NONE,
         )
-    return policy, nodes
+    return None if grouped and (tune.mode or "strict") == "strict" else (policy, nodes)

@@ -27,12 +27,15 @@ def confinement_of(
     model: Domain,
     chains: Mapping[str, tuple[ImageLayer, ...]],
     ids: Ids,
+    *,
+    grouped: bool,
 ) -> Confinement:
     """What the spawn helper does to a guest's QEMU.
 
     Args:
         chains: Backing chain by alias of its disk.
         ids: Whom QEMU runs as.
+        grouped: The guest is in a group that is strict about NUMA nodes.
 
     Raises:
         ConfigUnsupported: The document wants memory of a node that is not there.
@@ -41,10 +44,12 @@ def confinement_of(
     root = driver.dac.privileged and ids.uid == 0
     return Confinement(
         limits=limits_of(config, model),
-        memory_policy=memory_policy(model, host_nodes()),
+        memory_policy=memory_policy(model, host_nodes(), grouped=grouped),
         private_dev=private_dev(driver, model, chains, ids) if driver.private_dev else None,
         # Another user than root has none, and with -sandbox on never gets any.
         capabilities=() if root and config.clear_emulator_capabilities else None,
+        # QEMU's filter does the same; but a label's change at the exec would be kept from it.
+        no_new_privileges=driver.dac.privileged and not driver.security.models,
     )
 
 

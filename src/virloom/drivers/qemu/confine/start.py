@@ -27,12 +27,15 @@ async def hand_over(
     model: Domain,
     chains: Mapping[str, tuple[ImageLayer, ...]],
     ids: Ids,
+    *,
+    grouped: bool,
 ) -> Confinement:
     """Makes QEMU's own what it writes to, and labels it; the record lists all of it first.
 
     Args:
         chains: Backing chain by alias of its disk.
         ids: Whom QEMU runs as.
+        grouped: The guest is in a group that is strict about NUMA nodes.
 
     Returns:
         What the spawn helper does to QEMU.
@@ -40,7 +43,7 @@ async def hand_over(
     Raises:
         VirloomError: That is not possible; what the record lists is to be undone.
     """
-    confinement = confinement_of(driver, model, chains, ids)
+    confinement = confinement_of(driver, model, chains, ids, grouped=grouped)
     note_nodes(record.runtime, confinement, model, chains)
     owners = plan_owners(driver, model, owned_files(model, chains), record.marker, ids)
     if owners:

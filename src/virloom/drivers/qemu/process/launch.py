@@ -73,7 +73,13 @@ from virloom.enums.domain import (
     DomainState,
 )
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, InternalError, OperationFailed, VirloomError
+from virloom.errors import (
+    ConfigUnsupported,
+    InternalError,
+    OperationFailed,
+    SystemFailure,
+    VirloomError,
+)
 from virloom.host.files import Directory
 from virloom.host.guardian import MARKER
 from virloom.host.liveness import live_path, take_liveness
@@ -238,10 +244,7 @@ class Launch:
         self._make_groups()
         reached("groups-made")
         live_fd = self._take_liveness(lock, opened)
-        ids = self._ids = ids_of_guest(self._driver, self._model)
-        owner = self._driver.owner_of(ids)
-        resources.make_guest_directory(self._directory, owner)
-        self._hugepages.make(owner)
+        owner = self._make_directories()
         reached("directory-made")
         given = resources.given_images(self._model, self._guest.fd_groups)
         chains = resources.image_chains(self._model, given)
@@ -250,7 +253,10 @@ class Launch:
         files = await self._open_files(chains, given, opened)
         sockets = resources.listening_sockets(self._model, opened)
         reached("files-opened")
-        self._confinement = await hand_over(self._driver, record, self._model, chains, ids)
+        grouped = self._groups is not None and self._groups.has("cpuset")
+        self._confinement = await hand_over(
+            self._driver, record, self._model, chains, self._ids, grouped=grouped
+        )
         directory = opened.enter_context(Directory(self._directory))
         listener = opened.enter_context(directory.listen_unix(record.monitor))
         reached("monitor-listening")
@@ -273,7 +279,7 @@ class Launch:
         )
         live.show_disks(self._model, command.nodes, chains)
         live.show_displays(self._model, str(self._directory))
-        show_owner(self._driver, self._model, ids)
+        show_owner(self._driver, self._model, self._ids)
         return command
 
     def _context(self, monitor: int, directory: int, tpm_socket: int | None) -> BuildContext:
@@ -302,6 +308,14 @@ class Launch:
                 gone.alias,
                 int(gone.reason),
             )
+
+    def _make_directories(self) -> tuple[int, int] | None:
+        """The guest's own directory and those in huge pages; whose they are, if not ours."""
+        self._ids = ids_of_guest(self._driver, self._model)
+        owner = self._driver.owner_of(self._ids)
+        resources.make_guest_directory(self._directory, owner)
+        self._hugepages.make(owner)
+        return owner
 
     async def _open_files(
         self,
@@ -429,7 +443,10 @@ class Launch:
             cgroups=self._groups.entrances() if self._groups is not None else (),
             confinement=self._confinement,
         )
-        self._process = await start(request, self._driver.spawner)
+        try:
+            self._process = await start(request, self._driver.spawner)
+        except SystemFailure as exc:  # it is the host's fault, not the caller's, as in libvirt
+            raise InternalError(exc.message, domain=ErrorDomain.QEMU) from exc
         reached("spawned")
         record.process = self._process.identity
         record.stage = "starting"

@@ -127,6 +127,8 @@ def test_where_memory_comes_from(
 ) -> None:
     tune = f"<numatune><memory mode='{mode}' nodeset='{nodes}'/></numatune>"
     assert memory_policy(guest(rest=tune), [0, 1]) == policy
+    in_group = memory_policy(guest(rest=tune), [0, 1], grouped=True)
+    assert in_group == (None if mode == "strict" else policy)
 
 
 def test_nodes_that_cannot_be() -> None:
