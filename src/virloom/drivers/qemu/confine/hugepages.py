@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, system_failure
 from virloom.host.files import ensure_directory
 from virloom.model.domain import Domain
@@ -90,6 +91,7 @@ def choose(
     if wanted and not mounts:
         raise InternalError(
             f"domain '{name}' wants huge pages, and no hugetlbfs is mounted or left by qemu.conf",
+            domain=ErrorDomain.QEMU,
             remedy="<source type='memfd'/> has them without",
         )
     by_size = {mount.size: mount for mount in mounts}
@@ -98,7 +100,8 @@ def choose(
         mount = by_size.get(size or usual)
         if mount is None:
             raise InternalError(
-                f"domain '{name}' wants pages of {size or usual} KiB, and no hugetlbfs has them"
+                f"domain '{name}' wants pages of {size or usual} KiB, and no hugetlbfs has them",
+                domain=ErrorDomain.QEMU,
             )
         found[size] = mount
     return found
