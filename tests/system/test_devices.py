@@ -394,6 +394,48 @@ async def test_a_kill_at_any_step_leaves_a_device_or_none(
             await dom.destroy()
 
 
+_CHANGER = _PLUGGER.replace(
+    """    await dom.devices.attach(sys.argv[3], 1)
+    await dom.devices.detach(sys.argv[3], 1)
+""",
+    "    await dom.devices.update(sys.argv[3], 1)\n",
+)
+
+
+@pytest.mark.parametrize(
+    ("step", "is_new"),
+    [
+        ("medium-noted", False),
+        ("before-blockdev-add", False),
+        ("medium-removed", False),
+        ("medium-inserted", True),
+    ],
+)
+async def test_a_kill_at_any_step_leaves_one_medium_in_the_drive(
+    root: Path, image: Callable[[str], Path], step: str, *, is_new: bool
+) -> None:
+    first, second = image("a"), image("b")
+    drive = disk(first, "sda", "sata", "cdrom")
+    uri = f"qemu:///embed?root={root}"
+    document = paused_guest_xml("web", extra_devices=drive)
+    changed = disk(second, "sda", "sata", "cdrom")
+    words = [sys.executable, "-c", _CHANGER, uri, document, changed, step]
+    done = await asyncio.to_thread(subprocess.run, words, timeout=30)
+    assert done.returncode == -9
+    async with virloom.open(uri) as conn:
+        dom = await conn.lookup_by_name("web")
+        try:
+            assert str(second if is_new else first) in await xml(dom)
+            nodes = await dom.monitor_command('{"execute":"query-block"}')
+            assert f'"node-name":"libvirt-{2 if is_new else 1}-format"' in nodes.replace(" ", "")
+            assert '"tray_open":true' not in nodes.replace(" ", "")
+            nodes = await dom.monitor_command('{"execute":"query-named-block-nodes"}')
+            assert nodes.count('-format"') == 1
+            await dom.devices.update(disk(image("c"), "sda", "sata", "cdrom"), LIVE)
+        finally:
+            await dom.destroy()
+
+
 async def test_a_lease_is_listed(paused: PausedGuest) -> None:
     dom = await paused("web")
     lease = "<lease><lockspace>s</lockspace><key>k</key><target path='/x'/></lease>"

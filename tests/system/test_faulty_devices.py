@@ -45,6 +45,7 @@ DEVICES = (
     "<controller type='pci' index='1' model='pcie-root-port'/>"
     "<controller type='pci' index='2' model='pcie-root-port'/>"
     "<controller type='usb' model='qemu-xhci'/>"
+    "<disk type='file' device='cdrom'><target dev='sdb' bus='sata'/></disk>"
     "<interface type='user'><mac address='52:54:00:00:00:02'/><model type='virtio'/></interface>"
 )
 
@@ -181,6 +182,30 @@ async def test_back_ends_that_do_not_go_do_not_keep_the_device(place: Place) -> 
     place.monitor.on("blockdev-del", None)
     await place.dom.devices.attach(place.disk, LIVE)  # under names of its own
     await place.dom.devices.detach(place.disk, LIVE)
+
+
+async def test_a_medium_whose_change_is_not_answered_is_the_one_or_the_other(
+    place: Place, tmp_path: Path
+) -> None:
+    for step in ("blockdev-open-tray", "blockdev-insert-medium", "blockdev-close-tray"):
+        image = tmp_path / f"{step}.iso"
+        image.write_bytes(bytes(1 << 16))
+        drive = (
+            f"<disk type='file' device='cdrom'><source file='{image}'/>"
+            "<target dev='sdb' bus='sata'/></disk>"
+        )
+        place.monitor.on(step, never(reaches=True, times=1))
+        with pytest.raises(OperationTimeout):
+            await place.dom.devices.update(drive, LIVE)
+        await place.dom.devices.update(drive, LIVE)  # looks first
+        assert f"{step}.iso" in await place.dom.xml_desc()
+        assert (await place.nodes()).count('-format"') == 1
+        place.monitor.on(step, refuses(times=1))
+        other = tmp_path / "other.iso"
+        other.write_bytes(bytes(1 << 16))
+        with pytest.raises(InternalError):
+            await place.dom.devices.update(drive.replace(f"{step}.iso", "other.iso"), LIVE)
+        assert f"{step}.iso" in await place.dom.xml_desc()
 
 
 async def test_an_end_in_the_middle_leaves_no_record(place: Place, root: Path) -> None:

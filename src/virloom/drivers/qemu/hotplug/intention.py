@@ -69,8 +69,8 @@ def noted(running: RunningGuest, intention: dict[str, Any]) -> Iterator[None]:
 
 
 def is_unsettled(running: RunningGuest) -> bool:
-    """Whether nobody knows what has become of a device that was to be plugged in."""
-    return _KEY in running.record.runtime
+    """Whether nobody knows what has become of a device, or of a medium that was to be put in."""
+    return bool({_KEY, "medium"} & running.record.runtime.keys())
 
 
 def take_in(running: RunningGuest, device: Fragment, intention: dict[str, Any]) -> None:

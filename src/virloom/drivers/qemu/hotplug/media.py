@@ -11,18 +11,25 @@ from virloom.drivers.qemu.block.chain import LOCAL_KINDS
 from virloom.drivers.qemu.blockjobs.rules import check_idle
 from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.command.throttling import is_throttled, throttling
+from virloom.drivers.qemu.figures import device_of
 from virloom.drivers.qemu.hotplug.attach import describe, do_steps
 from virloom.drivers.qemu.hotplug.backends import forget, leftovers
-from virloom.drivers.qemu.hotplug.fragment import Fragment
+from virloom.drivers.qemu.hotplug.fragment import Fragment, fragment_named, fragment_of
 from virloom.drivers.qemu.hotplug.intention import take_back
-from virloom.drivers.qemu.hotplug.steps import Step
+from virloom.drivers.qemu.hotplug.steps import Command, undone
 from virloom.drivers.qemu.limits.devices import restrict_devices, update_devices
+from virloom.drivers.qemu.monitor.client import QmpError
+from virloom.drivers.qemu.monitor.commands.answer import reading
 from virloom.drivers.qemu.process.resources import alias_of, image_path
 from virloom.drivers.qemu.process.running import RunningGuest
-from virloom.errors import VirloomError
+from virloom.drivers.qemu.process.steps import reached
+from virloom.xml import FormatFlags, format_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
+
+#: Of the intention in the guest's record.
+_KEY = "medium"
 
 #: What is described with a drive and goes on when its medium changes, or follows it.
 _NOT_OF_MEDIA = ("device_add", "block_set_io_throttle")
@@ -50,12 +57,8 @@ async def change_medium(
     try:
         with ExitStack() as opened:
             await _exchange(driver, running, drive, loaded, caps, opened, force=force)
-        among = drive.among(running.model)
-        among[[item is drive.device for item in among].index(True)] = loaded.device
     finally:
         update_devices(running)
-    running.set_document()
-    running.save()
 
 
 def _is_local(disk: Any) -> bool:
@@ -90,40 +93,96 @@ async def _exchange(
     ]
     assembly, args = await describe(driver, running, whole, loaded, caps, opened)
     restrict_devices(running.groups, whole)
-    running.save()
-    before = leftovers(drive, runtime)
     nodes = assembly.nodes[alias]
     steps = [step for step in args.steps if step.command not in _NOT_OF_MEDIA]
-    await _open_tray(running, alias, force=force)
+    intention = runtime[_KEY] = {
+        "alias": alias,
+        "document": format_document(loaded.device, FormatFlags.SECURE | FormatFlags.STATUS),
+        "nodes": {"top": nodes.top, "layers": [list(names) for names in nodes.layers]},
+        "fdsets": args.fdsets,
+        "undo": [list(command) for command in undone(steps)],
+    }
+    running.save()
+    reached("medium-noted")
     try:
+        await running.execute("blockdev-open-tray", {"id": alias, "force": force})
         await do_steps(running, steps)
         await running.execute("blockdev-remove-medium", {"id": alias})
-        if nodes.top is not None:
-            arguments = {"id": alias, "node-name": nodes.top}
-            await running.execute("blockdev-insert-medium", arguments)
-            if is_throttled(loaded.device):
-                await running.execute(*throttling(loaded.device))
+        reached("medium-removed")
+        await _insert(running, loaded.device, nodes.top)
+        reached("medium-inserted")
         await running.execute("blockdev-close-tray", {"id": alias})
-    except VirloomError:
-        await _put_back(running, alias, steps)
+    except QmpError:
+        await _put_back(running, intention)
         raise
-    await take_back(running, before)
+    await _finish(running, drive, loaded.device, intention)
+
+
+async def _insert(running: RunningGuest, disk: Any, top: str | None) -> None:
+    if top is None:
+        return
+    arguments = {"id": alias_of(disk), "node-name": top}
+    await running.execute("blockdev-insert-medium", arguments)
+    if is_throttled(disk):
+        await running.execute(*throttling(disk))
+
+
+async def _finish(
+    running: RunningGuest, drive: Fragment, loaded: Any, intention: dict[str, Any]
+) -> None:
+    """The new medium is in: the former one's nodes go, and both documents say so."""
+    alias, runtime = intention["alias"], running.record.runtime
+    await take_back(running, leftovers(drive, runtime))
     forget(alias, runtime)
-    layers = [list(names) for names in nodes.layers]
-    runtime.setdefault("nodes", {})[alias] = {"top": nodes.top, "layers": layers}
-    runtime.setdefault("fdsets", {}).update(args.fdsets)
+    runtime.setdefault("nodes", {})[alias] = intention["nodes"]
+    runtime.setdefault("fdsets", {}).update(intention["fdsets"])
+    among = drive.among(running.model)
+    among[[item is drive.device for item in among].index(True)] = loaded
+    runtime.pop(_KEY, None)
+    running.set_document()
+    running.save()
 
 
-async def _open_tray(running: RunningGuest, alias: str, *, force: bool) -> None:
-    await running.execute("blockdev-open-tray", {"id": alias, "force": force})
-
-
-async def _put_back(running: RunningGuest, alias: str, steps: list[Step]) -> None:
+async def _put_back(running: RunningGuest, intention: dict[str, Any]) -> None:
     """The former medium, and nothing that was prepared for the new one."""
-    former = running.record.runtime.get("nodes", {}).get(alias, {}).get("top")
-    commands: list[tuple[str, dict[str, Any]]] = []
+    alias, runtime = intention["alias"], running.record.runtime
+    former = runtime.get("nodes", {}).get(alias, {}).get("top")
+    commands: list[Command] = []
     if former:
         commands.append(("blockdev-insert-medium", {"id": alias, "node-name": former}))
     commands.append(("blockdev-close-tray", {"id": alias}))
-    commands += [step.undo for step in reversed(steps) if step.undo is not None]
+    commands += [(name, arguments) for name, arguments in intention["undo"]]
     await take_back(running, commands)
+    runtime.pop(_KEY, None)
+    running.save()
+
+
+async def settle_medium(running: RunningGuest) -> None:
+    """Finishes or undoes the change of a medium that nobody knows the end of.
+
+    Raises:
+        VirloomError: QEMU does not answer.
+    """
+    intention = running.record.runtime.get(_KEY)
+    if intention is None:
+        return
+    alias = intention["alias"]
+    answer: Any = await running.execute("query-block")
+    with reading("query-block"):
+        inserted = next(
+            (
+                item["inserted"]["node-name"]
+                for item in answer
+                if device_of(str(item.get("qdev", ""))) == alias and "inserted" in item
+            ),
+            None,
+        )
+    drives = [disk for disk in running.model.devices.disks if alias_of(disk) == alias]
+    if not drives or inserted != intention["nodes"]["top"]:
+        await _put_back(running, intention)
+        return
+    drive = fragment_of(drives[0])
+    loaded = fragment_named(drive.tag, intention["document"]).device
+    await take_back(running, [("blockdev-close-tray", {"id": alias})])
+    await _finish(running, drive, loaded, intention)
+    update_devices(running)

@@ -9,6 +9,7 @@ from virloom.drivers.qemu.devices.describe import all_devices
 from virloom.drivers.qemu.hotplug.detach import drop, pending
 from virloom.drivers.qemu.hotplug.fragment import fragment_of
 from virloom.drivers.qemu.hotplug.intention import is_unsettled, present_devices, settle
+from virloom.drivers.qemu.hotplug.media import settle_medium
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.enums.domain import DomainEventID
@@ -23,6 +24,7 @@ async def settle_devices(driver: QemuDriver, running: RunningGuest) -> None:
     Raises:
         VirloomError: QEMU does not answer.
     """
+    await settle_medium(running)
     present = await present_devices(running)
     added = await settle(running, present)
     if added is not None:

@@ -36,6 +36,9 @@ OWNER_STEPS = ("owners-recorded", "owners-changed", "labels-recorded")
 #: Of a device that is plugged in and taken out; ``before-COMMAND`` comes before each command too.
 DEVICE_STEPS = ("device-noted", "device-plugged", "device-gone", "device-dropped")
 
+#: Of a medium that is exchanged.
+MEDIUM_STEPS = ("medium-noted", "medium-removed", "medium-inserted")
+
 #: Of a block job. ``before-COMMAND`` comes before each command of its preparation too.
 BLOCK_JOB_STEPS = (
     "job-noted",

@@ -233,7 +233,7 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
     await _catch_up_balloon(running)
     supervisor = Supervisor(driver, running)
     supervisor.attach()
-    if {"plugging", "removals"} & running.record.runtime.keys():
+    if {"plugging", "removals", "medium"} & running.record.runtime.keys():
         from virloom.drivers.qemu.hotplug.recovery import settle_devices  # few guests need it
 
         await settle_devices(driver, running)
