@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import subprocess
 from pathlib import Path
@@ -112,3 +113,30 @@ async def test_the_state_of_a_tpm(conn: Connection, root: Path) -> None:
     await secret.set_value(PASSPHRASE)
     domain = await conn.create_xml(document, DomainCreateFlags.START_PAUSED)
     await domain.destroy()
+
+
+@pytest.mark.parametrize("form", ["raw"])
+async def test_one_is_plugged_in_and_taken_out(conn: Connection, tmp_path: Path, form: str) -> None:
+    path = image(tmp_path / "disk.img", "luks" if form == "raw" else form)
+    usb = "<controller type='usb' model='qemu-xhci'/>"
+    dom = await conn.create_xml(
+        paused_guest_xml("web", extra_devices=usb), DomainCreateFlags.START_PAUSED
+    )
+    plugged = disk(path, form, f"uuid='{UUID}'").replace("vda", "sda").replace("virtio", "usb")
+    with pytest.raises(NoSecret):
+        await dom.devices.attach(plugged, 1)
+    await define_secret(conn, path)
+    await dom.devices.attach(plugged, 1)
+    objects = await dom.monitor_command('{"execute":"qom-list","arguments":{"path":"/objects"}}')
+    assert "encryption-secret0" in objects
+    for record in tmp_path.glob("**/web.json"):
+        assert base64.b64encode(PASSPHRASE).decode() not in record.read_text()
+    await dom.devices.detach(plugged, 1)
+    objects = await dom.monitor_command('{"execute":"qom-list","arguments":{"path":"/objects"}}')
+    assert "encryption-secret0" not in objects
+    wrong = await conn.secrets.lookup_by_uuid(UUID)
+    await wrong.set_value(b"another")
+    with pytest.raises(InternalError):
+        await dom.devices.attach(plugged, 1)
+    objects = await dom.monitor_command('{"execute":"qom-list","arguments":{"path":"/objects"}}')
+    assert "encryption-secret0" not in objects

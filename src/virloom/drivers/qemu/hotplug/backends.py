@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from virloom.drivers.qemu.command.storage_objects import encryption_secret
 from virloom.drivers.qemu.devices.props.chardev import chardev_id
 from virloom.drivers.qemu.devices.props.memory import memory_object_id
 from virloom.drivers.qemu.devices.props.net import netdev_id
 from virloom.drivers.qemu.devices.props.rng import rng_object_id
+from virloom.drivers.qemu.devices.props.storage import cookie_secret_id, tls_object_id
 from virloom.drivers.qemu.hotplug.fragment import Fragment
 from virloom.drivers.qemu.hotplug.steps import Command
 from virloom.drivers.qemu.process.resources import alias_of
@@ -55,7 +57,24 @@ def _nodes(nodes: Any, disk: Any) -> list[Command]:
     names = [name for layer in nodes["layers"] for name in layer]
     if nodes["top"] and nodes["top"] not in names:
         names.insert(0, nodes["top"])
-    return [("blockdev-del", {"node-name": name}) for name in names]
+    commands: list[Command] = [("blockdev-del", {"node-name": name}) for name in names]
+    objects = [encryption_secret(name) for name in names] if _is_encrypted(disk) else []
+    if disk.type == "network":
+        for node in names:
+            objects += [f"{node}-auth-secret0", cookie_secret_id(node), tls_object_id(node)]
+    return commands + [("object-del", {"id": name}) for name in objects]
+
+
+def _is_encrypted(disk: Any) -> bool:
+    """Whether an image of the disk is, as far as the document tells."""
+    if disk.encryption is not None:
+        return True
+    part = disk
+    while part is not None:
+        if part.source.encryption is not None:
+            return True
+        part = part.backing_store
+    return False
 
 
 def _sets(alias: str, runtime: dict[str, Any]) -> list[Command]:

@@ -35,8 +35,6 @@ from virloom.drivers.qemu.command.rng import add_rngs, rng_files
 from virloom.drivers.qemu.command.watchdog import add_watchdogs
 from virloom.drivers.qemu.hotplug.fragment import Fragment
 from virloom.drivers.qemu.hotplug.steps import LiveArguments
-from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported
 from virloom.model.domain import Devices, Domain
 
 #: Who describes a device of each kind.
@@ -105,9 +103,5 @@ def assemble(
     CONFIGURATORS[device.tag](assembly)
     for command, arguments in monitor_commands(assembly.dom):
         args.command(command, arguments)
-    if assembly.secrets:
-        raise ConfigUnsupported(
-            f"live attach of a {device.tag} that needs a secret is not supported yet",
-            domain=ErrorDomain.QEMU,
-        )
+    args.give_secrets(assembly.secrets)
     return assembly, args

@@ -8,6 +8,7 @@ described in the same place as one that was there from the start.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -85,6 +86,19 @@ class LiveArguments(Arguments):
 
     def object(self, props: Props) -> None:
         self._add("object-add", props, ("object-del", {"id": props["id"]}))
+
+    def give_secrets(self, secrets: Mapping[str, bytes]) -> None:
+        """Has QEMU told the values of secrets that at a start it would read from files.
+
+        Only root and we can listen to the monitor, whose log masks them; the record never has
+        them.
+        """
+        for number, step in enumerate(self.steps):
+            name = step.arguments.get("id", "")
+            if step.command == "object-add" and name in secrets:
+                value = base64.b64encode(secrets[name]).decode()
+                told = {"qom-type": "secret", "id": name, "data": value, "format": "base64"}
+                self.steps[number] = step._replace(arguments=told)
 
     def blockdev(self, props: Props) -> None:
         name = props["node-name"]
