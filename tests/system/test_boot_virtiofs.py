@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,10 +15,12 @@ import pytest
 
 import virloom
 from tests.system.conftest import embedded, end_all, full_kernel_boot
+from tests.system.test_devices import PORTS
 from virloom.client.connection import Connection
+from virloom.client.domain.domain import Domain
 from virloom.drivers.qemu.capabilities.vhost_user import find_server
 from virloom.enums.domain import DomainCreateFlags, DomainState
-from virloom.errors import VirloomError
+from virloom.errors import OperationInvalid, VirloomError
 from virloom.testing.dialogue import Dialogue
 
 pytestmark = [
@@ -25,6 +29,10 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="virtiofsd is started by root"),
 ]
 
+SECOND = (
+    "<filesystem type='mount'><driver type='virtiofs'/><source dir='{}'/><target dir='two'/>"
+    "</filesystem>"
+)
 MODULES = ("virtio_pci", "virtiofs", "button")
 
 
@@ -52,7 +60,7 @@ def document(tmp_path: Path, shared: Path, installed: None) -> str:
         "<os><type arch='x86_64' machine='q35'>hvm</type>"
         f"{full_kernel_boot(tmp_path, MODULES)}</os><features><acpi/></features><devices>"
         "<serial type='pty'><target port='0'/></serial>"
-        "<filesystem type='mount'><driver type='virtiofs' queue='512'/>"
+        f"{PORTS}<filesystem type='mount'><driver type='virtiofs' queue='512'/>"
         "<binary xattr='on'><cache mode='none'/><sandbox mode='chroot'/>"
         "<lock posix='off' flock='off'/><thread_pool size='2'/></binary>"
         f"<source dir='{shared}'/><target dir='tag'/></filesystem></devices></domain>"
@@ -106,11 +114,61 @@ async def test_a_directory_is_shared(kept: Path, document: str, shared: Path) ->
             dialogue = Dialogue(console)
             (shared / "read").write_text("once more\n")
             assert await dialogue.ask("cat /tmp/shared/read") == "once more\n"
+            await plugged_and_taken_out(domain, dialogue, shared.parent / "second")
         for pid in servers(shared):
             os.kill(pid, signal.SIGKILL)
         await ended(shared)
         assert (await domain.state()).state == DomainState.RUNNING, "as with libvirt"
         await domain.destroy()
+
+
+async def plugged_and_taken_out(domain: Domain, dialogue: Dialogue, second: Path) -> None:
+    """Another directory comes and goes while the guest runs."""
+    second.mkdir()
+    (second / "read").write_text("plugged\n")
+    document = SECOND.format(second)
+    await domain.devices.attach(document, 1)
+    assert "<alias name='fs1'/>" in await domain.xml_desc()
+    with pytest.raises(OperationInvalid):
+        await domain.devices.attach(document, 1)
+    mount = "mkdir /tmp/2; until mount -t virtiofs two /tmp/2 2>/dev/null; do sleep 0.1; done"
+    assert await dialogue.ask(f"{mount}; cat /tmp/2/read; umount /tmp/2") == "plugged\n"
+    await domain.devices.detach(document, 1)
+    await ended(second)
+    assert "<alias name='fs1'/>" not in await domain.xml_desc()
+
+
+_OWNER = """
+import asyncio, os, sys, virloom
+from virloom.drivers.qemu.process.steps import observed
+def die_at(step):
+    if step == "before-device_add":
+        os.kill(os.getpid(), 9)
+async def main():
+    conn = await virloom.open(sys.argv[1])
+    dom = await conn.create_xml(sys.argv[2], 1)
+    await dom.devices.attach(sys.argv[3], 1)
+with observed(die_at):
+    asyncio.run(main())
+"""
+
+
+async def test_a_server_that_nobody_came_to_ends(kept: Path, document: str, shared: Path) -> None:
+    second = shared.parent / "second"
+    second.mkdir()
+    plugged = SECOND.format(second)
+    words = [sys.executable, "-c", _OWNER, embedded(kept), document, plugged]
+    done = await asyncio.to_thread(subprocess.run, words, timeout=60)
+    assert done.returncode == -9
+    assert servers(second)
+    async with virloom.open(embedded(kept)) as conn:
+        await ended(second)
+        (domain,) = await conn.list_all_domains()
+        broken = plugged.replace("<source", "<binary path='/bin/false'/><source")
+        with pytest.raises(VirloomError):
+            await domain.devices.attach(broken, 1)
+        assert not servers(second)
+        assert "<alias name='fs1'/>" not in await domain.xml_desc()
 
 
 async def test_a_server_ends_with_its_guest(conn: Connection, document: str, shared: Path) -> None:

@@ -25,9 +25,12 @@ def add_filesystems(assembly: Assembly) -> None:
     for filesystem in assembly.dom.devices.filesystems:
         alias = filesystem_alias(filesystem)
         if filesystem.driver.type == "virtiofs":
-            path = filesystem.source.socket
-            path = path or server_socket(filesystem, assembly.context.lib_dir)
-            options = keyval([("id", f"chr-vu-{alias}"), ("path", path)])
+            where = ("path", filesystem.source.socket)
+            if alias in assembly.context.sockets:  # of a QEMU that runs: connected already
+                where = ("fd", str(assembly.context.sockets[alias]))
+            elif where[1] is None:
+                where = ("path", server_socket(filesystem, assembly.context.lib_dir))
+            options = keyval([("id", f"chr-vu-{alias}"), where])
             assembly.args.option("chardev", f"socket,{options}")
         else:
             backend, pairs = fsdev_options(filesystem)

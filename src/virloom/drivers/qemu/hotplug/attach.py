@@ -38,6 +38,7 @@ from virloom.drivers.qemu.hotplug.memory_modules import show_module
 from virloom.drivers.qemu.hotplug.naming import assign_alias
 from virloom.drivers.qemu.hotplug.plan import alone, assemble, files_of
 from virloom.drivers.qemu.hotplug.rules import check_attachable, check_free, drive_for
+from virloom.drivers.qemu.hotplug.servers import file_server, logged
 from virloom.drivers.qemu.hotplug.steps import LiveArguments, Step, undone
 from virloom.drivers.qemu.limits.devices import restrict_devices, update_devices
 from virloom.drivers.qemu.monitor.client import QmpError
@@ -189,16 +190,22 @@ async def describe(
     chains = resources.image_chains(only, given)
     passphrases = await look_up(driver, only, chains)
     ids = ids_of_guest(driver, running.model)
-    reader = ids if driver.owner_of(ids) else None
-    files = resources.open_files(files_of(only, chains), opened, reader, given)
+    owner = driver.owner_of(ids)
+    requests = files_of(only, chains)
+    files = await logged(driver, running, requests, opened)
+    others = [request for request in requests if request.key not in files]
+    files |= resources.open_files(others, opened, ids if owner else None, given)
     await give(driver, running, resources.alias_of(device.device), only, chains)
-    sockets = resources.listening_sockets(only, opened)
+    sockets = {
+        name: sock.fileno() for name, sock in resources.listening_sockets(only, opened).items()
+    }
+    sockets |= await file_server(driver, running, only, owner, opened)
     context = BuildContext(
         guest_name=running.guest.name,
         monitor_fd=-1,
         lib_dir=running.record.directory,
         files=files,
-        sockets={name: sock.fileno() for name, sock in sockets.items()},
+        sockets=sockets,
         chains=chains,
         secrets=passphrases,
         tls_dir=str(driver.directories.certificates),

@@ -34,6 +34,8 @@ def leftovers(device: Fragment, runtime: dict[str, Any]) -> list[Command]:
             commands.append(("chardev-remove", {"id": chardev_id(alias)}))
     elif device.tag in _PORTS:
         commands.append(("chardev-remove", {"id": chardev_id(alias)}))
+    elif device.tag == "filesystem":
+        commands.append(("chardev-remove", {"id": f"chr-vu-{alias}"}))
     elif device.tag == "rng":
         commands.append(("object-del", {"id": rng_object_id(alias)}))
         if device.device.backend.model == "egd":

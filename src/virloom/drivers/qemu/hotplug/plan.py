@@ -19,6 +19,7 @@ from virloom.drivers.qemu.command.attached import (
 from virloom.drivers.qemu.command.context import BuildContext, FileRequest
 from virloom.drivers.qemu.command.controllers import add_controllers
 from virloom.drivers.qemu.command.disk import add_disks, disk_files
+from virloom.drivers.qemu.command.filesystem import add_filesystems
 from virloom.drivers.qemu.command.hostdev import add_hostdevs
 from virloom.drivers.qemu.command.input import add_inputs
 from virloom.drivers.qemu.command.memory_devices import add_memory_devices, memory_files
@@ -54,6 +55,7 @@ CONFIGURATORS: Mapping[str, Callable[[Assembly], None]] = {
     "shmem": add_shmems,
     "redirdev": add_redirdevs,
     "hostdev": add_hostdevs,
+    "filesystem": add_filesystems,
 }
 
 

@@ -8,7 +8,7 @@ import os
 from virloom.drivers.qemu.command.attached import VSOCK_DEVICE
 from virloom.drivers.qemu.hotplug.fragment import Fragment
 from virloom.drivers.qemu.hotplug.matching import matches
-from virloom.drivers.qemu.hotplug.persistent import check_indexed, kind_name
+from virloom.drivers.qemu.hotplug.persistent import check_indexed
 from virloom.enums.error import ErrorDomain
 from virloom.errors import (
     ConfigUnsupported,
@@ -56,8 +56,6 @@ def check_attachable(new: Fragment) -> None:
         raise _unsupported(f"input device on bus '{device.bus}' cannot be hot plugged.")
     if new.tag == "filesystem" and device.driver.type != "virtiofs":
         raise _unsupported("only virtiofs filesystems can be hotplugged")
-    if new.tag == "filesystem":
-        _not_yet("attach", new.tag)
     if new.tag == "hostdev":
         from virloom.drivers.qemu.hotplug.host_devices import prepare_host_device  # seldom needed
 
@@ -86,12 +84,6 @@ def check_detachable(wanted: Fragment) -> None:
         raise _unsupported(f"'{wanted.device.type}' controller cannot be hot unplugged.")
 
 
-def _not_yet(what: str, tag: str) -> None:
-    raise ConfigUnsupported(
-        f"live {what} of device '{kind_name(tag)}' is not supported yet", domain=ErrorDomain.QEMU
-    )
-
-
 def check_leaves(dom: Domain, found: Fragment) -> None:
     """Refuses to take a device that sits where nothing can be taken, or that others need.
 
@@ -105,6 +97,8 @@ def check_leaves(dom: Domain, found: Fragment) -> None:
             raise _unsupported("disk device type 'floppy' cannot be detached")
         if device.target.bus not in _DISK_BUSES:
             raise _unsupported(f"disk on bus '{device.target.bus}' cannot be detached")
+    elif found.tag == "filesystem" and device.driver.type != "virtiofs":
+        raise _unsupported("only virtiofs filesystems can be detached")
     elif found.tag == "input" and device.bus not in _INPUT_BUSES:
         raise _unsupported(f"input device on bus '{device.bus}' cannot be detached")
     elif found.tag == "watchdog" and device.model != "i6300esb":
@@ -152,7 +146,7 @@ def check_free(dom: Domain, new: Fragment) -> None:
             raise OperationFailed(
                 f"target {device.type}:{device.index} already exists", domain=ErrorDomain.QEMU
             )
-        if new.tag == "lease" and matches(new, other):
-            raise OperationInvalid("lease already exists", domain=ErrorDomain.QEMU)
+        if new.tag in ("lease", "filesystem") and matches(new, other):
+            raise OperationInvalid(f"{new.tag} already exists", domain=ErrorDomain.QEMU)
         if new.tag in ("watchdog", "vsock"):
             raise OperationInvalid(f"domain already has a {new.tag}", domain=ErrorDomain.QEMU)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -43,9 +44,22 @@ class FilesystemServers:
         driver: The driver.
         dom: The guest, whose document learns of the programs.
         environment: Of the processes.
+        connected: Where given, each is connected to before it is there, for a QEMU that runs
+            already; closes the connections.
+
+    Attributes:
+        clients: Those connections, by alias.
     """
 
-    def __init__(self, driver: QemuDriver, dom: Domain, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        driver: QemuDriver,
+        dom: Domain,
+        environment: Mapping[str, str],
+        connected: ExitStack | None = None,
+    ) -> None:
+        self.clients: dict[str, socket.socket] = {}
+        self._connected = connected
         self._driver = driver
         self._dom = dom
         self._environment = environment
@@ -107,6 +121,10 @@ class FilesystemServers:
         with ExitStack() as stack:
             listener = stack.enter_context(directory.listen_unix(name))
             listener.setblocking(True)  # the program waits in accept()
+            if self._connected is not None:
+                client = self._connected.enter_context(directory.connect_unix(name))
+                client.setblocking(True)
+                self.clients[filesystem_alias(filesystem)] = client
             if owner is not None:
                 os.chown(f"/proc/self/fd/{directory.fileno()}/{name}", *owner)
             log = pipe if pipe is not None else self._log(filesystem, stack)
