@@ -83,7 +83,13 @@ def _numbers(path: Path, pattern: bytes) -> list[int]:
 def test_qemu_conf_says_who_writes(virtqemud: Virtqemud) -> None:
     root = virtqemud.root
     settings = root / "etc/libvirt/qemu.conf"
-    (root / "guest.xml").write_text(paused_guest_xml("web", console=f"file:{root}/port.txt"))
+    usb = "<controller type='usb' model='qemu-xhci'/>"
+    text = paused_guest_xml("web", console=f"file:{root}/port.txt", extra_devices=usb)
+    (root / "guest.xml").write_text(text)
+    (root / "port.xml").write_text(
+        f"<serial type='file'><source path='{root}/plugged.txt'/>"
+        "<target type='usb-serial' port='1'/></serial>"
+    )
     create = ("create", str(root / "guest.xml"), "--paused")
 
     def restart(handler: str) -> None:
@@ -101,6 +107,8 @@ def test_qemu_conf_says_who_writes(virtqemud: Virtqemud) -> None:
     try:
         virtqemud.virsh(*create)
         assert "port.txt" in (root / "run/libvirt/virtlogd/logs.json").read_text()
+        virtqemud.virsh("attach-device", "web", str(root / "port.xml"), "--live")
+        assert "plugged.txt" in (root / "run/libvirt/virtlogd/logs.json").read_text()
         restart("file")  # of guests that start from now on
         virtqemud.virsh("destroy", "web")
         assert (

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -453,3 +454,38 @@ async def test_the_password_of_a_display_is_changed(paused: PausedGuest) -> None
     assert "passwd='two'" in await dom.xml_desc(DomainXMLFlags.SECURE)
     with pytest.raises(DeviceMissing):
         await dom.devices.update("<graphics type='spice' passwd='two'/>", LIVE)
+
+
+async def test_nothing_renumbers(root: Path, image: Callable[[str], Path]) -> None:
+    uri = f"qemu:///embed?root={root}"
+
+    def places(text: str) -> dict[str, list[str]]:
+        found = {}
+        for part in re.findall(r"<disk .*?</disk>", text, re.DOTALL):
+            target = re.search(r"dev='(\w+)'", part)
+            assert target is not None
+            found[target[1]] = re.findall(r"<(?:alias|address|source) [^>]*>", part)
+        return found
+
+    async with virloom.open(uri) as conn:
+        document = paused_guest_xml("web", extra_devices=PORTS + USB)
+        dom = await conn.define_xml(document)
+        await dom.create(1)
+        for name in ("sda", "sdb", "sdc"):
+            await dom.devices.attach(disk(image(name), name, "usb"), LIVE)
+        before = places(await xml(dom))
+        await dom.devices.detach(disk(image("sda"), "sda", "usb"), LIVE)
+        await dom.devices.attach(disk(image("sdd"), "sdd", "usb"), LIVE | CONFIG)
+        after = places(await xml(dom))
+        assert {name: after[name] for name in ("sdb", "sdc")} == {
+            name: before[name] for name in ("sdb", "sdc")
+        }
+        assert "<alias" not in str(places(await xml(dom, inactive=True)))
+    async with virloom.open(uri) as conn:  # nor for the next owner
+        dom = await conn.lookup_by_name("web")
+        assert places(await xml(dom)) == after
+        await dom.devices.attach(disk(image("sde"), "sde", "usb"), LIVE)
+        now = places(await xml(dom))
+        assert {name: now[name] for name in after} == after
+        assert len({str(place) for place in now.values()}) == len(now)
+        await dom.destroy()

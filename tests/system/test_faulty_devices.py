@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from virloom.client.connection import Connection
 from virloom.client.domain.domain import Domain
 from virloom.client.domain.events import DeviceRemovalFailedEvent, DeviceRemovedEvent
 from virloom.drivers.qemu.patience import Patience
+from virloom.enums.domain import DomainXMLFlags
 from virloom.errors import (
     InternalError,
     InvalidConn,
@@ -36,11 +37,14 @@ from virloom.errors import (
     OperationTimeout,
     VirloomError,
 )
+from virloom.procedures.record import typed_value
 from virloom.testing.documents import paused_guest_xml
 
 LIVE = 1
 LIMITS = Patience(job=1.0, answer=0.4, greeting=30.0, reunion=5.0, unplug=1.0)
+DISPLAY = "<graphics type='vnc' port='-1' listen='127.0.0.1' passwd='{}'/>"
 DEVICES = (
+    f"{DISPLAY.format('one')}<video><model type='vga'/></video>"
     "<controller type='pci' index='0' model='pcie-root'/>"
     "<controller type='pci' index='1' model='pcie-root-port'/>"
     "<controller type='pci' index='2' model='pcie-root-port'/>"
@@ -206,6 +210,36 @@ async def test_a_medium_whose_change_is_not_answered_is_the_one_or_the_other(
         with pytest.raises(InternalError):
             await place.dom.devices.update(drive.replace(f"{step}.iso", "other.iso"), LIVE)
         assert f"{step}.iso" in await place.dom.xml_desc()
+
+
+async def test_settings_that_are_refused_are_not_noted(place: Place) -> None:
+    await place.dom.devices.attach(place.disk, LIVE)
+    before = await place.dom.xml_desc(DomainXMLFlags.SECURE)
+    card = (
+        "<interface type='user'><mac address='52:54:00:00:00:02'/><link state='down'/>"
+        "<model type='virtio'/></interface>"
+    )
+    rate = {"total_iops_sec": typed_value("ullong", 5)}
+    calls: list[tuple[str, Callable[[], Awaitable[object]]]] = [
+        ("block_set_io_throttle", lambda: place.dom.block.set_io_tune("sda", rate, LIVE)),
+        ("block_resize", lambda: place.dom.block.resize("sda", 4 << 20)),
+        ("set_link", lambda: place.dom.devices.update(card, LIVE)),
+        ("set_password", lambda: place.dom.devices.update(DISPLAY.format("two"), LIVE)),
+        ("query-block", lambda: place.dom.block.io_tune("sda", LIVE)),
+        ("screendump", place.dom.screenshot),
+    ]
+    for command, call in calls:
+        place.monitor.on(command, refuses())
+        with pytest.raises(InternalError):
+            await call()
+        if command != "screendump":  # which is waited for half a minute
+            place.monitor.on(command, never())
+            with pytest.raises(OperationTimeout):
+                await call()
+        assert await place.dom.xml_desc(DomainXMLFlags.SECURE) == before, command
+    place.monitor.on("query-block", answers([{"qdev": "usb-disk0", "inserted": 7}]))
+    with pytest.raises(VirloomError):
+        await place.dom.block.io_tune("sda", LIVE)
 
 
 async def test_an_end_in_the_middle_leaves_no_record(place: Place, root: Path) -> None:

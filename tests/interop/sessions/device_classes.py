@@ -93,6 +93,7 @@ DEVICES = {
     "crypto": "<crypto model='virtio' type='qemu'><backend model='builtin'/></crypto>",
     "watchdog": "<watchdog model='i6300esb' action='pause'/>",
     "watchdog ib700": "<watchdog model='ib700'/>",
+    "vsock": "<vsock model='virtio'><cid auto='yes'/></vsock>",
     "rng": "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>",
     "rng builtin": "<rng model='virtio'><backend model='builtin'/></rng>",
     "rng nosuch": "<rng model='virtio'><backend model='random'>/nosuch</backend></rng>",
