@@ -8,6 +8,7 @@ which is then told in steps; when one is refused, those before it are taken back
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
@@ -268,31 +269,40 @@ async def _do_or_find(
 
 
 async def do_steps(running: RunningGuest, steps: Sequence[Step]) -> list[Any]:
-    """Tells QEMU, and takes back what it was told when it refuses a step.
+    """Tells QEMU, and takes back what it has done when it refuses a step.
 
-    When it does not answer nothing is taken back: the caller has to look.
+    QEMU is told everything at once: it keeps the order, and one that builds on another that was
+    refused is refused as well. When it does not answer nothing is taken back: the caller has to
+    look.
     """
+    asked = []
+    for step in steps:
+        reached(f"before-{step.command}")
+        asked.append((step, _submit(running, step)))
     answers = []
     done: list[Step] = []
-    try:
-        for step in steps:
-            reached(f"before-{step.command}")
-            answers.append(await _execute(running, step))
-            done.append(step)
-    except QmpError:
+    refusal: QmpError | None = None
+    for step, answer in asked:
+        try:
+            answers.append(await answer)
+        except QmpError as exc:
+            refusal = refusal or exc
+            running.guest.note("monitor", f"{step.command}: {exc.message}")
+            continue
+        done.append(step)
+        running.guest.note("monitor", f"{step.command}: done")
+    running.require_current()
+    if refusal is not None:
         await take_back(running, undone(done))
-        raise
+        raise refusal
     return answers
 
 
-async def _execute(running: RunningGuest, step: Step) -> Any:
-    if step.fd is None:
-        return await running.execute(step.command, step.arguments)
+def _submit(running: RunningGuest, step: Step) -> asyncio.Future[Any]:
+    fds = () if step.fd is None else (step.fd,)
     limit = running.guest.patience.answer
     monitor = running.require_monitor()
-    answer = await monitor.execute(step.command, step.arguments, fds=[step.fd], timeout=limit)
-    running.require_current()
-    return answer
+    return monitor.submit(step.command, step.arguments, timeout=limit, fds=fds)
 
 
 async def _terminals(running: RunningGuest) -> list[dict[str, str]]:
