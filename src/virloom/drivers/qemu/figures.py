@@ -6,44 +6,16 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from virloom.drivers.qemu.block.backing_figures import backing_figures
-from virloom.drivers.qemu.block.sizes import capacity_of, image_size
+from virloom.drivers.qemu.block.figures import Figure, block
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.iothreads import iothread_ids
 from virloom.drivers.qemu.process import usage
-from virloom.drivers.qemu.process.resources import alias_of, image_path
+from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.tuning.figures import counted_figures, iothread_figures
 from virloom.drivers.qemu.tuning.flexible import taken
 from virloom.enums.domain import DomainMemoryStatTags, DomainStatsTypes
 from virloom.errors import VirloomError
-from virloom.model.domain import Domain
-
-#: A figure: name, libvirt's type of it, value.
-Figure = tuple[str, str, int | str]
-
-#: Typed parameters of ``virDomainBlockStatsFlags`` and QEMU's names of them (qapi/block-core.json).
-BLOCK_PARAMETERS = (
-    ("rd_operations", "rd_operations"),
-    ("rd_bytes", "rd_bytes"),
-    ("rd_total_times", "rd_total_time_ns"),
-    ("wr_operations", "wr_operations"),
-    ("wr_bytes", "wr_bytes"),
-    ("wr_total_times", "wr_total_time_ns"),
-    ("flush_operations", "flush_operations"),
-    ("flush_total_times", "flush_total_time_ns"),
-)
-
-_BLOCK_BULK = (
-    ("rd.reqs", "rd_operations"),
-    ("rd.bytes", "rd_bytes"),
-    ("rd.times", "rd_total_time_ns"),
-    ("wr.reqs", "wr_operations"),
-    ("wr.bytes", "wr_bytes"),
-    ("wr.times", "wr_total_time_ns"),
-    ("fl.reqs", "flush_operations"),
-    ("fl.times", "flush_total_time_ns"),
-)
 
 #: The guest's own figures, told by its balloon driver (``guest-stats``, virtio 1.1, 5.5.6.3):
 #: name there, libvirt's tag, bytes of a unit (libvirt counts memory in KiB), name in bulk.
@@ -59,6 +31,8 @@ _GUEST_MEMORY = (
     ("stat-htlb-pgalloc", DomainMemoryStatTags.HUGETLB_PGALLOC, 1, "hugetlb_pgalloc"),
     ("stat-htlb-pgfail", DomainMemoryStatTags.HUGETLB_PGFAIL, 1, "hugetlb_pgfail"),
 )
+
+BLOCK = int(DomainStatsTypes.BLOCK)
 
 #: QEMU's names of what a measurement has come to, in libvirt's order of them.
 _DIRTY_RATE_STATES = ("unstarted", "measuring", "measured")
@@ -123,7 +97,7 @@ def _state(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
 
 def _cpu(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
     if guest.running is None:
-        return []
+        return [(f"cpu.{name}", "ullong", 0) for name in ("time", "user", "system")]
     figures: list[Figure] = [
         (f"cpu.{name.removeprefix('cpu_').removesuffix('_time')}", "ullong", value)
         for name, value in usage.cpu_total(guest.running)
@@ -218,77 +192,6 @@ def _interfaces(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
     return figures
 
 
-def _block(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
-    if guest.running is None:
-        return _images_at_rest(guest)
-    disks = guest.running.model.devices.disks
-    if not disks:
-        return []
-    figures: list[Figure] = []
-    stats = _block_stats(answers)
-    number = -1
-    for disk in disks:
-        number += 1
-        prefix = f"block.{number}"
-        figures.append((f"{prefix}.name", "string", disk.target.dev or ""))
-        path = image_path(disk)
-        if path:
-            figures.append((f"{prefix}.path", "string", path))
-        if disk.source.index is not None:
-            figures.append((f"{prefix}.backingIndex", "uint", disk.source.index))
-        alias = alias_of(disk)
-        for name, key in _BLOCK_BULK:
-            if alias in stats:
-                figures.append((f"{prefix}.{name}", "ullong", int(stats[alias][key])))
-        for name, value in block_sizes(answers, alias).items():
-            figures.append((f"{prefix}.{name}", "ullong", value))
-        if "nodes" in answers:
-            behind = backing_figures(guest.running, disk, answers, number)
-            number += len(behind)
-            figures += [figure for image in behind for figure in image]
-    return [("block.count", "uint", number + 1), *figures]
-
-
-def _images_at_rest(guest: Guest) -> list[Figure]:
-    """Of a domain that is shut off: its disks are looked for once, their images each time."""
-    if guest.definition is None:
-        return []
-    disks = guest.definition.fact("disks", _named_images)
-    if not disks:
-        return []
-    figures: list[Figure] = [("block.count", "uint", len(disks))]
-    for number, (name, path, image_format) in enumerate(disks):
-        prefix = f"block.{number}"
-        figures.append((f"{prefix}.name", "string", name))
-        if path:
-            figures.append((f"{prefix}.path", "string", path))
-        figures += _image_at_rest(prefix, path, image_format)
-    return figures
-
-
-def _named_images(model: Domain) -> list[tuple[str, str | None, str | None]]:
-    """Target, path and format of each disk."""
-    return [
-        (disk.target.dev or "", image_path(disk), disk.driver.type) for disk in model.devices.disks
-    ]
-
-
-def _image_at_rest(prefix: str, path: str | None, image_format: str | None) -> list[Figure]:
-    """The sizes of an image that no guest has open; none of one that cannot be looked at."""
-    if not path:
-        return []
-    try:
-        allocation, physical = image_size(path)
-        capacity = capacity_of(path, image_format)
-    except (OSError, VirloomError):
-        return []
-    return [
-        (f"{prefix}.allocation", "ullong", allocation),
-        (f"{prefix}.capacity", "ullong", capacity),
-        (f"{prefix}.physical", "ullong", physical),
-    ]
-
-
 def _iothreads(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
     return iothread_figures(answers.get("iothreads", []))
 
@@ -315,48 +218,6 @@ def _dirty_rate(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
     return figures
 
 
-def _block_stats(answers: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """QEMU's counters by alias of the disk."""
-    return {
-        device_of(str(item.get("qdev", ""))): item["stats"]
-        for item in answers.get("blockstats", ())
-    }
-
-
-def device_of(qdev: str) -> str:
-    """The alias in a QOM path: ``/machine/peripheral/virtio-disk0/virtio-backend``."""
-    parts = [part for part in qdev.split("/") if part]
-    if "peripheral" in parts:
-        return parts[parts.index("peripheral") + 1]
-    return qdev
-
-
-def block_sizes(answers: dict[str, Any], alias: str) -> dict[str, int]:
-    """Highest byte written, size that the guest sees, and bytes on the host's disk."""
-    sizes: dict[str, int] = {}
-    for item in answers.get("blockstats", ()):
-        if device_of(str(item.get("qdev", ""))) == alias:
-            parent = item.get("parent", {}).get("stats", item["stats"])
-            sizes["allocation"] = int(parent.get("wr_highest_offset", 0))
-    for item in answers.get("block", ()):
-        if device_of(str(item.get("qdev", ""))) == alias and "inserted" in item:
-            image = item["inserted"]["image"]
-            sizes["capacity"] = int(image["virtual-size"])
-            if "actual-size" in image:
-                sizes["physical"] = int(image["actual-size"])
-    return sizes
-
-
-def block_total(answers: dict[str, Any], wanted: list[str]) -> dict[str, int]:
-    """The counters of the disks with these aliases, or of all, added up."""
-    total = {key: 0 for _, key in BLOCK_PARAMETERS}
-    for alias, stats in _block_stats(answers).items():
-        if not wanted or alias in wanted:
-            for key in total:
-                total[key] += int(stats[key])
-    return total
-
-
 #: Plain numbers: a thousand guests are asked for each group, and a member of an enum is slow.
 _GROUPS = (
     (int(DomainStatsTypes.STATE), _state),
@@ -364,7 +225,7 @@ _GROUPS = (
     (int(DomainStatsTypes.BALLOON), _balloon),
     (int(DomainStatsTypes.VCPU), _vcpu),
     (int(DomainStatsTypes.INTERFACE), _interfaces),
-    (int(DomainStatsTypes.BLOCK), _block),
+    (BLOCK, block),
     (int(DomainStatsTypes.PERF), _counted),
     (int(DomainStatsTypes.IOTHREAD), _iothreads),
     (int(DomainStatsTypes.DIRTYRATE), _dirty_rate),

@@ -9,7 +9,7 @@ from virloom.drivers.qemu.block.layers import layers_of, mirror_layers
 from virloom.model.domain import Disk
 
 if TYPE_CHECKING:
-    from virloom.drivers.qemu.figures import Figure
+    from virloom.drivers.qemu.block.figures import Figure
     from virloom.drivers.qemu.process.running import RunningGuest
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from virloom.drivers.qemu.admission import rewrite
 from virloom.drivers.qemu.block import limits
+from virloom.drivers.qemu.block.figures import device_of
 from virloom.drivers.qemu.block.resizing import new_size
 from virloom.drivers.qemu.command.throttling import has_medium, throttled, throttling
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
-from virloom.drivers.qemu.figures import device_of
 from virloom.drivers.qemu.handlers.arguments import check_exclusive, check_flags, senseless
 from virloom.drivers.qemu.handlers.documents import affected
 from virloom.drivers.qemu.handlers.statistics import named_disk

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from virloom.drivers.qemu import figures
 from virloom.drivers.qemu.admission import rewrite
+from virloom.drivers.qemu.block.figures import device_of
 from virloom.drivers.qemu.checkpoints.known import copy_checkpoints, drop_checkpoints
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
@@ -156,7 +156,7 @@ class Settings:
 
 def disk_errors(model: Domain, answer: Any) -> list[p.DomainDiskError]:
     """The disks of *model* that QEMU's answer to ``query-block`` says had errors."""
-    states = {figures.device_of(item.get("qdev") or ""): item.get("io-status") for item in answer}
+    states = {device_of(item.get("qdev") or ""): item.get("io-status") for item in answer}
     return [
         p.DomainDiskError(disk.target.dev or "", int(_DISK_ERRORS[state]))
         for disk in model.devices.disks

@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 from virloom.drivers.qemu import figures
+from virloom.drivers.qemu.block.figures import BLOCK_PARAMETERS, Figure, block_sizes, block_total
 from virloom.drivers.qemu.block.sizes import capacity_of, image_size
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
@@ -48,19 +49,23 @@ _SELECTION = ~(
     | ConnectGetAllDomainStatsFlags.ENFORCE_STATS
 )
 #: The groups that this driver can tell.
-_SUPPORTED = (
+_SUPPORTED = int(
     DomainStatsTypes.STATE
     | DomainStatsTypes.CPU_TOTAL
     | DomainStatsTypes.BALLOON
     | DomainStatsTypes.VCPU
     | DomainStatsTypes.INTERFACE
     | DomainStatsTypes.BLOCK
-    | DomainStatsTypes.DIRTYRATE
     | DomainStatsTypes.IOTHREAD
+    | DomainStatsTypes.DIRTYRATE
     | DomainStatsTypes.PERF
     # Nothing of it can be switched on here yet, and so there is nothing to tell of it.
     | DomainStatsTypes.MEMORY
+    # What KVM counts, which tells nothing where it does not run the guest.
+    | DomainStatsTypes.VM
 )
+#: What only a QEMU that runs can tell, so that nobody is promised it of a domain that is shut off.
+_OF_QEMU = int(DomainStatsTypes.IOTHREAD | DomainStatsTypes.DIRTYRATE | DomainStatsTypes.VM)
 
 #: Host CPUs of one message (REMOTE_DOMAIN_GET_CPU_STATS_NCPUS_MAX).
 _CPUS_MAX = 128
@@ -82,32 +87,26 @@ class Statistics:
     ) -> p.ConnectGetAllDomainStatsRet:
         known = ConnectGetAllDomainStatsFlags
         check_flags(call, args.flags, sum(known))
-        if args.flags & known.ENFORCE_STATS and args.stats & ~_SUPPORTED:
-            raise ArgumentUnsupported(
-                f"statistics {args.stats & ~_SUPPORTED:#x} are unknown here",
-                domain=ErrorDomain.QEMU,
-            )
         if args.doms:
             # One that has gone meanwhile is left out.
             found = (self._driver.guests.by_uuid(ref.uuid) for ref in args.doms)
             guests = [guest for guest in found if guest is not None]
         else:
             guests = selected(self._driver, args.flags & _SELECTION)
+        if args.flags & known.ENFORCE_STATS:
+            _check_all_told(guests, args.stats)
         wanted = int(args.stats or _SUPPORTED)  # a member of an enum is slow to compare
-        nowait = bool(args.flags & known.NOWAIT)
+        nowait, chains = bool(args.flags & known.NOWAIT), bool(args.flags & known.BACKING)
         told = await _told_all_off(guests, wanted)
         running = [guest for guest in guests if guest not in told]
-        backing = bool(args.flags & known.BACKING)
-        tasks = (
-            self._tell(call, guest, wanted, nowait=nowait, backing=backing) for guest in running
-        )
+        tasks = (self._tell(call, guest, wanted, nowait=nowait, chains=chains) for guest in running)
         told.update(zip(running, await asyncio.gather(*tasks), strict=True))
         return p.ConnectGetAllDomainStatsRet(
             [p.DomainStatsRecord(guest.ref(), told[guest]) for guest in guests]
         )
 
     async def _tell(
-        self, call: Call, guest: Guest, wanted: int, *, nowait: bool, backing: bool
+        self, call: Call, guest: Guest, wanted: int, *, nowait: bool, chains: bool
     ) -> list[TypedParam]:
         """The figures of one guest; one that does not answer in time tells what needs no answer."""
         monitor: dict[str, Any] = {}
@@ -119,7 +118,7 @@ class Statistics:
                     guest.jobs.hold(Job.QUERY, call.procedure.name),
                 ):
                     if guest.running is running:
-                        monitor = await figures.ask(running, wanted, backing=backing)
+                        monitor = await figures.ask(running, wanted, backing=chains)
             except (VirloomError, TimeoutError):
                 monitor = {}
         try:
@@ -201,8 +200,7 @@ class Statistics:
         check_flags(call, args.flags, _STRING_OKAY)
         stats = await self._block(call, args.dom, args.path)
         params = [
-            TypedParam(name, typed_value("llong", stats[key]))
-            for name, key in figures.BLOCK_PARAMETERS
+            TypedParam(name, typed_value("llong", stats[key])) for name, key in BLOCK_PARAMETERS
         ]
         if args.nparams == 0:
             return p.DomainBlockStatsFlagsRet([], len(params))
@@ -216,7 +214,7 @@ class Statistics:
             wanted = [] if not path else [alias_of(find_disk(running, path))]
             answers = await figures.ask(running, DomainStatsTypes.BLOCK)
         with reading("query-blockstats"):
-            return figures.block_total(answers, wanted)
+            return block_total(answers, wanted)
 
     @serves(p.DOMAIN_GET_BLOCK_INFO)
     async def block_info(
@@ -240,7 +238,7 @@ class Statistics:
             async with guest.jobs.hold(Job.QUERY, call.procedure.name):
                 running = guest.require_running()
                 answers = await figures.ask(running, DomainStatsTypes.BLOCK)
-            sizes = figures.block_sizes(answers, alias_of(disk))
+            sizes = block_sizes(answers, alias_of(disk))
             capacity = sizes.get("capacity", capacity)
         else:
             capacity = capacity_of(path, disk.driver.type)
@@ -258,10 +256,10 @@ class Statistics:
             if args.device not in (target, address):
                 continue
             if not target or not os.path.isdir(f"/sys/class/net/{target}"):
-                raise ArgumentUnsupported(
+                raise InternalError(
                     f"interface '{args.device}' is of type '{interface.type}', which has no "
                     "device on the host whose figures could be read",
-                    domain=ErrorDomain.QEMU,
+                    domain=ErrorDomain.NONE,
                 )
             return p.DomainInterfaceStatsRet(*usage.interface(target))
         raise InvalidArg(f"'{args.device}' is not a known interface", domain=ErrorDomain.DOMAIN)
@@ -329,7 +327,21 @@ def named_disk(disks: list[Disk], path: str, refusal: str) -> Disk:
     )
 
 
-def _parameters(values: list[figures.Figure]) -> list[TypedParam]:
+def _check_all_told(guests: list[Guest], stats: int) -> None:
+    """Refuses groups that cannot be told of each of *guests*.
+
+    Raises:
+        ArgumentUnsupported: With their bits.
+    """
+    known = _SUPPORTED & ~_OF_QEMU if any(not guest.active for guest in guests) else _SUPPORTED
+    if stats & ~known:
+        raise ArgumentUnsupported(
+            f"statistics {stats & ~known:#x} are unknown here, or for a domain that is shut off",
+            domain=ErrorDomain.QEMU,
+        )
+
+
+def _parameters(values: list[Figure]) -> list[TypedParam]:
     return [TypedParam(name, typed_value(kind, value)) for name, kind, value in values]
 
 

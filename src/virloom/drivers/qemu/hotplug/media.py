@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.admission import emulator_of
 from virloom.drivers.qemu.block.chain import LOCAL_KINDS
+from virloom.drivers.qemu.block.figures import device_of
 from virloom.drivers.qemu.blockjobs.rules import check_idle
 from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.command.throttling import is_throttled, throttling
-from virloom.drivers.qemu.figures import device_of
 from virloom.drivers.qemu.hotplug.attach import describe, do_steps
 from virloom.drivers.qemu.hotplug.backends import forget, leftovers
 from virloom.drivers.qemu.hotplug.fragment import Fragment, fragment_named, fragment_of
