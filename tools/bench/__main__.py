@@ -11,7 +11,17 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tools.bench import confined, document, imports, lifecycle, plugging, reaper, scale, snapshots
+from tools.bench import (
+    confined,
+    document,
+    figures,
+    imports,
+    lifecycle,
+    plugging,
+    reaper,
+    scale,
+    snapshots,
+)
 from tools.bench.wire.relayed import relayed
 from tools.bench.wire.run import wire
 from virloom.testing.guest import CACHE_VARIABLE
@@ -25,6 +35,8 @@ BENCHES: dict[str, Callable[[Path, int], str]] = {
     "many": scale.many,
     "snapshot": snapshots.snapshot,
     "plug": plugging.plug,
+    "bulk": figures.bulk,
+    "saving": figures.saving,
     "relay": relayed,
     "wire": wire,
 }

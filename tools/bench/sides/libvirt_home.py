@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import itertools
 import signal
+import statistics
 import subprocess
 import sys
 import threading
@@ -85,6 +86,8 @@ class Handlers:
                 "disk": self.disk,
                 "snapshot": self.snapshot,
                 "plug": self.plug,
+                "bulk": self.bulk,
+                "save": self.save,
             }
         )
 
@@ -121,13 +124,13 @@ class Handlers:
         more, others = line.timed(lambda: [self._create(xml, True) for xml in documents[half:]])
         domains += others
         listed, _ = line.timed(self.connection.listAllDomains)
-        statistics, _ = line.timed(self.connection.getAllDomainStats)
+        told, _ = line.timed(self.connection.getAllDomainStats)
         memory = (line.own_memory() - before) / len(others)
         gone, _ = line.timed(lambda: [domain.destroy() for domain in domains])
         return {
             "up": up + more,
             "listed": listed,
-            "statistics": statistics,
+            "statistics": told,
             "gone": gone,
             "memory": memory,
         }
@@ -150,6 +153,24 @@ class Handlers:
         finally:
             domain.destroy()
         return found
+
+    def bulk(self, documents: list[str], calls: int) -> dict[str, float]:
+        """All *documents* up, and asked *calls* times for all their statistics."""
+        domains = [self._create(xml, True) for xml in documents]
+        laps = [line.timed(self.connection.getAllDomainStats)[0] for _ in range(calls)]
+        for domain in domains:
+            domain.destroy()
+        return {"call": statistics.median(laps)}
+
+    def save(self, xml: str, path: str) -> dict[str, float]:
+        """Megabytes a second of a guest that becomes a file, and of the file that becomes one."""
+        domain = self._create(xml, False)
+        name = domain.name()
+        time.sleep(line.FILLING)
+        saved, _ = line.timed(lambda: domain.save(path))
+        restored, _ = line.timed(lambda: self.connection.restore(path))
+        self.connection.lookupByName(name).destroy()
+        return line.speeds(path, saved, restored)
 
     def _create(self, xml: str, paused: bool) -> Any:
         return self.connection.createXML(xml, libvirt.VIR_DOMAIN_START_PAUSED if paused else 0)

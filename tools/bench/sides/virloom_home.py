@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import statistics
 import sys
 from pathlib import Path
 
@@ -63,6 +64,14 @@ class Handlers:
         """Plugs each device into a guest that has booted, and takes it out again, in turn."""
         return self._runner.run(self._plug(xml, console, devices, count))
 
+    def bulk(self, documents: list[str], calls: int) -> dict[str, float]:
+        """All *documents* up, and asked *calls* times for all their statistics."""
+        return self._runner.run(self._bulk(documents, calls))
+
+    def save(self, xml: str, path: str) -> dict[str, float]:
+        """Megabytes a second of a guest that becomes a file, and of the file that becomes one."""
+        return self._runner.run(self._save(xml, path))
+
     async def _connected(self) -> Connection:
         if self._connection is None:
             self._connection = await virloom.open(self._uri)
@@ -102,11 +111,11 @@ class Handlers:
         up += watch.lap()
         listed = await connection.list_all_domains()
         listed_in = watch.lap()
-        statistics = await connection.all_domain_stats()
+        told = await connection.all_domain_stats()
         statistics_in = watch.lap()
         memory = (line.own_memory() - before) / (len(documents) - half)
-        if not len(listed) == len(statistics) == len(documents):
-            raise RuntimeError(f"{len(listed)} listed, {len(statistics)} with statistics")
+        if not len(listed) == len(told) == len(documents):
+            raise RuntimeError(f"{len(listed)} listed, {len(told)} with statistics")
         watch.lap()
         await asyncio.gather(*[domain.destroy() for domain in domains])
         gone = watch.lap()
@@ -134,6 +143,30 @@ class Handlers:
         finally:
             await domain.destroy()
         return found
+
+    async def _bulk(self, documents: list[str], calls: int) -> dict[str, float]:
+        connection = await self._connected()
+        domains = [await connection.create_xml(xml, _flags(True)) for xml in documents]
+        watch, laps = Watch(), []
+        for _ in range(calls):
+            told = await connection.all_domain_stats()
+            laps.append(watch.lap())
+            if len(told) != len(documents):
+                raise RuntimeError(f"{len(told)} of {len(documents)} have told their figures")
+        await asyncio.gather(*[domain.destroy() for domain in domains])
+        return {"call": statistics.median(laps)}
+
+    async def _save(self, xml: str, path: str) -> dict[str, float]:
+        connection = await self._connected()
+        domain = await connection.create_xml(xml, _flags(False))
+        await asyncio.sleep(line.FILLING)
+        watch = Watch()
+        await domain.saving.save(path)
+        saved = watch.lap()
+        await connection.restore(path)
+        restored = watch.lap()
+        await (await connection.lookup_by_name(domain.name)).destroy()
+        return line.speeds(path, saved, restored)
 
 
 class Watch:
@@ -165,6 +198,8 @@ def main(directory: Path) -> None:
             "many": handlers.many,
             "disk": handlers.disk,
             "snapshot": handlers.snapshot,
+            "bulk": handlers.bulk,
+            "save": handlers.save,
         }
     )
 
