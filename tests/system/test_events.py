@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 import virloom
+from tests.fakes import ports
 from virloom.client.connection import Connection
 from virloom.enums.domain import (
     DomainCreateFlags,
     DomainEventGraphicsPhase,
     DomainEventIOErrorAction,
+    DomainEventWatchdogAction,
     DomainPausedReason,
     DomainState,
     DomainXMLFlags,
@@ -30,6 +32,10 @@ from virloom.testing.documents import paused_guest_xml, tiny_guest_xml
 
 PAUSED = DomainCreateFlags.START_PAUSED
 BALLOON = "<memballoon model='virtio'/>"
+DISK = (
+    "<disk type='file' device='disk'><driver name='qemu' type='raw'/>"
+    "<source file='{}'/><target dev='vda' bus='virtio'/></disk>"
+)
 VNC = "<graphics type='vnc' port='-1'/>"
 
 
@@ -158,17 +164,21 @@ async def test_a_full_host_disk_pauses_the_guest(
     ],
 )
 async def test_a_panic(
-    conn: Connection, heard: Heard, root: Path, action: str, told: list[str]
+    conn: Connection, heard: Heard, root: Path, tmp_path: Path, action: str, told: list[str]
 ) -> None:
-    document = tiny_guest_xml(
-        "web", extra_devices="<panic model='isa'/>", modules=("pvpanic", "pvpanic-mmio")
+    image = tmp_path / "ports.raw"
+    image.write_bytes(ports.boot_sector().ljust(1 << 20, b"\0"))
+    document = paused_guest_xml(
+        "web",
+        machine="pc",
+        console="pty",
+        extra_devices=f"{DISK.format(image)}<panic model='isa'/>",
     ).replace("<devices>", f"<on_crash>{action}</on_crash><devices>")
     dom = await conn.create_xml(document, PAUSED)
     async with dom.console() as console:
-        guest = Dialogue(console)
         await dom.resume()
-        await guest.ready()
-        await guest.tell("echo c > /proc/sysrq-trigger")
+        await Dialogue(console).expect(b"R")
+        await console.write(ports.told(ports.PANICKED))
         for name in told:
             event = await heard.until(virloom.LifecycleEvent)
             while event.event.name not in told:
@@ -178,6 +188,29 @@ async def test_a_panic(
     assert cores == ([b"\x7fELF"] if action.startswith("coredump") else [])
     if action == "preserve":
         assert (await dom.state()).state == DomainState.CRASHED
+
+
+async def test_a_watchdog_that_wants_a_dump(
+    conn: Connection, heard: Heard, root: Path, tmp_path: Path
+) -> None:
+    image = tmp_path / "ports.raw"
+    image.write_bytes(ports.boot_sector().ljust(1 << 20, b"\0"))
+    dog = "<watchdog model='ib700' action='dump'/>"
+    document = paused_guest_xml(
+        "web", machine="pc", console="pty", extra_devices=DISK.format(image) + dog
+    )
+    dom = await conn.create_xml(document, PAUSED)
+    async with dom.console() as console:
+        await dom.resume()
+        await Dialogue(console).expect(b"R")
+        await console.write(ports.told(ports.WATCHDOG))
+        event = await heard.until(virloom.WatchdogEvent)
+        assert event.action == DomainEventWatchdogAction.PAUSE
+        await heard.until(virloom.JobCompletedEvent)
+        while (await heard.until(virloom.LifecycleEvent)).event.name != "RESUMED":
+            pass
+    (dump,) = root.glob("lib/qemu/dump/*")
+    assert dump.read_bytes()[:4] == b"QEVM"  # the whole state, as a migration has it
 
 
 async def test_power_off_reboot_and_what_they_mean(conn: Connection, heard: Heard) -> None:
