@@ -16,14 +16,16 @@ import pytest
 
 import virloom
 from tests.system.conftest import BootGuest, Lifecycle, PausedGuest, embedded, end_all
+from tests.system.test_events import Heard
 from virloom.client.connection import Connection
 from virloom.client.domain.domain import Domain
-from virloom.client.domain.events import JobCompletedEvent
+from virloom.client.domain.events import JobCompletedEvent, LifecycleEvent
 from virloom.drivers.qemu.process.steps import LOADED, SAVE_STEPS, STEPS
 from virloom.drivers.qemu.saving.image import PARTIAL
 from virloom.enums.domain import (
     ConnectListAllDomainsFlags,
     DomainCreateFlags,
+    DomainEventStoppedDetailType,
     DomainEventType,
     DomainJobOperation,
     DomainJobType,
@@ -281,6 +283,9 @@ async def test_an_owner_killed_meanwhile_loses_nothing(
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr
     async with virloom.open(embedded(root)) as conn:
+        if step in ("stopping-recorded", "terminated"):
+            async with asyncio.timeout(5), Heard(conn) as heard:
+                await heard.until(LifecycleEvent, detail=DomainEventStoppedDetailType.SAVED)
         dom = await settled(conn)
         active = await dom.is_active()
         assert active != await dom.saving.has_managed_save()

@@ -37,6 +37,9 @@ TERM_AGAIN = 0.05
 #: Seconds after SIGKILL until we say that the kernel does not let go of the process.
 KILL_LIMIT = 15.0
 
+#: Key of the record's runtime figures under which is noted how a guest ends, whoever ends it.
+ENDING = "ending"
+
 
 async def stop(
     running: RunningGuest,
@@ -57,6 +60,7 @@ async def stop(
         running.cause = cause
     running.guest.note("process", f"is to end: {cause.reason.name.lower()}{caller_text()}")
     running.record.stage = "stopping"
+    running.record.runtime[ENDING] = [int(running.cause.reason), int(running.cause.detail)]
     try:
         running.save()
     except VirloomError as exc:  # a full disk must not keep a guest alive
@@ -80,6 +84,7 @@ async def terminate(running: RunningGuest, *, graceful: bool, term_limit: float)
     if graceful:
         running.cause = None
         running.record.stage = "running"
+        del running.record.runtime[ENDING]
         running.save()
         raise OperationFailed(
             f"domain '{running.guest.name}': process {running.pid} did not end within "

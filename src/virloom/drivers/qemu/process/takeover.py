@@ -34,7 +34,7 @@ from virloom.drivers.qemu.process.live import fill_in, read
 from virloom.drivers.qemu.process.logs import reopen_log
 from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.qemu.process.running import CRASHED, DESTROYED, SHUT_DOWN, RunningGuest
-from virloom.drivers.qemu.process.stop import KILL_LIMIT, TERM_AGAIN, stop
+from virloom.drivers.qemu.process.stop import ENDING, KILL_LIMIT, TERM_AGAIN, stop
 from virloom.drivers.qemu.process.supervise import Supervisor
 from virloom.drivers.qemu.tuning.flexible import catch_up, taken
 from virloom.enums.domain import (
@@ -56,6 +56,7 @@ from virloom.host.pidfd import PidFd, ProcessIdentity, find_by_environ
 from virloom.host.process import Process
 from virloom.host.release import release
 from virloom.model.domain import Domain
+from virloom.procedures.types import NonnullDomain
 from virloom.xml import holds, parse_document
 
 if TYPE_CHECKING:
@@ -107,8 +108,25 @@ async def _recover_one(driver: QemuDriver, record: GuestRecord) -> None:
         else:
             await _kill_strays(record)
             await _discard(driver, record)
+            _tell_finished(driver, record)
     except VirloomError as exc:
         logger.error("domain '%s': %s", record.name, exc)
+
+
+def _tell_finished(driver: QemuDriver, record: GuestRecord) -> None:
+    """The event, and the reason of the state, of an end that the former owner had begun."""
+    ending = record.runtime.get(ENDING)
+    if record.stage != "stopping" or ending is None:
+        return
+    reason, detail = ending
+    uuid = uuids.UUID(record.uuid).bytes
+    guest = driver.guests.by_uuid(uuid)
+    if guest is not None and not guest.active:
+        guest.set_state(DomainState.SHUTOFF, reason)
+    ref = NonnullDomain(record.name, uuid, -1)
+    driver.events.emit_missed(
+        DomainEventID.LIFECYCLE, ref, int(DomainEventType.STOPPED), int(detail)
+    )
 
 
 async def _discard(driver: QemuDriver, record: GuestRecord) -> None:
