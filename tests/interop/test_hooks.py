@@ -92,6 +92,25 @@ def test_a_script_may_refuse_a_start(
     virtqemud.virsh("start", "web", "--paused")
 
 
+def test_a_script_changes_what_is_restored(
+    virtqemud: Virtqemud, directory: Path, log: Path
+) -> None:
+    document, saved = virtqemud.root / "guest.xml", virtqemud.root / "saved"
+    document.write_text(paused_guest_xml("web"))
+    virtqemud.virsh("create", str(document), "--paused")
+    virtqemud.virsh("save", "web", str(saved))
+    say = '[ "$2" != restore ] || echo "$document" | sed "s,</name>,&<title>changed</title>,"'
+    hook(directory, "qemu", log, say)
+    virtqemud.virsh("restore", str(saved), "--paused")
+    assert told(log)[0] == "qemu: web restore begin - document"
+    assert virtqemud.virsh("desc", "web", "--title") == "changed"
+    virtqemud.virsh("save", "web", str(saved))
+    hook(directory, "qemu", log, '[ "$2" != restore ] || exit 3')
+    assert "exit status 3" in virtqemud.try_virsh("restore", str(saved)).stderr
+    assert virtqemud.try_virsh("domstate", "web").returncode == 1
+    assert saved.exists()
+
+
 def test_the_daemon_s_own(virtqemud: Virtqemud, directory: Path, log: Path) -> None:
     hook(directory, "daemon", log)
     assert virtqemud.signal(signal.SIGTERM) == 0

@@ -51,12 +51,13 @@ class Hooks:
 
     async def run(
         self, name: str, operation: str, phase: str, extra: str = "-", document: str = ""
-    ) -> None:
-        """Runs all of them in order, up to the first that fails.
+    ) -> str:
+        """Runs all of them in order, up to the first that fails; what the last one said.
 
         Raises:
             HookScriptFailed: One failed, with what it said, or took too long.
         """
+        said = ""
         for script in self.scripts():
             argv = [str(script), name, operation, phase, extra]
             try:
@@ -64,8 +65,10 @@ class Hooks:
             except VirloomError as exc:
                 raise _failed(str(script), exc.detail) from exc
             if done.returncode != 0:
-                said = done.stderr.decode(errors="replace").strip()
-                raise _failed(str(script), f"exit status {done.returncode}: {said}")
+                error = done.stderr.decode(errors="replace").strip()
+                raise _failed(str(script), f"exit status {done.returncode}: {error}")
+            said = done.stdout.decode(errors="replace")
+        return said
 
     async def try_run(
         self, name: str, operation: str, phase: str, extra: str = "-", document: str = ""

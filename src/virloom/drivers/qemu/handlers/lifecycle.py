@@ -155,14 +155,14 @@ class Lifecycle:
         if flags & DomainCreateFlags.START_FORCE_BOOT:
             remove_managed(self._driver, guest)
             return False
-        from virloom.drivers.qemu.saving.restore import model_from  # virloom.drivers.qemu.later
+        from virloom.drivers.qemu.saving.restore import restored_model  # virloom.drivers.qemu.later
 
         bypass = bool(flags & DomainCreateFlags.START_BYPASS_CACHE)
         incoming = open_managed(self._driver, guest, bypass_cache=bypass)
         if incoming is None:
             return False
         try:
-            model = await model_from(self._driver, incoming.image, None)
+            model = await restored_model(self._driver, incoming.image, None)
             if flags & DomainCreateFlags.START_PAUSED:
                 incoming.resume = False
                 incoming.paused_detail = DomainEventSuspendedDetailType.PAUSED

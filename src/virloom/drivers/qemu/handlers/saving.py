@@ -147,11 +147,11 @@ class Saving:
         _check_state(flags)
         check_flags(call, flags, _SAVE | _Flags.RESET_NVRAM)
         from virloom.drivers.qemu.process.launch import Launch  # virloom.drivers.qemu.later
-        from virloom.drivers.qemu.saving.restore import Incoming, model_from
+        from virloom.drivers.qemu.saving.restore import Incoming, restored_model
 
         incoming = Incoming(path, bypass_cache=bool(flags & _Flags.BYPASS_CACHE))
         try:
-            model = await model_from(self._driver, incoming.image, document)
+            model = await restored_model(self._driver, incoming.image, document)
             resume = _state(flags)
             incoming.resume = incoming.resume if resume is None else resume
             guest = admit(self._driver, model, to_run=True)

@@ -46,13 +46,13 @@ async def autostart(driver: QemuDriver) -> None:
 async def _start(driver: QemuDriver, guest: Guest) -> None:
     """Boots a domain, or lets it go on from the state that is kept of it."""
     from virloom.drivers.qemu.process.launch import Launch  # virloom.drivers.qemu.later
-    from virloom.drivers.qemu.saving.restore import model_from
+    from virloom.drivers.qemu.saving.restore import restored_model
 
     model = guest.persistent_model().copy()
     incoming = open_managed(driver, guest, bypass_cache=driver.config.auto_start_bypass_cache)
     try:
         if incoming is not None:
-            model = await model_from(driver, incoming.image, None)
+            model = await restored_model(driver, incoming.image, None)
         await Launch(driver, guest, model, paused=False, autodestroy=False, incoming=incoming).run()
     finally:
         if incoming is not None:

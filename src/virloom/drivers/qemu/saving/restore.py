@@ -109,6 +109,23 @@ async def model_from(driver: QemuDriver, image: SavedImage, document: str | None
     return own if document is None else await changed(driver, own, document)
 
 
+async def restored_model(driver: QemuDriver, image: SavedImage, document: str | None) -> Domain:
+    """As :func:`model_from`, for a guest that is about to go on.
+
+    The host's hook scripts are asked (``restore``); the document that they print, if any, is taken.
+
+    Raises:
+        HookScriptFailed: One refuses.
+        VirloomError: As :func:`model_from`.
+    """
+    if driver.hooks.scripts():
+        given = document or image.document
+        name = parse(image.document, False).name
+        said = await driver.hooks.run(name, "restore", "begin", document=given)
+        document = said if said.strip() else document
+    return await model_from(driver, image, document)
+
+
 async def changed(driver: QemuDriver, own: Domain, document: str) -> Domain:
     """The tree of *document*, which stands for that of *own*.
 
