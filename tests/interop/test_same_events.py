@@ -71,7 +71,13 @@ async def told(uri: str, directory: Path) -> Told:
     out, err = await process.communicate()
     assert process.returncode == 0, err.decode()
     steps = [json.loads(line) for line in out.splitlines()]
-    events = [event for _, _, caused in steps for event in caused]
+    # How often QEMU goes through the memory depends on how busy the host is: the first time counts.
+    events = [
+        event
+        for _, _, caused in steps
+        for event in caused
+        if event[0] != "MIGRATION_ITERATION" or event[1] == 1
+    ]
     # Who waits for the CPUs to stop after a panic is told of it, or not, as libvirt's threads go.
     panic = events.index(["LIFECYCLE", "CRASHED", "PANICKED"])
     for place in (panic + 1, panic - 1):
@@ -129,7 +135,7 @@ def test_where_an_event_is_caused(name: str) -> None:
         source = (ROOT / path).read_text()
         assert f"def {function}(" in source, f"{path} has no {function}"
         assert entry["named"] in source, f"{path} does not name {entry['named']}"
-    if entry.get("procedure") in served_by_driver(DRIVERS)["qemu"]:
+    if "procedure" in entry and entry["procedure"] in served_by_driver(DRIVERS)["qemu"]:
         sources = [*ROOT.glob("tests/system/*.py"), *ROOT.glob("tests/interop/**/*.py")]
         found = [path for path in sources if re.search(entry["named"], path.read_text())]
         assert found, f"no test of real guests names {entry['named']}"

@@ -55,6 +55,7 @@ _VARIES = frozenset(
         "downtime",
         "memory_bps",
         "memory_constant",
+        "memory_iteration",
         "memory_normal",
         "memory_normal_bytes",
         "memory_processed",
