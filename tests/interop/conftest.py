@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -150,9 +151,9 @@ def virtqemud() -> Iterator[Virtqemud]:
         shutil.rmtree(root)
 
 
-@pytest.fixture(scope="module")
-def libvirtd() -> Iterator[Libvirtd]:
-    """The reference, running."""
+@contextmanager
+def reference_running() -> Iterator[Libvirtd]:
+    """The reference, until the end of the block."""
     portal()  # lives as long as the process: no leak of the test that happens to be first
     with tempfile.TemporaryDirectory(prefix="lv-") as name:
         Path(name).chmod(0o755)  # its guests run as another user
@@ -162,3 +163,10 @@ def libvirtd() -> Iterator[Libvirtd]:
             yield daemon
         finally:
             daemon.end()
+
+
+@pytest.fixture(scope="module")
+def libvirtd() -> Iterator[Libvirtd]:
+    """The reference, running."""
+    with reference_running() as daemon:
+        yield daemon

@@ -49,7 +49,7 @@ async def test_memory_is_taken_and_not_given_back(conn: Connection, tmp_path: Pa
         guest = Dialogue(console)
         await dom.resume()
         await guest.ready()
-        await heard.until(virloom.MemoryDeviceSizeChangeEvent, alias="virtiomem0", size=128 << 20)
+        await heard.until(virloom.MemoryDeviceSizeChangeEvent, alias="virtiomem0", size=128 << 10)
         told, _ = (await dom.model()).devices.memories
         assert (told.target.requested, told.target.current) == (128 << 10, 128 << 10)
         await guest.ask(OCCUPY)
