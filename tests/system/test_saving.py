@@ -286,6 +286,8 @@ async def test_an_owner_killed_meanwhile_loses_nothing(
         if step in ("stopping-recorded", "terminated"):
             async with asyncio.timeout(5), Heard(conn) as heard:
                 await heard.until(LifecycleEvent, detail=DomainEventStoppedDetailType.SAVED)
+            state = await (await conn.lookup_by_name("web")).state()
+            assert (state.state, state.reason) == (DomainState.SHUTOFF, DomainShutoffReason.SAVED)
         dom = await settled(conn)
         active = await dom.is_active()
         assert active != await dom.saving.has_managed_save()
