@@ -16,6 +16,7 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum
 from typing import Any
 
 from virloom.drivers.qemu.monitor.dialogue import Dialogue
@@ -33,9 +34,16 @@ from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, OperationFailed, OperationTimeout, VirloomError
 from virloom.host.files import Directory
 
-#: Seconds that a command may take if its caller does not say; commands of QEMU answer at once,
-#: but a host in trouble may hold its main loop for long.
+#: Seconds that a command may take if neither its caller nor who made the monitor says; commands
+#: of QEMU answer at once, but a host in trouble may hold its main loop for long.
 TIMEOUT = 30.0
+
+
+class Usual(Enum):
+    """A limit that the caller leaves to the monitor."""
+
+    LIMIT = "limit"
+
 
 _READ = 256 << 10
 
@@ -84,6 +92,7 @@ class Monitor:
         connection: A connected stream socket; it belongs to the monitor from now on.
         guest: Whose QEMU it is, for messages and the log.
         limits: What QEMU may send.
+        patience: Seconds that a command may take whose caller does not say.
     """
 
     def __init__(
@@ -92,9 +101,11 @@ class Monitor:
         *,
         guest: str = "",
         limits: Limits = Limits(),  # noqa: B008 - immutable
+        patience: float = TIMEOUT,
     ) -> None:
         connection.setblocking(False)
         self.guest = guest
+        self._patience = patience
         self.greeting: Greeting | None = None
         self._loop = asyncio.get_running_loop()
         self._codec = Codec(Side.CLIENT, limits)
@@ -118,6 +129,7 @@ class Monitor:
         guest: str = "",
         limits: Limits = Limits(),  # noqa: B008 - immutable
         timeout: float = TIMEOUT,
+        patience: float = TIMEOUT,
     ) -> Monitor:
         """Connect to a monitor's socket (a path of any length) or take over a connected one.
 
@@ -129,7 +141,7 @@ class Monitor:
             OperationFailed: QEMU closed the connection, or does not speak QMP.
         """
         connection = where if isinstance(where, socket.socket) else connect_unix(where)
-        monitor = cls(connection, guest=guest, limits=limits)
+        monitor = cls(connection, guest=guest, limits=limits, patience=patience)
         try:
             await monitor.ready(timeout)
         except BaseException:
@@ -153,7 +165,7 @@ class Monitor:
         arguments: Mapping[str, Any] | None = None,
         /,
         *,
-        timeout: float | None = TIMEOUT,
+        timeout: float | Usual | None = Usual.LIMIT,
         fds: Sequence[int] = (),
         **more: Any,
     ) -> Any:
@@ -164,7 +176,7 @@ class Monitor:
         Args:
             command: Its name.
             arguments: Its arguments; those whose names Python allows may also be keywords.
-            timeout: Seconds; None waits for ever.
+            timeout: Seconds; None waits for ever. The monitor's patience if it is not given.
             fds: Descriptors passed beside it (``getfd``, ``add-fd``); the caller keeps its own.
 
         Raises:
@@ -186,7 +198,7 @@ class Monitor:
         command: str,
         arguments: Mapping[str, Any] | None = None,
         *,
-        timeout: float | None = TIMEOUT,
+        timeout: float | Usual | None = Usual.LIMIT,
         fds: Sequence[int] = (),
     ) -> asyncio.Future[Any]:
         """Sends a command and returns its result's future, which raises as :meth:`execute`.
@@ -194,6 +206,7 @@ class Monitor:
         QEMU does commands in the order of their submission. A future that nobody waits for any
         more may be dropped, also when it failed.
         """
+        limit = self._patience if isinstance(timeout, Usual) else timeout
         future: asyncio.Future[Any] = self._loop.create_future()
         if self._closed:
             self._fail(future, self._gone(command))
@@ -203,8 +216,8 @@ class Monitor:
             return future
         number, line = self._codec.command(command, arguments)
         waiter = self._waiters[number] = _Waiter(command, future)
-        if timeout is not None:
-            waiter.timer = self._loop.call_later(timeout, self._expired, waiter, timeout)
+        if limit is not None:
+            waiter.timer = self._loop.call_later(limit, self._expired, waiter, limit)
         self._dialogue.command(number, command, arguments, fds)
         self._send(line, fds)
         return future

@@ -473,10 +473,13 @@ class Launch:
 
     async def _connect(self, command: CommandLine) -> live.Questions:
         """Returns when QEMU answers; all questions have been asked by then."""
-        limit = self._driver.patience.greeting
+        patience = self._driver.patience
+        limit = patience.greeting
         with Directory(self._directory) as directory:
             connection = directory.connect_unix(self._record.monitor)
-        monitor = self._monitor = Monitor(connection, guest=self._guest.name)
+        monitor = self._monitor = Monitor(
+            connection, guest=self._guest.name, patience=patience.answer
+        )
         fresh = self._incoming is None
         questions = live.ask(monitor, self._model, command, limit, fresh=fresh)
         await monitor.ready(limit)

@@ -28,6 +28,7 @@ from virloom.drivers.qemu.limits.devices import update_devices
 from virloom.drivers.qemu.limits.groups import find_groups
 from virloom.drivers.qemu.limits.threads import settle_again
 from virloom.drivers.qemu.monitor.client import Monitor
+from virloom.drivers.qemu.patience import Patience
 from virloom.drivers.qemu.process import channels, usage
 from virloom.drivers.qemu.process.hooked import ask_hooks
 from virloom.drivers.qemu.process.live import fill_in, read
@@ -175,7 +176,7 @@ async def _take_over(driver: QemuDriver, record: GuestRecord, identity: ProcessI
         await _tell_end(driver, guest, record)
         return
     try:
-        monitor = await _connect(record, driver.patience.reunion)
+        monitor = await _connect(record, driver.patience)
     except VirloomError as exc:
         if await _ends_within(process, _EXIT_LIMIT):
             process.close()
@@ -231,10 +232,12 @@ def _known_guest(driver: QemuDriver, record: GuestRecord) -> Guest:
     return guest
 
 
-async def _connect(record: GuestRecord, limit: float) -> Monitor:
+async def _connect(record: GuestRecord, patience: Patience) -> Monitor:
     with Directory(Path(record.directory)) as directory:
         connection = directory.connect_unix(record.monitor)
-    return await Monitor.connect(connection, guest=record.name, timeout=limit)
+    return await Monitor.connect(
+        connection, guest=record.name, timeout=patience.reunion, patience=patience.answer
+    )
 
 
 async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:

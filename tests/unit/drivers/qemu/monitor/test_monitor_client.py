@@ -149,6 +149,18 @@ async def test_a_timeout_names_the_command_and_spares_the_others(
     assert await monitor.execute("echo", n=1) == {"n": 1}
 
 
+async def test_a_limit_that_nobody_names_is_the_monitors(qemu: FakeQemu) -> None:
+    monitor = await Monitor.connect(qemu.connection(), guest="web", patience=0.05)
+    qemu.silent = True
+    waiting = monitor.submit("query-status", timeout=None)
+    with pytest.raises(OperationTimeout, match=r"an answer to 'echo' within 0\.05 seconds"):
+        await monitor.execute("echo")
+    assert not waiting.done()
+    monitor.close()
+    with pytest.raises(OperationFailed):
+        await waiting
+
+
 async def test_a_cancelled_waiter_does_not_disturb_the_others(
     monitor: Monitor, qemu: FakeQemu
 ) -> None:
