@@ -223,7 +223,8 @@ def called_by(path: Path) -> frozenset[str]:
         names.update(called(calls_in(ast.parse(text))))
         if re.search(r"^\s*import libvirt|/usr/bin/python3", text, re.MULTILINE):
             for on, word in re.findall(r"(?:(\w+)(?:\(\))?\.|\")(\w+)\b", text):
-                apis |= {api for api in binding().get(word, ()) if _may_be(api, on + word)}
+                about = (on or path.stem) + word  # a quoted name is of what the session is about
+                apis |= {api for api in binding().get(word, ()) if _may_be(api, about)}
     if path.suffix != ".py" or "virsh" in text:
         for word in _LINES.findall(text):
             names |= commands().get(word, frozenset())

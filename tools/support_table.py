@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 DRIVERS = ROOT / "src" / "virloom" / "drivers"
+#: The folder there that is no driver.
+SHARED = "runtime"
+_PACKAGE = "virloom.drivers."
 
 #: The programs that applications call; the others are between daemons.
 _PROGRAMS = {0x20008086: "remote", 0x20008087: "qemu"}
@@ -38,17 +41,33 @@ def served_names(tree: ast.AST) -> Iterator[str]:
 
 
 def served_by_driver(drivers: Path) -> dict[str, frozenset[str]]:
-    """Driver → names of the procedures that it serves, e.g. ``DOMAIN_CREATE``."""
-    found = {}
-    for folder in sorted(path for path in drivers.iterdir() if path.is_dir()):
-        names = frozenset(
-            name
-            for source in folder.rglob("*.py")
-            for name in served_names(ast.parse(source.read_text(encoding="utf-8")))
+    """Driver → names of the procedures that it serves, e.g. ``DOMAIN_CREATE``.
+
+    What drivers share is in ``runtime`` or with another driver; it is theirs who import it.
+    """
+    trees = {
+        source.relative_to(drivers).with_suffix("").parts: ast.parse(
+            source.read_text(encoding="utf-8")
         )
-        if names:
-            found[folder.name] = names
-    return found
+        for source in sorted(drivers.rglob("*.py"))
+    }
+    served = {parts: frozenset(served_names(tree)) for parts, tree in trees.items()}
+    found: dict[str, frozenset[str]] = {}
+    for parts, tree in trees.items():
+        if len(parts) > 1 and parts[0] != SHARED:
+            shared = (served.get(module, frozenset()) for module in _imported(tree))
+            names = served[parts].union(*shared)
+            found[parts[0]] = found.get(parts[0], frozenset()) | names
+    return {driver: names for driver, names in found.items() if names}
+
+
+def _imported(tree: ast.AST) -> Iterator[tuple[str, ...]]:
+    """The modules of drivers that a module imports, as parts of their paths."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_PACKAGE):
+            module = tuple((node.module or "").removeprefix(_PACKAGE).split("."))
+            yield module
+            yield from ((*module, alias.name) for alias in node.names)
 
 
 def _names_by_area() -> dict[str, list[str]]:
