@@ -27,6 +27,7 @@ from virloom.enums.domain import (
     DomainCreateFlags,
     DomainEventStoppedDetailType,
     DomainEventType,
+    DomainGetJobStatsFlags,
     DomainJobOperation,
     DomainJobType,
     DomainPausedReason,
@@ -176,6 +177,40 @@ async def test_a_guest_is_destroyed_while_it_is_saved(
         with pytest.raises(virloom.VirloomError):
             await saving
         assert not file.exists()
+
+
+async def test_a_restore_is_waited_for_and_leaves_no_figures(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As libvirt 9: whoever asks for the job meanwhile is answered when there is none any more."""
+    (root / "etc").mkdir(parents=True)
+    (root / "etc/qemu.conf").write_text('save_image_format = "gzip"\n')
+    file = str(tmp_path / "web.save")
+    async with virloom.open(embedded(root)) as conn:
+        document = tiny_guest_xml("web", machine="microvm")
+        dom = await conn.create_xml(document, DomainCreateFlags.START_PAUSED)
+        await dom.saving.save(file)
+        go = tmp_path / "go"
+        program = tmp_path / "gzip"
+        program.write_text(
+            f'#!/bin/sh\nwhile [ ! -e {go} ]; do sleep 0.05; done\nexec /bin/gzip "$@"\n'
+        )
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        restoring = asyncio.create_task(conn.restore(file))
+        async with asyncio.timeout(20):
+            while not await conn.list_all_domains(ConnectListAllDomainsFlags.ACTIVE):
+                await asyncio.sleep(0.02)
+        dom = await conn.lookup_by_name("web")
+        asking = asyncio.create_task(dom.jobs.info())
+        await asyncio.sleep(0.1)
+        assert not restoring.done()
+        assert not asking.done()
+        go.touch()
+        await restoring
+        assert (await asking).type == DomainJobType.NONE
+        assert (await dom.jobs.stats(DomainGetJobStatsFlags.COMPLETED)).type == DomainJobType.NONE
+        await end_all(conn)
 
 
 async def test_its_end_is_told_with_figures(

@@ -29,7 +29,6 @@ class Jobs:
     @serves(p.DOMAIN_GET_JOB_INFO)
     async def job_info(self, call: Call, args: p.DomainGetJobInfoArgs) -> p.DomainGetJobInfoRet:
         guest = self._driver.find(args.dom)
-        guest.require_running()
         job = await self._current(call, guest)
         if job is None:
             return p.DomainGetJobInfoRet(int(_unknown(guest)), *([0] * 11))
@@ -50,7 +49,6 @@ class Jobs:
             if not args.flags & known.KEEP_COMPLETED:
                 guest.completed_job = None
         else:
-            guest.require_running()
             job = await self._current(call, guest)
         if job is None:
             kind = DomainJobType.NONE if args.flags else _unknown(guest)
@@ -58,9 +56,10 @@ class Jobs:
         return p.DomainGetJobStatsRet(int(job.type), job.params())
 
     async def _current(self, call: Call, guest: Guest) -> LongJob | None:
-        """The job in progress, with figures of just now."""
-        if guest.job is None:
-            return None
+        """The job in progress, with figures of just now.
+
+        As in libvirt, a guest that is being started or restored is waited for, and has none then.
+        """
         async with guest.jobs.hold(Job.QUERY, call.procedure.name):
             job, running = guest.job, guest.require_running()
             if job is not None:
