@@ -162,7 +162,7 @@ class Lifecycle:
         if incoming is None:
             return False
         try:
-            model = await restored_model(self._driver, incoming.image, None)
+            model = await restored_model(self._driver, incoming, None)
             if flags & DomainCreateFlags.START_PAUSED:
                 incoming.resume = False
                 incoming.paused_detail = DomainEventSuspendedDetailType.PAUSED

@@ -151,7 +151,7 @@ class Saving:
 
         incoming = Incoming(path, bypass_cache=bool(flags & _Flags.BYPASS_CACHE))
         try:
-            model = await restored_model(self._driver, incoming.image, document)
+            model = await restored_model(self._driver, incoming, document)
             resume = _state(flags)
             incoming.resume = incoming.resume if resume is None else resume
             guest = admit(self._driver, model, to_run=True)

@@ -52,7 +52,7 @@ async def _start(driver: QemuDriver, guest: Guest) -> None:
     incoming = open_managed(driver, guest, bypass_cache=driver.config.auto_start_bypass_cache)
     try:
         if incoming is not None:
-            model = await restored_model(driver, incoming.image, None)
+            model = await restored_model(driver, incoming, None)
         await Launch(driver, guest, model, paused=False, autodestroy=False, incoming=incoming).run()
     finally:
         if incoming is not None:

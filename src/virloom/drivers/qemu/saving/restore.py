@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.admission import complete, parse
 from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.drivers.qemu.saving.cookie import check_helpers, processor_in
 from virloom.drivers.qemu.saving.image import SavedImage, read_image
 from virloom.drivers.qemu.saving.packing import Pipeline, readers
 from virloom.drivers.qemu.saving.stream import read_state
@@ -21,7 +22,8 @@ from virloom.enums.domain import (
 )
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, system_failure
-from virloom.model.domain import Domain
+from virloom.model.domain import Cpu, Domain
+from virloom.xml import FormatFlags, format_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
@@ -38,6 +40,7 @@ class Incoming:
         resume: Whether the guest is to run.
         managed: The file, if it is the driver's own and goes when the guest runs.
         paused_detail: What is told of a guest that stays paused.
+        asked_cpu: The processor that the document asks for, where the guest has got another one.
         deferred, started, resumed, paused: That QEMU waits for the state, and what is told of it.
     """
 
@@ -57,6 +60,7 @@ class Incoming:
         self.resume = self.image.was_running
         self.managed = path if managed else None
         self.paused_detail = DomainEventSuspendedDetailType.RESTORED
+        self.asked_cpu: Cpu | None = None
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -77,6 +81,9 @@ class Incoming:
     def loaded(self, running: RunningGuest) -> None:
         """Notes, before the guest runs, that its file must not be used again."""
         running.record.runtime[RESTORED] = {"resume": self.resume, "managed": self.managed}
+        if self.asked_cpu is not None:
+            text = format_document(self.asked_cpu, FormatFlags.STATUS)
+            running.record.runtime["asked_cpu"] = text
 
     def used(self, running: RunningGuest) -> None:
         """The guest runs: the driver's own file goes, and then the note."""
@@ -109,21 +116,28 @@ async def model_from(driver: QemuDriver, image: SavedImage, document: str | None
     return own if document is None else await changed(driver, own, document)
 
 
-async def restored_model(driver: QemuDriver, image: SavedImage, document: str | None) -> Domain:
-    """As :func:`model_from`, for a guest that is about to go on.
+async def restored_model(driver: QemuDriver, incoming: Incoming, document: str | None) -> Domain:
+    """As :func:`model_from`, for a guest that is about to go on with the processor that it had.
 
     The host's hook scripts are asked (``restore``); the document that they print, if any, is taken.
 
     Raises:
         HookScriptFailed: One refuses.
+        XmlError: The file's cookie is none.
         VirloomError: As :func:`model_from`.
     """
+    image = incoming.image
     if driver.hooks.scripts():
         given = document or image.document
         name = parse(image.document, False).name
         said = await driver.hooks.run(name, "restore", "begin", document=given)
         document = said if said.strip() else document
-    return await model_from(driver, image, document)
+    model = await model_from(driver, image, document)
+    check_helpers(image.cookie, model)
+    processor = processor_in(image.cookie)
+    if processor is not None:
+        incoming.asked_cpu, model.cpu = model.cpu, processor
+    return model
 
 
 async def changed(driver: QemuDriver, own: Domain, document: str) -> Domain:

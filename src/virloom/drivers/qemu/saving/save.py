@@ -24,6 +24,7 @@ from virloom.drivers.qemu.process.progress import LongJob
 from virloom.drivers.qemu.process.running import SAVED, RunningGuest
 from virloom.drivers.qemu.process.steps import reached
 from virloom.drivers.qemu.process.stop import stop
+from virloom.drivers.qemu.saving.cookie import cookie_of
 from virloom.drivers.qemu.saving.image import COMPLETE, PARTIAL, SavedImage
 from virloom.drivers.qemu.saving.packing import Pipeline, packing_number, writers
 from virloom.drivers.qemu.saving.stream import cancelled, write_state
@@ -98,7 +99,7 @@ class Save:
             await self._pause(ran)
             image = SavedImage(
                 self._document or saved_document(self._running),
-                "",  # the document has the processor that was asked for
+                cookie_of(self._running),
                 resume,
                 packing,
             ).with_room()

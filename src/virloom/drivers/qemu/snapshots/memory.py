@@ -12,6 +12,7 @@ from virloom.drivers.qemu.monitor.client import QmpError
 from virloom.drivers.qemu.process.progress import LongJob
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.process.steps import reached
+from virloom.drivers.qemu.saving.cookie import cookie_of
 from virloom.drivers.qemu.saving.image import COMPLETE, PARTIAL, SavedImage
 from virloom.drivers.qemu.saving.packing import Pipeline, packing_number, writers
 from virloom.drivers.qemu.saving.save import saved_document
@@ -39,7 +40,8 @@ async def write_memory(driver: QemuDriver, running: RunningGuest, path: str, *, 
         OperationFailed: QEMU failed.
     """
     packing = packing_number(driver.config.snapshot_image_format)
-    image = SavedImage(saved_document(running), "", ran, packing).with_room()
+    document, cookie = saved_document(running), cookie_of(running)
+    image = SavedImage(document, cookie, ran, packing).with_room()
     job = running.guest.job = LongJob(DomainJobOperation.SNAPSHOT)
     try:
         await _write(running, job, image, path)
