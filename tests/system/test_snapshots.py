@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Awaitable, Callable
@@ -175,6 +176,27 @@ async def test_external_ones_are_merged_and_gone_back_to(
     await write_live(dom, 9)
     seen = await lifecycle.until(DomainEventType.SUSPENDED)
     assert seen[-2:] == ["STARTED FROM_SNAPSHOT", "SUSPENDED FROM_SNAPSHOT"]
+
+
+async def test_one_is_merged_after_another_start(conn: Connection, tmp_path: Path) -> None:
+    """The persistent document tells the chain then, and the running one numbers it."""
+    disk = image(tmp_path / "a.qcow2")
+    dom = await define(conn, disk)
+    await dom.create(PAUSED)
+    for value, name in enumerate(("one", "two"), 1):
+        await write_live(dom, value)
+        await make(dom, name, _Create.DISK_ONLY)
+    await dom.destroy()
+    await dom.create(PAUSED)
+    stores = re.findall("<backingStore[^>]*>", await dom.xml_desc())
+    assert stores == [f"<backingStore type='file' index='{number}'>" for number in (2, 3)] + [
+        "<backingStore/>"
+    ]
+    await write_live(dom, 3)
+    for name, left in (("two", tmp_path / "a.one"), ("one", disk)):
+        await (await dom.snapshots.lookup(name)).delete()
+        assert await top(dom) == left
+        assert content(str(left)) == filled(3)
 
 
 async def test_a_memory_is_gone_back_to(conn: Connection, tmp_path: Path) -> None:
@@ -464,6 +486,9 @@ def test_a_killed_owner_has_done_it_or_not(name: str, root: Path, tmp_path: Path
         if not os.WIFSIGNALED(status):
             break
     asyncio.run(_end(root))
+    for path in tmp_path.glob("*.*"):
+        assert path.stat().st_uid == os.geteuid(), path
+        assert not any(name.startswith("trusted.") for name in os.listxattr(path)), path
     assert True in ends
     assert number > 2, "there were steps to be killed at"
 

@@ -208,6 +208,18 @@ def show_disks(
         disk.source.index = known.indexes[0]
         if disk.backing_store is None:
             disk.backing_store = _backing(layers[1:], known.indexes[1:])
+        else:
+            _number(disk.backing_store, layers[1:], known.indexes[1:])
+
+
+def _number(told: BackingStore, layers: Sequence[ImageLayer], indexes: Sequence[int]) -> None:
+    """Numbers the images that the document itself tells of, and adds those behind them."""
+    for place, index in enumerate(indexes, 1):
+        told.index = index
+        if told.backing_store is None:
+            told.backing_store = _backing(layers[place:], indexes[place:])
+            return
+        told = told.backing_store
 
 
 def _backing(layers: Sequence[ImageLayer], indexes: Sequence[int]) -> BackingStore:

@@ -221,9 +221,11 @@ async def _merge_live(
     told = _tells_chain(running.guest, noted)
     job = job_of(running, disk)
     if job is None:
-        span = _span(layers_of(running, disk), noted)
+        layers = layers_of(running, disk)
+        span = _span(layers, noted)
         if span is None:
-            return  # it has been merged
+            _require_gone(layers, disk, noted)
+            return
         job = await commit(driver, running, disk, span, speed=0, quiet=True)
     journal.touched = True
     if job.mirrors:
@@ -239,6 +241,20 @@ async def _merge_live(
         )
     if not told and _tells_chain(running.guest, noted):
         await rewrite(driver, running.guest, lambda tree: _say_less(tree, noted))
+
+
+def _require_gone(layers: Sequence[Layer], disk: Disk, noted: dict[str, Any]) -> None:
+    """Checks that an overlay has been merged, before its file is removed.
+
+    Raises:
+        OperationFailed: QEMU still uses it.
+    """
+    used = [disk.source.file or disk.source.dev or "", *(layer.path for layer in layers)]
+    if any(same(path, noted["overlay"]) for path in used):
+        raise OperationFailed(
+            f"'{noted['overlay']}' of disk '{noted['target']}' is not upon '{noted['behind']}'",
+            domain=ErrorDomain.QEMU,
+        )
 
 
 def _tells_chain(guest: Guest, noted: dict[str, Any]) -> bool:
