@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from virloom.drivers.qemu.backup.images import remove_images
 from virloom.drivers.qemu.backup.server import stop_server
 from virloom.drivers.qemu.backup.state import RunningBackup, forget, keep
+from virloom.drivers.qemu.block.owners import disown
 from virloom.drivers.qemu.blockjobs.ending import abort
 from virloom.drivers.qemu.blockjobs.job import BlockJob, told
 from virloom.drivers.qemu.blockjobs.machine import State
@@ -58,6 +59,7 @@ async def finish_backup(
     await take_back(running, job.garbage)
     running.require_current()  # else the record has gone, and is not to be written again
     job.garbage = []
+    disown(running, disk)
     if all(one.outcome is not None for one in backup.parts):
         await finalize(driver, running, backup)
     elif part.outcome != Status.COMPLETED:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from virloom.drivers.qemu.backup.state import Part, RunningBackup, hold_file, keep, let_file
 from virloom.drivers.qemu.block.layers import Layer
 from virloom.drivers.qemu.block.live_nodes import Image, add_format_node, add_storage_node
+from virloom.drivers.qemu.block.owners import own_always
 from virloom.drivers.qemu.blockjobs.begin import Preparation, format_image
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.process.steps import reached
@@ -128,6 +129,7 @@ async def make_image(
             keep(running, backup)
             raise
         reached("backup-file-made")
+    own_always(driver, running, planned.disk, [layer])
     plain = _plain(planned.disk)
     await add_storage_node(driver, running, plain, layer, preparation.note, write=True)
     if not backup.reuse and layer.format != "raw":

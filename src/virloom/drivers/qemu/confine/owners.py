@@ -146,6 +146,20 @@ def _labelled(
         yield OwnedFile(path, alias, own.label if own is not None else None)
 
 
+def labelled_files(
+    dom: Domain, path: str, alias: str, source: DiskSource, model: str = _MODEL
+) -> list[OwnedFile]:
+    """An image that comes to a guest while it runs, unless it stays whose it is.
+
+    Args:
+        source: Whose own labels go for it.
+    """
+    label = label_of(dom, model)
+    if label is not None and not label.relabel:
+        return []
+    return list(_labelled(path, alias, source, model))
+
+
 def plan_owners(
     driver: QemuDriver, dom: Domain, files: Iterable[OwnedFile], marker: str, ids: Ids
 ) -> list[dict[str, Any]]:

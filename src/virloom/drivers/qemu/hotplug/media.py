@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from virloom.drivers.qemu.admission import emulator_of
 from virloom.drivers.qemu.block.chain import LOCAL_KINDS
 from virloom.drivers.qemu.block.figures import device_of
+from virloom.drivers.qemu.block.owners import disown
 from virloom.drivers.qemu.blockjobs.rules import check_idle
 from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.command.throttling import is_throttled, throttling
@@ -23,6 +24,7 @@ from virloom.drivers.qemu.monitor.commands.answer import reading
 from virloom.drivers.qemu.process.resources import alias_of, image_path
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.process.steps import reached
+from virloom.errors import VirloomError
 from virloom.xml import FormatFlags, format_document
 
 if TYPE_CHECKING:
@@ -91,7 +93,11 @@ async def _exchange(
     whole.devices.disks = [
         loaded.device if disk is drive.device else disk for disk in whole.devices.disks
     ]
-    assembly, args = await describe(driver, running, whole, loaded, caps, opened)
+    try:
+        assembly, args = await describe(driver, running, whole, loaded, caps, opened)
+    except VirloomError:
+        _disown(running, alias)  # an image may have been given before something else failed
+        raise
     restrict_devices(running.groups, whole)
     nodes = assembly.nodes[alias]
     steps = [step for step in args.steps if step.command not in _NOT_OF_MEDIA]
@@ -138,6 +144,7 @@ async def _finish(
     runtime.setdefault("fdsets", {}).update(intention["fdsets"])
     among = drive.among(running.model)
     among[[item is drive.device for item in among].index(True)] = loaded
+    disown(running, loaded)
     runtime.pop(_KEY, None)
     running.set_document()
     running.save()
@@ -153,8 +160,16 @@ async def _put_back(running: RunningGuest, intention: dict[str, Any]) -> None:
     commands.append(("blockdev-close-tray", {"id": alias}))
     commands += [(name, arguments) for name, arguments in intention["undo"]]
     await take_back(running, commands)
+    _disown(running, alias)
     runtime.pop(_KEY, None)
     running.save()
+
+
+def _disown(running: RunningGuest, alias: str) -> None:
+    """Gives back images that have not come into the drive."""
+    for disk in running.model.devices.disks:
+        if alias_of(disk) == alias:
+            disown(running, disk)
 
 
 async def settle_medium(running: RunningGuest) -> None:

@@ -30,6 +30,7 @@ from virloom.drivers.qemu.block.live_nodes import (
     add_storage_node,
     next_layer,
 )
+from virloom.drivers.qemu.block.owners import disown, own
 from virloom.drivers.qemu.blockjobs.begin import format_image
 from virloom.drivers.qemu.blockjobs.pull import reference_to
 from virloom.drivers.qemu.blockjobs.rules import chain_for_job, check_idle
@@ -126,6 +127,7 @@ def _noted(
         "ran": running.guest.state == DomainState.RUNNING and not manual,
         "manual": manual,
         "halt": request.halt,
+        "quiesce": request.quiesce,
         "document": noted_document(model) if request.metadata else None,
     }
 
@@ -151,6 +153,7 @@ async def _make_overlays(
         if noted["made"]:
             make_file(noted["overlay"])
         layer = _layer_of(noted)
+        own(driver, running, part.disk, [layer])
         await add_storage_node(driver, running, part.disk, layer, _known, write=True)
         if not noted["reuse"] or noted["block"]:
             options = {
@@ -226,6 +229,17 @@ async def _held_still(running: RunningGuest, *, wanted: bool) -> AsyncIterator[N
                 await asked.execute("guest-fsfreeze-thaw")
 
 
+async def thaw_left(guest: Guest, journal: Journal) -> None:
+    """Lets file systems go that a killed daemon may have had held still; never fails."""
+    if not journal.data.get("quiesce") or guest.running is None:
+        return
+    try:
+        async with asking(guest, Job.MODIFY, "takeover") as asked:
+            await asked.execute("guest-fsfreeze-thaw")
+    except VirloomError as exc:
+        logger.warning("domain '%s': its file systems: %s", guest.name, exc)
+
+
 # -- taken over --------------------------------------------------------------------------------
 
 
@@ -263,8 +277,12 @@ def _take_live(running: RunningGuest, noted: dict[str, Any]) -> None:
     disk = _disk_of(running, noted)
     layers = layers_of(running, disk) if disk is not None else []
     layer = _layer_of(noted)
-    if disk is not None and layers and layers[0].number != layer.number:
+    if disk is None or not layers:
+        return
+    if layers[0].number != layer.number:
+        layer.source.seclabels = disk.source.copy().seclabels  # as libvirt does
         show(running, disk, [layer, *layers])
+    disown(running, disk)
 
 
 def _disk_of(running: RunningGuest, noted: dict[str, Any]) -> Disk | None:
@@ -284,6 +302,9 @@ async def undo_live(running: RunningGuest, journal: Journal) -> None:
         nodes = [("blockdev-del", {"node-name": name}) for name in (layer.node, layer.storage)]
         await take_back(running, nodes)
         await _remove_set(running, noted, layer)
+        disk = _disk_of(running, noted)
+        if disk is not None:
+            disown(running, disk)
     running.save()
     remove_files(journal)
     if journal.data["ran"] and running.guest.state == DomainState.PAUSED:

@@ -16,7 +16,7 @@ from virloom.drivers.qemu.admission import complete
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.snapshots import internal, offline, revert, store
 from virloom.drivers.qemu.snapshots.deletion import drop
-from virloom.drivers.qemu.snapshots.external import settle_live
+from virloom.drivers.qemu.snapshots.external import settle_live, thaw_left
 from virloom.drivers.qemu.snapshots.journal import Journal, work_directory
 from virloom.drivers.qemu.snapshots.merging import carry_out
 from virloom.drivers.runtime.jobs import AsyncJob
@@ -98,6 +98,7 @@ async def _settle_state(driver: QemuDriver, guest: Guest, journal: Journal) -> N
 
 
 async def _settle_live(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
+    await thaw_left(guest, journal)
     await settle_live(driver, guest, journal)
 
 
