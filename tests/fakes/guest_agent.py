@@ -87,9 +87,9 @@ async def prepare(dialogue: Dialogue) -> None:
     await dialogue.ask(_PREPARE)
 
 
-async def start_agent(dialogue: Dialogue) -> None:
+async def start_agent(dialogue: Dialogue, options: str = "") -> None:
     """Starts the agent of a guest that reads lines; it opens its port in a moment."""
     await prepare(dialogue)
-    said = await dialogue.ask(f"{_START}; echo started=$?")
+    said = await dialogue.ask(f"{_START} {options}; echo started=$?")
     if "started=0" not in said:
         raise OperationFailed(f"the guest agent does not start: {said}")

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from tests.system.conftest import Lifecycle
 from virloom.client.connection import Connection
 from virloom.client.domain.domain import Domain
 from virloom.client.domain.events import AgentLifecycleEvent
+from virloom.drivers.qemu.process.steps import observed
 from virloom.enums.domain import (
     ConnectDomainEventAgentLifecycleReason as Reason,
 )
@@ -44,6 +45,7 @@ from virloom.enums.domain import (
     DomainState,
     DomainVcpuFlags,
 )
+from virloom.enums.snapshot import DomainSnapshotCreateFlags
 from virloom.errors import (
     AgentUnresponsive,
     ArgumentUnsupported,
@@ -86,9 +88,9 @@ class Guest:
                     return event.state, event.reason
         raise AssertionError("the events ended")
 
-    async def start_agent(self) -> None:
+    async def start_agent(self, options: str = "") -> None:
         """Starts the agent, and waits until it has opened its port."""
-        await start_agent(self.dialogue)
+        await start_agent(self.dialogue, options)
         assert await self.agent_event() == (State.CONNECTED, Reason.CHANNEL)
 
 
@@ -138,6 +140,34 @@ async def test_a_guest_without_a_port(conn: Connection, boot: Any) -> None:
         await guest.domain.agent.hostname()
     with pytest.raises(ArgumentUnsupported, match="QEMU guest agent is not configured"):
         await guest.domain.shutdown(AGENT)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_quiesced_snapshot(guest_with: Boot, tmp_path: Path, fails: bool) -> None:
+    """The agent's own hook sees the freeze and the thaw, also of a snapshot that fails."""
+    disk = tmp_path / "disk.img"
+    with disk.open("wb") as file:
+        file.truncate(1 << 20)
+    guest = await guest_with(disks=(disk,))
+    await guest.dialogue.ask(
+        "/bin/busybox mkdir -p /run; echo '#!/bin/sh' > /run/hook; "
+        "echo 'echo $1 >> /run/hooked' >> /run/hook; /bin/busybox chmod 755 /run/hook"
+    )
+    await guest.start_agent("-F/run/hook")
+    flags = DomainSnapshotCreateFlags.DISK_ONLY | DomainSnapshotCreateFlags.QUIESCE
+
+    def fail(step: str) -> None:
+        if fails and step == "snapshot-live-switching":
+            raise InternalError("as ordered")
+
+    wanted = pytest.raises(InternalError, match="as ordered") if fails else nullcontext()
+    with observed(fail), wanted:
+        await guest.domain.snapshots.create(
+            "<domainsnapshot><name>one</name></domainsnapshot>", flags
+        )
+    assert (await guest.dialogue.ask("/bin/busybox cat /run/hooked")).split() == ["freeze", "thaw"]
+    assert "frozen" not in await guest.domain.agent.command({"execute": "guest-fsfreeze-status"})
+    assert ("disk.one" in await guest.domain.xml_desc()) is not fails
 
 
 async def test_what_the_agent_says(guest_with: Boot, tmp_path: Path) -> None:
