@@ -14,10 +14,10 @@ from typing import Any
 
 from virloom.drivers.interface.completion import parse_interface
 from virloom.drivers.network.completion import parse_network
+from virloom.drivers.nodedev.device import parse_device
 from virloom.drivers.storage.pools import parse_pool
 from virloom.drivers.storage.volumes import parse_volume
 from virloom.drivers.test.configured_domain import add_domain, number
-from virloom.drivers.test.device import parse_device
 from virloom.drivers.test.driver import InMemoryDriver
 from virloom.drivers.test.files import read_file
 from virloom.drivers.test.host import HostFacts

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from virloom.drivers.interface.completion import parse_interface
 from virloom.drivers.network.completion import parse_network
+from virloom.drivers.nodedev.device import parse_device
 from virloom.drivers.storage.pools import parse_pool
 from virloom.drivers.test import builtin
 from virloom.drivers.test.completion import parse_domain
 from virloom.drivers.test.configuration import configured_driver
-from virloom.drivers.test.device import parse_device
 from virloom.drivers.test.driver import InMemoryDriver
 from virloom.drivers.test.host import CELLS, HostFacts
 from virloom.drivers.test.lifecycle import admit, start
