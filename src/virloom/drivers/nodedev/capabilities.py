@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a device can do, by its kind; those of few words are here, the others have their files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from virloom.drivers.nodedev.pci import pci_capability
+from virloom.drivers.nodedev.storage import (
+    generic_capability,
+    host_capability,
+    scsi_capability,
+    storage_capability,
+    target_capability,
+)
+from virloom.drivers.nodedev.tree import SysDevice, SysTree
+from virloom.host.ethtool import link_features
+from virloom.model.nodedev import (
+    CapabilityType,
+    Hardware,
+    Identity,
+    IommuGroup,
+    Named,
+    NestedCapability,
+    NetworkLink,
+    NodeAddress,
+    NodeCapability,
+    SystemFirmware,
+)
+
+#: The type of a wireless link's capability, and of another's.
+_WIRELESS, _WIRED = "80211", "80203"
+#: Nodes of a graphics device, by what they begin with.
+_DRM = (("card", "primary"), ("control", "control"), ("render", "render"))
+_NO_UUID = "00000000-0000-0000-0000-000000000000"
+
+
+def system_capability(tree: SysTree) -> NodeCapability:
+    """``<capability type='system'>``: the host, as its firmware tells of it."""
+    firmware = "/devices/virtual/dmi/id"
+
+    def word(name: str) -> str | None:
+        return tree.text(firmware, name) or None
+
+    return NodeCapability(
+        type="system",
+        product=Identity(text=word("product_name")) if word("product_name") else None,
+        hardware=Hardware(
+            vendor=word("sys_vendor"),
+            version=word("product_version"),
+            serial=word("product_serial"),
+            uuid=(word("product_uuid") or _NO_UUID).lower(),
+        ),
+        firmware=SystemFirmware(
+            vendor=word("bios_vendor"),
+            version=word("bios_version"),
+            release_date=word("bios_date"),
+        ),
+    )
+
+
+def net_capability(tree: SysTree, device: SysDevice) -> NodeCapability | None:
+    """``<capability type='net'>``."""
+    path, name = device.path, device.name
+    address = tree.text(path, "address")
+    state = tree.text(path, "operstate")
+    link = NetworkLink(state=state)
+    speed = tree.number(path, "speed")
+    if state == "up" and speed:
+        link.speed = speed & 0xFFFFFFFF  # -1, an unknown one, is shown so by libvirt as well
+    kind = _WIRELESS if device.properties.get("DEVTYPE") == "wlan" else _WIRED
+    return NodeCapability(
+        type="net",
+        interface=name,
+        addresses=[NodeAddress(text=address)] if address else [],
+        link=link,
+        features=[Named(name=one) for one in link_features(name)],
+        capabilities=[NestedCapability(type=kind)],
+    )
+
+
+def usb_device_capability(tree: SysTree, device: SysDevice) -> NodeCapability | None:
+    """``<capability type='usb_device'>``."""
+    path, known = device.path, device.properties
+    numbers = [_hex(tree, path, name) for name in ("idProduct", "idVendor")]
+    product = known.get("ID_MODEL_FROM_DATABASE") or tree.text(path, "product")
+    maker = known.get("ID_VENDOR_FROM_DATABASE") or tree.text(path, "manufacturer")
+    return NodeCapability(
+        type="usb_device",
+        bus=tree.text(path, "busnum"),
+        device=int(tree.text(path, "devnum") or 0),
+        product=Identity(id=f"0x{numbers[0]:04x}", text=product or None),
+        vendor=Identity(id=f"0x{numbers[1]:04x}", text=maker or None),
+    )
+
+
+def usb_capability(tree: SysTree, device: SysDevice) -> NodeCapability | None:
+    """``<capability type='usb'>``: one interface of a device."""
+    path = device.path
+    return NodeCapability(
+        type="usb",
+        number=_hex(tree, path, "bInterfaceNumber"),
+        device_class=str(_hex(tree, path, "bInterfaceClass")),
+        subclass=str(_hex(tree, path, "bInterfaceSubClass")),
+        protocol=str(_hex(tree, path, "bInterfaceProtocol")),
+    )
+
+
+def _hex(tree: SysTree, path: str, name: str) -> int:
+    try:
+        return int(tree.text(path, name) or "0", 16)
+    except ValueError:
+        return 0
+
+
+def drm_capability(tree: SysTree, device: SysDevice) -> NodeCapability | None:
+    """``<capability type='drm'>``; None of connectors, which have no file."""
+    file = (device.node or "").rpartition("/")[2]
+    for beginning, word in _DRM:
+        if file.startswith(beginning):
+            return NodeCapability(type="drm", types=[CapabilityType(text=word)])
+    return None
+
+
+def mdev_capability(tree: SysTree, device: SysDevice) -> NodeCapability | None:
+    """``<capability type='mdev'>``."""
+    group = tree.link(device.path, "iommu_group")
+    return NodeCapability(
+        type="mdev",
+        types=[CapabilityType(id=tree.link(device.path, "mdev_type"))],
+        uuid=device.name,
+        parent_addr=mdev_parent(device),
+        iommu_group=IommuGroup(number=int(group)) if group and group.isdecimal() else None,
+    )
+
+
+def mdev_parent(device: SysDevice) -> str:
+    """The kernel's name of what a mediated device is part of."""
+    return device.path.split("/")[-2]
+
+
+#: The one who reads each kind; None from it means that the device is not listed.
+READERS: Mapping[str, Callable[[SysTree, SysDevice], NodeCapability | None]] = {
+    "pci": pci_capability,
+    "net": net_capability,
+    "usb_device": usb_device_capability,
+    "usb": usb_capability,
+    "storage": storage_capability,
+    "scsi": scsi_capability,
+    "scsi_target": target_capability,
+    "scsi_host": host_capability,
+    "scsi_generic": generic_capability,
+    "drm": drm_capability,
+    "mdev": mdev_capability,
+}
