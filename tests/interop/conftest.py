@@ -112,6 +112,15 @@ class Virtnetworkd(Virtqemud):
         return f"network+unix:///system?socket={self.socket(readonly=readonly)}"
 
 
+class Virtnodedevd(Virtqemud):
+    """The daemon of the host's devices."""
+
+    name = sockets = "virtnodedevd"
+
+    def uri(self, *, readonly: bool = False) -> str:
+        return f"nodedev+unix:///system?socket={self.socket(readonly=readonly)}"
+
+
 class Virtlogd(Virtqemud):
     """The daemon of guest logs."""
 
