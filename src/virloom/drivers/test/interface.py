@@ -26,6 +26,11 @@ class Interface:
         """Its hardware address; empty where the document has none."""
         return self.model.mac.address or ""
 
+    @property
+    def down(self) -> bool:
+        """Whether it is off."""
+        return not self.active
+
     def ref(self) -> NonnullInterface:
         """What calls name it by."""
         return NonnullInterface(self.name, self.mac)

@@ -12,7 +12,7 @@ from virloom.drivers.test.handlers.documents import Documents
 from virloom.drivers.test.handlers.events import Events
 from virloom.drivers.test.handlers.guest import Guests
 from virloom.drivers.test.handlers.host import Host
-from virloom.drivers.test.handlers.interfaces import HostInterfaces
+from virloom.drivers.test.handlers.interfaces import HostInterfaces, InterfaceListing
 from virloom.drivers.test.handlers.lifecycle import Lifecycle
 from virloom.drivers.test.handlers.listing import Listing
 from virloom.drivers.test.handlers.memory import Memory
@@ -39,6 +39,7 @@ _GROUPS = (
     Guests,
     Host,
     HostInterfaces,
+    InterfaceListing,
     Lifecycle,
     Listing,
     Memory,
