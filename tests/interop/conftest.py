@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -119,6 +119,23 @@ class Virtnodedevd(Virtqemud):
 
     def uri(self, *, readonly: bool = False) -> str:
         return f"nodedev+unix:///system?socket={self.socket(readonly=readonly)}"
+
+
+class Virtinterfaced(Virtqemud):
+    """The daemon of the host's interfaces."""
+
+    name = sockets = "virtinterfaced"
+
+    def __init__(self, root: Path, prefix: Sequence[str] = ()) -> None:
+        super().__init__(root)
+        self._prefix = prefix
+
+    @property
+    def command(self) -> list[str]:
+        return [*self._prefix, *super().command]
+
+    def uri(self, *, readonly: bool = False) -> str:
+        return f"interface+unix:///system?socket={self.socket(readonly=readonly)}"
 
 
 class Virtlogd(Virtqemud):

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -42,9 +43,15 @@ exec {libvirtd} --listen --config {config}
 
 
 class Libvirtd:
-    """A libvirtd of our own, in a mount namespace of its own."""
+    """A libvirtd of our own, in a mount namespace of its own.
 
-    def __init__(self, directory: Path, authentication: str = "none") -> None:
+    Args:
+        prefix: What its command line begins with: for one in namespaces of the test.
+    """
+
+    def __init__(
+        self, directory: Path, authentication: str = "none", prefix: Sequence[str] = ()
+    ) -> None:
         self.directory = directory
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -58,7 +65,7 @@ class Libvirtd:
         )
         script = _SCRIPT.format(places=" ".join(_PRIVATE), libvirtd=LIBVIRTD, config=config)
         self.process = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script],
+            [*prefix, "unshare", "--mount", "--propagation", "private", "sh", "-ec", script],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
