@@ -129,7 +129,7 @@ def test_the_cases_touch_every_path_of_their_schemas() -> None:
         (HostInterface, "<interface type='tunnel' name='x'/>"),
         (FilterBinding, "<filterbinding><owner><uuid>x</uuid></owner></filterbinding>"),
         (Filter, "<filter><rule action='sing' direction='in'/></filter>"),
-        (Filter, "<filter><rule statematch='maybe'/></filter>"),
+        (Filter, "<filter><uuid>1</uuid></filter>"),
         (Filter, "<filter><rule><mac srcmacaddr='1:2'/></rule></filter>"),
         (Filter, "<filter priority='high'/>"),
         (Capabilities, "<capabilities><host><iommu support='some'/></host></capabilities>"),

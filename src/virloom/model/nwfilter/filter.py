@@ -4,12 +4,23 @@
 from __future__ import annotations
 
 from virloom.enums.error import ErrorDomain
+from virloom.errors import InvalidArg
 from virloom.model.nwfilter.reference import FilterReference
 from virloom.model.nwfilter.rule import FilterRule
 from virloom.model.schema import PathSchema, schema
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, leaf, mixture
-from virloom.xml.kinds import INT, STRING, UUID
+from virloom.xml.kinds import INT, STRING, UUID, Kind
+
+
+def _priority(text: str) -> int | None:
+    assert INT.parse is not None
+    return INT.parse(text) if text else None
+
+
+#: libvirt's refusals of these two are not those of other numbers and UUIDs.
+_PRIORITY: Kind[int | None] = Kind(_priority, str, error=InvalidArg, pattern=INT.pattern)
+_UUID = Kind(UUID.parse, owned=True, pattern=UUID.pattern)
 
 
 class Filter(Element):
@@ -25,8 +36,8 @@ class Filter(Element):
 
     name: str | None = attribute(STRING)
     chain: str | None = attribute(STRING)
-    priority: int | None = attribute(INT)
-    uuid: str | None = leaf(UUID)
+    priority: int | None = attribute(_PRIORITY)
+    uuid: str | None = leaf(_UUID)
     entries: list[FilterRule | FilterReference] = mixture(FilterRule, FilterReference)
 
     @property

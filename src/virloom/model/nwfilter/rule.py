@@ -7,10 +7,10 @@ so these are texts. Their order is libvirt's.
 
 from __future__ import annotations
 
-from virloom.errors import XmlError
+from virloom.errors import InternalError
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, children
-from virloom.xml.kinds import INT, MAC, STRING, Kind, choice, option
+from virloom.xml.kinds import INT, MAC, STRING, Kind, option
 
 
 def _hardware_address(text: str) -> str:
@@ -19,23 +19,37 @@ def _hardware_address(text: str) -> str:
 
 
 def _truth(text: str) -> str:
-    if text in ("true", "yes", "1"):
-        return "true"
-    if text in ("false", "no", "0"):
-        return "false"
-    raise ValueError("'true' or 'false'")
+    return "true" if text in ("true", "yes", "1") else "false"
+
+
+def _statematch(text: str) -> str:
+    return "false" if text == "0" or text.lower() == "false" else "true"
+
+
+def _number(text: str) -> int | None:
+    assert INT.parse is not None
+    try:
+        return INT.parse(text)
+    except ValueError:
+        return None
 
 
 #: A hardware address, or a variable for one.
-HARDWARE = Kind(_hardware_address, plain=False, error=XmlError)
-#: ``true`` as libvirt writes it; ``yes`` and ``1`` mean the same.
+HARDWARE = Kind(_hardware_address, plain=False, error=InternalError)
+#: ``true`` as libvirt writes it; ``yes`` and ``1`` mean the same, and all else means ``false``.
 TRUTH = Kind(_truth, pattern="true|false|yes|no|1|0")
+#: The other way round: all but ``false`` and ``0`` means ``true``.
+STATEMATCH = Kind(_statematch, pattern="true|false|yes|no|1|0")
+#: All but ``no`` means ``yes``.
+MATCH = Kind(lambda text: "no" if text == "no" else "yes", pattern="yes|no")
+#: What is no number counts as not given.
+PRIORITY: Kind[int | None] = Kind(_number, str, pattern=INT.pattern)
 
 
 class Match(Element):
     """What every protocol has: whether the rule is for what matches, or for all else."""
 
-    match: str | None = attribute(choice("yes", "no"))
+    match: str | None = attribute(MATCH)
     comment: str | None = attribute(STRING, order=9)
 
 
@@ -196,8 +210,8 @@ class FilterRule(Element):
 
     action: str | None = attribute(option("drop", "accept", "reject", "return", "continue"))
     direction: str | None = attribute(option("in", "out", "inout"))
-    priority: int | None = attribute(INT)
-    statematch: str | None = attribute(TRUTH)
+    priority: int | None = attribute(PRIORITY)
+    statematch: str | None = attribute(STATEMATCH)
     mac: list[MacMatch] = children(MacMatch, "mac")
     vlan: list[VlanMatch] = children(VlanMatch, "vlan")
     stp: list[StpMatch] = children(StpMatch, "stp")
