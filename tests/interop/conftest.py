@@ -138,6 +138,15 @@ class Virtinterfaced(Virtqemud):
         return f"interface+unix:///system?socket={self.socket(readonly=readonly)}"
 
 
+class Virtnwfilterd(Virtqemud):
+    """The daemon of network filters."""
+
+    name = sockets = "virtnwfilterd"
+
+    def uri(self, *, readonly: bool = False) -> str:
+        return f"nwfilter+unix:///system?socket={self.socket(readonly=readonly)}"
+
+
 class Virtlogd(Virtqemud):
     """The daemon of guest logs."""
 

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``virtnwfilterd``: the daemon of network filters; of the system only, as by libvirt."""
+
+from __future__ import annotations
+
+import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports asyncio
+
+# isort: split
+import asyncio
+
+from virloom.daemon.places import Places
+from virloom.daemon.program import run
+from virloom.daemon.service import Service
+from virloom.daemon.spec import DaemonSpec
+from virloom.drivers.nwfilter.directories import FilterDirectories
+from virloom.drivers.nwfilter.driver import FilterDriver
+from virloom.drivers.nwfilter.handlers import dispatcher
+from virloom.endpoint.dispatch import Dispatcher
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InternalError, NoConnect
+from virloom.uri import ConnectURI
+
+_PATH = "/system"
+
+
+class FilterService(Service):
+    """The filter driver, served."""
+
+    programs = frozenset((0x20008086,))
+
+    def __init__(self, driver: FilterDriver) -> None:
+        self._driver = driver
+        self._dispatcher = dispatcher(driver)
+        self._loading: asyncio.Task[None] | None = None
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        return self._dispatcher
+
+    def check_uri(self, uri: str) -> None:
+        parsed = ConnectURI.parse(uri)
+        if parsed.scheme != "nwfilter":
+            raise NoConnect(uri)
+        if parsed.path != _PATH:
+            raise InternalError(
+                f"unexpected nwfilter URI path '{parsed.path}', try nwfilter://{_PATH}",
+                domain=ErrorDomain.NWFILTER,
+            )
+
+    def busy(self) -> bool:
+        """Filters are files: none is lost with the daemon."""
+        return False
+
+    def reload(self) -> None:
+        """Takes in documents that somebody put there; those of known filters are left alone."""
+        if self._loading is None or self._loading.done():
+            self._loading = asyncio.get_running_loop().create_task(self._driver.load())
+
+    async def close(self) -> None:
+        if self._loading is not None:
+            await self._loading
+        await self._driver.close()
+
+
+async def _open(places: Places) -> Service:
+    if places.prefix is None:
+        raise NoConnect(f"nwfilter://{_PATH} is the system's: a user has no filters")
+    directories = FilterDirectories.system(places.prefix)
+    return FilterService(await FilterDriver.open(directories, f"nwfilter://{_PATH}"))
+
+
+SPEC = DaemonSpec("virtnwfilterd", "Virloom network filter daemon", _open)
+
+
+def main() -> int:
+    """The program."""
+    return run(SPEC)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""virtnwfilterd beside libvirtd 9, and after a kill: the filters that are defined."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import virloom
+from tests.interop.conftest import Virtnwfilterd
+from tests.interop.reference import Libvirtd, needs_libvirtd
+from virloom.drivers.nwfilter.stock import stock_filters
+from virloom.errors import NoNwfilter
+from virloom.sync.portal import portal
+
+SESSION = Path(__file__).parent / "sessions" / "nwfilters.py"
+FILTER = "<filter name='{}'><rule action='drop' direction='in'/></filter>"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _portal() -> None:
+    """Lives as long as the process: no leak of the test that happens to be first."""
+    portal()
+
+
+@pytest.fixture
+def virtnwfilterd() -> Iterator[Virtnwfilterd]:
+    root = Path(tempfile.mkdtemp(prefix="vf"))
+    daemon = Virtnwfilterd(root)
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        assert daemon.signal(signal.SIGTERM) == 0
+        shutil.rmtree(root)
+
+
+def session(uri: str) -> list[str]:
+    """What libvirt's binding makes of the session, step by step."""
+    done = subprocess.run(
+        ["/usr/bin/python3", str(SESSION), uri],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_the_same_session(libvirtd: Libvirtd, virtnwfilterd: Virtnwfilterd) -> None:
+    assert session(virtnwfilterd.uri()) == session(libvirtd.uri)
+
+
+test_the_same_session.pytestmark = needs_libvirtd
+
+
+def test_filters_outlive_a_kill(virtnwfilterd: Virtnwfilterd) -> None:
+    stock = {name for name, _ in stock_filters()}
+    with virloom.open_sync(virtnwfilterd.uri()) as conn:
+        kept = conn.nwfilters.define_xml(FILTER.format("kept"))
+        conn.nwfilters.define_xml(FILTER.format("gone")).undefine()
+        conn.nwfilters.lookup_by_name("allow-arp").undefine()
+        before = kept.xml_desc()
+        known = conn.nwfilters.lookup_by_name("clean-traffic").xml_desc()
+    virtnwfilterd.signal(signal.SIGKILL)
+    document = virtnwfilterd.root / "etc/libvirt/nwfilter/by-hand.xml"
+    document.write_text(FILTER.format("by-hand"))
+    virtnwfilterd.start()
+    with virloom.open_sync(virtnwfilterd.uri()) as conn:
+        assert conn.nwfilters.lookup_by_name("kept").xml_desc() == before
+        assert conn.nwfilters.lookup_by_name("clean-traffic").xml_desc() == known
+        names = {found.name for found in conn.nwfilters.list()}
+        assert names == stock - {"allow-arp"} | {"kept", "by-hand"}
+        assert str(conn.nwfilters.lookup_by_name("by-hand").uuid) in document.read_text()
+        with pytest.raises(NoNwfilter):
+            conn.nwfilters.lookup_by_name("gone")
