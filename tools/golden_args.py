@@ -14,11 +14,11 @@ import sys
 from pathlib import Path
 
 from virloom.drivers.qemu.block.chain import disk_chain
-from virloom.drivers.qemu.block.image import ImageHead
 from virloom.drivers.qemu.capabilities import BinaryCaps, Machine
 from virloom.drivers.qemu.command.builder import build
 from virloom.drivers.qemu.command.context import BuildContext, FileRequest
 from virloom.drivers.qemu.command.files import plan_files
+from virloom.drivers.runtime.image import ImageHead
 from virloom.model.domain import Domain
 from virloom.xml import parse_document
 

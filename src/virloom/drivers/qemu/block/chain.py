@@ -13,7 +13,7 @@ import os.path
 from collections.abc import Callable
 from typing import NamedTuple
 
-from virloom.drivers.qemu.block.image import (
+from virloom.drivers.runtime.image import (
     Backing,
     ImageHead,
     looks_formatted,

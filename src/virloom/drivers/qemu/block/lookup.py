@@ -8,9 +8,9 @@ import re
 from collections.abc import Sequence
 
 from virloom.drivers.qemu.block.chain import is_protocol
-from virloom.drivers.qemu.block.image import qcow2_backing, read_head
 from virloom.drivers.qemu.block.layers import Layer
 from virloom.drivers.qemu.process.resources import image_path
+from virloom.drivers.runtime.image import qcow2_backing, read_head
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidArg, OperationInvalid
 from virloom.model.domain import Disk, Domain

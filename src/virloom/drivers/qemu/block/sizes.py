@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 
-from virloom.drivers.qemu.block.image import read_head
+from virloom.drivers.runtime.image import read_head
 
 
 def image_size(path: str) -> tuple[int, int]:

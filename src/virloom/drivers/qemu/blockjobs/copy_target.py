@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from virloom.drivers.qemu.block.chain import LOCAL_KINDS, chain_of
-from virloom.drivers.qemu.block.image import QCOW2_MAGIC, read_head
 from virloom.drivers.qemu.block.layers import Layer
 from virloom.drivers.qemu.block.live_nodes import Image
 from virloom.drivers.qemu.blockjobs.pull import reference_to
 from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.drivers.runtime.image import QCOW2_MAGIC, read_head
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InvalidArg, SystemFailure, system_failure
 from virloom.model.domain import BackingStore, Disk, DiskSource

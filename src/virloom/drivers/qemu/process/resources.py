@@ -12,9 +12,9 @@ from pathlib import Path
 
 from virloom.drivers.qemu.associated import FdGroup, FdGroups, groups_of
 from virloom.drivers.qemu.block.chain import ImageLayer, Reader, disk_chain
-from virloom.drivers.qemu.block.image import ImageHead, head_of, read_head
 from virloom.drivers.qemu.command.blocknodes import image_key
 from virloom.drivers.qemu.command.context import FileRequest
+from virloom.drivers.runtime.image import ImageHead, head_of, read_head
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, system_failure
 from virloom.host.files import Directory, ensure_directory, write_atomic

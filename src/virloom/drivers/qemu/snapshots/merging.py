@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.admission import rewrite
 from virloom.drivers.qemu.block.chain import ImageLayer, disk_chain
-from virloom.drivers.qemu.block.image import read_head
 from virloom.drivers.qemu.block.layers import Layer, layers_of
 from virloom.drivers.qemu.blockjobs.commit import Span, commit
 from virloom.drivers.qemu.blockjobs.ending import pivot, wait_for_end
@@ -39,6 +38,7 @@ from virloom.drivers.qemu.snapshots import images, store
 from virloom.drivers.qemu.snapshots.checks import Part, parts_of
 from virloom.drivers.qemu.snapshots.graph import Images, same
 from virloom.drivers.qemu.snapshots.journal import Journal, refuse_pending
+from virloom.drivers.runtime.image import read_head
 from virloom.enums.domain import ConnectDomainEventBlockJobStatus as Status
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationFailed, OperationInvalid, VirloomError

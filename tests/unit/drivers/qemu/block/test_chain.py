@@ -10,7 +10,7 @@ import struct
 import pytest
 
 from virloom.drivers.qemu.block.chain import MAX_DEPTH, ImageLayer, chain_of, disk_chain
-from virloom.drivers.qemu.block.image import ImageHead
+from virloom.drivers.runtime.image import ImageHead
 from virloom.errors import (
     ConfigUnsupported,
     OperationInvalid,
