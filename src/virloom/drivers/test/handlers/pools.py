@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from virloom.drivers.runtime.selection import Filters, selected
+from virloom.drivers.storage import listing
 from virloom.drivers.storage.pools import parse_pool
 from virloom.drivers.test.arguments import check_flags
 from virloom.drivers.test.callbacks import end_registration
@@ -15,99 +13,22 @@ from virloom.drivers.test.storage import StoragePool
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
 from virloom.enums.storage import (
-    ConnectListAllStoragePoolsFlags,
     StoragePoolDefineFlags,
     StoragePoolEventLifecycleType,
     StoragePoolState,
 )
 from virloom.errors import InvalidArg
 from virloom.procedures import storage as p
-from virloom.procedures.record import Void
 from virloom.xml import format_document
 
-_Flags = ConnectListAllStoragePoolsFlags
 _Event = StoragePoolEventLifecycleType
-_KINDS = {
-    _Flags.DIR: "dir", _Flags.FS: "fs", _Flags.NETFS: "netfs", _Flags.LOGICAL: "logical",
-    _Flags.DISK: "disk", _Flags.ISCSI: "iscsi", _Flags.SCSI: "scsi", _Flags.MPATH: "mpath",
-    _Flags.RBD: "rbd", _Flags.SHEEPDOG: "sheepdog", _Flags.GLUSTER: "gluster",
-    _Flags.ZFS: "zfs", _Flags.VSTORAGE: "vstorage", _Flags.ISCSI_DIRECT: "iscsi-direct",
-}  # fmt: skip
 
 
-def _of(kind: str) -> Callable[[StoragePool], bool]:
-    return lambda pool: pool.model.type == kind
-
-
-_FILTERS: Filters[StoragePool] = (
-    {_Flags.ACTIVE: lambda pool: pool.active, _Flags.INACTIVE: lambda pool: not pool.active},
-    {
-        _Flags.PERSISTENT: lambda pool: pool.persistent,
-        _Flags.TRANSIENT: lambda pool: not pool.persistent,
-    },
-    {
-        _Flags.AUTOSTART: lambda pool: pool.autostart,
-        _Flags.NO_AUTOSTART: lambda pool: not pool.autostart,
-    },
-    {flag: _of(kind) for flag, kind in _KINDS.items()},
-)
-
-
-class PoolListing:
+class PoolListing(listing.PoolListing[StoragePool]):
     """Handlers that list and look up pools, and of their events."""
 
     def __init__(self, driver: InMemoryDriver) -> None:
-        self._pools = driver.pools
-
-    def _names(self, *, active: bool) -> list[str]:
-        return [pool.name for pool in self._pools.all if pool.active == active]
-
-    @serves(p.CONNECT_NUM_OF_STORAGE_POOLS)
-    def num_of(self, call: Call, args: Void) -> p.ConnectNumOfStoragePoolsRet:
-        return p.ConnectNumOfStoragePoolsRet(len(self._names(active=True)))
-
-    @serves(p.CONNECT_LIST_STORAGE_POOLS)
-    def list_names(
-        self, call: Call, args: p.ConnectListStoragePoolsArgs
-    ) -> p.ConnectListStoragePoolsRet:
-        return p.ConnectListStoragePoolsRet(self._names(active=True)[: args.maxnames])
-
-    @serves(p.CONNECT_NUM_OF_DEFINED_STORAGE_POOLS)
-    def num_of_defined(self, call: Call, args: Void) -> p.ConnectNumOfDefinedStoragePoolsRet:
-        return p.ConnectNumOfDefinedStoragePoolsRet(len(self._names(active=False)))
-
-    @serves(p.CONNECT_LIST_DEFINED_STORAGE_POOLS)
-    def list_defined(
-        self, call: Call, args: p.ConnectListDefinedStoragePoolsArgs
-    ) -> p.ConnectListDefinedStoragePoolsRet:
-        return p.ConnectListDefinedStoragePoolsRet(self._names(active=False)[: args.maxnames])
-
-    @serves(p.CONNECT_LIST_ALL_STORAGE_POOLS)
-    def list_all(
-        self, call: Call, args: p.ConnectListAllStoragePoolsArgs
-    ) -> p.ConnectListAllStoragePoolsRet:
-        check_flags(call, args.flags, sum(_Flags))
-        found = [pool.ref() for pool in selected(self._pools.all, args.flags, _FILTERS)]
-        return p.ConnectListAllStoragePoolsRet(found if args.need_results else [], len(found))
-
-    @serves(p.STORAGE_POOL_LOOKUP_BY_NAME)
-    def by_name(
-        self, call: Call, args: p.StoragePoolLookupByNameArgs
-    ) -> p.StoragePoolLookupByNameRet:
-        return p.StoragePoolLookupByNameRet(self._pools.find_name(args.name).ref())
-
-    @serves(p.STORAGE_POOL_LOOKUP_BY_UUID)
-    def by_uuid(
-        self, call: Call, args: p.StoragePoolLookupByUUIDArgs
-    ) -> p.StoragePoolLookupByUUIDRet:
-        ref = p.NonnullStoragePool("", args.uuid)
-        return p.StoragePoolLookupByUUIDRet(self._pools.find(ref).ref())
-
-    @serves(p.STORAGE_POOL_LOOKUP_BY_VOLUME)
-    def by_volume(
-        self, call: Call, args: p.StoragePoolLookupByVolumeArgs
-    ) -> p.StoragePoolLookupByVolumeRet:
-        return p.StoragePoolLookupByVolumeRet(self._pools.find_name(args.vol.pool).ref())
+        super().__init__(driver.pools, ErrorDomain.TEST)
 
     @serves(p.CONNECT_FIND_STORAGE_POOL_SOURCES)
     def sources(
@@ -115,14 +36,6 @@ class PoolListing:
     ) -> p.ConnectFindStoragePoolSourcesRet:
         check_flags(call, args.flags)
         return p.ConnectFindStoragePoolSourcesRet(find_sources(args.type, args.src_spec))
-
-    @serves(p.CONNECT_STORAGE_POOL_EVENT_REGISTER_ANY)
-    def register(
-        self, call: Call, args: p.ConnectStoragePoolEventRegisterAnyArgs
-    ) -> p.ConnectStoragePoolEventRegisterAnyRet:
-        key = args.pool.uuid if args.pool is not None else None
-        number = self._pools.events.register(call.session, args.event_id, key)
-        return p.ConnectStoragePoolEventRegisterAnyRet(number)
 
     @serves(p.CONNECT_STORAGE_POOL_EVENT_DEREGISTER_ANY)
     def deregister(self, call: Call, args: p.ConnectStoragePoolEventDeregisterAnyArgs) -> None:
