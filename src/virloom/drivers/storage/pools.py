@@ -7,6 +7,7 @@ import re
 from uuid import uuid4
 
 from virloom.drivers.storage.kinds import KINDS, PoolKind
+from virloom.drivers.storage.volumes import check_mode
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, XmlError
 from virloom.model.storage import Pool
@@ -91,6 +92,7 @@ def _fill_target(model: Pool, source: PoolSource, kind: PoolKind) -> None:
         target.path = kind.target.format(source.name)
     if not target.path:
         raise XmlError("missing storage pool target path", domain=_DOMAIN)
+    check_mode(target.permissions)
     target.path = re.sub(r"/+", "/", target.path)
     if len(target.path) > 1:
         target.path = target.path.rstrip("/")

@@ -35,7 +35,7 @@ def parse_volume(pool: Pool, text: str, *, validate: bool = False) -> Volume:
         raise XmlError("missing volume name element", domain=_DOMAIN)
     _fill_sizes(model)
     _fill_format(model, pool)
-    _check_mode(model.target.permissions)
+    check_mode(model.target.permissions)
     model.type = "file"
     model.key = None
     model.source = VolumeSource()
@@ -55,6 +55,9 @@ def _fill_sizes(model: Volume) -> None:
         _in_bytes(model.allocation).value or 0 if given else model.capacity.value or 0
     )
     model.physical = Amount()
+    if model.target.cluster_size.value is not None:
+        model.target.cluster_size = _in_bytes(model.target.cluster_size)
+        model.target.cluster_size.unit = "B"
 
 
 def _in_bytes(amount: Amount) -> Amount:
@@ -84,7 +87,12 @@ def _fill_format(model: Volume, pool: Pool) -> None:
             raise ConfigUnsupported(f"unknown volume format type {name}", domain=_DOMAIN)
 
 
-def _check_mode(permissions: Permissions) -> None:
+def check_mode(permissions: Permissions) -> None:
+    """Checks an octal mode, and gives it libvirt's width.
+
+    Raises:
+        XmlError: It is none.
+    """
     mode = permissions.mode
     if mode is None:
         return

@@ -81,7 +81,7 @@ class VolumeTarget(Element):
     compat: str | None = leaf(STRING)
     nocow: bool = flag()
     cluster_size: Amount = group(Amount, "clusterSize")
-    features: ImageFeatures = group(ImageFeatures)
+    features: ImageFeatures | None = child(ImageFeatures)
 
 
 class VolumeBacking(Element):
