@@ -147,6 +147,15 @@ class Virtnwfilterd(Virtqemud):
         return f"nwfilter+unix:///system?socket={self.socket(readonly=readonly)}"
 
 
+class Virtstoraged(Virtqemud):
+    """The daemon of storage."""
+
+    name = sockets = "virtstoraged"
+
+    def uri(self, *, readonly: bool = False) -> str:
+        return f"storage+unix:///system?socket={self.socket(readonly=readonly)}"
+
+
 class Virtlogd(Virtqemud):
     """The daemon of guest logs."""
 

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pools of kind ``dir``: volumes are the files of a directory.
+
+What waits for the file system is done by threads and children, never on the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from virloom.drivers.storage.making import (
+    UNFINISHED,
+    Unfinished,
+    check_makeable,
+    give_away,
+    make_qcow2,
+    make_raw,
+    remove_unfinished,
+)
+from virloom.drivers.storage.pool import StoragePool
+from virloom.drivers.storage.scan import measure, remember, scan, volume_at
+from virloom.enums.error import ErrorDomain
+from virloom.errors import (
+    ConfigUnsupported,
+    InternalError,
+    OperationInvalid,
+    StorageVolExist,
+    system_failure,
+)
+from virloom.model.storage import Pool, Volume
+
+_DOMAIN = ErrorDomain.STORAGE
+#: libvirt's mode of a pool's directory that says none.
+_MODE = 0o711
+
+
+def _place(model: Pool) -> str:
+    """The pool's directory.
+
+    Raises:
+        ConfigUnsupported: It is a pool of another kind, or one that has no fixed place.
+    """
+    path = model.target.path or ""
+    if model.type != "dir":
+        raise ConfigUnsupported(
+            f"pools of type '{model.type}' can be defined, but not started here", domain=_DOMAIN
+        )
+    if not os.path.isabs(path):
+        raise ConfigUnsupported(f"the target path '{path}' is not absolute", domain=_DOMAIN)
+    return path
+
+
+async def look(model: Pool) -> dict[str, Volume]:
+    """The volumes of the pool, whose sizes and permissions *model* gets.
+
+    Raises:
+        ConfigUnsupported: It is a pool of another kind.
+        SystemFailure: The directory cannot be read.
+    """
+    path = _place(model)
+
+    def work() -> dict[str, Volume]:
+        remove_unfinished(path)
+        volumes = scan(path)
+        measure(model)
+        return volumes
+
+    return await asyncio.to_thread(work)
+
+
+async def build(model: Pool) -> None:
+    """Makes the directory, and those above it; one that is there gets what the document says.
+
+    Raises:
+        SystemFailure: It cannot be made.
+    """
+    await asyncio.to_thread(_build, model, _place(model))
+
+
+def _build(model: Pool, path: str) -> None:
+    wanted = model.target.permissions
+    try:
+        there = os.path.isdir(path)
+        os.makedirs(path, mode=0o755, exist_ok=True)
+        if wanted.mode is not None or not there:
+            os.chmod(path, int(wanted.mode, 8) if wanted.mode is not None else _MODE)
+        if wanted.owner is not None or wanted.group is not None:
+            os.chown(path, int(wanted.owner or -1), int(wanted.group or -1))
+    except OSError as exc:
+        raise system_failure(f"cannot create path '{path}'", exc, domain=_DOMAIN) from exc
+    except (ValueError, OverflowError) as exc:
+        raise InternalError(f"cannot give '{path}' what is asked: {exc}", domain=_DOMAIN) from exc
+
+
+async def delete(model: Pool) -> None:
+    """Removes the directory, which must be empty.
+
+    Raises:
+        SystemFailure: It is not, or may not be removed.
+    """
+    path = _place(model)
+    try:
+        await asyncio.to_thread(os.rmdir, path)
+    except OSError as exc:
+        raise system_failure(f"failed to remove pool '{path}'", exc, domain=_DOMAIN) from exc
+
+
+def check_new(pool: StoragePool, model: Volume) -> None:
+    """Refuses a volume that cannot be one of this pool, and gives it its place.
+
+    Raises:
+        StorageVolExist: There is one of that name, or one is being made.
+        OperationInvalid: Its name would lead out of the pool, or cannot be a file's.
+    """
+    name = model.name or ""
+    if name in pool.volumes or name in pool.building:
+        raise StorageVolExist(f"'{name}'", domain=_DOMAIN)
+    bad = "/" in name or name in (".", "..") or not name.isprintable() or UNFINISHED.match(name)
+    if bad or len(os.fsencode(name)) > 255:
+        raise OperationInvalid(
+            f"volume name '{name[:80]}' cannot be that of a file of the pool", domain=_DOMAIN
+        )
+    model.target.path = os.path.join(_place(pool.model), name)
+
+
+async def make(pool: Pool, model: Volume, *, metadata: bool) -> Volume:
+    """Makes the file of a volume; none is there before it is whole.
+
+    Raises:
+        ConfigUnsupported: Its format is none that can be made.
+        StorageVolExist: There is a file of that name.
+        SystemFailure: There is no room for it, or its permissions cannot be given.
+        InternalError: ``qemu-img`` would not.
+    """
+    check_makeable(model, metadata=metadata)
+    path = model.target.path or ""
+    if await asyncio.to_thread(os.path.lexists, path):
+        raise StorageVolExist(f"'{path}'", domain=_DOMAIN)
+    with Unfinished(_place(pool)) as file:
+        if model.target.format.type == "raw":
+            await asyncio.to_thread(make_raw, model, file)
+        else:
+            await make_qcow2(model, file, metadata=metadata)
+
+        def finish() -> Volume:
+            give_away(model, file)
+            file.finish(path)
+            volume = volume_at(os.path.dirname(path), model.name or "")
+            remember(model, volume)
+            return volume
+
+        return await asyncio.to_thread(finish)
+
+
+async def remove(volume: Volume) -> None:
+    """Removes the file of a volume; one that is gone already is no error.
+
+    Raises:
+        SystemFailure: It cannot be removed.
+    """
+    path = volume.target.path or ""
+    try:
+        await asyncio.to_thread(os.rmdir if volume.type == "dir" else os.unlink, path)
+    except FileNotFoundError:
+        return
+    except OSError as exc:
+        raise system_failure(f"cannot unlink file '{path}'", exc, domain=_DOMAIN) from exc

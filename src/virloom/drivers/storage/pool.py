@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One storage pool: what is defined of it, what of it is there, and its volumes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from uuid import UUID
+
+from virloom.drivers.storage.kinds import KINDS
+from virloom.enums.error import ErrorDomain
+from virloom.errors import NoStorageVol, OperationInvalid
+from virloom.model.storage import Pool, Volume
+from virloom.procedures.storage import NonnullStoragePool, NonnullStorageVol
+
+
+class StoragePool:
+    """A pool.
+
+    Attributes:
+        definition: The document on disk; None of a transient pool.
+        live: The document of what is active, with its sizes; None while it is not.
+        volumes: Those of an active pool, by name.
+        building: Names of volumes that are being made.
+        changing: Held by whoever starts, stops, refreshes or changes it.
+    """
+
+    def __init__(self, model: Pool) -> None:
+        self.name = model.name or ""
+        self.uuid = UUID(model.uuid).bytes
+        self.definition: Pool | None = None
+        self.live: Pool | None = None
+        self.autostart = False
+        self.volumes: dict[str, Volume] = {}
+        self.building: set[str] = set()
+        self.changing = asyncio.Lock()
+
+    @property
+    def active(self) -> bool:
+        """Whether its volumes can be used."""
+        return self.live is not None
+
+    @property
+    def persistent(self) -> bool:
+        """Whether it is there after it was stopped."""
+        return self.definition is not None
+
+    @property
+    def model(self) -> Pool:
+        """The document that clients see."""
+        model = self.live or self.definition
+        if model is None:
+            raise ValueError(f"pool '{self.name}' is gone")
+        return model
+
+    @property
+    def documents(self) -> Iterable[Pool]:
+        """What it has now, and what it will have at its next start."""
+        return (model for model in (self.live, self.definition) if model is not None)
+
+    @property
+    def volume_type(self) -> int:
+        """What its volumes are."""
+        return int(KINDS[self.model.type or ""].volumes)
+
+    def ref(self) -> NonnullStoragePool:
+        """What calls and events name it by."""
+        return NonnullStoragePool(self.name, self.uuid)
+
+    def volume_ref(self, volume: Volume) -> NonnullStorageVol:
+        """What calls name a volume of it by."""
+        return NonnullStorageVol(self.name, volume.name or "", volume.key or "")
+
+    def require_active(self) -> StoragePool:
+        """The pool, if it is active.
+
+        Raises:
+            OperationInvalid: It is not.
+        """
+        if not self.active:
+            raise OperationInvalid(
+                f"storage pool '{self.name}' is not active", domain=ErrorDomain.STORAGE
+            )
+        return self
+
+    def require_inactive(self) -> StoragePool:
+        """The pool, if it is not active.
+
+        Raises:
+            OperationInvalid: It is.
+        """
+        if self.active:
+            raise OperationInvalid(
+                f"storage pool '{self.name}' is active", domain=ErrorDomain.STORAGE
+            )
+        return self
+
+    def volume(self, name: str) -> Volume:
+        """The volume of that name.
+
+        Raises:
+            NoStorageVol: There is none.
+        """
+        if name not in self.volumes:
+            raise NoStorageVol(
+                f"no storage vol with matching name '{name}'", domain=ErrorDomain.STORAGE
+            )
+        return self.volumes[name]

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The status file of an active pool: by it a restarted daemon finds what it has to go on with.
+
+It is JSON, readable by a person, versioned, and replaced atomically; it describes the current
+boot, so it is not forced to the disk.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from virloom.host.boot import boot_id
+from virloom.host.files import write_atomic
+
+#: Raised whenever an older reader could misunderstand the file.
+VERSION = 1
+
+
+class PoolRecord(NamedTuple):
+    """What the status file says.
+
+    Attributes:
+        boot_id: The boot in which the pool was started.
+        document: The live document.
+    """
+
+    boot_id: str
+    document: str
+
+    @classmethod
+    def now(cls, document: str) -> PoolRecord:
+        """A record of this boot."""
+        return cls(boot_id(), document)
+
+    def save(self, path: Path) -> None:
+        """Writes the file.
+
+        Raises:
+            SystemFailure: The disk is full, say; the former file is still there.
+        """
+        text = json.dumps({"version": VERSION, **self._asdict()}, indent=1)
+        write_atomic(path, text.encode(), durable=False)
+
+    @classmethod
+    def load(cls, path: Path) -> PoolRecord:
+        """Reads a status file.
+
+        Raises:
+            ValueError: It is no record of a version that we know.
+            OSError: It cannot be read.
+        """
+        try:
+            data = json.loads(path.read_bytes())
+            if data["version"] != VERSION:
+                raise ValueError("another version")
+            return cls(str(data["boot_id"]), str(data["document"]))
+        except (KeyError, TypeError, ValueError) as exc:
+            raise ValueError(f"'{path}' is not a pool's record: {exc}") from exc

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""virtstoraged beside libvirtd 9, and after a kill: pools and volumes of directories."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import virloom
+from tests.interop.conftest import Virtstoraged
+from tests.interop.reference import Libvirtd, needs_libvirtd
+from virloom.sync.portal import portal
+
+SESSION = Path(__file__).parent / "sessions" / "storage.py"
+POOL = "<pool type='dir'><name>{0}</name><target><path>{1}/{0}</path></target></pool>"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _portal() -> None:
+    """Lives as long as the process: no leak of the test that happens to be first."""
+    portal()
+
+
+@pytest.fixture
+def virtstoraged() -> Iterator[Virtstoraged]:
+    root = Path(tempfile.mkdtemp(prefix="vs"))
+    daemon = Virtstoraged(root)
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        assert daemon.signal(signal.SIGTERM) == 0
+        shutil.rmtree(root)
+
+
+def session(uri: str, directory: Path) -> list[str]:
+    """What libvirt's binding makes of the session, step by step."""
+    directory.mkdir()
+    done = subprocess.run(
+        ["/usr/bin/python3", str(SESSION), uri, str(directory)],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_the_same_session(libvirtd: Libvirtd, virtstoraged: Virtstoraged, tmp_path: Path) -> None:
+    ours = session(virtstoraged.uri(), tmp_path / "ours")
+    assert ours == session(libvirtd.uri, tmp_path / "theirs")
+
+
+test_the_same_session.pytestmark = needs_libvirtd
+
+
+def test_pools_outlive_a_kill(virtstoraged: Virtstoraged, tmp_path: Path) -> None:
+    with virloom.open_sync(virtstoraged.uri()) as conn:
+        for name in ("kept", "stopped", "by-itself"):
+            (tmp_path / name).mkdir()
+            conn.storage_pools.define_xml(POOL.format(name, tmp_path)).create()
+        (tmp_path / "passing").mkdir()
+        conn.storage_pools.create_xml(POOL.format("passing", tmp_path))
+        conn.storage_pools.lookup_by_name("stopped").destroy()
+        conn.storage_pools.lookup_by_name("by-itself").set_autostart(True)
+        conn.storage_pools.lookup_by_name("by-itself").destroy()
+    virtstoraged.signal(signal.SIGKILL)
+    half = tmp_path / "kept" / ".0123456789abcdef.virloom-new"
+    half.write_bytes(b"half")
+    (tmp_path / "kept" / "whole").write_bytes(b"whole")
+    virtstoraged.start()
+    with virloom.open_sync(virtstoraged.uri()) as conn:
+        active = {pool.name for pool in conn.storage_pools.list(2)}
+        assert active == {"kept", "by-itself", "passing"}
+        assert not conn.storage_pools.lookup_by_name("passing").is_persistent()
+        kept = conn.storage_pools.lookup_by_name("kept")
+        assert [volume.name for volume in kept.list_volumes()] == ["whole"]
+    assert not half.exists()

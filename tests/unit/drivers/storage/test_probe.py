@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the first bytes of a volume tell, hostile ones included."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+
+from virloom.drivers.runtime.image import ImageHead
+from virloom.drivers.storage.probe import Probed, probe
+
+
+def qcow2(
+    *, version: int = 3, bits: int = 16, backing: bytes = b"", size: int | None = None,
+    incompatible: int = 0, compatible: int = 0,
+) -> bytes:  # fmt: skip
+    length = len(backing) if size is None else size
+    head = struct.pack(
+        ">4sIQIIQIIQQIIQQQQII", b"QFI\xfb", version, 112 if length else 0, length, bits, 1 << 20,
+        0, 1, 0, 0, 0, 0, 0, incompatible, compatible, 0, 4, 104,
+    )  # fmt: skip
+    return head.ljust(112, b"\0") + backing
+
+
+def looked_at(data: bytes) -> Probed:
+    return probe(ImageHead((1, 1), False, data), "/pool/image")
+
+
+def test_a_sound_image_says_what_it_is() -> None:
+    found = looked_at(qcow2(backing=b"base", compatible=1, incompatible=1 << 4))
+    assert (found.format, found.capacity, found.compat) == ("qcow2", 1 << 20, "1.1")
+    assert (found.cluster, found.lazy_refcounts, found.extended_l2) == (65536, True, True)
+    assert found.backing is not None
+    assert found.backing.reference == "base"
+    assert looked_at(qcow2(version=2)).compat == "0.10"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"QFI\xfb",
+        qcow2(version=9),
+        qcow2(bits=63),
+        qcow2(backing=b"x", size=1 << 31),
+        qcow2(backing=b"a\0b"),
+        qcow2(incompatible=1 << 2),
+        b"QFI\xfb" + b"\xff" * 400,
+    ],
+)
+def test_what_nobody_can_use_is_raw(data: bytes) -> None:
+    assert looked_at(data) == Probed("raw")
+
+
+def test_a_cd_is_told_by_its_descriptor() -> None:
+    assert looked_at(bytes(32769) + b"CD001").format == "iso"
+    assert looked_at(bytes(32770) + b"CD001").format == "raw"
