@@ -137,6 +137,10 @@ BODIES = {
     + "<route address='10.0.0.0' prefix='8' gateway='192.168.77.9'/>",
     "route to nowhere": ADDRESS.format("")
     + "<route address='10.0.0.0' prefix='8' gateway='192.168.78.9'/>",
+    "no dns but a host": "<dns enable='no'><host ip='10.0.0.1'><hostname>a</hostname></host></dns>",
+    "no dns but a forwarder": "<dns enable='no'><forwarder addr='10.0.0.1'/></dns>",
+    "txt without value": "<dns><txt name='a'/></dns>",
+    "txt without name": "<dns><txt value='a'/></dns>",
     "metadata": "<metadata><a:b xmlns:a='urn:a'>c</a:b></metadata>",
     "dnsmasq options": "<dnsmasq:options xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq"
     "/1.0'><dnsmasq:option value='foo=bar'/></dnsmasq:options>",
@@ -147,6 +151,8 @@ BODIES = {
 #: Those that libvirt's schema refuses for a value, where ours knows no more than names.
 LOOSE = (
     "none",
+    "txt without value",
+    "txt without name",
     "two pfs",
     "nat of one address",
     "nat of a name",

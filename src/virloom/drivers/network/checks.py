@@ -20,7 +20,7 @@ def check_network(model: Network) -> None:
     """Refuses a network whose parts are nonsense or do not go together.
 
     Raises:
-        XmlDetail: The name has a slash.
+        XmlDetail: The name has a slash, or a record of names lacks a part.
         XmlError: An address is none.
         ConfigUnsupported: Address, family, mask and prefix do not agree.
         InternalError: A range of addresses is none, or is not the network's.
@@ -35,15 +35,37 @@ def check_network(model: Network) -> None:
         raise XmlError(
             f"Invalid bridge mac address '{mac}' in network '{model.name}'", domain=_DOMAIN
         )
+    _check_dns(model)
     for ip in model.ips:
         check_ip(model, ip)
     for route in model.routes:
         _check_route(model, route)
 
 
+def _check_dns(model: Network) -> None:
+    dns = model.dns
+    if dns is None:
+        return
+    if dns.enable is False and (dns.forwarders or dns.txts or dns.srvs or dns.hosts):
+        raise XmlError(
+            f"network '{model.name}': names where none are served (<dns enable='no'>)",
+            domain=_DOMAIN,
+        )
+    for txt in dns.txts:
+        if not txt.name or txt.value is None:
+            raise XmlDetail(
+                f"network '{model.name}': a TXT record has a name and a value", domain=_DOMAIN
+            )
+
+
+def is_mac(text: str) -> bool:
+    """Whether it is a hardware address."""
+    return bool(_MAC.fullmatch(text))
+
+
 def is_unicast_mac(text: str) -> bool:
     """Whether it is the hardware address of one machine."""
-    return bool(_MAC.fullmatch(text)) and not int(text.partition(":")[0], 16) & 1
+    return is_mac(text) and not int(text.partition(":")[0], 16) & 1
 
 
 def parse_address(text: str | None) -> _Address | None:
