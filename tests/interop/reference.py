@@ -47,10 +47,17 @@ class Libvirtd:
 
     Args:
         prefix: What its command line begins with: for one in namespaces of the test.
+        networks: It gets a network namespace too, where it may start virtual networks; nobody
+            reaches it by TCP then.
     """
 
     def __init__(
-        self, directory: Path, authentication: str = "none", prefix: Sequence[str] = ()
+        self,
+        directory: Path,
+        authentication: str = "none",
+        prefix: Sequence[str] = (),
+        *,
+        networks: bool = False,
     ) -> None:
         self.directory = directory
         with socket.socket() as probe:
@@ -64,11 +71,17 @@ class Libvirtd:
             f'unix_sock_dir = "{directory}"\nlog_outputs = "4:file:{directory}/log"\n'
         )
         script = _SCRIPT.format(places=" ".join(_PRIVATE), libvirtd=LIBVIRTD, config=config)
+        spaces = ["--mount", "--net"] if networks else ["--mount"]
         self.process = subprocess.Popen(
-            [*prefix, "unshare", "--mount", "--propagation", "private", "sh", "-ec", script],
+            [*prefix, "unshare", *spaces, "--propagation", "private", "sh", "-ec", script],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+
+    @property
+    def root(self) -> Path:
+        """The tree of files that it sees."""
+        return Path(f"/proc/{self.process.pid}/root")
 
     @property
     def socket(self) -> Path:
