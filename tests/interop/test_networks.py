@@ -18,7 +18,7 @@ from tests.interop.reference import Libvirtd, needs_libvirtd
 from virloom.errors import NoNetwork
 from virloom.sync.portal import portal
 
-SESSION = Path(__file__).parent / "sessions" / "networks.py"
+SESSIONS = Path(__file__).parent / "sessions"
 NETWORK = "<network><name>{}</name><forward mode='bridge'/><bridge name='br-none'/></network>"
 
 
@@ -40,10 +40,10 @@ def virtnetworkd() -> Iterator[Virtnetworkd]:
         shutil.rmtree(root)
 
 
-def session(uri: str) -> list[str]:
+def session(name: str, *arguments: object) -> list[str]:
     """What libvirt's binding makes of the session, step by step."""
     done = subprocess.run(
-        ["/usr/bin/python3", str(SESSION), uri],
+        ["/usr/bin/python3", str(SESSIONS / f"{name}.py"), *map(str, arguments)],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -51,10 +51,17 @@ def session(uri: str) -> list[str]:
 
 
 def test_the_same_session(libvirtd: Libvirtd, virtnetworkd: Virtnetworkd) -> None:
-    assert session(virtnetworkd.uri()) == session(libvirtd.uri)
+    assert session("networks", virtnetworkd.uri()) == session("networks", libvirtd.uri)
 
 
-test_the_same_session.pytestmark = needs_libvirtd
+def test_the_same_leases(libvirtd: Libvirtd, virtnetworkd: Virtnetworkd) -> None:
+    place = "var/lib/libvirt/dnsmasq"
+    ours = session("leases", virtnetworkd.uri(), virtnetworkd.root / place)
+    assert ours == session("leases", libvirtd.uri, libvirtd.root / place)
+    assert sum("10.78.1.5" in line for line in ours) > 5
+
+
+test_the_same_session.pytestmark = test_the_same_leases.pytestmark = needs_libvirtd
 
 
 def test_networks_outlive_a_kill(virtnetworkd: Virtnetworkd) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from virloom.drivers.network.driver import NetworkDriver
 from virloom.drivers.network.handlers.documents import Documents
+from virloom.drivers.network.handlers.leases import Leases
 from virloom.drivers.network.handlers.life import Life
 from virloom.drivers.network.listing import NetworkListing
 from virloom.drivers.runtime.area_connection import AreaConnection
@@ -21,7 +22,8 @@ from virloom.enums.error import ErrorDomain
 
 def handlers(driver: NetworkDriver) -> Sequence[object]:
     """The groups of handlers of *driver*, for a process that serves other areas beside it."""
-    return [NetworkListing(driver, ErrorDomain.NETWORK), Life(driver), Documents(driver)]
+    listing = NetworkListing(driver, ErrorDomain.NETWORK)
+    return [listing, Life(driver), Documents(driver), Leases(driver)]
 
 
 def dispatcher(driver: NetworkDriver) -> Dispatcher:
