@@ -19,6 +19,7 @@ import pytest
 
 from tests.interop.conftest import STEP
 from tests.system.conftest import qemu_processes
+from virloom.daemons import FAMILY
 from virloom.testing.documents import paused_guest_xml
 
 COMMAND = [sys.executable, "-c", "from virloom.cli.main import main; raise SystemExit(main())"]
@@ -91,14 +92,14 @@ def _guest(root: Path) -> int:
 def test_the_family_is_up_watched_and_ended(root: Path) -> None:
     family = Foreground(root)
     try:
-        pids = family.ready(4)
-        assert set(pids) == {"virtlogd", "virtsecretd", "virtqemud", "virtproxyd"}
+        pids = family.ready(5)
+        assert set(pids) == set(FAMILY.values())
         (root / "guest.xml").write_text(paused_guest_xml("web"))
         family.virsh("define", str(root / "guest.xml"))
         family.virsh("start", "web", "--paused")
         assert os.getpgid(_guest(root)) not in {os.getpgid(pid) for pid in pids.values()}
         assert os.getpgid(_guest(root)) != os.getpgid(family.process.pid)
-        for name in ("virtqemud", "virtsecretd", "virtproxyd", "virtlogd"):
+        for name in ("virtqemud", "virtsecretd", "virtinterfaced", "virtproxyd", "virtlogd"):
             os.kill(pids[name], signal.SIGKILL)
             assert family.next() == f"{name}: ended by SIGKILL; again in 0.1 s"
             again = family.ready(1)
@@ -107,6 +108,7 @@ def test_the_family_is_up_watched_and_ended(root: Path) -> None:
             assert os.getpgid(again[name]) != os.getpgid(family.process.pid)
             assert family.virsh("domstate", "web") == "paused"
             assert family.virsh("secret-list") == ""
+            assert "lo" in family.virsh("iface-list", "--all").split()
         family.virsh("destroy", "web")
     finally:
         code = family.end()

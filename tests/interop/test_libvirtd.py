@@ -60,6 +60,9 @@ def test_domains_and_secrets_on_one_connection(virtqemud: Virtqemud, tmp_path: P
         assert "ceph n" in daemon.virsh("secret-list")
         assert daemon.virsh("domstate", "web") == "paused"
         assert daemon.virsh("list", "--name", readonly=True) == "web"
+        assert "lo" in daemon.virsh("iface-list", "--all", readonly=True).split()
+        with virloom.open_sync(daemon.uri().replace("qemu", "interface", 1)) as conn:
+            assert not conn.interfaces.lookup_by_name("lo").is_active()
         refused = daemon.try_virsh("net-list")
         assert "not supported by the connection driver" in refused.stderr
     finally:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 FAMILY: Mapping[str, str] = {
     "log": "virtlogd",
     "secret": "virtsecretd",
+    "interface": "virtinterfaced",
     "qemu": "virtqemud",
     "proxy": "virtproxyd",
 }

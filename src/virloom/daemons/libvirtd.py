@@ -13,7 +13,9 @@ from virloom.daemon.program import run
 from virloom.daemon.service import Another, Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.daemon.token import SystemToken
-from virloom.daemons import virtqemud, virtsecretd
+from virloom.daemons import virtinterfaced, virtqemud, virtsecretd
+from virloom.drivers.interface.driver import InterfaceDriver
+from virloom.drivers.interface.handlers import handlers as interface_handlers
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.secret.driver import SecretDriver
 from virloom.drivers.secret.handlers import Secrets, opener
@@ -21,20 +23,25 @@ from virloom.uri import ConnectURI
 
 
 class Everything(virtqemud.QemuService):
-    """The QEMU driver, and secrets beside it: one connection reaches both."""
+    """The QEMU driver, and secrets and interfaces beside it: one connection reaches them all."""
 
     def __init__(
-        self, driver: QemuDriver, secrets: SecretDriver, path: str, token: SystemToken
+        self,
+        driver: QemuDriver,
+        secrets: SecretDriver,
+        interfaces: InterfaceDriver,
+        path: str,
+        token: SystemToken,
     ) -> None:
-        super().__init__(driver, path, [Secrets(secrets)])
+        super().__init__(driver, path, [Secrets(secrets), *interface_handlers(interfaces)])
         self.token = token
         self._secrets = secrets
-        self._secret_uri = f"secret://{path}"
+        self._area_uris = (f"secret://{path}", interfaces.uri)
 
     def check_uri(self, uri: str) -> None:
-        """Also those of the daemon for secrets alone, as libvirtd has it."""
+        """Also those of the daemons for one area alone, as libvirtd has it."""
         parsed = ConnectURI.parse(uri)
-        if f"{parsed.scheme}://{parsed.path}" != self._secret_uri:
+        if f"{parsed.scheme}://{parsed.path}" not in self._area_uris:
             super().check_uri(uri)
 
     def another(self, uri: str) -> Awaitable[Another] | None:
@@ -67,7 +74,9 @@ async def _open(places: Places) -> Service:
     except BaseException:
         await secrets.close()
         raise
-    return Everything(driver, secrets, virtqemud.path_of(places), SystemToken(places.run))
+    interfaces = virtinterfaced.open_driver(places)
+    token = SystemToken(places.run)
+    return Everything(driver, secrets, interfaces, virtqemud.path_of(places), token)
 
 
 SPEC = DaemonSpec(
