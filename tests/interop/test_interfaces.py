@@ -51,6 +51,17 @@ ip address add 10.0.0.1/8 dev veth1
 """
 
 
+#: What an administrator types, with what comes of it compared.
+LINES = (
+    "iface-list", "iface-list --all", "iface-list --inactive", "iface-dumpxml br0",
+    "iface-dumpxml va --inactive", "iface-dumpxml 52:54:00:00:00:77", "iface-dumpxml none",
+    "iface-mac br0", "iface-mac 52:54:00:00:00:05", "iface-name 52:54:00:00:00:05",
+    "iface-name 52:54:00:00:00:06", "iface-bridge d0 newbr --no-stp 0", "iface-unbridge br0",
+    "iface-start brstp", "iface-destroy br0", "iface-undefine br0", "iface-begin",
+    "iface-commit", "iface-rollback", "iface-define /dev/null",
+)  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def network() -> Iterator[NetworkNamespace]:
     portal()  # lives as long as the process: no leak of the test that happens to be first
@@ -70,7 +81,7 @@ def virtinterfaced(network: NetworkNamespace) -> Iterator[Virtinterfaced]:
         shutil.rmtree(root)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def reference(network: NetworkNamespace) -> Iterator[Libvirtd]:
     with tempfile.TemporaryDirectory(prefix="lv-") as name:
         daemon = Libvirtd(Path(name), prefix=network.prefix)
@@ -99,6 +110,22 @@ def test_the_same_session(reference: Libvirtd, virtinterfaced: Virtinterfaced) -
     )
     assert ours == theirs
     assert sum('"xml ' in line and "<interface" in line for line in ours) == 52
+
+
+def typed(uri: str) -> list[tuple[str, int, list[str]]]:
+    """What virsh prints of each line; the words of errors are each one's own."""
+    told = []
+    for line in LINES:
+        command = ["virsh", "-c", uri, *line.split()]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        told.append((line, done.returncode, sorted(done.stdout.splitlines())))
+    return told
+
+
+def test_the_same_lines(reference: Libvirtd, virtinterfaced: Virtinterfaced) -> None:
+    ours = typed(virtinterfaced.uri())
+    assert ours == typed(reference.uri.replace("qemu", "interface", 1))
+    assert [line for line, code, _ in ours if code == 0] == [*LINES[:6], LINES[7], LINES[9]]
 
 
 def test_what_comes_and_goes(network: NetworkNamespace, virtinterfaced: Virtinterfaced) -> None:
