@@ -17,12 +17,12 @@ from virloom.xml.kinds import MAC
 #: Text to text as libvirt writes it; raises ValueError with what was expected.
 Reader = Callable[[str], str]
 
-_ETHERTYPES = {"arp": 0x806, "rarp": 0x8035, "ipv4": 0x800, "ipv6": 0x86DD, "vlan": 0x8100}
-_OPCODES = {
+ETHERTYPES = {"arp": 0x806, "rarp": 0x8035, "ipv4": 0x800, "ipv6": 0x86DD, "vlan": 0x8100}
+OPCODES = {
     "Request": 1, "Reply": 2, "Request_Reverse": 3, "Reply_Reverse": 4, "DRARP_Request": 5,
     "DRARP_Reply": 6, "DRARP_Error": 7, "InARP_Request": 8, "ARP_NAK": 9,
 }  # fmt: skip
-_PROTOCOLS = {
+PROTOCOLS = {
     "tcp": 6, "udp": 17, "udplite": 136, "esp": 50, "ah": 51, "icmp": 1, "igmp": 2, "sctp": 132,
     "icmpv6": 58,
 }  # fmt: skip
@@ -200,14 +200,14 @@ def _text(text: str) -> str:
 #: The readers by the names of attributes, for what is the same in every protocol.
 _READERS: dict[str, Reader] = {
     "comment": _text,
-    "protocolid": named(_ETHERTYPES, 0x600, 0xFFFF),
-    "encap_protocol": named(_ETHERTYPES, 0x600, 0xFFFF),
+    "protocolid": named(ETHERTYPES, 0x600, 0xFFFF),
+    "encap_protocol": named(ETHERTYPES, 0x600, 0xFFFF),
     "vlanid": up_to(4095),
     "hwtype": _SHORT,
     "protocoltype": _SHORT,
-    "opcode": named(_OPCODES, 0, 0xFFFF),
+    "opcode": named(OPCODES, 0, 0xFFFF),
     "gratuitous": _truth,
-    "protocol": named(_PROTOCOLS, 0, 0xFF),
+    "protocol": named(PROTOCOLS, 0, 0xFF),
     "dscp": up_to(63),
     "connlimit_above": _connections,
     "state": lambda text: _words(_STATES)(text.upper()),

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Matches of the second layer as expressions of nftables.
+
+Offsets are bits from the start of a header: of the frame (``ll``), of what it carries (``nh``), of
+the protocol inside of that (``th``). They are those of IEEE 802.3 and 802.1D, and of RFC 826, 791
+and 8200. All fields but IPv6 addresses are read as numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv6Network
+from typing import Any
+
+from virloom.drivers.nwfilter.values import ETHERTYPES, OPCODES, PROTOCOLS
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported
+
+Expression = dict[str, Any]
+
+_TYPE = ("ll", 96, 16)
+_ETHERNET = {"srcmacaddr": ("ll", 48, 48), "dstmacaddr": ("ll", 0, 48)}
+_ARP = {
+    "hwtype": ("nh", 0, 16),
+    "protocoltype": ("nh", 16, 16),
+    "opcode": ("nh", 48, 16),
+    "arpsrcmacaddr": ("nh", 64, 48),
+    "arpsrcipaddr": ("nh", 112, 32),
+    "arpdstmacaddr": ("nh", 144, 48),
+    "arpdstipaddr": ("nh", 192, 32),
+}
+_PORTS = {"srcport": ("th", 0, 16), "dstport": ("th", 16, 16)}
+_FIELDS: dict[str, dict[str, tuple[str, int, int]]] = {
+    "mac": {"protocolid": _TYPE},
+    "arp": _ARP,
+    "rarp": _ARP,
+    "ip": {
+        "dscp": ("nh", 8, 6),
+        "protocol": ("nh", 72, 8),
+        "srcipaddr": ("nh", 96, 32),
+        "dstipaddr": ("nh", 128, 32),
+        **_PORTS,
+    },
+    "ipv6": {"type": ("th", 0, 8), "code": ("th", 8, 8), **_PORTS},
+}
+#: What frames of a protocol have as their type.
+_OWN_TYPE = {"arp": 0x806, "rarp": 0x8035, "ip": 0x800, "ipv6": 0x86DD}
+_NAMES = ETHERTYPES | OPCODES | PROTOCOLS
+
+
+def expressions(protocol: str, values: Mapping[str, str], *, negated: bool) -> list[Expression]:
+    """The expressions that all have to hold for a frame to match.
+
+    Args:
+        protocol: The element: ``mac``, ``arp``, ``rarp``, ``ip`` or ``ipv6``.
+        values: Its attributes, without variables, by their names in the model.
+        negated: Each of them must differ, as libvirt has it; the protocol itself must not.
+
+    Raises:
+        ConfigUnsupported: The kernel's rules of bridges have no such match.
+    """
+    fields = _FIELDS.get(protocol)
+    if fields is None:
+        raise _unsupported(f"<{protocol.replace('_', '-')}>")
+    made = []
+    if protocol in _OWN_TYPE:
+        made.append(_match(_payload(_TYPE), _OWN_TYPE[protocol]))
+    rest = dict(values)
+    rest.pop("comment", None)
+    if protocol == "ipv6":
+        made += _ipv6(rest, negated)
+    for name, field in {**_ETHERNET, **fields}.items():
+        made += _field(name, field, rest, negated)
+    if rest:
+        raise _unsupported(f"{', '.join(rest)} of <{protocol}>")
+    return made
+
+
+def _unsupported(what: str) -> ConfigUnsupported:
+    return ConfigUnsupported(f"filters on bridges do not have {what}", domain=ErrorDomain.NWFILTER)
+
+
+def _payload(field: tuple[str, int, int]) -> Expression:
+    base, offset, length = field
+    return {"payload": {"base": base, "offset": offset, "len": length}}
+
+
+def _match(left: Expression, right: object, *, negated: bool = False) -> Expression:
+    return {"match": {"op": "!=" if negated else "==", "left": left, "right": right}}
+
+
+def _field(
+    name: str, field: tuple[str, int, int], rest: dict[str, str], negated: bool
+) -> list[Expression]:
+    """What attributes of *rest* say of one field; they are taken out of it."""
+    start = rest.pop(f"{name}start" if name.endswith("port") else name, None)
+    if start is None:
+        return []  # a mask or an end by itself stays, and is refused
+    end = rest.pop(f"{name}end", None)
+    mask = rest.pop(f"{name[:-4]}mask", None) if name.endswith("addr") else None
+    value, left = _number(start), _payload(field)
+    if end is not None:
+        return [_match(left, {"range": [value, _number(end)]}, negated=negated)]
+    if mask is not None:
+        bits = _mask(mask, field[2])
+        return [_match({"&": [left, bits]}, value & bits, negated=negated)]
+    return [_match(left, value, negated=negated)]
+
+
+def _ipv6(rest: dict[str, str], negated: bool) -> list[Expression]:
+    """Addresses, which are too long for numbers, and the protocol after all extension headers."""
+    made = []
+    for side in ("src", "dst"):
+        address = rest.pop(f"{side}ipaddr", None)
+        if address is not None:
+            mask = rest.pop(f"{side}ipmask", "128")
+            network = IPv6Network(f"{address}/{mask}", strict=False)
+            left = {"payload": {"protocol": "ip6", "field": f"{side[0]}addr"}}
+            right = {"prefix": {"addr": str(network.network_address), "len": network.prefixlen}}
+            made.append(_match(left, right, negated=negated))
+    protocol = rest.pop("protocol", None)
+    if "type" in rest or "code" in rest:
+        if negated or protocol not in (None, "icmpv6"):
+            raise _unsupported(f"types or codes of what is not ICMPv6: {', '.join(rest)}")
+        protocol = "icmpv6"
+    if protocol is not None:
+        made.append(_match({"meta": {"key": "l4proto"}}, _number(protocol), negated=negated))
+    return made
+
+
+def _mask(text: str, length: int) -> int:
+    if ":" in text:
+        return _number(text)
+    return ((1 << int(text)) - 1) << (length - int(text))
+
+
+def _number(text: str) -> int:
+    """The number that a normalized value stands for."""
+    if text in _NAMES:
+        return _NAMES[text]
+    if ":" in text:
+        return int(text.replace(":", ""), 16)
+    return int(IPv4Address(text)) if "." in text else int(text, 0)
