@@ -67,10 +67,11 @@ class NetworkDirectories(NamedTuple):
         Raises:
             SystemFailure: A directory cannot be made or used, with its path.
         """
-        for path in (self.config, self.cache):
-            ensure_directory(path, 0o700)
+        # First those that others pass through: parents get the permissions of who makes them.
         for path in (self.run, self.dnsmasq):
             ensure_directory(path, 0o755)
+        for path in (self.config, self.cache):
+            ensure_directory(path, 0o700)
 
     def record(self, name: str) -> Path:
         """The status record of the active network *name*."""
