@@ -448,6 +448,39 @@ async def test_a_lease_is_listed(paused: PausedGuest) -> None:
     assert "<lease>" not in await xml(dom)
 
 
+@pytest.mark.parametrize("manager", ["nop", "lockd"])
+async def test_a_lease_that_somebody_is_to_take_is_refused(manager: str, root: Path) -> None:
+    (root / "etc").mkdir(parents=True)
+    (root / "etc/qemu.conf").write_text(f'lock_manager = "{manager}"\n')
+    lease = "<lease><lockspace>s</lockspace><key>k</key><target path='/x'/></lease>"
+    async with virloom.open(f"qemu:///embed?root={root}") as conn:
+        dom = await conn.create_xml(paused_guest_xml("web"), 1)
+        holder = await conn.define_xml(paused_guest_xml("holder", extra_devices=lease))
+        if manager == "nop":
+            await dom.devices.attach(lease, LIVE)
+            await holder.create(1)
+            await holder.destroy()
+        else:
+            with pytest.raises(ConfigUnsupported, match="lock_manager 'lockd'"):
+                await dom.devices.attach(lease, LIVE)
+            with pytest.raises(ConfigUnsupported, match="lock_manager 'lockd'"):
+                await holder.create(1)
+        assert ("<lease>" in await xml(dom)) == (manager == "nop")
+        await dom.destroy()
+
+
+async def test_a_network_card_on_usb_has_its_port_from_the_document(conn: Connection) -> None:
+    """As libvirt 9: a port that is given is taken; without one it looks for a slot, in vain."""
+    card = "<interface type='user'><model type='usb-net'/>{}</interface>"
+    with pytest.raises(InternalError):
+        await conn.define_xml(tiny_guest_xml("web", extra_devices=card.format("")))
+    port = "<address type='usb' bus='0' port='1'/>"
+    document = tiny_guest_xml("web", extra_devices=f"{USB}{card.format(port)}")
+    dom = await conn.create_xml(document, 1)
+    assert "<address type='usb' bus='0' port='1'/>" in await xml(dom)
+    await dom.destroy()
+
+
 async def test_the_password_of_a_display_is_changed(paused: PausedGuest) -> None:
     dom = await paused("web", extra_devices="<graphics type='vnc' port='-1' passwd='one'/>")
     await dom.devices.update("<graphics type='vnc' listen='127.0.0.1' passwd='two'/>", LIVE)

@@ -80,6 +80,7 @@ class QemuConfig:
         default_tls_x509_verify: Whether clients need one of their own; None for each one's default.
         backup_tls_x509_cert_dir: The certificates of a server that backups are pulled from.
         backup_tls_x509_verify: Whether those who pull need one; when nothing is said they do.
+        lock_manager: Who takes leases; None or ``nop`` for nobody, as by libvirt's default.
         auto_start_bypass_cache: Whether starts by themselves read saved guests past the cache.
     """
 
@@ -112,6 +113,7 @@ class QemuConfig:
         self.save_image_format = "raw"
         self.dump_image_format = "raw"
         self.snapshot_image_format = "raw"
+        self.lock_manager: str | None = None
         self.auto_start_bypass_cache = False
         self.cgroup_controllers: tuple[str, ...] = CONTROLLERS
         self.cgroup_device_acl: tuple[str, ...] = DEVICE_ACL

@@ -47,7 +47,7 @@ from virloom.drivers.qemu.process import live, resources
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.process.secrets import look_up
 from virloom.drivers.qemu.process.steps import reached
-from virloom.drivers.qemu.validate.served import check_served
+from virloom.drivers.qemu.validate.served import check_leases, check_served
 from virloom.enums.domain import DomainEventID
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, OperationTimeout
@@ -78,7 +78,10 @@ async def attach(driver: QemuDriver, running: RunningGuest, new: Fragment) -> No
     paths = unmodelled(new.device)
     if paths:
         raise ConfigUnsupported(f"nothing here serves {', '.join(paths)}", domain=ErrorDomain.QEMU)
-    if new.tag == "lease":  # which nobody here takes: the document lists it, as at a start
+    if new.tag == "lease":  # without a lock manager the document lists it, as at a start
+        draft = running.model.copy()
+        persistent.add(draft, new.copy())
+        check_leases(draft, driver.config.lock_manager)
         persistent.add(running.model, new)
         running.set_document()
         running.save()

@@ -60,7 +60,7 @@ from virloom.drivers.qemu.process.virtiofs import FilesystemServers
 from virloom.drivers.qemu.tuning.plug import plug_at_start
 from virloom.drivers.qemu.validate import validate_start
 from virloom.drivers.qemu.validate.devices import check_cards_start
-from virloom.drivers.qemu.validate.served import check_served
+from virloom.drivers.qemu.validate.served import check_leases, check_served
 from virloom.drivers.runtime.turns import let_others
 from virloom.endpoint.identity import Identity
 from virloom.enums.domain import (
@@ -221,6 +221,7 @@ class Launch:
     def _checked(self, caps: BinaryCaps) -> BinaryCaps:
         validate_start(self._model, caps)
         check_served(self._model)
+        check_leases(self._model, self._driver.config.lock_manager)
         check_cards_start(self._model, caps)
         return caps
 

@@ -48,6 +48,21 @@ def values(command: CommandLine, option: str) -> list[str]:
     return [value for name, value in itertools.pairwise(argv) if name == option]
 
 
+def test_a_network_card_on_usb() -> None:
+    """As libvirt 9.0.0 has it; without an address it refuses the document."""
+    card = (
+        "<controller type='usb' index='0' model='qemu-xhci'><alias name='usb'/>"
+        "<address type='pci' domain='0' bus='0' slot='1' function='0'/></controller>"
+        "<controller type='pci' index='0' model='pcie-root'><alias name='pcie.0'/></controller>"
+        "<interface type='user'><mac address='52:54:00:11:22:33'/><model type='usb-net'/>"
+        "<alias name='net0'/><address type='usb' bus='0' port='1'/></interface>"
+    )
+    assert values(line(domain(card)), "-device")[-1] == (
+        '{"driver":"usb-net","netdev":"hostnet0","id":"net0","mac":"52:54:00:11:22:33",'
+        '"bus":"usb.0","port":"1"}'
+    )
+
+
 NETWORK_DISK = (
     "<disk type='network' device='disk'><source protocol='vxhs' name='v'/>"
     "<target dev='vda' bus='virtio'/><alias name='a'/></disk>"
