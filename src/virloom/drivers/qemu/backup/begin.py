@@ -31,7 +31,7 @@ from virloom.drivers.qemu.backup.server import show_images, start_server
 from virloom.drivers.qemu.backup.state import Part, RunningBackup, keep
 from virloom.drivers.qemu.block.live_nodes import next_layer
 from virloom.drivers.qemu.blockjobs import job as blockjob
-from virloom.drivers.qemu.blockjobs.begin import Preparation
+from virloom.drivers.qemu.blockjobs.begin import Preparation, unheard
 from virloom.drivers.qemu.blockjobs.job import BlockJob
 from virloom.drivers.qemu.blockjobs.machine import Input
 from virloom.drivers.qemu.blockjobs.rules import check_idle
@@ -238,7 +238,8 @@ class _Beginning:
             if backup.pull:
                 await start_server(self._driver, running, backup)
             reached("before-transaction")
-            await transaction(running, actions)
+            async with unheard(running, [job.id for job in self._jobs]):
+                await transaction(running, actions)
         reached("backup-begun")
         for job in self._jobs:
             if not job.concluded.is_set():

@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from virloom.drivers.qemu.block.layers import Command
@@ -18,7 +19,7 @@ from virloom.drivers.qemu.monitor.commands.jobs import create, job_dismiss, quer
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.process.steps import reached
 from virloom.enums.error import ErrorDomain
-from virloom.errors import OperationFailed, VirloomError
+from virloom.errors import OperationFailed, OperationTimeout, VirloomError
 
 
 class Preparation:
@@ -65,13 +66,28 @@ class Preparation:
             InternalError: It refuses.
         """
         reached(f"before-{command}")
-        await self._running.execute(command, arguments)
         job = self._job
+        async with unheard(self._running, [job.id]):
+            await self._running.execute(command, arguments)
         if not job.concluded.is_set():
             job.move(Input.STARTED)
         job.made = None
         keep(self._running, job)
         reached("job-started")
+
+
+@asynccontextmanager
+async def unheard(running: RunningGuest, ids: Sequence[str]) -> AsyncIterator[None]:
+    """Beginning jobs is done, although QEMU's answer was not heard, if QEMU has them then.
+
+    QEMU does commands in their order: once it answers another one, the first has been done or lost.
+    """
+    try:
+        yield
+    except OperationTimeout:
+        found = await query_jobs(running)
+        if not all(id in found for id in ids):
+            raise
 
 
 async def undo(running: RunningGuest, job: BlockJob) -> None:
@@ -98,6 +114,16 @@ def _forget_sets(running: RunningGuest, commands: Sequence[Command]) -> None:
         del sets[key]
 
 
+async def _dismiss(running: RunningGuest, id: str, formatted: asyncio.Event) -> None:
+    """Has QEMU forget a job that it may have begun without saying so; it keeps its nodes."""
+    with contextlib.suppress(VirloomError):
+        if id in await query_jobs(running):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(running.guest.patience.answer):
+                    await formatted.wait()
+            await job_dismiss(running, id)
+
+
 async def format_image(running: RunningGuest, node: str, options: dict[str, Any]) -> None:
     """Formats an image whose storage node is there (``blockdev-create``), and waits for it.
 
@@ -119,6 +145,10 @@ async def format_image(running: RunningGuest, node: str, options: dict[str, Any]
         running.require_current()
         found = (await query_jobs(running)).get(id)
         await job_dismiss(running, id)
+    except VirloomError:
+        if running.guest.running is running:
+            await _dismiss(running, id, formatted)
+        raise
     finally:
         running.formatting.pop(id, None)
     if found is None or found.error is not None:

@@ -147,7 +147,7 @@ def _layer_of(noted: dict[str, Any]) -> Layer:
 async def _make_overlays(
     driver: QemuDriver, running: RunningGuest, parts: list[Part], journal: Journal
 ) -> None:
-    sizes = await query_named_block_nodes(running.require_monitor())
+    sizes = await query_named_block_nodes(running)
     for part, noted in zip(parts, journal.data["disks"], strict=True):
         top = chain_for_job(running, part.disk)[0]
         if noted["made"]:
@@ -374,4 +374,4 @@ async def _is_used(running: RunningGuest, journal: Journal) -> bool:
         return True
     node = _layer_of(journal.data["disks"][0]).node
     await take_back(running, [("blockdev-del", {"node-name": node})])
-    return node in await query_named_block_nodes(running.require_monitor())
+    return node in await query_named_block_nodes(running)

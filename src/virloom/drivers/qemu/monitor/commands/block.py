@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.monitor.commands.answer import reading
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.process.running import RunningGuest
 
 
 class BlockCounters(NamedTuple):
@@ -74,7 +77,7 @@ async def query_blockstats(monitor: Monitor) -> list[BlockStats]:
         return [_stats(disk) for disk in answer]
 
 
-async def query_named_block_nodes(monitor: Monitor) -> dict[str, BlockNode]:
+async def query_named_block_nodes(monitor: Monitor | RunningGuest) -> dict[str, BlockNode]:
     """All block nodes, by name; what lies below each is left out of the answer."""
     answer = await monitor.execute("query-named-block-nodes", {"flat": True})
     with reading("query-named-block-nodes"):
