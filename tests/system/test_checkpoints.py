@@ -197,3 +197,13 @@ async def test_killed_while_one_is_deleted(root: Path, tmp_path: Path) -> None:
             assert list((await bitmaps(dom)).values()) == [left] * 2
             if name == "c":
                 await end_all(conn)
+
+
+async def test_a_snapshot_needs_a_guest_that_runs(conn: Connection, tmp_path: Path) -> None:
+    dom = await guest_with(conn, tmp_path, "vda")
+    await dom.checkpoints.create(checkpoint_xml("a"))
+    text = "<domainsnapshot><name>{}</name></domainsnapshot>"
+    await dom.snapshots.create(text.format("live"))
+    await dom.destroy()
+    with pytest.raises(OperationUnsupported, match="has checkpoints"):
+        await dom.snapshots.create(text.format("off"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from virloom.drivers.qemu.checkpoints.files import checkpoints_of
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.snapshots import store
 from virloom.drivers.qemu.snapshots.checks import check_possible
@@ -46,10 +47,17 @@ async def create(driver: QemuDriver, guest: Guest, model: Snapshot, request: Req
     """Makes a snapshot; the domain's asynchronous job is held by the caller.
 
     Raises:
+        OperationUnsupported: The domain has checkpoints and does not run, as in libvirt 9.
         VirloomError: It cannot be made, and nothing of it is left.
     """
     refuse_pending(driver, guest)
     running = guest.running
+    if running is None and list(checkpoints_of(driver, guest)):
+        raise OperationUnsupported(
+            f"domain '{guest.name}' has checkpoints, whose bitmaps only a guest that runs can keep",
+            domain=ErrorDomain.QEMU,
+            remedy="make the snapshot while the guest runs, or forget the checkpoints",
+        )
     persistent = guest.persistent_model() if running is not None else None
     complete_new(
         model,
