@@ -92,14 +92,14 @@ def _guest(root: Path) -> int:
 def test_the_family_is_up_watched_and_ended(root: Path) -> None:
     family = Foreground(root)
     try:
-        pids = family.ready(5)
+        pids = family.ready(6)
         assert set(pids) == set(FAMILY.values())
         (root / "guest.xml").write_text(paused_guest_xml("web"))
         family.virsh("define", str(root / "guest.xml"))
         family.virsh("start", "web", "--paused")
         assert os.getpgid(_guest(root)) not in {os.getpgid(pid) for pid in pids.values()}
         assert os.getpgid(_guest(root)) != os.getpgid(family.process.pid)
-        for name in ("virtqemud", "virtsecretd", "virtinterfaced", "virtproxyd", "virtlogd"):
+        for name in FAMILY.values():
             os.kill(pids[name], signal.SIGKILL)
             assert family.next() == f"{name}: ended by SIGKILL; again in 0.1 s"
             again = family.ready(1)

@@ -11,6 +11,7 @@ FAMILY: Mapping[str, str] = {
     "log": "virtlogd",
     "secret": "virtsecretd",
     "interface": "virtinterfaced",
+    "nodedev": "virtnodedevd",
     "qemu": "virtqemud",
     "proxy": "virtproxyd",
 }
