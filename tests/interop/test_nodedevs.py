@@ -66,6 +66,21 @@ def test_the_same_tree(libvirtd: Libvirtd, virtnodedevd: Virtnodedevd) -> None:
     assert ours == output("virsh", "-c", libvirtd.uri, *command)
 
 
+def test_libvirtd_has_them_too(libvirtd: Libvirtd) -> None:
+    root = Path(tempfile.mkdtemp(prefix="vd"))
+    daemon = OwnLibvirtd(root)
+    daemon.start()
+    try:
+        ours = output("virsh", "-c", daemon.uri(), "nodedev-list", "--tree")
+        assert ours == output("virsh", "-c", libvirtd.uri, "nodedev-list", "--tree")
+        socket = daemon.socket()
+        alone = f"nodedev+unix:///system?socket={socket}"
+        assert ours == output("virsh", "-c", alone, "nodedev-list", "--tree")
+    finally:
+        assert daemon.signal(signal.SIGTERM) == 0
+        shutil.rmtree(root)
+
+
 def test_a_client_of_virtqemud_is_led_there(virtnodedevd: Virtnodedevd) -> None:
     guests = Virtqemud(virtnodedevd.root)
     guests.start()
@@ -79,6 +94,15 @@ def test_a_client_of_virtqemud_is_led_there(virtnodedevd: Virtnodedevd) -> None:
             assert "computer" in names
     finally:
         assert guests.signal(signal.SIGTERM) == 0
+
+
+class OwnLibvirtd(Virtnodedevd):
+    """All drivers in one daemon."""
+
+    name, sockets = "libvirtd", "libvirt"
+
+    def uri(self, *, readonly: bool = False) -> str:
+        return f"qemu+unix:///system?socket={self.socket(readonly=readonly)}"
 
 
 class Inside(Virtnodedevd):

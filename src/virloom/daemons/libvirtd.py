@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from contextlib import AsyncExitStack
 
 import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports asyncio
 
@@ -13,30 +14,41 @@ from virloom.daemon.program import run
 from virloom.daemon.service import Another, Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.daemon.token import SystemToken
-from virloom.daemons import virtinterfaced, virtqemud, virtsecretd
+from virloom.daemons import virtinterfaced, virtnodedevd, virtqemud, virtsecretd
 from virloom.drivers.interface.driver import InterfaceDriver
 from virloom.drivers.interface.handlers import handlers as interface_handlers
+from virloom.drivers.nodedev import handlers as nodedev_handlers
+from virloom.drivers.nodedev.driver import NodeDeviceDriver
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.secret.driver import SecretDriver
 from virloom.drivers.secret.handlers import Secrets, opener
+from virloom.endpoint.areas import AreaOpener
+from virloom.procedures.record import Area
 from virloom.uri import ConnectURI
 
 
 class Everything(virtqemud.QemuService):
-    """The QEMU driver, and secrets and interfaces beside it: one connection reaches them all."""
+    """The QEMU driver and the other areas beside it: one connection reaches all of them."""
 
     def __init__(
         self,
         driver: QemuDriver,
         secrets: SecretDriver,
         interfaces: InterfaceDriver,
+        devices: NodeDeviceDriver,
         path: str,
         token: SystemToken,
     ) -> None:
-        super().__init__(driver, path, [Secrets(secrets), *interface_handlers(interfaces)])
+        beside = [
+            Secrets(secrets),
+            *interface_handlers(interfaces),
+            *nodedev_handlers.handlers(devices),
+        ]
+        super().__init__(driver, path, beside)
         self.token = token
         self._secrets = secrets
-        self._area_uris = (f"secret://{path}", interfaces.uri)
+        self._devices = devices
+        self._area_uris = (f"secret://{path}", interfaces.uri, f"nodedev://{path}")
 
     def check_uri(self, uri: str) -> None:
         """Also those of the daemons for one area alone, as libvirtd has it."""
@@ -61,22 +73,28 @@ class Everything(virtqemud.QemuService):
     def reload(self) -> None:
         super().reload()
         self._secrets.reload()
+        self._devices.rescan()
 
     async def close(self) -> None:
         await super().close()
         await self._secrets.close()
+        self._devices.close()
 
 
 async def _open(places: Places) -> Service:
-    secrets = virtsecretd.open_driver(places)
-    try:
-        driver = await virtqemud.open_driver(places, {"secret": opener(secrets)})
-    except BaseException:
-        await secrets.close()
-        raise
-    interfaces = virtinterfaced.open_driver(places)
-    token = SystemToken(places.run)
-    return Everything(driver, secrets, interfaces, virtqemud.path_of(places), token)
+    async with AsyncExitStack() as undo:
+        secrets = virtsecretd.open_driver(places)
+        undo.push_async_callback(secrets.close)
+        devices = virtnodedevd.open_driver(places)
+        undo.callback(devices.close)
+        inside: dict[Area, AreaOpener] = {
+            "secret": opener(secrets),
+            "nodedev": nodedev_handlers.opener(devices),
+        }
+        driver = await virtqemud.open_driver(places, inside)
+        undo.pop_all()
+    interfaces, path = virtinterfaced.open_driver(places), virtqemud.path_of(places)
+    return Everything(driver, secrets, interfaces, devices, path, SystemToken(places.run))
 
 
 SPEC = DaemonSpec(

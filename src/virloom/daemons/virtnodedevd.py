@@ -61,10 +61,17 @@ def path_of(places: Places) -> str:
     return "/session" if places.session else "/system"
 
 
+def open_driver(places: Places) -> NodeDeviceDriver:
+    """Opens the driver of the host's devices, which hears of changes on the running loop.
+
+    Raises:
+        OSError: The kernel tells nothing of devices.
+    """
+    return NodeDeviceDriver(SysTree(), f"nodedev://{path_of(places)}", Uevents())
+
+
 async def _open(places: Places) -> Service:
-    path = path_of(places)
-    driver = NodeDeviceDriver(SysTree(), f"nodedev://{path}", Uevents())
-    return NodeDeviceService(driver, path)
+    return NodeDeviceService(open_driver(places), path_of(places))
 
 
 SPEC = DaemonSpec("virtnodedevd", "Virloom node device daemon", _open)
