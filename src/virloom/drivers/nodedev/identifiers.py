@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from pathlib import Path
 
 PCI_IDS = Path("/usr/share/misc/pci.ids")
+
+#: The beginning of the next maker: products are indented.
+_MAKER = re.compile(rb"\n[^\t#\n]")
 
 
 @lru_cache(maxsize=256)
@@ -22,18 +26,14 @@ def words(vendor: int, product: int, path: Path = PCI_IDS) -> tuple[str | None, 
     start = data.find(f"\n{vendor:04x}  ".encode())
     if start < 0:
         return None, None
-    maker, *rest = data[start + 1 : start + 1_000_000].splitlines()
-    return _word(maker), _product(rest, f"\t{product:04x}  ".encode())
+    following = _MAKER.search(data, start + 1)
+    end = following.start() if following is not None else len(data)
+    product_at = data.find(f"\n\t{product:04x}  ".encode(), start, end)
+    return _word(data, start), _word(data, product_at) if product_at >= 0 else None
 
 
-def _product(lines: list[bytes], beginning: bytes) -> str | None:
-    for line in lines:
-        if line.startswith(beginning):
-            return _word(line)
-        if line and not line.startswith((b"\t", b"#")):  # the next maker
-            return None
-    return None
-
-
-def _word(line: bytes) -> str:
+def _word(data: bytes, at: int) -> str:
+    """What follows the number on the line that begins after *at*."""
+    end = data.find(b"\n", at + 1)
+    line = data[at + 1 : end if end >= 0 else len(data)]
     return line.strip()[4:].strip().decode(errors="replace")
