@@ -50,12 +50,11 @@ def session(uri: str, directory: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
+@needs_libvirtd[0]
+@needs_libvirtd[1]
 def test_the_same_session(libvirtd: Libvirtd, virtstoraged: Virtstoraged, tmp_path: Path) -> None:
     ours = session(virtstoraged.uri(), tmp_path / "ours")
     assert ours == session(libvirtd.uri, tmp_path / "theirs")
-
-
-test_the_same_session.pytestmark = needs_libvirtd
 
 
 def test_pools_outlive_a_kill(virtstoraged: Virtstoraged, tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ class StorageDriver:
         self.events: ObjectEvents[bytes] = ObjectEvents(
             "storage pool", frozenset(int(event) for event in StoragePoolEventID)
         )
+        self._tasks: set[asyncio.Task[None]] = set()
         self._index = DocumentIndex(directories.cache / "documents.index")
         self.store = DocumentStore(directories.config, directories.autostart, self._index)
 
@@ -91,6 +92,8 @@ class StorageDriver:
 
     async def close(self) -> None:
         """Lets go of everything; active pools stay as they are."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         await self.store.settled()
         self._lock.release()
 
@@ -325,6 +328,19 @@ class StorageDriver:
             p.STORAGE_POOL_EVENT_REFRESH,
             lambda number: p.StoragePoolEventRefreshMsg(number, pool.ref()),
         )
+
+    def refresh_soon(self, pool: StoragePool) -> None:
+        """Has its volumes looked at again, without waiting for it."""
+        task = asyncio.create_task(self._refresh_quietly(pool))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _refresh_quietly(self, pool: StoragePool) -> None:
+        try:
+            if pool.active and not pool.building:
+                await self.refresh(pool)
+        except VirloomError as exc:
+            logger.error("pool '%s' cannot be looked at again: %s", pool.name, exc)
 
     async def build(self, pool: StoragePool) -> None:
         """Makes its directory.

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from virloom.drivers.runtime.area_connection import AreaConnection
 from virloom.drivers.storage.driver import StorageDriver
 from virloom.drivers.storage.handlers.life import Life
+from virloom.drivers.storage.handlers.transfer import Transfer
 from virloom.drivers.storage.handlers.volumes import Volumes
 from virloom.drivers.storage.listing import PoolListing
 from virloom.endpoint.dispatch import Dispatcher
@@ -16,7 +17,8 @@ from virloom.enums.error import ErrorDomain
 
 def handlers(driver: StorageDriver) -> Sequence[object]:
     """The groups of handlers of *driver*, for a process that serves other areas beside it."""
-    return [PoolListing(driver, ErrorDomain.STORAGE), Life(driver), Volumes(driver)]
+    listing = PoolListing(driver, ErrorDomain.STORAGE)
+    return [listing, Life(driver), Volumes(driver), Transfer(driver)]
 
 
 def dispatcher(driver: StorageDriver) -> Dispatcher:
