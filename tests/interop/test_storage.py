@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 import virloom
 from tests.interop.conftest import Virtstoraged
 from tests.interop.reference import Libvirtd, needs_libvirtd
+from virloom.drivers.storage.making import UNFINISHED
 from virloom.sync.portal import portal
 
 SESSION = Path(__file__).parent / "sessions" / "storage.py"
@@ -79,3 +82,43 @@ def test_pools_outlive_a_kill(virtstoraged: Virtstoraged, tmp_path: Path) -> Non
         kept = conn.storage_pools.lookup_by_name("kept")
         assert [volume.name for volume in kept.list_volumes()] == ["whole"]
     assert not half.exists()
+
+
+def test_a_kill_leaves_no_half_volume(
+    tmp_path: Path, virtstoraged: Virtstoraged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``qemu-img`` is in the middle of its work when the daemon is killed."""
+    programs, pid = tmp_path / "programs", tmp_path / "pid"
+    programs.mkdir()
+    slow = programs / "qemu-img"
+    slow.write_text(f"#!/bin/sh\necho $$ > {pid}.new\nmv {pid}.new {pid}\nexec sleep 30\n")
+    slow.chmod(0o755)
+    virtstoraged.signal(signal.SIGTERM)
+    with monkeypatch.context() as changed:
+        changed.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+        virtstoraged.start()
+    place = tmp_path / "pool"
+    place.mkdir()
+    document = "<volume><name>half</name><capacity>1048576</capacity><target><format type='qcow2'/>"
+    document += "</target></volume>"
+    (tmp_path / "vol.xml").write_text(document)
+    virtstoraged.virsh("pool-create-as", "pool", "dir", "--target", str(place))
+    words = ["virsh", "-c", virtstoraged.uri(), "vol-create", "pool", str(tmp_path / "vol.xml")]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as client:
+        until(pid.exists)
+        assert [UNFINISHED.match(path.name) is not None for path in place.iterdir()] == [True]
+        virtstoraged.signal(signal.SIGKILL)
+        client.wait(10)
+    os.kill(int(pid.read_text()), signal.SIGKILL)
+    virtstoraged.start()
+    assert list(place.iterdir()) == []
+    virtstoraged.virsh("vol-create", "pool", str(tmp_path / "vol.xml"))
+    assert [path.name for path in place.iterdir()] == ["half"]
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Returns once it is so; nobody tells when."""
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
