@@ -116,6 +116,32 @@ def test_a_kill_leaves_no_half_volume(
     assert [path.name for path in place.iterdir()] == ["half"]
 
 
+def test_bytes_go_there_and_back(virtstoraged: Virtstoraged, tmp_path: Path) -> None:
+    """By virsh, dense and sparse, whole and in part."""
+    size = 3 << 20
+    source, place, back = tmp_path / "source", tmp_path / "pool", tmp_path / "back"
+    with source.open("wb") as file:
+        file.truncate(size)
+        os.pwrite(file.fileno(), os.urandom(size // 3), size // 3)
+    place.mkdir()
+    run = virtstoraged.virsh
+    run("pool-create-as", "pool", "dir", "--target", str(place))
+    for name, options in (("dense", []), ("sparse", ["--sparse"])):
+        run("vol-create-as", "pool", name, str(size), "--allocation", "0")
+        run("vol-upload", name, str(source), "pool", *options)
+        assert (place / name).read_bytes() == source.read_bytes()
+        back.unlink(missing_ok=True)
+        run("vol-download", name, str(back), "pool", *options)
+        assert back.read_bytes() == source.read_bytes()
+    assert back.stat().st_blocks * 512 < size
+    assert (place / "sparse").stat().st_blocks * 512 < size
+    run("vol-download", "dense", str(back), "pool", "--offset", "1048570", "--length", "12")
+    assert back.read_bytes()[:12] == source.read_bytes()[1048570:1048582]
+    back.write_bytes(b"XYZ")
+    run("vol-upload", "dense", str(back), "pool", "--offset", "3", "--length", "3")
+    assert (place / "dense").read_bytes()[:9] == b"\0\0\0XYZ\0\0\0"
+
+
 def until(true: Callable[[], bool]) -> None:
     """Returns once it is so; nobody tells when."""
     deadline = time.monotonic() + 10

@@ -177,6 +177,9 @@ def _clear(descriptor: int, position: int, length: int) -> None:
     if end > size:
         os.ftruncate(descriptor, end)
     while position < min(end, size):
-        part = min(len(_ZEROS), min(end, size) - position)
-        _write(descriptor, _ZEROS[:part], position)
+        data, length = _section(descriptor, position)
+        part = min(length, min(end, size) - position)
+        if data:
+            part = min(part, len(_ZEROS))
+            _write(descriptor, _ZEROS[:part], position)
         position += part
