@@ -7,14 +7,12 @@ The directory is empty at first; where it is, and times, are not shown.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -234,7 +232,7 @@ def lookups(conn: libvirt.virConnect, pool: libvirt.virStoragePool) -> None:
     step("by name none", lambda: pool.storageVolLookupByName("none"))
     step("pool of it", lambda: conn.storageVolLookupByPath(path).storagePoolLookupByVolume())
     foreign(pool)
-    transfers(conn, pool)
+    sizes_of(pool)
     volume = pool.storageVolLookupByName("q")
     step("delete flag", lambda: volume.delete(16))
     step("delete zeroed", lambda: volume.delete(1))
@@ -269,47 +267,16 @@ def foreign(pool: libvirt.virStoragePool) -> None:
             describe(volume, f"foreign {name}")
 
 
-def transfers(conn: libvirt.virConnect, pool: libvirt.virStoragePool) -> None:
-    """Bytes there and back, in part and with holes."""
-    volume = pool.createXML(vol_xml("moved", MIB))
-    step("up", lambda: upload(conn, volume, b"abcdef" * 1000, 0, 0))
-    step("up at", lambda: upload(conn, volume, b"XYZ", 3, 3))
-    step("up beyond the end", lambda: upload(conn, volume, b"tail", MIB, 0))
-    step("grown", lambda: os.stat(volume.path()).st_size)
-    for offset, length in ((0, 12), (3, 0), (MIB, 0), (MIB + 2, 100), (1 << 30, 0), (0, 1 << 40)):
-        step(f"down {offset} {length}", lambda at=(offset, length): download(conn, volume, *at))
-    step("directory", lambda: download(conn, pool.storageVolLookupByName("sub"), 0, 0))
-
-
-def upload(conn: libvirt.virConnect, volume: libvirt.virStorageVol, data: bytes, offset: int,
-           length: int) -> str:  # fmt: skip
-    """Writes, waits until the pool was looked at again, and tells where the file is then."""
-    stream = conn.newStream()
-    volume.upload(stream, offset, length)
-    seen = EVENTS.count(["first", "refreshed"])
-    try:
-        stream.send(data)
-        stream.finish()
-    finally:
-        deadline = time.monotonic() + 5
-        while EVENTS.count(["first", "refreshed"]) == seen and time.monotonic() < deadline:
-            time.sleep(0.005)
-    with open(volume.path(), "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
-
-
-def download(
-    conn: libvirt.virConnect, volume: libvirt.virStorageVol, offset: int, length: int
-) -> list[Any]:
-    """How many bytes came, and which."""
-    stream, parts = conn.newStream(), hashlib.sha256()
-    volume.download(stream, offset, length)
-    size = 0
-    while data := stream.recv(65536):
-        parts.update(data)
-        size += len(data)
-    stream.finish()
-    return [size, parts.hexdigest()]
+def sizes_of(pool: libvirt.virStoragePool) -> None:
+    """Larger and smaller, of both formats."""
+    for name in ("raw", "q", "over", "two words, and a comma"):
+        volume = pool.storageVolLookupByName(name)
+        larger = ((20 * MIB, 0), (MIB, 0), (MIB, 2), (1 << 60, 0), (16 * MIB, 1), (1, 64))
+        for capacity, flags in (*larger, (15 * MIB, 4), (MIB, 6), (0, 4)):
+            given = (capacity, flags)
+            step(f"resize {name} {given}", lambda given=given, vol=volume: vol.resize(*given))
+            step(f"resized {name} {given}", lambda vol=volume: vol.info()[:2])
+    step("resize a directory", lambda: pool.storageVolLookupByName("sub").resize(MIB))
 
 
 def end(conn: libvirt.virConnect) -> None:

@@ -9,7 +9,8 @@ import os
 from virloom.drivers.storage.driver import StorageDriver
 from virloom.drivers.storage.handlers.arguments import check_flags
 from virloom.drivers.storage.pool import StoragePool
-from virloom.drivers.storage.scan import remember, volume_at
+from virloom.drivers.storage.resizing import new_capacity, resize
+from virloom.drivers.storage.scan import measure, remember, volume_at
 from virloom.drivers.storage.volumes import parse_volume
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
@@ -17,6 +18,7 @@ from virloom.enums.storage import (
     StorageVolCreateFlags,
     StorageVolDeleteFlags,
     StorageVolInfoFlags,
+    StorageVolResizeFlags,
 )
 from virloom.errors import system_failure
 from virloom.model.storage import Volume
@@ -100,6 +102,20 @@ class Volumes:
         pool, volume = self._driver.find_volume(args.vol)
         check_flags(args.flags, 0, "virStorageBackendVolDeleteLocal")
         await self._driver.delete_volume(pool, volume)
+
+    @serves(p.STORAGE_VOL_RESIZE)
+    async def resize(self, call: Call, args: p.StorageVolResizeArgs) -> None:
+        check_flags(args.flags, sum(StorageVolResizeFlags), "storageVolResize")
+        pool, volume = self._driver.find_volume(args.vol)
+        room = pool.model.available.value or 0
+        capacity = new_capacity(volume, room, args.capacity, args.flags)
+        await resize(
+            volume, capacity,
+            allocate=bool(args.flags & StorageVolResizeFlags.ALLOCATE),
+            shrink=bool(args.flags & StorageVolResizeFlags.SHRINK),
+        )  # fmt: skip
+        await self._fresh(args.vol)
+        await asyncio.to_thread(measure, pool.model)
 
     async def _fresh(self, ref: NonnullStorageVol) -> tuple[StoragePool, Volume]:
         """The volume as it is now: a guest may have written to it since."""

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes get another capacity."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from virloom.drivers.runtime.image import read_head
+from virloom.drivers.storage.probe import probe
+from virloom.enums.error import ErrorDomain
+from virloom.enums.storage import StorageVolResizeFlags as Flags
+from virloom.errors import (
+    ConfigUnsupported,
+    InternalError,
+    InvalidArg,
+    OperationFailed,
+    OperationUnsupported,
+    system_failure,
+)
+from virloom.host.process import run
+from virloom.model.storage import Volume
+
+_DOMAIN, _NONE = ErrorDomain.STORAGE, ErrorDomain.NONE
+_PATIENCE = 3600.0
+
+
+def new_capacity(volume: Volume, room: int, capacity: int, flags: int) -> int:
+    """The capacity that is asked for, in bytes.
+
+    Args:
+        room: Bytes that the pool has left.
+
+    Raises:
+        InvalidArg: It is less than what the volume occupies, or than it has and that is not asked.
+        OperationFailed: All of it is to be allocated, and the pool has no room for it.
+    """
+    now, used = volume.capacity.value or 0, volume.allocation.value or 0
+    if flags & Flags.DELTA:
+        wanted = now - min(capacity, now) if flags & Flags.SHRINK else now + capacity
+    else:
+        wanted = capacity
+    if wanted < used:
+        raise _wrong("can't shrink capacity below existing allocation")
+    if wanted < now and not flags & Flags.SHRINK:
+        raise _wrong("Can't shrink capacity below current capacity unless that is asked for")
+    if flags & Flags.ALLOCATE and wanted > used + room:
+        raise OperationFailed("Not enough space left in storage pool", domain=_DOMAIN)
+    return wanted
+
+
+def _wrong(what: str) -> InvalidArg:
+    return InvalidArg.worded(what, domain=_DOMAIN)
+
+
+async def resize(volume: Volume, capacity: int, *, allocate: bool, shrink: bool) -> None:
+    """Gives the file that capacity.
+
+    Raises:
+        OperationUnsupported: Blocks are to be allocated of what is not raw.
+        ConfigUnsupported: Its header is damaged, or it is laid over what is not raw.
+        SystemFailure: The file system would not.
+        InternalError: Its format has no size to change; ``qemu-img`` would not, with its words.
+    """
+    path, kind = volume.target.path or "", volume.target.format.type
+    if volume.type != "file" or kind not in ("raw", "qcow2"):
+        raise InternalError(f"volumes of format '{kind}' are not resized", domain=_NONE)
+    if kind == "qcow2":
+        if allocate:
+            raise OperationUnsupported(
+                "preallocate is only supported for raw volumes", domain=_DOMAIN
+            )
+        await _resize_qcow2(path, capacity, shrink=shrink)
+        return
+    try:
+        await asyncio.to_thread(_resize_raw, path, capacity, allocate)
+    except OSError as exc:
+        raise system_failure(f"Failed to resize '{path}'", exc, domain=_NONE) from exc
+
+
+def _resize_raw(path: str, capacity: int, allocate: bool) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        if allocate and capacity:
+            os.posix_fallocate(descriptor, 0, capacity)
+        os.ftruncate(descriptor, capacity)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+async def _resize_qcow2(path: str, capacity: int, *, shrink: bool) -> None:
+    words = ["qemu-img", "resize", "-q", *(["--shrink"] if shrink else []), "--image-opts"]
+    image = await asyncio.to_thread(_image, path)
+    done = await run([*words, image, str(capacity)], timeout=_PATIENCE)
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip()
+        raise InternalError(f"cannot resize '{path}': {said}", domain=_NONE)
+
+
+def _image(path: str) -> str:
+    """How ``qemu-img`` is to open an image: nothing is left to what the image says.
+
+    It has to see how long a backing image is, for what lies behind the end of a shorter image
+    must not come to light. A raw one is as long as its file; one of another format may name
+    further files itself, so that is not opened.
+    """
+    head = read_head(path)
+    probed = probe(head, path)
+    if probed.format != "qcow2":
+        raise ConfigUnsupported(f"'{path}' is no qcow2 image that can be used", domain=_DOMAIN)
+    image = f"driver=qcow2,file.driver=file,file.filename={_escaped(path)}"
+    if probed.backing is None:
+        return image
+    if probed.backing.format != "raw":
+        raise ConfigUnsupported(
+            f"'{path}' is laid over an image that is not raw, and is not resized", domain=_DOMAIN
+        )
+    backing = os.path.join(os.path.dirname(path), probed.backing.reference)
+    if read_head(backing).block:
+        raise ConfigUnsupported(
+            f"'{path}' is laid over a block device, and is not resized", domain=_DOMAIN
+        )
+    image += ",backing.driver=raw,backing.file.driver=file"
+    return f"{image},backing.file.filename={_escaped(backing)}"
+
+
+def _escaped(path: str) -> str:
+    return path.replace(",", ",,")
