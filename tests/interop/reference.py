@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop import probed
+
 LIBVIRTD = Path("/usr/sbin/libvirtd")
 
 #: For tests that need it.
@@ -30,6 +32,8 @@ _SCRIPT = """
 for place in {places}; do mkdir -p $place; mount -t tmpfs -o mode=755 private $place; done
 printf 'stdio_handler = "file"\\nsecurity_driver = "none"\\n' > /etc/libvirt/qemu.conf
 mkdir /run/lock
+mkdir -p /{findings}
+cp {kept}/*.xml /{findings}/ 2>/dev/null || true
 # It looks at every emulator of the host when it is first asked what there is, which takes long;
 # it is left those that ours serves.
 for emulator in /usr/bin/qemu-system-*; do
@@ -70,7 +74,13 @@ class Libvirtd:
             f'auth_unix_ro = "{authentication}"\n'
             f'unix_sock_dir = "{directory}"\nlog_outputs = "4:file:{directory}/log"\n'
         )
-        script = _SCRIPT.format(places=" ".join(_PRIVATE), libvirtd=LIBVIRTD, config=config)
+        script = _SCRIPT.format(
+            places=" ".join(_PRIVATE),
+            libvirtd=LIBVIRTD,
+            config=config,
+            findings=probed.FINDINGS,
+            kept=probed.kept(),
+        )
         spaces = ["--mount", "--net"] if networks else ["--mount"]
         self.process = subprocess.Popen(
             [*prefix, "unshare", *spaces, "--propagation", "private", "sh", "-ec", script],
@@ -113,6 +123,8 @@ class Libvirtd:
 
     def end(self) -> None:
         """Ends it, gently at first."""
+        if self.process.poll() is None:
+            probed.keep(self.root)
         self.process.terminate()
         try:
             self.process.wait(20)
