@@ -203,7 +203,8 @@ class Supervisor:
             DomainEventShutdownDetailType.GUEST if by_guest else DomainEventShutdownDetailType.HOST
         )
         self._lifecycle(DomainEventType.SHUTDOWN, detail)
-        self._save()
+        if running.record.stage != "stopping":  # whoever ends it has written how it ends
+            self._save()
         if running.cause is not None or not by_guest:
             return  # QEMU goes by itself: somebody sent it a signal, or quit
         model = running.model
