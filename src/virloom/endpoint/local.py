@@ -134,3 +134,16 @@ class LocalEndpoint(Endpoint):
     def _notify(self, procedure: Procedure[Any, Void], message: Record) -> None:
         if self.on_event is not None:
             self.on_event(procedure, message)
+
+
+def opener(handlers: Dispatcher) -> Callable[[Identity], Awaitable[Endpoint]]:
+    """How another driver of the same process reaches the one with *handlers*."""
+
+    async def connect(identity: Identity) -> Endpoint:
+        return LocalEndpoint(handlers, asyncio.get_running_loop(), identity, _nothing)
+
+    return connect
+
+
+async def _nothing() -> None:
+    """The driver is its owner's to close."""

@@ -7,19 +7,15 @@ asks for one is checked as by libvirt, and then refused.
 
 from __future__ import annotations
 
-import asyncio
-
 from virloom.drivers.nodedev.device import Device, nested, parse_device
 from virloom.drivers.nodedev.driver import NodeDeviceDriver
 from virloom.drivers.nodedev.listing import NodeDeviceListing
 from virloom.drivers.nodedev.reading import COMPUTER
 from virloom.drivers.runtime.area_connection import AreaConnection
 from virloom.drivers.runtime.arguments import unknown_flags
+from virloom.endpoint import local
 from virloom.endpoint.areas import AreaOpener
 from virloom.endpoint.dispatch import Call, Dispatcher, serves
-from virloom.endpoint.endpoint import Endpoint
-from virloom.endpoint.identity import Identity
-from virloom.endpoint.local import LocalEndpoint
 from virloom.enums.error import ErrorDomain
 from virloom.enums.nodedev import ConnectListAllNodeDeviceFlags
 from virloom.errors import (
@@ -203,13 +199,4 @@ def handlers(driver: NodeDeviceDriver) -> list[object]:
 
 def opener(driver: NodeDeviceDriver) -> AreaOpener:
     """How another driver of the same process reaches *driver*."""
-    served = dispatcher(driver)
-
-    async def connect(identity: Identity) -> Endpoint:
-        return LocalEndpoint(served, asyncio.get_running_loop(), identity, _nothing)
-
-    return connect
-
-
-async def _nothing() -> None:
-    """The driver is its owner's to close."""
+    return local.opener(dispatcher(driver))

@@ -3,17 +3,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from virloom.drivers.runtime.area_connection import AreaConnection
 from virloom.drivers.runtime.arguments import senseless, unknown_flags
 from virloom.drivers.secret.document import format_secret, parse
 from virloom.drivers.secret.driver import Entry, SecretDriver
+from virloom.endpoint import local
 from virloom.endpoint.areas import AreaOpener
 from virloom.endpoint.dispatch import Call, Dispatcher, serves
-from virloom.endpoint.endpoint import Endpoint
-from virloom.endpoint.identity import Identity
-from virloom.endpoint.local import LocalEndpoint
 from virloom.enums.error import ErrorDomain
 from virloom.enums.secret import ConnectListAllSecretsFlags, SecretDefineFlags
 from virloom.procedures import secret as p
@@ -126,16 +122,7 @@ def _selected(entry: Entry, flags: int) -> bool:
 
 def opener(driver: SecretDriver) -> AreaOpener:
     """How another driver of the same process reaches *driver*."""
-    handlers = dispatcher(driver)
-
-    async def connect(identity: Identity) -> Endpoint:
-        return LocalEndpoint(handlers, asyncio.get_running_loop(), identity, _nothing)
-
-    return connect
-
-
-async def _nothing() -> None:
-    """The driver is its owner's to close."""
+    return local.opener(dispatcher(driver))
 
 
 def dispatcher(driver: SecretDriver) -> Dispatcher:

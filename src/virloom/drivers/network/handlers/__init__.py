@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from virloom.drivers.network.driver import NetworkDriver
@@ -12,11 +11,9 @@ from virloom.drivers.network.handlers.leases import Leases
 from virloom.drivers.network.handlers.life import Life
 from virloom.drivers.network.listing import NetworkListing
 from virloom.drivers.runtime.area_connection import AreaConnection
+from virloom.endpoint import local
 from virloom.endpoint.areas import AreaOpener
 from virloom.endpoint.dispatch import Dispatcher
-from virloom.endpoint.endpoint import Endpoint
-from virloom.endpoint.identity import Identity
-from virloom.endpoint.local import LocalEndpoint
 from virloom.enums.error import ErrorDomain
 
 
@@ -34,13 +31,4 @@ def dispatcher(driver: NetworkDriver) -> Dispatcher:
 
 def opener(driver: NetworkDriver) -> AreaOpener:
     """How another driver of the same process reaches *driver*."""
-    served = dispatcher(driver)
-
-    async def connect(identity: Identity) -> Endpoint:
-        return LocalEndpoint(served, asyncio.get_running_loop(), identity, _nothing)
-
-    return connect
-
-
-async def _nothing() -> None:
-    """The driver is its owner's to close."""
+    return local.opener(dispatcher(driver))
