@@ -28,6 +28,11 @@ class Places(NamedTuple):
     session: bool
 
     @property
+    def uri_path(self) -> str:
+        """The path of the URIs that lead to its daemons."""
+        return "/session" if self.session else "/system"
+
+    @property
     def pid_files(self) -> Path:
         """Where libvirt has the pid files: beside its directory for the host's daemons."""
         return self.run if self.session else self.run.parent

@@ -93,7 +93,7 @@ async def _open(places: Places) -> Service:
         }
         driver = await virtqemud.open_driver(places, inside)
         undo.pop_all()
-    interfaces, path = virtinterfaced.open_driver(places), virtqemud.path_of(places)
+    interfaces, path = virtinterfaced.open_driver(places), places.uri_path
     return Everything(driver, secrets, interfaces, devices, path, SystemToken(places.run))
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports asyncio
 
 # isort: split
+from virloom.daemon.area import AreaService
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
 from virloom.daemon.service import Service
@@ -13,39 +14,15 @@ from virloom.daemon.spec import DaemonSpec
 from virloom.drivers.network.directories import NetworkDirectories
 from virloom.drivers.network.driver import NetworkDriver
 from virloom.drivers.network.handlers import dispatcher
-from virloom.endpoint.dispatch import Dispatcher
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InternalError, NoConnect
-from virloom.uri import ConnectURI
 
 
-class NetworkService(Service):
+class NetworkService(AreaService):
     """The network driver, served."""
 
-    programs = frozenset((0x20008086,))
-
-    def __init__(self, driver: NetworkDriver, path: str) -> None:
+    def __init__(self, driver: NetworkDriver) -> None:
+        super().__init__(dispatcher(driver), driver.uri, ErrorDomain.NETWORK)
         self._driver = driver
-        self._dispatcher = dispatcher(driver)
-        self._path = path
-
-    @property
-    def dispatcher(self) -> Dispatcher:
-        return self._dispatcher
-
-    def check_uri(self, uri: str) -> None:
-        parsed = ConnectURI.parse(uri)
-        if parsed.scheme != "network":
-            raise NoConnect(uri)
-        if parsed.path != self._path:
-            raise InternalError(
-                f"unexpected network URI path '{parsed.path}', try network://{self._path}",
-                domain=ErrorDomain.NETWORK,
-            )
-
-    def busy(self) -> bool:
-        """A network is found again from its record, so no daemon has to wait for its end."""
-        return False
 
     def reload(self) -> None:
         """Takes in documents that somebody put there; those of known networks are left alone."""
@@ -53,11 +30,6 @@ class NetworkService(Service):
 
     async def close(self) -> None:
         await self._driver.close()
-
-
-def path_of(places: Places) -> str:
-    """The path of the URI that leads to the daemon."""
-    return "/session" if places.session else "/system"
 
 
 async def open_driver(places: Places) -> NetworkDriver:
@@ -70,11 +42,11 @@ async def open_driver(places: Places) -> NetworkDriver:
         directories = NetworkDirectories.system(places.prefix)
     else:
         directories = NetworkDirectories.session(places.settings, places.run, places.cache)
-    return await NetworkDriver.open(directories, f"network://{path_of(places)}")
+    return await NetworkDriver.open(directories, f"network://{places.uri_path}")
 
 
 async def _open(places: Places) -> Service:
-    return NetworkService(await open_driver(places), path_of(places))
+    return NetworkService(await open_driver(places))
 
 
 SPEC = DaemonSpec("virtnetworkd", "Virloom network daemon", _open)

@@ -8,6 +8,7 @@ import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports
 # isort: split
 import asyncio
 
+from virloom.daemon.area import AreaService
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
 from virloom.daemon.service import Service
@@ -15,41 +16,19 @@ from virloom.daemon.spec import DaemonSpec
 from virloom.drivers.nwfilter.directories import FilterDirectories
 from virloom.drivers.nwfilter.driver import FilterDriver
 from virloom.drivers.nwfilter.handlers import dispatcher
-from virloom.endpoint.dispatch import Dispatcher
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InternalError, NoConnect
-from virloom.uri import ConnectURI
+from virloom.errors import NoConnect
 
 _PATH = "/system"
 
 
-class FilterService(Service):
+class FilterService(AreaService):
     """The filter driver, served."""
 
-    programs = frozenset((0x20008086,))
-
     def __init__(self, driver: FilterDriver) -> None:
+        super().__init__(dispatcher(driver), driver.uri, ErrorDomain.NWFILTER)
         self._driver = driver
-        self._dispatcher = dispatcher(driver)
         self._loading: asyncio.Task[None] | None = None
-
-    @property
-    def dispatcher(self) -> Dispatcher:
-        return self._dispatcher
-
-    def check_uri(self, uri: str) -> None:
-        parsed = ConnectURI.parse(uri)
-        if parsed.scheme != "nwfilter":
-            raise NoConnect(uri)
-        if parsed.path != _PATH:
-            raise InternalError(
-                f"unexpected nwfilter URI path '{parsed.path}', try nwfilter://{_PATH}",
-                domain=ErrorDomain.NWFILTER,
-            )
-
-    def busy(self) -> bool:
-        """Filters are files: none is lost with the daemon."""
-        return False
 
     def reload(self) -> None:
         """Takes in documents that somebody put there; those of known filters are left alone."""

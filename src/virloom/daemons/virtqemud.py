@@ -97,11 +97,6 @@ class QemuService(Service):
         await self._driver.close()
 
 
-def path_of(places: Places) -> str:
-    """The path of the URIs that lead to a daemon with these files."""
-    return "/session" if places.session else "/system"
-
-
 async def open_driver(
     places: Places, inside: Mapping[Area, AreaOpener] | None = None
 ) -> QemuDriver:
@@ -117,13 +112,13 @@ async def open_driver(
         directories = Directories.system(places.prefix)
     else:
         directories = Directories.session(places.settings, places.run, places.cache)
-    path = path_of(places)
+    path = places.uri_path
     areas = by_sockets(places.run, path, inside or {})
     return await QemuDriver.open(directories, f"qemu://{path}", areas=areas)
 
 
 async def _open(places: Places) -> Service:
-    path = path_of(places)
+    path = places.uri_path
     return QemuService(await open_driver(places), path, routes=area_routes(places.run, path))
 
 
