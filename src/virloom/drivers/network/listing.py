@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 from virloom.drivers.runtime.arguments import unknown_flags
 from virloom.drivers.runtime.object_events import ObjectEvents
 from virloom.drivers.runtime.objects import ObjectIndex
-from virloom.drivers.runtime.selection import Filters, selected
+from virloom.drivers.runtime.selection import Filters, Kept, kept_filters, selected
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
 from virloom.enums.network import ConnectListAllNetworksFlags
@@ -22,30 +22,8 @@ from virloom.procedures.types import NonnullNetwork
 _Flags = ConnectListAllNetworksFlags
 
 
-class Listed(Protocol):
+class Listed(Kept, Protocol):
     """What lists need to know of a network."""
-
-    autostart: bool
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        ...
-
-    @property
-    def uuid(self) -> bytes:
-        """Its UUID."""
-        ...
-
-    @property
-    def active(self) -> bool:
-        """Whether it runs."""
-        ...
-
-    @property
-    def persistent(self) -> bool:
-        """Whether it is defined."""
-        ...
 
     def ref(self) -> NonnullNetwork:
         """What calls name it by."""
@@ -69,17 +47,7 @@ class Holder(Protocol[N]):
         ...
 
 
-_FILTERS: Filters[Listed] = (
-    {_Flags.ACTIVE: lambda net: net.active, _Flags.INACTIVE: lambda net: not net.active},
-    {
-        _Flags.PERSISTENT: lambda net: net.persistent,
-        _Flags.TRANSIENT: lambda net: not net.persistent,
-    },
-    {
-        _Flags.AUTOSTART: lambda net: net.autostart,
-        _Flags.NO_AUTOSTART: lambda net: not net.autostart,
-    },
-)
+_FILTERS: Filters[Listed] = kept_filters(_Flags)
 
 
 class NetworkListing(Generic[N]):

@@ -10,7 +10,7 @@ from uuid import UUID
 from virloom.drivers.runtime.arguments import unknown_flags
 from virloom.drivers.runtime.object_events import ObjectEvents
 from virloom.drivers.runtime.objects import ObjectIndex
-from virloom.drivers.runtime.selection import Filters, selected
+from virloom.drivers.runtime.selection import Filters, Kept, kept_filters, selected
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
 from virloom.enums.storage import ConnectListAllStoragePoolsFlags
@@ -23,30 +23,8 @@ from virloom.procedures.storage import NonnullStoragePool
 _Flags = ConnectListAllStoragePoolsFlags
 
 
-class Listed(Protocol):
+class Listed(Kept, Protocol):
     """What lists need to know of a pool."""
-
-    autostart: bool
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        ...
-
-    @property
-    def uuid(self) -> bytes:
-        """Its UUID."""
-        ...
-
-    @property
-    def active(self) -> bool:
-        """Whether it can be used."""
-        ...
-
-    @property
-    def persistent(self) -> bool:
-        """Whether it is defined."""
-        ...
 
     @property
     def model(self) -> Pool:
@@ -88,15 +66,7 @@ def _of(kind: str) -> Callable[[Listed], bool]:
 
 
 _FILTERS: Filters[Listed] = (
-    {_Flags.ACTIVE: lambda pool: pool.active, _Flags.INACTIVE: lambda pool: not pool.active},
-    {
-        _Flags.PERSISTENT: lambda pool: pool.persistent,
-        _Flags.TRANSIENT: lambda pool: not pool.persistent,
-    },
-    {
-        _Flags.AUTOSTART: lambda pool: pool.autostart,
-        _Flags.NO_AUTOSTART: lambda pool: not pool.autostart,
-    },
+    *kept_filters(_Flags),
     {flag: _of(kind) for flag, kind in _KINDS.items()},
 )
 
