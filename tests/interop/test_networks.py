@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import subprocess
@@ -82,3 +83,16 @@ def test_networks_outlive_a_kill(virtnetworkd: Virtnetworkd) -> None:
         conn.networks.lookup_by_name("gone").destroy()
         with pytest.raises(NoNetwork):
             conn.networks.lookup_by_name("gone")
+
+
+def test_what_an_earlier_boot_left_is_not_taken_over(virtnetworkd: Virtnetworkd) -> None:
+    with virloom.open_sync(virtnetworkd.uri()) as conn:
+        conn.networks.define_xml(NETWORK.format("kept")).create()
+    virtnetworkd.signal(signal.SIGKILL)
+    record = virtnetworkd.root / "run/libvirt/network/kept.json"
+    told = json.loads(record.read_text())
+    record.write_text(json.dumps({**told, "boot_id": "another"}))
+    virtnetworkd.start()
+    with virloom.open_sync(virtnetworkd.uri()) as conn:
+        assert not conn.networks.lookup_by_name("kept").is_active()
+    assert not record.exists()

@@ -25,6 +25,7 @@ from virloom.drivers.runtime.store import DocumentStore, check_name
 from virloom.enums.error import ErrorDomain
 from virloom.enums.network import NetworkEventID, NetworkEventLifecycleType
 from virloom.errors import NoNetwork, OperationFailed, OperationInvalid, VirloomError
+from virloom.host.boot import boot_id
 from virloom.host.files import remove_temporaries
 from virloom.host.lock import LockHeld, RootLock
 from virloom.model.network import Network
@@ -127,6 +128,9 @@ class NetworkDriver:
                 logger.error("the network of '%s' is not taken over: %s", path, exc)
 
     async def _take(self, model: Network, record: NetworkRecord) -> None:
+        if record.boot_id != boot_id():  # what it tells of went with that boot
+            record.delete()
+            return
         if record.stage != "active":
             await self.activation.stop(model, record)
             record.delete()
