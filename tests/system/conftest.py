@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 import virloom
+from tests.system import hostguest
 from virloom.client.connection import Connection
 from virloom.client.domain.domain import Domain
 from virloom.client.domain.events import LifecycleEvent
@@ -120,13 +121,12 @@ async def paused(conn: Connection) -> PausedGuest:
 
 def full_kernel() -> Path:
     """The newest kernel that has drivers for real hardware."""
-    found = [path for path in Path("/boot").glob("vmlinuz-*-amd64") if "cloud" not in path.name]
-    if not found:
-        reason = "no full kernel: apt install linux-image-amd64"
+    try:
+        return hostguest.full_kernel()
+    except FileNotFoundError as error:
         if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return max(found, key=tiny.version_key)
+            pytest.fail(str(error))
+        pytest.skip(str(error))
 
 
 def full_kernel_boot(directory: Path, modules: Sequence[str]) -> str:
