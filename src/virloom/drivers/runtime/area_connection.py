@@ -76,3 +76,11 @@ class AreaConnection:
     def is_secure(self, call: Call, args: Void) -> c.ConnectIsSecureRet:
         """Nothing leaves this host."""
         return c.ConnectIsSecureRet(1)
+
+    @serves(c.CONNECT_REGISTER_CLOSE_CALLBACK)
+    def register_close_callback(self, call: Call, args: Void) -> None:
+        """A connection that breaks off tells the client so by itself."""
+
+    @serves(c.CONNECT_UNREGISTER_CLOSE_CALLBACK)
+    def unregister_close_callback(self, call: Call, args: Void) -> None:
+        """The same."""
