@@ -40,12 +40,12 @@ def guest(installed: None) -> Iterator[HostGuest]:
 
 def test_a_bond_and_a_vlan_are_described(guest: HostGuest) -> None:
     guest.run(f"""
-mkdir /run/root
-{BIN}/virtinterfaced --root /run/root >/run/log 2>&1 &
-for i in $(seq 300); do [ -S /run/root/run/libvirt/virtinterfaced-sock ] && exit 0; sleep .2; done
+mkdir /run/own
+{BIN}/virtinterfaced --root /run/own >/run/log 2>&1 &
+for i in $(seq 300); do [ -S /run/own/run/libvirt/virtinterfaced-sock ] && exit 0; sleep .2; done
 cat /run/log; exit 1
 """)
-    virsh = "virsh -c interface:///system?socket=/run/root/run/libvirt/virtinterfaced-sock"
+    virsh = "virsh -c interface:///system?socket=/run/own/run/libvirt/virtinterfaced-sock"
     told = guest.run(f"{virsh} 'iface-list; iface-dumpxml bond0; iface-dumpxml bond0.5'")
     assert [line.split()[0] for line in told.splitlines()[2:6] if line] == [
         "bond0", "bond0.5", "eth0p", "eth1p"
