@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop.namespace import OWN_NETWORK
 from tests.interop.reference import Libvirtd
 from virloom.drivers.qemu.capabilities.emulator import find_emulator
 from virloom.errors import VirloomError
@@ -32,8 +33,9 @@ class Virtqemud:
     #: The program, and what the names of its sockets begin with.
     name = sockets = "virtqemud"
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, prefix: Sequence[str] = ()) -> None:
         self.root = root
+        self.prefix = prefix
         self.process: subprocess.Popen[bytes] | None = None
 
     def socket(self, *, readonly: bool = False) -> Path:
@@ -48,7 +50,7 @@ class Virtqemud:
     def command(self) -> list[str]:
         """What starts it."""
         program = f"from virloom.daemons.{self.name} import main; raise SystemExit(main())"
-        return [sys.executable, "-c", program, "--root", str(self.root)]
+        return [*self.prefix, sys.executable, "-c", program, "--root", str(self.root)]
 
     @property
     def pid(self) -> int:
@@ -104,9 +106,12 @@ class Virtsecretd(Virtqemud):
 
 
 class Virtnetworkd(Virtqemud):
-    """The daemon of networks."""
+    """The daemon of networks, never in this machine's own network."""
 
     name = sockets = "virtnetworkd"
+
+    def __init__(self, root: Path, prefix: Sequence[str] = OWN_NETWORK) -> None:
+        super().__init__(root, prefix)
 
     def uri(self, *, readonly: bool = False) -> str:
         return f"network+unix:///system?socket={self.socket(readonly=readonly)}"
@@ -125,14 +130,6 @@ class Virtinterfaced(Virtqemud):
     """The daemon of the host's interfaces."""
 
     name = sockets = "virtinterfaced"
-
-    def __init__(self, root: Path, prefix: Sequence[str] = ()) -> None:
-        super().__init__(root)
-        self._prefix = prefix
-
-    @property
-    def command(self) -> list[str]:
-        return [*self._prefix, *super().command]
 
     def uri(self, *, readonly: bool = False) -> str:
         return f"interface+unix:///system?socket={self.socket(readonly=readonly)}"

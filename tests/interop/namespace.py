@@ -6,6 +6,13 @@ from __future__ import annotations
 import subprocess
 from types import TracebackType
 
+#: What a command line begins with that is to run in a new network without any device.
+OWN_NETWORK = (
+    *("unshare", "--net", "--mount", "--propagation", "private", "sh", "-ec"),
+    'mount -t sysfs sysfs /sys; ip link set lo up; exec "$@"',
+    "sh",
+)
+
 _SCRIPT = """
 mount -t sysfs sysfs /sys
 ip link set lo up
@@ -38,13 +45,28 @@ class NetworkNamespace:
         return self
 
     @property
+    def pid(self) -> int:
+        """Of a process there, for ``ip link set … netns``."""
+        return self._process.pid
+
+    @property
     def prefix(self) -> list[str]:
         """What a command line begins with that is to run there."""
         return ["nsenter", "--target", str(self._process.pid), "--net", "--mount"]
 
-    def run(self, *words: str) -> None:
-        """Runs a command there, which must succeed."""
-        subprocess.run([*self.prefix, *words], check=True, timeout=30)
+    def run(self, *words: str) -> str:
+        """Runs a command there, which must succeed; what it prints."""
+        code, output = self.ask(*words)
+        assert code == 0, f"{words}: {output}"
+        return output
+
+    def ask(self, *words: str) -> tuple[int, str]:
+        """Runs a command there; how it ended, and what it printed."""
+        done = subprocess.run(
+            [*self.prefix, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, timeout=30, check=False,
+        )  # fmt: skip
+        return done.returncode, done.stdout
 
     def __exit__(
         self,

@@ -79,7 +79,8 @@ def test_networks_outlive_a_kill(virtnetworkd: Virtnetworkd) -> None:
         assert conn.networks.lookup_by_name("kept").xml_desc() == before
         assert conn.networks.lookup_by_name("kept").is_active()
         assert not conn.networks.lookup_by_name("gone").is_persistent()
-        assert conn.networks.lookup_by_name("by-itself").is_active()
+        # Whoever stopped it does not want it back: it starts once in each boot.
+        assert not conn.networks.lookup_by_name("by-itself").is_active()
         conn.networks.lookup_by_name("gone").destroy()
         with pytest.raises(NoNetwork):
             conn.networks.lookup_by_name("gone")
@@ -88,11 +89,15 @@ def test_networks_outlive_a_kill(virtnetworkd: Virtnetworkd) -> None:
 def test_what_an_earlier_boot_left_is_not_taken_over(virtnetworkd: Virtnetworkd) -> None:
     with virloom.open_sync(virtnetworkd.uri()) as conn:
         conn.networks.define_xml(NETWORK.format("kept")).create()
+        conn.networks.define_xml(NETWORK.format("by-itself")).set_autostart(True)
     virtnetworkd.signal(signal.SIGKILL)
-    record = virtnetworkd.root / "run/libvirt/network/kept.json"
+    run = virtnetworkd.root / "run/libvirt/network"
+    record = run / "kept.json"
     told = json.loads(record.read_text())
     record.write_text(json.dumps({**told, "boot_id": "another"}))
+    (run / "autostarted").write_text("another")
     virtnetworkd.start()
     with virloom.open_sync(virtnetworkd.uri()) as conn:
         assert not conn.networks.lookup_by_name("kept").is_active()
+        assert conn.networks.lookup_by_name("by-itself").is_active()
     assert not record.exists()

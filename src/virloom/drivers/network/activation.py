@@ -8,30 +8,47 @@ undo in the same way.
 
 from __future__ import annotations
 
-import os
+import logging
+from collections.abc import Awaitable, Callable
 
+from virloom.drivers.network.directories import NetworkDirectories
+from virloom.drivers.network.dnsmasq.process import Dnsmasq
+from virloom.drivers.network.firewall.apply import Firewall
+from virloom.drivers.network.host import NetworkHost
+from virloom.drivers.network.links.bridge import index_of, make_bridge, remove_bridge
+from virloom.drivers.network.links.routing import check_collisions, enable_forwarding, routes
 from virloom.drivers.network.naming import has_own_bridge
 from virloom.drivers.network.record import NetworkRecord
+from virloom.drivers.network.steps import reached
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported
+from virloom.errors import ConfigUnsupported, InternalError, VirloomError
 from virloom.model.network import Network
 
-#: Where the kernel tells of its links.
-_LINKS = "/sys/class/net"
-#: Where it tells of PCI devices.
-_PCI = "/sys/bus/pci/devices"
+logger = logging.getLogger(__name__)
 
 
 class Activation:
-    """Networks on this host."""
+    """Networks on this host.
+
+    Args:
+        directories: Of the driver.
+        host: What they are made of.
+    """
+
+    def __init__(self, directories: NetworkDirectories, host: NetworkHost | None = None) -> None:
+        self.host = host or NetworkHost()
+        self._directories = directories
+        self._firewall = Firewall(self.host)
 
     def has_link(self, name: str) -> bool:
         """Whether there is a link of that name, whoever's."""
-        return os.path.exists(os.path.join(_LINKS, name))
+        return self.host.has_link(name)
 
     def is_virtual_function(self, address: str) -> bool:
         """Whether the PCI device of that address is part of another one (SR-IOV)."""
-        return os.path.exists(os.path.join(_PCI, address, "physfn"))
+        return self.host.is_virtual_function(address)
+
+    # -- start and stop ------------------------------------------------------------------------
 
     async def start(self, model: Network, record: NetworkRecord) -> None:
         """Makes what the network needs; on an error the caller has it undone by :meth:`stop`.
@@ -39,16 +56,79 @@ class Activation:
         Raises:
             VirloomError: What cannot be made.
         """
-        if has_own_bridge(model):
-            raise ConfigUnsupported(
-                f"network '{model.name}': nothing here makes bridges", domain=ErrorDomain.NETWORK
-            )
+        if not has_own_bridge(model):
+            return
+        self._refuse_unserved(model)
+        check_collisions(model, await routes(self.host))
+        name = model.bridge.name or ""
+        if self.has_link(name):
+            raise InternalError(f"Network is already in use by interface {name}", domain=_DOMAIN)
+        record.runtime["bridge"] = {"name": name, "index": None}
+        record.save()
+        reached("bridge-noted")
+        record.runtime["bridge"]["index"] = await make_bridge(self.host, model)
+        record.save()
+        reached("bridge-made")
+        record.runtime["parameters"] = enable_forwarding(self.host, model)
+        await self._firewall.apply(model)
+        reached("rules-made")
+        dnsmasq = self._dnsmasq(model)
+        if dnsmasq.wanted:
+            await dnsmasq.start()
+        reached("dnsmasq-started")
 
     async def stop(self, model: Network, record: NetworkRecord) -> None:
         """Unmakes all that the record tells of, as far as it is there."""
+        bridge = record.runtime.get("bridge")
+        if bridge is None:
+            return
+        name, index = bridge["name"], bridge["index"]
+        await self._undo(model, self._dnsmasq(model).stop)
+        reached("dnsmasq-stopped")
+        await self._undo(model, lambda: self._firewall.remove(name))
+        reached("rules-removed")
+        await self._undo(model, lambda: remove_bridge(self.host, model, index))
+        reached("bridge-removed")
+
+    async def _undo(self, model: Network, undo: Callable[[], Awaitable[None]]) -> None:
+        """One part that cannot be undone does not keep the others."""
+        try:
+            await undo()
+        except VirloomError as exc:
+            logger.error("network '%s' is not wholly undone: %s", model.name, exc)
+
+    def _refuse_unserved(self, model: Network) -> None:
+        if model.bridge.zone is not None:
+            raise ConfigUnsupported(
+                f"zone {model.bridge.zone} requested for network {model.name} but firewalld is "
+                "not active",
+                domain=_DOMAIN,
+            )
+
+    def _dnsmasq(self, model: Network) -> Dnsmasq:
+        return Dnsmasq(self.host, self._directories, model)
+
+    # -- while it is active ----------------------------------------------------------------------
+
+    async def is_there(self, model: Network, record: NetworkRecord) -> bool:
+        """Whether the network that the record tells of is still there: its bridge, that is."""
+        bridge = record.runtime.get("bridge")
+        if bridge is None:
+            return not has_own_bridge(model) or self.has_link(model.bridge.name or "")
+        return bool(await index_of(self.host, bridge["name"]) == bridge["index"])
 
     async def take_over(self, model: Network, record: NetworkRecord) -> None:
         """Puts back what somebody has taken from the network while no daemon ran."""
+        if has_own_bridge(model):
+            await self.restore_rules(model)
+            if await self._dnsmasq(model).take_over():
+                logger.warning("the dnsmasq of network '%s' had ended", model.name)
+
+    async def restore_rules(self, model: Network) -> None:
+        """Gives the network its rules again if somebody has flushed them."""
+        if has_own_bridge(model) and not await self._firewall.holds(model):
+            logger.warning("the rules of network '%s' had gone", model.name)
+            await self._firewall.apply(model)
 
     async def change(self, former: Network, model: Network, record: NetworkRecord) -> None:
         """Applies a changed document to the active network.
@@ -56,3 +136,14 @@ class Activation:
         Raises:
             VirloomError: The host would not; the caller keeps the former document.
         """
+        if not has_own_bridge(model):
+            return
+        await self._firewall.apply(model)
+        try:
+            await self._dnsmasq(model).change(self._dnsmasq(former))
+        except BaseException:
+            await self._firewall.apply(former)
+            raise
+
+
+_DOMAIN = ErrorDomain.NETWORK

@@ -113,7 +113,7 @@ def _mask_length(text: str) -> int | None:
         return None
 
 
-def prefix_of(ip: NetworkIp) -> int:
+def prefix_of(ip: NetworkIp | NetworkRoute) -> int:
     """How many bits of an address are the network's."""
     if ip.prefix is not None:
         return ip.prefix

@@ -9,6 +9,7 @@ from uuid import UUID
 from virloom.drivers.network.activation import Activation
 from virloom.drivers.network.completion import complete
 from virloom.drivers.network.directories import NetworkDirectories
+from virloom.drivers.network.guard import RulesGuard
 from virloom.drivers.network.naming import (
     bridges_of,
     give_address,
@@ -17,7 +18,9 @@ from virloom.drivers.network.naming import (
 )
 from virloom.drivers.network.network import VirtualNetwork
 from virloom.drivers.network.record import NetworkRecord
+from virloom.drivers.network.steps import reached
 from virloom.drivers.network.validate import validate_network
+from virloom.drivers.runtime.autostart import first_since_boot
 from virloom.drivers.runtime.index import DocumentIndex
 from virloom.drivers.runtime.object_events import ObjectEvents
 from virloom.drivers.runtime.objects import ObjectIndex
@@ -68,8 +71,9 @@ class NetworkDriver:
         self.events: ObjectEvents[bytes] = ObjectEvents("network", _EVENTS)
         self._index = DocumentIndex(directories.cache / "documents.index")
         self.store = DocumentStore(directories.config, directories.autostart, self._index)
-        self.activation = activation or Activation()
+        self.activation = activation or Activation(directories)
         self._records: dict[bytes, NetworkRecord] = {}
+        self._guard = RulesGuard(self.all, self.activation)
 
     @classmethod
     async def open(
@@ -86,15 +90,18 @@ class NetworkDriver:
             remove_temporaries(directories.config)
             remove_temporaries(directories.run)
             driver.reload()
+            driver._guard.open()
             await driver._take_over()
             await driver._autostart()
         except BaseException:
+            await driver._guard.close()
             driver._lock.release()
             raise
         return driver
 
     async def close(self) -> None:
         """Lets go of everything; active networks stay as they are."""
+        await self._guard.close()
         await self.store.settled()
         self._lock.release()
 
@@ -135,6 +142,11 @@ class NetworkDriver:
             await self.activation.stop(model, record)
             record.delete()
             return
+        if not await self.activation.is_there(model, record):
+            logger.warning("the network '%s' is not there any more", record.name)
+            await self.activation.stop(model, record)
+            record.delete()
+            return
         network = self.all.by_uuid(UUID(record.uuid).bytes)
         if network is None:
             network = VirtualNetwork(model)
@@ -144,7 +156,12 @@ class NetworkDriver:
         await self.activation.take_over(model, record)
 
     async def _autostart(self) -> None:
-        """Starts those that start by themselves; one that fails does not keep the others."""
+        """Starts those that start by themselves; one that fails does not keep the others.
+
+        They start once in each boot: whoever stopped one meanwhile does not want it back.
+        """
+        if not first_since_boot(self.directories.run / "autostarted"):
+            return
         for network in self.all:
             if network.autostart and not network.active:
                 try:
@@ -319,9 +336,11 @@ class NetworkDriver:
         record = NetworkRecord(self.directories.record(model.name), model.name, model.uuid or "")
         self._save(record, model)
         try:
+            reached("intent-recorded")
             await self.activation.start(model, record)
             record.stage = "active"
             self._save(record, model)
+            reached("active-recorded")
         except BaseException:
             await self.activation.stop(model, record)
             record.delete()
@@ -342,6 +361,7 @@ class NetworkDriver:
             record = self._records[network.uuid]
             record.stage = "stopping"
             self._save(record, model)
+            reached("stopping-recorded")
             await self.activation.stop(model, record)
             record.delete()
             del self._records[network.uuid]

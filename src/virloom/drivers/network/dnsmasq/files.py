@@ -17,12 +17,14 @@ class DnsmasqFiles(NamedTuple):
         hosts: Machines with an address of their own; it is read again on SIGHUP.
         names: Names of machines, in the form of ``/etc/hosts``; likewise.
         pid: Of the process.
+        script: The program that it runs for each lease.
     """
 
     configuration: Path
     hosts: Path
     names: Path
     pid: Path
+    script: Path
 
     @classmethod
     def of(cls, name: str, directories: NetworkDirectories) -> DnsmasqFiles:
@@ -33,6 +35,7 @@ class DnsmasqFiles(NamedTuple):
             hosts=base / f"{name}.hostsfile",
             names=base / f"{name}.addnhosts",
             pid=directories.run / f"{name}.pid",
+            script=directories.run / f"{name}.leases",
         )
 
 

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Domains that start with the driver: at its first opening after the host has booted.
-
-A driver that is closed and opened again has not rebooted, and whoever ended a guest meanwhile
-does not want it back (libvirt keeps a mark for this too).
-"""
+"""Domains that start with the driver: at its first opening after the host has booted."""
 
 from __future__ import annotations
 
@@ -11,10 +7,9 @@ import logging
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.saving.managed import open_managed
+from virloom.drivers.runtime.autostart import first_since_boot
 from virloom.drivers.runtime.jobs import Job
 from virloom.errors import VirloomError
-from virloom.host.boot import boot_id
-from virloom.host.files import write_atomic
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.domain import Guest
@@ -29,10 +24,8 @@ async def autostart(driver: QemuDriver) -> None:
     Raises:
         SystemFailure: The mark of this boot cannot be written.
     """
-    mark = driver.directories.run / "autostarted"
-    if mark.exists() and mark.read_text() == boot_id():
+    if not first_since_boot(driver.directories.run / "autostarted"):
         return
-    write_atomic(mark, boot_id().encode(), durable=False)
     for guest in driver.guests:
         if guest.active or not guest.persistent or not driver.store.autostarts(guest.name):
             continue

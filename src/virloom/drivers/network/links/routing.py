@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the host can route a network: its subnets are nobody else's, and it passes packets on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import NamedTuple
+
+from virloom.drivers.network.completion import forward_mode
+from virloom.drivers.network.host import NetworkHost
+from virloom.drivers.network.links.bridge import addresses_of
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InternalError
+from virloom.model.network import Network
+
+#: Modes in which packets pass from one link of the host to another.
+_ROUTED = ("nat", "route", "open")
+
+_Subnet = IPv4Network | IPv6Network
+
+
+class Route(NamedTuple):
+    """A subnet that the host reaches already, and by which link."""
+
+    subnet: _Subnet
+    link: str
+
+
+async def routes(host: NetworkHost) -> list[Route]:
+    """The subnets in the host's main table of routes, the default routes left out.
+
+    Raises:
+        ConfigUnsupported: The host has not what it takes to look.
+    """
+    async with host.links() as kernel:
+        names = {link["index"]: link.get("ifname") async for link in await kernel.get_links()}
+        found = [route async for route in await kernel.get_routes(table=_MAIN)]
+    return [
+        Route(ip_network(f"{route.get('dst')}/{route['dst_len']}"), names[route.get("oif")])
+        for route in found
+        if route.get("dst") and route["dst_len"] and route.get("oif") in names
+    ]
+
+
+#: ``RT_TABLE_MAIN`` of linux/rtnetlink.h.
+_MAIN = 254
+
+
+def check_collisions(model: Network, known: Iterable[Route]) -> None:
+    """Refuses a network whose subnet the host reaches elsewhere: guests would take it over.
+
+    Raises:
+        InternalError: With the link (libvirt's code for it).
+    """
+    subnets = [address.network for address in addresses_of(model)]
+    for route in known:
+        if route.subnet in subnets and route.link != model.bridge.name:
+            raise InternalError(
+                f"Network is already in use by interface {route.link}: network '{model.name}' "
+                f"has its subnet {route.subnet}",
+                domain=ErrorDomain.NETWORK,
+            )
+
+
+def enable_forwarding(host: NetworkHost, model: Network) -> dict[str, str]:
+    """Has the host pass packets on where the network needs it, and never turns that off again.
+
+    Others may have come to rely on it by then.
+
+    Returns:
+        The parameters that were changed, with what they had been.
+
+    Raises:
+        SystemFailure: The kernel would not.
+    """
+    if forward_mode(model) not in _ROUTED:
+        return {}
+    versions = {address.version for address in addresses_of(model)}
+    wanted = [name for version, name in _FORWARDING.items() if version in versions]
+    former = {name: host.parameter(name) or "" for name in wanted}
+    for name in wanted:
+        host.set_parameter(name, "1")
+    return {name: value for name, value in former.items() if value != "1"}
+
+
+_FORWARDING = {4: "ipv4/ip_forward", 6: "ipv6/conf/all/forwarding"}

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks that run: a host, a client on its bridge and somebody outside, each in a namespace."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.interop.conftest import Virtnetworkd
+from tests.interop.namespace import NetworkNamespace
+from tests.interop.programs import needs
+from virloom.drivers.network.steps import START_STEPS, STOP_STEPS
+
+pytestmark = needs("dnsmasq", root=True)
+
+MAC = "52:54:00:00:66:01"
+NAT = f"""<network><name>out</name><forward mode='nat'/><bridge name='virbr5'/>
+<domain name='inner.test' localOnly='yes'/>
+<dns><host ip='10.66.0.9'><hostname>printer</hostname></host></dns>
+<ip address='10.66.0.1' prefix='24'><dhcp><range start='10.66.0.2' end='10.66.0.99'/>
+<host mac='{MAC}' name='one' ip='10.66.0.50'/></dhcp></ip>
+<ip family='ipv6' address='fd66::1' prefix='64'/></network>"""
+ROUTED = """<network><name>routed</name><forward mode='route'/><bridge name='virbr6' stp='off'/>
+<ip address='10.67.0.1' prefix='24'/></network>"""
+ISOLATED = """<network><name>alone</name><bridge name='virbr7' stp='off'/>
+<ip address='10.68.0.1' prefix='24'/></network>"""
+
+#: The host has an address outside; who is there knows the way to the routed network only.
+_HOST = """
+ip address add 203.0.113.1/24 dev eth0; ip -6 address add 2001:db8:1::1/64 dev eth0 nodad
+ip link set eth0 up
+"""
+_OUTSIDE = """
+ip address add 203.0.113.2/24 dev eth0; ip -6 address add 2001:db8:1::2/64 dev eth0 nodad
+ip link set eth0 up; ip route add 10.67.0.0/24 via 203.0.113.1
+ip route add 10.68.0.0/24 via 203.0.113.1
+"""
+
+
+class Scene(NamedTuple):
+    """Who takes part."""
+
+    host: NetworkNamespace
+    outside: NetworkNamespace
+    client: NetworkNamespace
+    daemon: Virtnetworkd
+
+    def plug(self, bridge: str) -> None:
+        """Puts the client's card, without an address, on that bridge."""
+        self.host.ask("ip", "link", "delete", "inside")
+        self.host.run(
+            *("ip", "link", "add", "inside", "type", "veth", "peer", "name", "eth0"),
+            *("address", MAC, "netns", str(self.client.pid)),
+        )
+        self.host.run("ip", "link", "set", "inside", "master", bridge, "up")
+        self.client.run("ip", "link", "set", "eth0", "up")
+
+    def address(self, address: str, gateway: str) -> None:
+        """Gives the client an address, and the host as its way out."""
+        self.client.run("ip", "address", "replace", address, "dev", "eth0", "nodad")
+        self.client.run("ip", "route", "replace", "default", "via", gateway)
+
+    def define(self, document: str) -> str:
+        """Defines and starts a network; its name."""
+        path = self.daemon.root / "network.xml"
+        path.write_text(document)
+        told = self.daemon.virsh("net-define", str(path))
+        name = told.split()[1]
+        self.daemon.virsh("net-start", name)
+        return name
+
+
+@pytest.fixture(scope="module")
+def spaces() -> Iterator[list[NetworkNamespace]]:
+    with ExitStack() as stack:
+        made = [stack.enter_context(NetworkNamespace("true")) for _ in range(3)]
+        host, outside, _ = made
+        host.run(
+            *("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth0"),
+            *("netns", str(outside.pid)),
+        )
+        host.run("sh", "-ec", _HOST)
+        outside.run("sh", "-ec", _OUTSIDE)
+        yield made
+
+
+@pytest.fixture
+def scene(spaces: list[NetworkNamespace]) -> Iterator[Scene]:
+    root = Path(tempfile.mkdtemp(prefix="vn"))
+    root.chmod(0o755)
+    daemon = Virtnetworkd(root, spaces[0].prefix)
+    daemon.start()
+    try:
+        yield Scene(*spaces, daemon)
+    finally:
+        assert daemon.signal(signal.SIGTERM) == 0
+        shutil.rmtree(root)
+
+
+def reaches(who: NetworkNamespace, target: str) -> bool:
+    """Whether an answer comes back."""
+    return who.ask("ping", "-n", "-c", "1", "-W", "1", target)[0] == 0
+
+
+def until(true: Callable[[], bool], seconds: float = 10) -> None:
+    """Waits for something to become true."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def traces(scene: Scene) -> list[str]:
+    """What networks leave in the host: links, rules, processes, files."""
+    links = [link["ifname"] for link in json.loads(scene.host.run("ip", "-j", "link"))]
+    tables = scene.host.run("nft", "list", "tables").splitlines()
+    root = str(scene.daemon.root).encode()
+    processes = [
+        path.parent.name
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if b"dnsmasq\0" in (words := _read(path)) and root in words
+    ]
+    found = {*links, *tables, *processes, *_files(scene.daemon.root)}
+    return sorted(found - {"lo", "eth0", "inside"})
+
+
+def _files(root: Path) -> list[str]:
+    return [
+        path.name
+        for place in ("run/libvirt/network", "var/lib/libvirt/dnsmasq")
+        for path in (root / place).iterdir()
+        if path.name not in ("autostarted", "driver.lock") and path.suffix != ".status"
+    ]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def test_a_client_of_a_nat_network(scene: Scene) -> None:
+    name = scene.define(NAT)
+    scene.plug("virbr5")
+    lease = scene.client.run(
+        *("busybox", "udhcpc", "-f", "-n", "-q", "-t", "20", "-T", "1", "-A", "1", "-i", "eth0"),
+        *("-s", str(_lease_printer(scene.daemon.root))),
+    )
+    assert "bound 10.66.0.50/24 10.66.0.1 inner.test" in lease
+    scene.address("10.66.0.50/24", "10.66.0.1")
+    asked = scene.client.run("busybox", "nslookup", "-type=a", "printer.inner.test", "10.66.0.1")
+    assert "10.66.0.9" in asked
+    assert " 10.66.0.50/24 " in scene.daemon.virsh("net-dhcp-leases", name)
+    assert reaches(scene.client, "203.0.113.2")  # who is outside knows no way back but to the host
+    way_in = ("10.66.0.0/24", "via", "203.0.113.1")
+    scene.outside.run("ip", "route", "add", *way_in)
+    assert not reaches(scene.outside, "10.66.0.50")
+    scene.outside.run("ip", "route", "delete", *way_in)
+    scene.host.run("nft", "flush", "ruleset")
+    until(lambda: reaches(scene.client, "203.0.113.2"))  # somebody flushed them, and they are back
+    _goes_on_after_kills(scene)
+    scene.daemon.virsh("net-destroy", name)
+    assert traces(scene) == []
+
+
+def _lease_printer(root: Path) -> Path:
+    script = root / "print-lease"
+    script.write_text('#!/bin/sh\ntest "$1" != bound || echo "$1 $ip/$mask $router $domain"\n')
+    script.chmod(0o755)
+    return script
+
+
+def _names(found: list[str]) -> list[str]:
+    """Without the processes, of which one is another."""
+    return [name for name in found if not name.isdecimal()]
+
+
+def _goes_on_after_kills(scene: Scene) -> None:
+    """Traffic and leases need no daemon; a new one puts back what is missing."""
+    before = traces(scene)
+    for _ in range(3):
+        scene.daemon.signal(signal.SIGKILL)
+        assert reaches(scene.client, "203.0.113.2")
+        scene.daemon.start()
+    assert traces(scene) == before
+    scene.daemon.signal(signal.SIGKILL)
+    scene.host.run("nft", "flush", "ruleset")
+    pid = (scene.daemon.root / "run/libvirt/network/out.pid").read_text().strip()
+    scene.host.run("kill", pid)
+    until(lambda: not _read(Path(f"/proc/{pid}/cmdline")))
+    assert not reaches(scene.client, "203.0.113.2")
+    scene.daemon.start()
+    assert reaches(scene.client, "203.0.113.2")
+    assert _names(traces(scene)) == _names(before)
+    assert " 10.66.0.50/24 " in scene.daemon.virsh("net-dhcp-leases", "out")
+
+
+def test_routed_and_isolated_networks(scene: Scene) -> None:
+    scene.define(ROUTED)
+    scene.define(ISOLATED)
+    scene.plug("virbr6")
+    scene.address("10.67.0.50/24", "10.67.0.1")
+    until(lambda: reaches(scene.outside, "10.67.0.50"))  # a bridge forwards after some seconds
+    assert reaches(scene.client, "203.0.113.2")
+    # With an address that is none of the network nobody gets out.
+    scene.client.run("ip", "address", "flush", "dev", "eth0")
+    scene.address("10.66.0.77/24", "10.66.0.1")
+    scene.client.ask("ip", "route", "replace", "default", "dev", "eth0")
+    assert not reaches(scene.client, "203.0.113.2")
+    scene.client.run("ip", "address", "flush", "dev", "eth0")
+    scene.plug("virbr7")
+    scene.address("10.68.0.50/24", "10.68.0.1")
+    until(lambda: reaches(scene.client, "10.68.0.1"))
+    assert not reaches(scene.client, "203.0.113.2")
+    assert not reaches(scene.outside, "10.68.0.50")
+    for name in ("routed", "alone"):
+        scene.daemon.virsh("net-destroy", name)
+    assert traces(scene) == []
+
+
+OWNER = Path(__file__).parent.parent / "fakes" / "network_owner.py"
+KILLED = """<network><name>killed</name><uuid>0d3f9ad2-5f2d-4b0c-9a77-90c8e9a2d2a1</uuid>
+<forward mode='nat'/><bridge name='virbr9'/>
+<ip address='10.70.0.1' prefix='24'><dhcp><range start='10.70.0.2' end='10.70.0.9'/></dhcp></ip>
+</network>"""
+
+
+def test_a_kill_at_any_step_leaves_all_or_nothing(scene: Scene) -> None:
+    root = scene.daemon.root
+    scene.daemon.signal(signal.SIGTERM)
+    (root / "network.xml").write_text(KILLED)
+    program = (sys.executable, str(OWNER), str(root))
+    for step in (*START_STEPS, *STOP_STEPS):
+        code, said = scene.host.ask(*program, step, str(root / "network.xml"))
+        assert code == -signal.SIGKILL, f"{step}: {said}"
+        told = scene.host.run(*program, "look", "")
+        whole = step == "active-recorded"
+        assert told == f"killed {'active' if whole else 'inactive'}\n", step
+        assert traces(scene) == [], step
+    scene.daemon.start()
+
+
+#: Documents that cannot be started here, and what is said.
+REFUSED = (
+    (
+        "<network><name>x</name><bridge name='virbr8'/><ip address='203.0.113.9' prefix='24'/>"
+        "</network>",
+        "Network is already in use by interface eth0",
+    ),
+    ("<network><name>x</name><bridge name='eth0'/></network>", "already in use by interface"),
+    ("<network><name>x</name><bridge name='virbr8' zone='home'/></network>", "firewalld"),
+    (
+        "<network xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'>"
+        "<name>x</name><bridge name='virbr8'/><ip address='10.69.0.1' prefix='24'/>"
+        "<dnsmasq:options><dnsmasq:option value='no-such=1'/></dnsmasq:options></network>",
+        "bad option",
+    ),
+)
+
+
+def test_what_cannot_start_leaves_nothing(scene: Scene) -> None:
+    path = scene.daemon.root / "network.xml"
+    for document, said in REFUSED:
+        path.write_text(document)
+        scene.daemon.virsh("net-define", str(path))
+        told = scene.daemon.try_virsh("net-start", "x")
+        assert told.returncode == 1
+        assert said in told.stderr
+        assert traces(scene) == []
+        scene.daemon.virsh("net-undefine", "x")
