@@ -92,7 +92,7 @@ def _guest(root: Path) -> int:
 def test_the_family_is_up_watched_and_ended(root: Path) -> None:
     family = Foreground(root)
     try:
-        pids = family.ready(6)
+        pids = family.ready(len(FAMILY))
         assert set(pids) == set(FAMILY.values())
         (root / "guest.xml").write_text(paused_guest_xml("web"))
         family.virsh("define", str(root / "guest.xml"))

@@ -63,7 +63,7 @@ def test_domains_and_secrets_on_one_connection(virtqemud: Virtqemud, tmp_path: P
         assert "lo" in daemon.virsh("iface-list", "--all", readonly=True).split()
         with virloom.open_sync(daemon.uri().replace("qemu", "interface", 1)) as conn:
             assert not conn.interfaces.lookup_by_name("lo").is_active()
-        refused = daemon.try_virsh("net-list")
+        refused = daemon.try_virsh("pool-list")
         assert "not supported by the connection driver" in refused.stderr
     finally:
         daemon.try_virsh("destroy", "web")

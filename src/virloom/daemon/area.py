@@ -30,6 +30,11 @@ class AreaService(Service):
     def dispatcher(self) -> Dispatcher:
         return self._dispatcher
 
+    @property
+    def uri(self) -> str:
+        """What leads to it."""
+        return self._uri
+
     def check_uri(self, uri: str) -> None:
         ours, parsed = ConnectURI.parse(self._uri), ConnectURI.parse(uri)
         if parsed.scheme != ours.scheme:

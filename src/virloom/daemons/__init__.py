@@ -12,9 +12,10 @@ FAMILY: Mapping[str, str] = {
     "secret": "virtsecretd",
     "interface": "virtinterfaced",
     "nodedev": "virtnodedevd",
+    "network": "virtnetworkd",
     "qemu": "virtqemud",
     "proxy": "virtproxyd",
 }
 
 #: Those that the others need as soon as they start guests.
-HELPERS = frozenset(("log", "secret"))
+HELPERS = frozenset(("log", "secret", "network"))

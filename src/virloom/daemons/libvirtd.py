@@ -3,57 +3,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
+from typing import NamedTuple
 
 import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports asyncio
 
 # isort: split
+from virloom.daemon.area import AreaService
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
 from virloom.daemon.service import Another, Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.daemon.token import SystemToken
-from virloom.daemons import virtinterfaced, virtnodedevd, virtqemud, virtsecretd
-from virloom.drivers.interface.driver import InterfaceDriver
+from virloom.daemons import virtinterfaced, virtnetworkd, virtnodedevd, virtqemud, virtsecretd
 from virloom.drivers.interface.handlers import handlers as interface_handlers
+from virloom.drivers.network import handlers as network_handlers
 from virloom.drivers.nodedev import handlers as nodedev_handlers
-from virloom.drivers.nodedev.driver import NodeDeviceDriver
 from virloom.drivers.qemu.driver import QemuDriver
-from virloom.drivers.secret.driver import SecretDriver
 from virloom.drivers.secret.handlers import Secrets, opener
 from virloom.endpoint.areas import AreaOpener
 from virloom.procedures.record import Area
 from virloom.uri import ConnectURI
 
 
+class Beside(NamedTuple):
+    """Another area that this process serves.
+
+    Attributes:
+        service: As its own daemon would serve it.
+        handlers: Of its driver.
+    """
+
+    service: AreaService
+    handlers: Sequence[object]
+
+
 class Everything(virtqemud.QemuService):
     """The QEMU driver and the other areas beside it: one connection reaches all of them."""
 
     def __init__(
-        self,
-        driver: QemuDriver,
-        secrets: SecretDriver,
-        interfaces: InterfaceDriver,
-        devices: NodeDeviceDriver,
-        path: str,
-        token: SystemToken,
+        self, driver: QemuDriver, beside: Sequence[Beside], path: str, token: SystemToken
     ) -> None:
-        beside = [
-            Secrets(secrets),
-            *interface_handlers(interfaces),
-            *nodedev_handlers.handlers(devices),
-        ]
-        super().__init__(driver, path, beside)
+        super().__init__(driver, path, [group for area in beside for group in area.handlers])
         self.token = token
-        self._secrets = secrets
-        self._devices = devices
-        self._area_uris = (f"secret://{path}", interfaces.uri, f"nodedev://{path}")
+        self._beside = [area.service for area in beside]
 
     def check_uri(self, uri: str) -> None:
         """Also those of the daemons for one area alone, as libvirtd has it."""
         parsed = ConnectURI.parse(uri)
-        if f"{parsed.scheme}://{parsed.path}" not in self._area_uris:
+        if f"{parsed.scheme}://{parsed.path}" not in [service.uri for service in self._beside]:
             super().check_uri(uri)
 
     def another(self, uri: str) -> Awaitable[Another] | None:
@@ -67,34 +66,44 @@ class Everything(virtqemud.QemuService):
         return Another(*await join_test_driver(uri))
 
     def busy(self) -> bool:
-        ephemeral = any(entry.model.ephemeral for entry in self._secrets.all())
-        return ephemeral or super().busy()
+        return super().busy() or any(service.busy() for service in self._beside)
 
     def reload(self) -> None:
         super().reload()
-        self._secrets.reload()
-        self._devices.rescan()
+        for service in self._beside:
+            service.reload()
 
     async def close(self) -> None:
         await super().close()
-        await self._secrets.close()
-        self._devices.close()
+        for service in reversed(self._beside):
+            await service.close()
 
 
 async def _open(places: Places) -> Service:
+    token = SystemToken(places.run)
+    beside: list[Beside] = []
     async with AsyncExitStack() as undo:
+
+        def add(service: AreaService, handlers: Sequence[object]) -> None:
+            undo.push_async_callback(service.close)
+            beside.append(Beside(service, handlers))
+
         secrets = virtsecretd.open_driver(places)
-        undo.push_async_callback(secrets.close)
+        add(virtsecretd.SecretService(secrets, token), [Secrets(secrets)])
+        interfaces = virtinterfaced.open_driver(places)
+        add(virtinterfaced.InterfaceService(interfaces), interface_handlers(interfaces))
         devices = virtnodedevd.open_driver(places)
-        undo.callback(devices.close)
+        add(virtnodedevd.NodeDeviceService(devices), nodedev_handlers.handlers(devices))
+        networks = await virtnetworkd.open_driver(places)
+        add(virtnetworkd.NetworkService(networks), network_handlers.handlers(networks))
         inside: dict[Area, AreaOpener] = {
             "secret": opener(secrets),
             "nodedev": nodedev_handlers.opener(devices),
+            "network": network_handlers.opener(networks),
         }
         driver = await virtqemud.open_driver(places, inside)
         undo.pop_all()
-    interfaces, path = virtinterfaced.open_driver(places), places.uri_path
-    return Everything(driver, secrets, interfaces, devices, path, SystemToken(places.run))
+    return Everything(driver, beside, places.uri_path, token)
 
 
 SPEC = DaemonSpec(
