@@ -17,6 +17,7 @@ from virloom.drivers.network.naming import (
     name_bridge,
 )
 from virloom.drivers.network.network import VirtualNetwork
+from virloom.drivers.network.ports import holding
 from virloom.drivers.network.record import NetworkRecord
 from virloom.drivers.network.steps import reached
 from virloom.drivers.network.validate import validate_network
@@ -32,6 +33,7 @@ from virloom.host.boot import boot_id
 from virloom.host.files import remove_temporaries
 from virloom.host.lock import LockHeld, RootLock
 from virloom.model.network import Network
+from virloom.model.network.port import NetworkPort
 from virloom.procedures import network as p
 from virloom.procedures.types import NonnullNetwork
 from virloom.xml import FormatFlags, format_document, parse_document
@@ -153,6 +155,7 @@ class NetworkDriver:
             self.all.add(network)
         network.live = model
         self._records[network.uuid] = record
+        holding.find_again(network, record)
         await self.activation.take_over(model, record)
 
     async def _autostart(self) -> None:
@@ -293,6 +296,7 @@ class NetworkDriver:
         former, record = network.current, self._records[network.uuid]
         await self.activation.change(former, model, record)
         network.live = model
+        holding.count(network)
         self._save(record, model)
 
     # -- starting and stopping -----------------------------------------------------------------
@@ -366,6 +370,7 @@ class NetworkDriver:
             record.delete()
             del self._records[network.uuid]
             network.live = None
+            network.ports.clear()
             if not network.persistent:
                 self.all.remove(network)
         self.tell(network, _Event.STOPPED)
@@ -374,6 +379,28 @@ class NetworkDriver:
     def _save(record: NetworkRecord, model: Network) -> None:
         record.document = format_document(model)
         record.save()
+
+    async def add_port(
+        self, network: VirtualNetwork, port: NetworkPort, *, reclaim: bool = False
+    ) -> None:
+        """Gives a guest's interface a port of an active network.
+
+        Raises:
+            OperationInvalid: It is not active.
+            VirloomError: As :func:`~virloom.drivers.network.ports.holding.take`.
+        """
+        async with network.changing:
+            holding.take(network, self._records.get(network.uuid), port, reclaim=reclaim)
+
+    async def remove_port(self, network: VirtualNetwork, port: NetworkPort) -> None:
+        """Takes a port back.
+
+        Raises:
+            SystemFailure: That cannot be written.
+        """
+        async with network.changing:
+            if port.uuid in network.ports:
+                holding.give_back(network, self._records[network.uuid], port)
 
     # -- telling -------------------------------------------------------------------------------
 

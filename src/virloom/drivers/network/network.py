@@ -7,6 +7,7 @@ import asyncio
 from uuid import UUID
 
 from virloom.model.network import Network
+from virloom.model.network.port import NetworkPort
 from virloom.procedures.types import NonnullNetwork
 
 
@@ -17,6 +18,7 @@ class VirtualNetwork:
         definition: The document on disk; None of a transient network.
         live: The document of what runs; None while it is not active.
         autostart: Whether it starts with the driver.
+        ports: What guests' interfaces have of it, by UUID.
         changing: Held by whoever starts, stops or changes it.
     """
 
@@ -26,6 +28,7 @@ class VirtualNetwork:
         self.definition: Network | None = None
         self.live: Network | None = None
         self.autostart = False
+        self.ports: dict[str, NetworkPort] = {}
         self.changing = asyncio.Lock()
 
     @property

@@ -9,6 +9,7 @@ from virloom.drivers.network.driver import NetworkDriver
 from virloom.drivers.network.handlers.documents import Documents
 from virloom.drivers.network.handlers.leases import Leases
 from virloom.drivers.network.handlers.life import Life
+from virloom.drivers.network.handlers.ports import Ports
 from virloom.drivers.network.listing import NetworkListing
 from virloom.drivers.runtime.area_connection import AreaConnection
 from virloom.endpoint import local
@@ -20,7 +21,7 @@ from virloom.enums.error import ErrorDomain
 def handlers(driver: NetworkDriver) -> Sequence[object]:
     """The groups of handlers of *driver*, for a process that serves other areas beside it."""
     listing = NetworkListing(driver, ErrorDomain.NETWORK)
-    return [listing, Life(driver), Documents(driver), Leases(driver)]
+    return [listing, Life(driver), Documents(driver), Leases(driver), Ports(driver)]
 
 
 def dispatcher(driver: NetworkDriver) -> Dispatcher:

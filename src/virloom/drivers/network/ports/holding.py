@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ports of an active network: taken, given back, and kept in the network's record."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from virloom.drivers.network.network import VirtualNetwork
+from virloom.drivers.network.ports.allocation import allocate
+from virloom.drivers.network.record import NetworkRecord
+from virloom.enums.error import ErrorDomain
+from virloom.errors import NetworkPortExist, OperationInvalid
+from virloom.model.network.port import NetworkPort
+from virloom.xml import format_document, parse_document
+
+_DOMAIN = ErrorDomain.NETWORK
+
+
+def take(
+    network: VirtualNetwork, record: NetworkRecord | None, port: NetworkPort, *, reclaim: bool
+) -> None:
+    """Gives a guest's interface a port; the caller holds ``changing``.
+
+    Args:
+        reclaim: It has one already, of which the network does not know any more.
+
+    Raises:
+        NetworkPortExist: There is one with its UUID.
+        SystemFailure: It cannot be written; there is none then.
+        VirloomError: As :func:`allocate`.
+    """
+    live, uuid = network.live, port.uuid or ""
+    if live is None or record is None:
+        raise OperationInvalid(f"network '{network.name}' is not active", domain=_DOMAIN)
+    if uuid in network.ports:
+        raise NetworkPortExist(f"network '{network.name}' already has port {uuid}", domain=_DOMAIN)
+    if not reclaim or port.plug.type in (None, "none"):
+        allocate(live, port, network.ports.values())
+    record.ports[uuid] = format_document(port)
+    try:
+        record.save()
+    except BaseException:
+        del record.ports[uuid]
+        raise
+    network.ports[uuid] = port
+    count(network)
+
+
+def give_back(network: VirtualNetwork, record: NetworkRecord, port: NetworkPort) -> None:
+    """Takes the port from its guest; the caller holds ``changing``.
+
+    Raises:
+        SystemFailure: It cannot be written; the port is still there then.
+    """
+    uuid = port.uuid or ""
+    text = record.ports.pop(uuid)
+    try:
+        record.save()
+    except BaseException:
+        record.ports[uuid] = text
+        raise
+    network.ports.pop(uuid, None)
+    count(network)
+
+
+def find_again(network: VirtualNetwork, record: NetworkRecord) -> None:
+    """The ports that an earlier daemon gave.
+
+    Raises:
+        XmlError: The record was damaged.
+    """
+    for uuid, text in record.ports.items():
+        network.ports[uuid] = parse_document(NetworkPort, text)
+    count(network)
+
+
+def count(network: VirtualNetwork) -> None:
+    """Shows in the live document how many guests' interfaces are connected, and to what."""
+    live = network.live
+    if live is None:
+        return
+    live.connections = len(network.ports) or None
+    forward = live.forward
+    if forward is None:
+        return
+    devices = Counter(port.plug.dev for port in network.ports.values())
+    for device in forward.interfaces:
+        device.connections = devices[device.dev] or None
