@@ -134,10 +134,12 @@ async def test_a_name_that_nobody_knows_is_an_error_only_if_asked(
 
 
 async def test_what_nobody_serves_is_kept_and_not_started(conn: virloom.Connection) -> None:
-    device = "<interface type='bridge'><source bridge='br0'/></interface>"
+    device = (
+        "<interface type='vdpa'><source dev='/dev/vhost-vdpa-0'/><model type='virtio'/></interface>"
+    )
     dom = await conn.define_xml(with_devices(device))
-    assert "<source bridge='br0'/>" in await dom.xml_desc()
-    with pytest.raises(ConfigUnsupported, match=r"interface.*bridge"):
+    assert "<source dev='/dev/vhost-vdpa-0'/>" in await dom.xml_desc()
+    with pytest.raises(ConfigUnsupported, match=r"interface.*vdpa"):
         await dom.create()
 
 

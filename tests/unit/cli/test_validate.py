@@ -48,15 +48,17 @@ def test_errors_have_a_path(
     assert where in errors
 
 
-BRIDGED = "<interface type='bridge'><source bridge='br0'/></interface>"
+DIRECT = (
+    "<interface type='vdpa'><source dev='/dev/vhost-vdpa-0'/><model type='virtio'/></interface>"
+)
 
 
 def test_what_would_not_start_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "guest.xml"
-    text = paused_guest_xml("g", extra_devices=BRIDGED)
+    text = paused_guest_xml("g", extra_devices=DIRECT)
     code, output, errors = check(path, text, capsys)
     assert (code, errors) == (0, "")
-    assert "devices/interface[1]/@type='bridge'" in output
+    assert "devices/interface[1]/@type='vdpa'" in output
 
 
 def test_every_document_type_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,7 @@ from virloom.drivers.qemu.directories import Directories
 from virloom.drivers.qemu.display_ports import DisplayPorts
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.monitor_events import MonitorEvents
+from virloom.drivers.qemu.nics.names import SUFFIX, TapNames
 from virloom.drivers.qemu.patience import Patience
 from virloom.drivers.qemu.persistent import load_definitions
 from virloom.drivers.qemu.process.autostart import autostart
@@ -67,6 +68,7 @@ class QemuDriver:
         index: Which of them need not be parsed at a start.
         capabilities: What the QEMU binaries can do.
         display_ports: Which ports displays may have.
+        tap_names: How taps of guests are called.
         dac: Whom QEMU runs as.
         security: The kernel's security models that confine guests.
         spawner: What starts QEMU.
@@ -96,6 +98,7 @@ class QemuDriver:
         self.display_ports = DisplayPorts(
             self.config.remote_display_port_min, self.config.remote_display_port_max
         )
+        self.tap_names = TapNames()
         self.dac = Dac(
             self.config.user,
             self.config.group,
@@ -151,6 +154,10 @@ class QemuDriver:
                 from virloom.drivers.qemu.snapshots.recovery import settle_all
 
                 await settle_all(driver)
+            if next(directories.run.glob(f"*{SUFFIX}"), None) is not None:
+                from virloom.drivers.qemu.nics.ports import give_back_strays
+
+                await give_back_strays(driver)
             await autostart(driver)
         except BaseException:
             lock.release()

@@ -55,8 +55,9 @@ def test_a_plain_guest_starts_and_needs_no_list() -> None:
     ("devices", "path"),
     [
         (
-            "<interface type='bridge'><source bridge='b'/></interface>",
-            "interface[1]/@type='bridge'",
+            "<interface type='vdpa'><source dev='/dev/vhost-vdpa-0'/><model type='virtio'/>"
+            "</interface>",
+            "interface[1]/@type='vdpa'",
         ),
         (
             "<disk><source file='/a'/><target dev='vda'/><transient/></disk>",

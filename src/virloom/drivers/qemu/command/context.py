@@ -65,7 +65,6 @@ class BuildContext(NamedTuple):
         stdio: Whether a character device may use QEMU's own standard input and output.
         now: Seconds since the epoch, for clocks with an adjustment.
         tpm_socket: The connection to the emulator of the TPM, if there is one.
-        taps: Descriptors of the host's network device, one for each queue, by alias.
         secrets: Values of the secrets that images need, by their uuid or usage.
         bus_address: Of the D-Bus that a display without an address of its own is on.
         tls_dir: Where QEMU's certificates are.
@@ -87,7 +86,6 @@ class BuildContext(NamedTuple):
     tpm_socket: int | None = None
     incoming: bool = False
     standalone: bool = False
-    taps: Mapping[str, tuple[int, ...]] = {}
     secrets: Mapping[str, bytes] = {}
     bus_address: str | None = None
     tls_dir: str = "/etc/pki/qemu"

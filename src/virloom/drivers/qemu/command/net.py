@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from itertools import count, takewhile
+
 from virloom.drivers.qemu.command.arguments import Props, keyval
 from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.drivers.qemu.devices.props.address import alias_of
-from virloom.drivers.qemu.devices.props.net import net_backend, net_device, netdev_id
+from virloom.drivers.qemu.devices.props.net import TAPS, net_backend, net_device, netdev_id
 from virloom.model.domain import Interface
 
 #: The descriptor of the first tap in a command line that nobody runs.
@@ -24,7 +26,7 @@ def add_interfaces(assembly: Assembly) -> None:
             assembly.args.netdev(tap)
         else:
             assembly.args.netdev(_backend(assembly, interface, alias))
-            if interface.type in ("ethernet", "vhostuser"):
+            if interface.type in (*TAPS, "vhostuser"):
                 queues = interface.driver.queues
         boot = assembly.boot.get(alias)
         device = net_device(interface, assembly.buses, boot=boot, queues=queues)
@@ -40,7 +42,18 @@ def _backend(assembly: Assembly, interface: Interface, alias: str) -> Props:
         elif "reconnect" in source.__dict__:
             pairs.append(("reconnect", _seconds(interface)))
         assembly.args.option("chardev", f"socket,{keyval(pairs)}")
-    return net_backend(interface, assembly.context.taps.get(alias, ()))
+    return net_backend(interface, _taps(assembly, alias))
+
+
+def tap_key(alias: str, queue: int) -> str:
+    """What the descriptor of a queue of an interface's tap is known by."""
+    return f"{alias}.tap{queue}"
+
+
+def _taps(assembly: Assembly, alias: str) -> list[int | str]:
+    keys = (tap_key(alias, queue) for queue in count())
+    opened = takewhile(lambda key: key in assembly.context.files, keys)
+    return [assembly.args.descriptor(key) for key in opened]
 
 
 def _seconds(interface: Interface) -> int:

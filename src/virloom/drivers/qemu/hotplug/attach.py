@@ -25,6 +25,7 @@ from virloom.drivers.qemu.defaults.disks import place_disk
 from virloom.drivers.qemu.definition import prepare_definition
 from virloom.drivers.qemu.devices.controllers import ensure_controller
 from virloom.drivers.qemu.hotplug import persistent
+from virloom.drivers.qemu.hotplug.cards import cards, leave_network
 from virloom.drivers.qemu.hotplug.fragment import Fragment, fragment_of
 from virloom.drivers.qemu.hotplug.intention import (
     added_name,
@@ -156,6 +157,7 @@ async def _plug(
         opened = failing.enter_context(ExitStack())
         alias = resources.alias_of(device.device)
         failing.push_async_callback(take_away, driver, running, alias)
+        failing.push_async_callback(leave_network, driver, running, device.device)
         assembly, args = await describe(driver, running, whole, device, caps, opened)
         opened.callback(update_devices, running)  # to what it has, when all is done or undone
         restrict_devices(running.groups, whole)
@@ -199,6 +201,7 @@ async def describe(
     files = await logged(driver, running, requests, opened)
     others = [request for request in requests if request.key not in files]
     files |= resources.open_files(others, opened, ids if owner else None, given)
+    files |= await cards(driver, running, only, opened)
     await give(driver, running, resources.alias_of(device.device), only, chains)
     sockets = {
         name: sock.fileno() for name, sock in resources.listening_sockets(only, opened).items()

@@ -16,6 +16,7 @@ from virloom.drivers.qemu.blockjobs.rules import check_idle
 from virloom.drivers.qemu.confine.plugged import take_away
 from virloom.drivers.qemu.devices.describe import all_devices
 from virloom.drivers.qemu.hotplug.backends import forget, leftovers
+from virloom.drivers.qemu.hotplug.cards import leave_network
 from virloom.drivers.qemu.hotplug.fragment import Fragment, fragment_of
 from virloom.drivers.qemu.hotplug.intention import change_memory, take_back
 from virloom.drivers.qemu.hotplug.rules import check_leaves
@@ -139,6 +140,7 @@ async def drop(driver: QemuDriver, running: RunningGuest, device: Fragment) -> N
     _release_socket(running, device.device)
     update_devices(running)
     await take_away(driver, running, alias)
+    await leave_network(driver, running, device.device)
     running.set_document()
     running.save()
 

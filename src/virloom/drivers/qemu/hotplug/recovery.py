@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.devices.describe import all_devices
+from virloom.drivers.qemu.hotplug.cards import settle_cards
 from virloom.drivers.qemu.hotplug.detach import drop, pending
 from virloom.drivers.qemu.hotplug.fragment import fragment_of
 from virloom.drivers.qemu.hotplug.intention import is_unsettled, present_devices, settle
@@ -27,6 +28,7 @@ async def settle_devices(driver: QemuDriver, running: RunningGuest) -> None:
     await settle_medium(running)
     present = await present_devices(running)
     added = await settle(running, present)
+    await settle_cards(driver, running)
     if added is not None:
         ref = running.guest.ref()
         driver.events.emit_missed(DomainEventID.DEVICE_ADDED, ref, added)

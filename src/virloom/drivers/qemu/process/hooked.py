@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When the host's hook scripts take part in a guest's life, and what they are given."""
+"""What others do when a guest starts and ends: the host's hook scripts, and other daemons."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
+from virloom.errors import VirloomError
 from virloom.model.domain import Domain
 from virloom.xml import FormatFlags, format_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
+
+logger = logging.getLogger(__name__)
 
 
 async def ask_hooks(driver: QemuDriver, name: str, model: Domain, operation: str) -> None:
@@ -28,3 +32,27 @@ async def tell_hooks(driver: QemuDriver, name: str, model: Domain) -> None:
     document = format_document(model, FormatFlags.NONE)
     for operation in ("stopped", "release"):
         await driver.hooks.try_run(name, operation, "end", document=document)
+
+
+def on_networks(model: Domain) -> bool:
+    """Whether the guest has ports of virtual networks."""
+    return any(interface.type == "network" for interface in model.devices.interfaces)
+
+
+async def leave_networks(driver: QemuDriver, name: str, model: Domain) -> None:
+    """Gives the guest's ports back; where the network driver is away, the next opening does."""
+    if not on_networks(model):
+        return
+    from virloom.drivers.qemu.nics.ports import give_back  # guests may be on no network
+
+    try:
+        await give_back(driver, name)
+    except VirloomError as exc:
+        logger.warning("domain '%s': its ports are not given back: %s", name, exc)
+
+
+async def after_end(driver: QemuDriver, name: str, model: Domain) -> None:
+    """What is still to be done when QEMU has gone and its files are released."""
+    await leave_networks(driver, name, model)
+    if driver.hooks.scripts():
+        await tell_hooks(driver, name, model)

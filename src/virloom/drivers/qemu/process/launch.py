@@ -34,6 +34,7 @@ from virloom.drivers.qemu.confine.labels import check_models
 from virloom.drivers.qemu.confine.owners import ids_of_guest, show_owner
 from virloom.drivers.qemu.confine.start import hand_over
 from virloom.drivers.qemu.devices.alias import assign_aliases
+from virloom.drivers.qemu.devices.props.net import TAPS
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.firmware import choose_firmware, choose_template
 from virloom.drivers.qemu.iothreads import iothread_ids
@@ -43,7 +44,7 @@ from virloom.drivers.qemu.limits.start import refuse_unlimited
 from virloom.drivers.qemu.limits.threads import needs_threads_first, settle_threads
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process import channels, live, logd, resources, secrets, usage
-from virloom.drivers.qemu.process.hooked import ask_hooks, tell_hooks
+from virloom.drivers.qemu.process.hooked import ask_hooks, leave_networks, tell_hooks
 from virloom.drivers.qemu.process.logs import GuestLog, open_log
 from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.qemu.process.running import START_FAILED, RunningGuest
@@ -252,6 +253,7 @@ class Launch:
         passphrases = await secrets.look_up(self._driver, self._model, chains)
         resources.make_nvram(self._model, fresh=self._reset_nvram)
         files = await self._open_files(chains, given, opened)
+        files |= await self._connect_cards(opened)
         sockets = resources.listening_sockets(self._model, opened)
         reached("files-opened")
         grouped = self._groups is not None and self._groups.has("cpuset")
@@ -331,6 +333,19 @@ class Launch:
         others = [request for request in requests if request.key not in logged]
         reader = self._ids if self._driver.owner_of(self._ids) else None
         return logged | resources.open_files(others, opened, reader, given)
+
+    async def _connect_cards(self, opened: ExitStack) -> dict[str, int]:
+        """Ports of networks, and taps."""
+        cards = self._model.devices.interfaces
+        if all(card.type not in TAPS for card in cards):
+            return {}
+        from virloom.drivers.qemu.nics import ports, taps  # guests may have no card of the host's
+
+        await ports.take_ports(self._driver, self._guest.name, self._guest.uuid_text, cards)
+        reached("ports-taken")
+        files = taps.open_taps(self._driver.tap_names, cards, opened)
+        reached("taps-made")
+        return files
 
     def _resources(self, lock: str) -> list[dict[str, Any]]:
         """What is to be released when the guest ends, whoever sees to that."""
@@ -612,6 +627,7 @@ class Launch:
             logger.error("domain '%s': cannot release %s", guest.name, failed)
         else:
             self._record.delete()
+        await leave_networks(self._driver, guest.name, self._model)
         if self._record.autodestroy:
             self._driver.forget_autodestroy(self._record)
         guest.set_state(DomainState.SHUTOFF, START_FAILED.reason)

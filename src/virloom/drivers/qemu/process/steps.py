@@ -30,6 +30,9 @@ STEPS = (
     "record-removed",
 )
 
+#: Before ``files-opened`` of guests with cards on the host's networks.
+CARD_STEPS = ("ports-taken", "taps-made")
+
 #: After ``files-opened`` of guests whose files become QEMU's own.
 OWNER_STEPS = ("owners-recorded", "owners-changed", "labels-recorded")
 

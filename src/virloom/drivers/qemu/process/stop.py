@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.checkpoints.known import forget_checkpoints
-from virloom.drivers.qemu.process.hooked import tell_hooks
+from virloom.drivers.qemu.process.hooked import after_end, on_networks
 from virloom.drivers.qemu.process.running import DESTROYED, SAVED, RunningGuest, StopCause
 from virloom.drivers.qemu.process.steps import reached
 from virloom.drivers.qemu.snapshots.store import forget_all, has_snapshots
@@ -151,9 +151,9 @@ def finish(driver: QemuDriver, running: RunningGuest) -> None:
         driver.guests.remove(guest)
         _forget_snapshots(driver, guest)
         forget_checkpoints(driver, guest)
-    if driver.hooks.scripts():
-        telling = tell_hooks(driver, guest.name, running.model)
-        guest.after_end = driver.background(telling, f"hooks of '{guest.name}'")
+    if driver.hooks.scripts() or on_networks(running.model):
+        after = after_end(driver, guest.name, running.model)
+        guest.after_end = driver.background(after, f"after the end of '{guest.name}'")
     if not running.ended.done():
         running.ended.set_result(None)
 

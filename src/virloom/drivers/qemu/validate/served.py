@@ -19,7 +19,10 @@ from virloom.model.domain import (
     Interface,
 )
 
-_INTERFACES = ("user", "udp", "mcast", "server", "client", "vhostuser")
+_INTERFACES = (
+    *("user", "udp", "mcast", "server", "client", "vhostuser"),
+    *("network", "bridge", "ethernet"),
+)
 _PORT_OPTIONS = ("virtualport", "bandwidth", "vlan", "filterref", "coalesce")
 _DISKS = ("file", "block", "dir", "network", "vhostuser")
 _PROTOCOLS = (None, "raw", "telnet")
@@ -134,10 +137,6 @@ def _interface(interface: Interface) -> Iterator[str]:
     if interface.port_forwards:
         yield "portForward"
     yield from (name for name in _PORT_OPTIONS if getattr(interface, name) is not None)
-    if interface.port.isolated:
-        yield "port/@isolated"
-    if interface.tune.sndbuf:
-        yield "tune/sndbuf"
     if interface.script.path or interface.downscript.path:
         yield "script"
     if interface.guest.dev:

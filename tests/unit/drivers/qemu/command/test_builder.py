@@ -73,7 +73,7 @@ NETWORK_DISK = (
     ("devices", "words"),
     [
         ("<graphics type='rdp'/>", "'rdp'"),
-        ("<interface type='bridge'><alias name='net0'/></interface>", "bridge"),
+        ("<interface type='vdpa'><alias name='net0'/></interface>", "vdpa"),
         ("<controller type='xenbus' index='0'><alias name='x0'/></controller>", "xenbus"),
         ("<controller type='usb' index='0' model='x'><alias name='usb'/></controller>", "'x'"),
         (NETWORK_DISK, "'vxhs'"),

@@ -19,27 +19,31 @@ from virloom.model.domain import Interface
 #: QEMU's name of what a socket of each type does.
 _SOCKETS = {"server": "listen", "client": "connect", "mcast": "mcast", "udp": "udp"}
 
+#: Kinds of interfaces whose other end is a tap of the host.
+TAPS = ("ethernet", "bridge", "network")
+
 
 def netdev_id(interface: Interface) -> str:
     """QEMU's id of the back end."""
     return f"host{alias_of(interface, 'network interface')}"
 
 
-def net_backend(interface: Interface, taps: Sequence[int] = ()) -> Props:
+def net_backend(interface: Interface, taps: Sequence[int | str] = ()) -> Props:
     """Properties of the back end.
 
     Args:
         interface: The interface.
-        taps: Descriptors of the host's device, one for each queue, where there is one.
+        taps: Descriptors of the host's device, or QEMU's names of them, one for each queue.
 
     Raises:
         ConfigUnsupported: A connection that nothing here makes.
     """
     kind = interface.type or ""
-    if kind == "ethernet":
+    if kind in TAPS:
         props: Props = {"type": "tap"}
-        numbers = ":".join(map(str, taps))
-        props["fds" if len(taps) > 1 else "fd"] = numbers
+        props["fds" if len(taps) > 1 else "fd"] = ":".join(map(str, taps))
+        if interface.tune.sndbuf:
+            props["sndbuf"] = interface.tune.sndbuf
     elif kind == "user":
         props = _slirp(interface)
     elif kind == "vhostuser":

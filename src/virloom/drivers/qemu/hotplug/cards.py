@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host's end of a network card that is plugged in or taken out."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from virloom.drivers.qemu.process.hooked import on_networks
+from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.errors import VirloomError
+from virloom.model.domain import Device, Domain, Interface
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.driver import QemuDriver
+
+logger = logging.getLogger(__name__)
+
+
+async def cards(
+    driver: QemuDriver, running: RunningGuest, only: Domain, opened: ExitStack
+) -> dict[str, int]:
+    """Connects the card that is plugged in, if it is one; as at a start.
+
+    Args:
+        only: The guest with nothing but what is plugged in.
+        opened: Closes our copies.
+
+    Returns:
+        The descriptors, by the keys of the command line.
+
+    Raises:
+        VirloomError: The network has no port for it, or the tap cannot be made.
+    """
+    if not only.devices.interfaces:
+        return {}
+    from virloom.drivers.qemu.nics import ports, taps
+
+    guest = running.guest
+    await ports.take_ports(driver, guest.name, guest.uuid_text, only.devices.interfaces)
+    return taps.open_taps(driver.tap_names, only.devices.interfaces, opened)
+
+
+async def leave_network(driver: QemuDriver, running: RunningGuest, device: Device) -> None:
+    """Gives back the port of a card that was taken out, or did not get in.
+
+    Where the network driver is away the port stays on the guest's list.
+    """
+    if isinstance(device, Interface) and device.source.portid is not None:
+        await _give_back(driver, running, device.source.portid)
+
+
+async def settle_cards(driver: QemuDriver, running: RunningGuest) -> None:
+    """Gives back ports of cards that an earlier owner was about to plug in, and did not."""
+    if not on_networks(running.model):
+        return
+    from virloom.drivers.qemu.nics.ports import ports_of
+
+    there = {interface.source.portid for interface in running.model.devices.interfaces}
+    for port in ports_of(driver, running.guest.name).all:
+        if port not in there:
+            await _give_back(driver, running, port)
+
+
+async def _give_back(driver: QemuDriver, running: RunningGuest, port: str) -> None:
+    from virloom.drivers.qemu.nics.ports import give_back
+
+    try:
+        await give_back(driver, running.guest.name, port)
+    except VirloomError as exc:
+        logger.warning("domain '%s': a port is not given back: %s", running.guest.name, exc)

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ports that a guest's cards have of virtual networks, asked of the network driver.
+
+A file beside the guest's record lists them before they are asked for, and goes when all are given
+back: whatever kill comes between, the next driver gives back what no guest has any more.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from virloom.drivers.qemu.nics.names import SUFFIX
+from virloom.endpoint.endpoint import Endpoint
+from virloom.endpoint.identity import Identity
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, NoNetwork, NoNetworkPort, VirloomError
+from virloom.host.files import write_atomic
+from virloom.model.domain import Interface
+from virloom.model.network.port import NetworkPort, Plug
+from virloom.procedures import network as p
+from virloom.procedures.types import NonnullNetwork
+from virloom.xml import format_document, parse_document
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from virloom.drivers.qemu.driver import QemuDriver
+
+logger = logging.getLogger(__name__)
+
+
+class PortList:
+    """The list of one guest's ports on disk: UUIDs of their networks, by their own.
+
+    Args:
+        path: The file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._ports: dict[str, str] = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            self._ports = {}
+        except ValueError as exc:
+            logger.error("'%s' is no list of ports: %s", path, exc)
+            self._ports = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._ports)
+
+    @property
+    def all(self) -> dict[str, str]:
+        """A copy of what it says."""
+        return dict(self._ports)
+
+    def add(self, port: str, network: str) -> None:
+        """Notes a port that is about to be asked for.
+
+        Raises:
+            SystemFailure: It cannot be written.
+        """
+        self._ports[port] = network
+        self._save()
+
+    def remove(self, port: str) -> None:
+        """Forgets one that was given back.
+
+        Raises:
+            SystemFailure: It cannot be written.
+        """
+        self._ports.pop(port, None)
+        if self._ports:
+            self._save()
+        else:
+            self.path.unlink(missing_ok=True)
+
+    def _save(self) -> None:
+        write_atomic(self.path, json.dumps(self._ports).encode(), durable=False)
+
+
+def ports_of(driver: QemuDriver, name: str) -> PortList:
+    """The list of the guest *name*."""
+    return PortList(driver.directories.run / f"{name}{SUFFIX}")
+
+
+async def take_ports(
+    driver: QemuDriver, name: str, uuid: str, interfaces: Iterable[Interface]
+) -> None:
+    """Gets a port for each interface on a virtual network, and notes in it how it is connected.
+
+    Args:
+        name, uuid: Of the guest.
+
+    Raises:
+        NoSupport: There is no network driver.
+        VirloomError: There is no such network, it is not active, or it has nothing left.
+    """
+    wanted = [interface for interface in interfaces if interface.type == "network"]
+    if not wanted:
+        return
+    listed = ports_of(driver, name)
+    async with _networks(driver) as networks:
+        for interface in wanted:
+            asked = p.NetworkLookupByNameArgs(interface.source.network or "")
+            network = (await networks.call(p.NETWORK_LOOKUP_BY_NAME, asked)).net
+            port = _asked(name, uuid, interface)
+            listed.add(port.uuid or "", str(UUID(bytes=network.uuid)))
+            args = p.NetworkPortCreateXMLArgs(network, format_document(port), 0)
+            made = (await networks.call(p.NETWORK_PORT_CREATE_XML, args)).port
+            told = await networks.call(
+                p.NETWORK_PORT_GET_XML_DESC, p.NetworkPortGetXMLDescArgs(made, 0)
+            )
+            _note(interface, parse_document(NetworkPort, told.xml))
+            _require_bridge(interface)
+
+
+def _asked(name: str, uuid: str, interface: Interface) -> NetworkPort:
+    """What is asked for an interface: in the port's own words what its document says."""
+    port = NetworkPort(uuid=str(uuid4()), group_name=interface.source.portgroup)
+    port.owner.name, port.owner.uuid = name, uuid
+    port.mac.address = interface.mac.address
+    port.port.isolated = interface.port.isolated
+    port.rxfilters.trust_guest = interface.trust_guest_rx_filters
+    port.vlan = interface.vlan
+    port.plug = Plug()
+    return port
+
+
+def _note(interface: Interface, port: NetworkPort) -> None:
+    interface.source.portid = port.uuid
+    interface.source.bridge = port.plug.bridge
+    interface.source.dev = port.plug.dev
+    interface.source.mode = port.plug.mode
+    interface.port.isolated = port.port.isolated
+
+
+def _require_bridge(interface: Interface) -> None:
+    if interface.source.bridge is None:
+        raise ConfigUnsupported(
+            f"network '{interface.source.network}' has no bridge, and nothing here connects cards "
+            "otherwise",
+            domain=ErrorDomain.QEMU,
+        )
+
+
+async def give_back(driver: QemuDriver, name: str, only: str | None = None) -> None:
+    """Gives the guest's ports back; one that cannot be stays on the list.
+
+    Args:
+        only: The UUID of the one that is meant; None means all.
+
+    Raises:
+        VirloomError: The network driver cannot be reached.
+    """
+    listed = ports_of(driver, name)
+    wanted = {port: net for port, net in listed.all.items() if only in (None, port)}
+    if not wanted:
+        return
+    async with _networks(driver) as networks:
+        for port, network in wanted.items():
+            try:
+                await _delete(networks, UUID(network), UUID(port))
+            except (NoNetwork, NoNetworkPort):
+                logger.debug("port %s of '%s' has gone with its network", port, name)
+            listed.remove(port)
+
+
+async def _delete(networks: Endpoint, network: UUID, port: UUID) -> None:
+    ref = p.NonnullNetworkPort(NonnullNetwork("", network.bytes), port.bytes)
+    await networks.call(p.NETWORK_PORT_DELETE, p.NetworkPortDeleteArgs(ref, 0))
+
+
+async def give_back_strays(driver: QemuDriver) -> None:
+    """Gives back what guests had that ended while no driver looked."""
+    for path in sorted(driver.directories.run.glob(f"*{SUFFIX}")):
+        name = path.name.removesuffix(SUFFIX)
+        guest = driver.guests.by_name(name)
+        if guest is not None and guest.active:
+            continue
+        try:
+            await give_back(driver, name)
+        except VirloomError as exc:
+            logger.warning("ports of '%s' are not given back: %s", name, exc)
+
+
+@asynccontextmanager
+async def _networks(driver: QemuDriver) -> AsyncIterator[Endpoint]:
+    endpoint = await driver.areas.connect("network", Identity.of_this_process())
+    try:
+        yield endpoint
+    finally:
+        await endpoint.close()

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Taps of a guest's network cards: made, put on their bridge, and handed to QEMU.
+
+A tap lasts as long as QEMU has it open: it needs no undoing, whoever ends the guest and however.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from virloom.drivers.qemu.command.net import tap_key
+from virloom.drivers.qemu.devices.props.net import TAPS
+from virloom.drivers.qemu.nics.names import PREFIX, TapNames
+from virloom.drivers.qemu.process.resources import alias_of
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, system_failure
+from virloom.host import taps
+from virloom.model.domain import Interface
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: The first byte of a tap's address, which is its guest's otherwise: a bridge takes the lowest
+#: address of its ports, and must not take a guest's.
+_FIRST = "fe"
+
+
+def open_taps(
+    names: TapNames, interfaces: Iterable[Interface], opened: ExitStack
+) -> dict[str, int]:
+    """Makes the tap of each interface that has one, and notes its name in the interface.
+
+    Args:
+        opened: Closes our copies.
+
+    Returns:
+        The descriptors, by the keys of the command line.
+
+    Raises:
+        SystemFailure: One cannot be made, or there is no such bridge.
+        ConfigUnsupported: A bridge cannot do what is asked of its port.
+    """
+    files: dict[str, int] = {}
+    for interface in interfaces:
+        if interface.type in TAPS:
+            fds = _open(names, interface)
+            for fd in fds:
+                opened.callback(os.close, fd)
+            _set_up(interface)
+            keys = (tap_key(alias_of(interface), number) for number in range(len(fds)))
+            files.update(zip(keys, fds, strict=True))
+    return files
+
+
+def queues_of(interface: Interface) -> int:
+    """How many queues a card has in each direction."""
+    return max(1, interface.driver.queues or 1) if _is_virtio(interface) else 1
+
+
+def _is_virtio(interface: Interface) -> bool:
+    return (interface.model.type or "").startswith("virtio")
+
+
+def _open(names: TapNames, interface: Interface) -> list[int]:
+    asked = interface.target.dev
+    new = not (interface.type == "ethernet" and interface.target.managed is False)
+    given = asked is not None and not asked.startswith(PREFIX)
+    while True:
+        name = asked if given and asked is not None else names.next()
+        with _doing(f"Unable to create tap device {name}"):
+            try:
+                made, fds = taps.open_tap(
+                    name, queues_of(interface), header=_is_virtio(interface), new=new
+                )
+            except OSError as exc:
+                if exc.errno == errno.EBUSY and not given:
+                    continue  # somebody else's
+                raise
+        interface.target.dev = made
+        return fds
+
+
+def _set_up(interface: Interface) -> None:
+    name, bridge = interface.target.dev or "", interface.source.bridge
+    if interface.type == "ethernet" and interface.target.managed is False:
+        return
+    with _doing(f"Cannot get interface MTU on '{bridge}'"):
+        mtu = interface.mtu.size or (taps.mtu_of(bridge) if bridge else None)
+    with _doing(f"cannot set up the tap '{name}'"):
+        taps.set_address(name, f"{_FIRST}{(interface.mac.address or '')[2:]}")
+        if mtu:
+            taps.set_mtu(name, mtu)
+    if bridge and interface.type != "ethernet":
+        join(interface, bridge)
+    with _doing(f"cannot have the tap '{name}' carry packets"):
+        taps.set_up(name)
+
+
+def join(interface: Interface, bridge: str) -> None:
+    """Makes the interface's tap a port of *bridge*.
+
+    Raises:
+        SystemFailure: There is no such bridge.
+        ConfigUnsupported: It cannot keep ports apart.
+    """
+    name = interface.target.dev or ""
+    with _doing(f"Unable to add bridge {bridge} port {name}"):
+        taps.add_to_bridge(bridge, name)
+    if interface.port.isolated:
+        try:
+            taps.set_port_option(name, "isolated", True)
+        except OSError as exc:
+            raise ConfigUnsupported(
+                f"the bridge '{bridge}' cannot keep its ports from each other: {exc.strerror}",
+                domain=ErrorDomain.QEMU,
+            ) from exc
+
+
+@contextmanager
+def _doing(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise system_failure(what, exc, domain=ErrorDomain.NONE) from exc
