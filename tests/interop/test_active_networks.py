@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -227,6 +228,38 @@ def test_routed_and_isolated_networks(scene: Scene) -> None:
     for name in ("routed", "alone"):
         scene.daemon.virsh("net-destroy", name)
     assert traces(scene) == []
+
+
+#: A host that never had networks: its own directories are empty ones of the test's.
+_FRESH = """
+for place in /etc/libvirt /run/libvirt /var/lib/libvirt /var/cache/libvirt /var/log/libvirt; do
+    mkdir -p $place; mount -t tmpfs -o mode=755 fresh $place
+done
+exec "$@"
+"""
+
+
+def test_a_fresh_host_has_the_usual_network(spaces: list[NetworkNamespace]) -> None:
+    prefix = (*spaces[0].prefix, "unshare", "--mount", "--propagation", "private", "sh", "-ec")
+    root = Path(tempfile.mkdtemp(prefix="vn"))
+    daemon = Virtnetworkd(root, (*prefix, _FRESH, "sh"))
+    try:
+        daemon.start("--root", "/")
+        inside = ("nsenter", "--target", str(daemon.pid), "--mount", "--net", "virsh", "-c")
+        listed = subprocess.run(
+            [*inside, "network:///system?socket=/run/libvirt/virtnetworkd-sock", "net-list"],
+            capture_output=True, text=True, timeout=30, check=True,
+        ).stdout  # fmt: skip
+        assert listed.split()[-4:] == ["default", "active", "yes", "yes"]
+        assert "192.168.122.1/24" in spaces[0].run("ip", "address", "show", "virbr0")
+    finally:
+        subprocess.run(
+            [*inside, "network:///system?socket=/run/libvirt/virtnetworkd-sock", "net-destroy",
+             "default"],
+            timeout=30, check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert daemon.signal(signal.SIGTERM) == 0, daemon.log()
+        shutil.rmtree(root)
 
 
 OWNER = Path(__file__).parent.parent / "fakes" / "network_owner.py"

@@ -6,15 +6,21 @@ from __future__ import annotations
 import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports asyncio
 
 # isort: split
+from pathlib import Path
+
 from virloom.daemon.area import AreaService
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
+from virloom.drivers.network import default
 from virloom.drivers.network.directories import NetworkDirectories
 from virloom.drivers.network.driver import NetworkDriver
 from virloom.drivers.network.handlers import dispatcher
 from virloom.enums.error import ErrorDomain
+
+#: Where a host's own files are.
+_HOST = Path("/")
 
 
 class NetworkService(AreaService):
@@ -42,7 +48,12 @@ async def open_driver(places: Places) -> NetworkDriver:
         directories = NetworkDirectories.system(places.prefix)
     else:
         directories = NetworkDirectories.session(places.settings, places.run, places.cache)
-    return await NetworkDriver.open(directories, f"network://{places.uri_path}")
+    # A root of its own is for somebody who says what is in it; a host gets what guests expect.
+    fresh = places.prefix == _HOST and not directories.config.exists()
+    driver = await NetworkDriver.open(directories, f"network://{places.uri_path}")
+    if fresh:
+        await default.install(driver)
+    return driver
 
 
 async def _open(places: Places) -> Service:

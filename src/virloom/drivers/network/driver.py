@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from uuid import UUID
 
 from virloom.drivers.network.activation import Activation
@@ -391,6 +392,18 @@ class NetworkDriver:
         """
         async with network.changing:
             holding.take(network, self._records.get(network.uuid), port, reclaim=reclaim)
+
+    async def change_port(
+        self, network: VirtualNetwork, port: NetworkPort, change: Callable[[NetworkPort], None]
+    ) -> None:
+        """Changes what a port may do.
+
+        Raises:
+            SystemFailure: That cannot be written; it stays as it was.
+        """
+        async with network.changing:
+            if port.uuid in network.ports:
+                holding.rewrite(network, self._records[network.uuid], port, change)
 
     async def remove_port(self, network: VirtualNetwork, port: NetworkPort) -> None:
         """Takes a port back.

@@ -9,6 +9,7 @@ from virloom.drivers.network.driver import NetworkDriver
 from virloom.drivers.network.handlers.arguments import check_flags
 from virloom.drivers.network.network import VirtualNetwork
 from virloom.drivers.network.ports.document import parse_port
+from virloom.drivers.runtime import bandwidth
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
 from virloom.enums.network import NetworkPortCreateFlags
@@ -16,7 +17,12 @@ from virloom.errors import NoNetworkPort
 from virloom.model.network.port import NetworkPort
 from virloom.procedures import network as p
 from virloom.procedures.network import NonnullNetworkPort
+from virloom.procedures.record import typed_value
+from virloom.procedures.types import TypedParam
 from virloom.xml import format_document
+
+#: ``VIR_TYPED_PARAM_STRING_OKAY``
+_STRING_OKAY = 4
 
 
 class Ports:
@@ -56,6 +62,29 @@ class Ports:
         check_flags(args.flags, 0, "networkPortGetXMLDesc")
         _, port = self._find(args.port)
         return p.NetworkPortGetXMLDescRet(format_document(port))
+
+    @serves(p.NETWORK_PORT_GET_PARAMETERS)
+    def get_parameters(
+        self, call: Call, args: p.NetworkPortGetParametersArgs
+    ) -> p.NetworkPortGetParametersRet:
+        check_flags(args.flags, _STRING_OKAY, "networkPortGetParameters")
+        _, port = self._find(args.port)
+        # Clients of libvirt leave no room, and want all of each direction that is limited.
+        found = [
+            TypedParam(name, typed_value("uint", value))
+            for name, value in bandwidth.limits_of(port).items()
+            if getattr(port.bandwidth, name.partition(".")[0], None) is not None
+        ]
+        return p.NetworkPortGetParametersRet(found, len(found))
+
+    @serves(p.NETWORK_PORT_SET_PARAMETERS)
+    async def set_parameters(self, call: Call, args: p.NetworkPortSetParametersArgs) -> None:
+        check_flags(args.flags, 0, "networkPortSetParameters")
+        network, port = self._find(args.port)
+        values = bandwidth.KINDS.check(args.params)
+        await self._driver.change_port(
+            network, port, lambda draft: bandwidth.set_port_limits(draft, values)
+        )
 
     @serves(p.NETWORK_PORT_DELETE)
     async def delete(self, call: Call, args: p.NetworkPortDeleteArgs) -> None:

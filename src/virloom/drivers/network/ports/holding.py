@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from virloom.drivers.network.network import VirtualNetwork
 from virloom.drivers.network.ports.allocation import allocate
@@ -44,6 +45,28 @@ def take(
         raise
     network.ports[uuid] = port
     count(network)
+
+
+def rewrite(
+    network: VirtualNetwork,
+    record: NetworkRecord,
+    port: NetworkPort,
+    change: Callable[[NetworkPort], None],
+) -> None:
+    """Gives the port a changed document; the caller holds ``changing``.
+
+    Raises:
+        SystemFailure: It cannot be written; it has the former one then.
+    """
+    uuid, draft = port.uuid or "", port.copy()
+    change(draft)
+    former, record.ports[uuid] = record.ports[uuid], format_document(draft)
+    try:
+        record.save()
+    except BaseException:
+        record.ports[uuid] = former
+        raise
+    network.ports[uuid] = draft
 
 
 def give_back(network: VirtualNetwork, record: NetworkRecord, port: NetworkPort) -> None:
