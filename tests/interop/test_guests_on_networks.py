@@ -179,6 +179,10 @@ def test_a_guest_is_online(host: Host) -> None:
     console.tell("busybox ping -c 1 -W 5 203.0.113.2 >/dev/null; echo ping-$?")
     console.expect("ping-0")
     _is_shown(host)
+    assert f"{address[1]}/24" in host.virsh("domifaddr", "web")
+    assert f"{address[1]}/0" in host.virsh("domifaddr", "web", "--source", "arp")
+    assert host.qemu.try_virsh("domhostname", "web", "--source", "lease").returncode == 1
+    assert "rx_packets" in host.virsh("domifstat", "web", "vnet0")
     host.qemu.signal(signal.SIGKILL)
     host.networks.signal(signal.SIGKILL)
     console.tell("busybox ping -c 1 -W 5 203.0.113.2 >/dev/null; echo again-$?")
@@ -224,6 +228,8 @@ def test_cards_come_and_go(host: Host) -> None:
     isolated = host.space.run("cat", "/sys/class/net/mine0/brport/isolated")
     assert isolated.strip() == "1"
     assert len(host.ports()) == 1
+    _is_limited(host)
+    _is_updated(host)
     refused = host.qemu.try_virsh(
         "attach-device",
         "plain",
@@ -237,6 +243,41 @@ def test_cards_come_and_go(host: Host) -> None:
     host.virsh("destroy", "plain")
     assert not {"mine0", "mine1"} & set(host.links())
     assert host.ports() == []
+
+
+def _is_limited(host: Host) -> None:
+    """Its tap sends and receives no more than is said, until that is taken back."""
+    host.virsh(
+        "domiftune", "plain", "mine0", "--live", "--inbound", "1000,2000,64", "--outbound", "500"
+    )
+    buckets = host.space.run("tc", "class", "show", "dev", "mine0")
+    assert "rate 8Mbit ceil 16Mbit" in buckets
+    received = host.space.run("tc", "filter", "show", "dev", "mine0", "parent", "ffff:")
+    assert "police" in received or "ifbmine0" in received
+    assert "inbound.peak   : 2000" in host.virsh("domiftune", "plain", "mine0")
+    assert "<inbound average='1000' peak='2000' burst='64'/>" in host.virsh("dumpxml", "plain")
+    host.virsh("domiftune", "plain", "mine0", "--live", "--inbound", "0", "--outbound", "0")
+    assert "htb" not in host.space.run("tc", "qdisc", "show", "dev", "mine0")
+    assert "bandwidth" not in host.virsh("dumpxml", "plain")
+
+
+def _is_updated(host: Host) -> None:
+    """A card changes its bridge, its link and its limits."""
+    host.virsh("domif-setlink", "plain", "mine0", "down")
+    card = re.findall(
+        r"<interface type='bridge'>.*?</interface>", host.virsh("dumpxml", "plain"), re.S
+    )[0]
+    assert "<link state='down'/>" in card
+    card = card.replace("br9", "virbr0").replace("<link state='down'/>", "<link state='up'/>")
+    limited = card.replace("<target", "<bandwidth><inbound average='700'/></bandwidth><target")
+    host.virsh("update-device", "plain", host.document(limited), "--live")
+    assert host.links()["mine0"]["master"] == "virbr0"
+    assert "rate 5600Kbit" in host.space.run("tc", "class", "show", "dev", "mine0")
+    told = host.qemu.try_virsh(
+        "update-device", "plain", host.document(card.replace("virbr0", "none")), "--live"
+    )
+    assert "Unable to add bridge none port mine0" in told.stderr
+    assert host.links()["mine0"]["master"] == "virbr0"
 
 
 def test_a_guest_that_ends_while_nobody_looks(host: Host) -> None:

@@ -13,6 +13,7 @@ The guardian process loads this module too and has to stay small: only what is n
 ``cgroup``     ``directories`` in the boot ``boot_id``      removing the groups
 ``selinux``    ``label``, ``former`` labels of ``path``     the former label
 ``profile``    ``name`` of the profile; ``path`` takes it   removing it from the kernel
+``link``       ``path``: the name of a network link         removing the link
 =============  ===========================================  =============================
 """
 
@@ -96,6 +97,12 @@ def _remove_profile(resource: Resource) -> None:
         return
 
 
+def _remove_link(resource: Resource) -> None:
+    from virloom.host import links  # only guests whose traffic is limited have one
+
+    links.remove(resource["path"])
+
+
 def _remove_directory(resource: Resource) -> None:
     """Remove a tree strictly below ``root``, following no symbolic link on the way down."""
     root = os.path.realpath(resource["root"])
@@ -137,4 +144,5 @@ _UNDO: dict[str, Callable[[Resource], None]] = {
     "selinux": _restore_label,
     "profile": _remove_profile,
     "cgroup": _remove_groups,
+    "link": _remove_link,
 }

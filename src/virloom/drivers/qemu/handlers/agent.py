@@ -10,6 +10,7 @@ from typing import Any
 from virloom.drivers.qemu.agent.access import asking, limits_of
 from virloom.drivers.qemu.agent.answers import number, reading, text
 from virloom.drivers.qemu.agent.network import interfaces
+from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.arguments import check_flags, senseless
 from virloom.drivers.runtime.jobs import Job
@@ -27,6 +28,7 @@ from virloom.errors import (
     ArgumentUnsupported,
     InternalError,
     InvalidArg,
+    NoHostname,
     OperationUnsupported,
 )
 from virloom.procedures import domain as p
@@ -116,31 +118,39 @@ class GuestAgent:
             )
         guest = self._driver.find(args.dom)
         if args.flags & known.LEASE:
-            guest.require_running()
-            raise OperationUnsupported(
-                "a guest's name is not read from DHCP leases yet", domain=ErrorDomain.QEMU
-            )
+            return await self._name_by_leases(guest)
         async with asking(guest, Job.QUERY, call.procedure.name) as asked:
             answer = await asked.execute("guest-get-host-name")
         with reading("guest-get-host-name"):
             return p.DomainGetHostnameRet(text(answer["host-name"]))
 
+    async def _name_by_leases(self, guest: Guest) -> p.DomainGetHostnameRet:
+        from virloom.drivers.qemu.nics.addresses import name_by_leases  # seldom asked for
+
+        name = await name_by_leases(self._driver, guest.require_running().model)
+        if name is None:
+            raise NoHostname(f"no hostname found for domain {guest.name}", domain=ErrorDomain.QEMU)
+        return p.DomainGetHostnameRet(name)
+
     @serves(p.DOMAIN_INTERFACE_ADDRESSES)
     async def addresses(
         self, call: Call, args: p.DomainInterfaceAddressesArgs
     ) -> p.DomainInterfaceAddressesRet:
-        """As the guest has them; other sources of addresses are not served yet."""
+        """As the guest has them, as they were lent to it, or as the host has met it."""
         check_flags(call, args.flags, 0)
         guest = self._driver.find(args.dom)
-        guest.require_running()
+        running = guest.require_running()
         if args.source not in tuple(DomainInterfaceAddressesSource):
             raise ArgumentUnsupported(
                 f"Unknown IP address data source {args.source}", domain=ErrorDomain.QEMU
             )
         if args.source != DomainInterfaceAddressesSource.AGENT:
-            raise OperationUnsupported(
-                "addresses are read from the guest's agent only yet", domain=ErrorDomain.QEMU
-            )
+            from virloom.drivers.qemu.nics import addresses  # networks are not every guest's
+
+            if args.source == DomainInterfaceAddressesSource.ARP:
+                return p.DomainInterfaceAddressesRet(addresses.by_neighbours(running.model))
+            lent = await addresses.by_leases(self._driver, running.model)
+            return p.DomainInterfaceAddressesRet(lent)
         async with asking(guest, Job.QUERY, call.procedure.name) as asked:
             answer = await asked.execute("guest-network-get-interfaces")
         with reading("guest-network-get-interfaces"):

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from virloom.drivers.qemu.admission import rewrite
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.arguments import check_exclusive, check_flags
 from virloom.drivers.qemu.handlers.documents import affected
+from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.runtime import bandwidth
 from virloom.drivers.runtime.jobs import Job
 from virloom.endpoint.dispatch import Call, serves
@@ -31,7 +34,7 @@ class Traffic:
 
     @serves(p.DOMAIN_SET_INTERFACE_PARAMETERS)
     async def set_parameters(self, call: Call, args: p.DomainSetInterfaceParametersArgs) -> None:
-        """Of a guest that runs there are none yet: its interfaces have no device on the host."""
+        """At the host's end of the interface, in the document of the next start, or both."""
         check_flags(call, args.flags, _BOTH)
         values = bandwidth.KINDS.check(args.params)
         guest = self._driver.find(args.dom)
@@ -46,7 +49,7 @@ class Traffic:
                 change(draft)  # refused before anything is done
                 _check_limited(draft, args.device)
             if live:
-                raise _refused(guest.require_running().model, args.device)
+                await _limit(guest.require_running(), args.device, change)
             if config:
                 await rewrite(self._driver, guest, change)
 
@@ -64,6 +67,20 @@ class Traffic:
         values = bandwidth.limits_of(bandwidth.find_interface(model, args.device))
         answer = bandwidth.KINDS.answer(values, args.nparams)
         return p.DomainGetInterfaceParametersRet(*answer)
+
+
+async def _limit(running: RunningGuest, device: str, change: Callable[[Domain], None]) -> None:
+    """Has the host's end of the interface carry no more than a changed document says."""
+    _check_limited(running.model, device)
+    from virloom.drivers.qemu.nics.limits import limit_card  # seldom asked for
+
+    draft = running.model.copy()
+    change(draft)
+    wanted = bandwidth.find_interface(draft, device)
+    await limit_card(running.record, wanted.target.dev or "", wanted.bandwidth)
+    bandwidth.find_interface(running.model, device).bandwidth = wanted.bandwidth
+    running.set_document()
+    running.save()
 
 
 def _check_limited(model: Domain, device: str) -> None:

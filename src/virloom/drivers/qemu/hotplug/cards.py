@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from virloom.drivers.qemu.process.hooked import on_networks
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.errors import VirloomError
+from virloom.host.release import release
+from virloom.host.traffic import companion
 from virloom.model.domain import Device, Domain, Interface
 
 if TYPE_CHECKING:
@@ -35,11 +37,9 @@ async def cards(
     """
     if not only.devices.interfaces:
         return {}
-    from virloom.drivers.qemu.nics import ports, taps
+    from virloom.drivers.qemu.nics.connecting import connect
 
-    guest = running.guest
-    await ports.take_ports(driver, guest.name, guest.uuid_text, only.devices.interfaces)
-    return taps.open_taps(driver.tap_names, only.devices.interfaces, opened)
+    return await connect(driver, running.guest, running.record, only.devices.interfaces, opened)
 
 
 async def leave_network(driver: QemuDriver, running: RunningGuest, device: Device) -> None:
@@ -47,8 +47,19 @@ async def leave_network(driver: QemuDriver, running: RunningGuest, device: Devic
 
     Where the network driver is away the port stays on the guest's list.
     """
-    if isinstance(device, Interface) and device.source.portid is not None:
+    if not isinstance(device, Interface):
+        return
+    if device.source.portid is not None:
         await _give_back(driver, running, device.source.portid)
+    _release_companion(running, device.target.dev or "")
+
+
+def _release_companion(running: RunningGuest, tap: str) -> None:
+    """The link that limited what the tap received, where the kernel could not do it otherwise."""
+    resources = running.record.resources
+    held = [item for item in resources if item == {"kind": "link", "path": companion(tap)}]
+    if held and not release(held):
+        resources[:] = [item for item in resources if item not in held]
 
 
 async def settle_cards(driver: QemuDriver, running: RunningGuest) -> None:

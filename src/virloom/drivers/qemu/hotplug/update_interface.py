@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network card of a guest that runs is changed: its link, and what nobody but the document has.
+"""A network card of a guest that runs is changed: its link, its bridge, its limits.
 
-Cards whose packets QEMU itself carries are all that run here; what libvirt changes of a tap (its
-bridge, filter and limits) is refused as libvirt refuses it of a card without one.
+What the document leaves out of the host's end stays as it is.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 from virloom.drivers.qemu.admission import emulator_of
 from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.definition import prepare_definition
+from virloom.drivers.qemu.devices.props.net import TAPS
 from virloom.drivers.qemu.hotplug.fragment import Fragment
 from virloom.drivers.qemu.hotplug.matching import IN_GUEST, find, includes
 from virloom.drivers.qemu.process.resources import alias_of
@@ -65,11 +65,14 @@ async def update_interface(driver: QemuDriver, running: RunningGuest, changed: F
         prepare_definition(draft, caps, config=driver.config, directories=driver.directories)
 
     _check_switched(new)
+    _keep(card, new)
     await driver.capabilities.apply(emulator_of(running.model), completed)
     for what in _differences(card, new):
         raise _refuse(what)
     if new.bandwidth is not None and not _same(card.bandwidth, new.bandwidth):
-        raise _refuse("<bandwidth>", ErrorDomain.NONE)
+        await _limit(running, card, new)
+    if card.type == "bridge" and card.source.bridge != new.source.bridge:
+        _move(card, new)
     if (new.link.state or "up") != (card.link.state or "up"):
         up = (new.link.state or "up") == "up"
         await running.execute("set_link", {"name": alias_of(card), "up": up})
@@ -92,6 +95,39 @@ def _check_switched(new: Interface) -> None:
         )
 
 
+def _keep(card: Interface, new: Interface) -> None:
+    """What a client cannot know, or need not say."""
+    if new.target.dev is None:
+        new.target = card.target
+    if card.type == new.type == "network" and _same_network(card, new):
+        new.source = card.source
+
+
+def _same_network(card: Interface, new: Interface) -> bool:
+    one, other = card.source, new.source
+    return (one.network, one.portgroup) == (other.network, other.portgroup)
+
+
+async def _limit(running: RunningGuest, card: Interface, new: Interface) -> None:
+    if card.type not in TAPS:
+        raise _refuse("<bandwidth>", ErrorDomain.NONE)
+    from virloom.drivers.qemu.nics.limits import limit_card  # seldom needed
+
+    await limit_card(running.record, card.target.dev or "", new.bandwidth)
+
+
+def _move(card: Interface, new: Interface) -> None:
+    """Puts the card's tap on another bridge; on the former one again where it cannot be there."""
+    from virloom.drivers.qemu.nics.taps import join, leave
+
+    leave(card)
+    try:
+        join(new, new.source.bridge or "")
+    except BaseException:
+        join(card, card.source.bridge or "")
+        raise
+
+
 def _refuse(what: str, domain: ErrorDomain = ErrorDomain.QEMU) -> OperationUnsupported:
     return OperationUnsupported(
         f"{what} of a network card cannot be changed while the guest runs", domain=domain
@@ -109,7 +145,7 @@ def _differences(card: Interface, new: Interface) -> Iterator[str]:
             yield f"<{name}>"
     if new.rom is not None and not _same(card.rom, new.rom):
         yield "<rom>"
-    if card.type != "user" and not _same(card.source, new.source):
+    if card.type not in ("user", "bridge") and not _same(card.source, new.source):
         yield "<source>"
 
 

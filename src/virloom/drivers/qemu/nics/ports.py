@@ -23,6 +23,7 @@ from virloom.errors import ConfigUnsupported, NoNetwork, NoNetworkPort, VirloomE
 from virloom.host.files import write_atomic
 from virloom.model.domain import Interface
 from virloom.model.network.port import NetworkPort, Plug
+from virloom.model.network.traffic import Bandwidth
 from virloom.procedures import network as p
 from virloom.procedures.types import NonnullNetwork
 from virloom.xml import format_document, parse_document
@@ -92,21 +93,25 @@ def ports_of(driver: QemuDriver, name: str) -> PortList:
 
 async def take_ports(
     driver: QemuDriver, name: str, uuid: str, interfaces: Iterable[Interface]
-) -> None:
+) -> dict[str, Bandwidth]:
     """Gets a port for each interface on a virtual network, and notes in it how it is connected.
 
     Args:
         name, uuid: Of the guest.
+
+    Returns:
+        The limits of traffic that ports have, by the hardware address of their interface.
 
     Raises:
         NoSupport: There is no network driver.
         VirloomError: There is no such network, it is not active, or it has nothing left.
     """
     wanted = [interface for interface in interfaces if interface.type == "network"]
+    limits: dict[str, Bandwidth] = {}
     if not wanted:
-        return
+        return limits
     listed = ports_of(driver, name)
-    async with _networks(driver) as networks:
+    async with networks_of(driver) as networks:
         for interface in wanted:
             asked = p.NetworkLookupByNameArgs(interface.source.network or "")
             network = (await networks.call(p.NETWORK_LOOKUP_BY_NAME, asked)).net
@@ -117,8 +122,12 @@ async def take_ports(
             told = await networks.call(
                 p.NETWORK_PORT_GET_XML_DESC, p.NetworkPortGetXMLDescArgs(made, 0)
             )
-            _note(interface, parse_document(NetworkPort, told.xml))
+            got = parse_document(NetworkPort, told.xml)
+            _note(interface, got)
             _require_bridge(interface)
+            if got.bandwidth is not None:
+                limits[interface.mac.address or ""] = got.bandwidth
+    return limits
 
 
 def _asked(name: str, uuid: str, interface: Interface) -> NetworkPort:
@@ -129,6 +138,9 @@ def _asked(name: str, uuid: str, interface: Interface) -> NetworkPort:
     port.port.isolated = interface.port.isolated
     port.rxfilters.trust_guest = interface.trust_guest_rx_filters
     port.vlan = interface.vlan
+    if interface.bandwidth is not None:
+        given = interface.bandwidth
+        port.bandwidth = Bandwidth(inbound=given.inbound, outbound=given.outbound)
     port.plug = Plug()
     return port
 
@@ -163,7 +175,7 @@ async def give_back(driver: QemuDriver, name: str, only: str | None = None) -> N
     wanted = {port: net for port, net in listed.all.items() if only in (None, port)}
     if not wanted:
         return
-    async with _networks(driver) as networks:
+    async with networks_of(driver) as networks:
         for port, network in wanted.items():
             try:
                 await _delete(networks, UUID(network), UUID(port))
@@ -191,7 +203,13 @@ async def give_back_strays(driver: QemuDriver) -> None:
 
 
 @asynccontextmanager
-async def _networks(driver: QemuDriver) -> AsyncIterator[Endpoint]:
+async def networks_of(driver: QemuDriver) -> AsyncIterator[Endpoint]:
+    """The network driver, for as long as the ``with`` statement lasts.
+
+    Raises:
+        NoSupport: There is none.
+        VirloomError: It cannot be reached.
+    """
     endpoint = await driver.areas.connect("network", Identity.of_this_process())
     try:
         yield endpoint

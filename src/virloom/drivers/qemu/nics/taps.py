@@ -120,6 +120,19 @@ def join(interface: Interface, bridge: str) -> None:
             ) from exc
 
 
+def leave(interface: Interface) -> None:
+    """Takes the interface's tap off its bridge, if it is on one.
+
+    Raises:
+        SystemFailure: The kernel would not.
+    """
+    name = interface.target.dev or ""
+    bridge = taps.bridge_of(name)
+    if bridge is not None:
+        with _doing(f"cannot take {name} off the bridge {bridge}"):
+            taps.remove_from_bridge(bridge, name)
+
+
 @contextmanager
 def _doing(what: str) -> Iterator[None]:
     try:

@@ -339,13 +339,9 @@ class Launch:
         cards = self._model.devices.interfaces
         if all(card.type not in TAPS for card in cards):
             return {}
-        from virloom.drivers.qemu.nics import ports, taps  # guests may have no card of the host's
+        from virloom.drivers.qemu.nics.connecting import connect  # guests may have no such card
 
-        await ports.take_ports(self._driver, self._guest.name, self._guest.uuid_text, cards)
-        reached("ports-taken")
-        files = taps.open_taps(self._driver.tap_names, cards, opened)
-        reached("taps-made")
-        return files
+        return await connect(self._driver, self._guest, self._record, cards, opened)
 
     def _resources(self, lock: str) -> list[dict[str, Any]]:
         """What is to be released when the guest ends, whoever sees to that."""

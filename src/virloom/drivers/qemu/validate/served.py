@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from virloom.drivers.qemu.devices.props.net import TAPS
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
 from virloom.model.domain import (
@@ -23,7 +24,7 @@ _INTERFACES = (
     *("user", "udp", "mcast", "server", "client", "vhostuser"),
     *("network", "bridge", "ethernet"),
 )
-_PORT_OPTIONS = ("virtualport", "bandwidth", "vlan", "filterref", "coalesce")
+_PORT_OPTIONS = ("virtualport", "vlan", "filterref", "coalesce")
 _DISKS = ("file", "block", "dir", "network", "vhostuser")
 _PROTOCOLS = (None, "raw", "telnet")
 
@@ -137,6 +138,8 @@ def _interface(interface: Interface) -> Iterator[str]:
     if interface.port_forwards:
         yield "portForward"
     yield from (name for name in _PORT_OPTIONS if getattr(interface, name) is not None)
+    if interface.bandwidth is not None and interface.type not in TAPS:
+        yield "bandwidth"
     if interface.script.path or interface.downscript.path:
         yield "script"
     if interface.guest.dev:

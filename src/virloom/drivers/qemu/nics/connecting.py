@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cards of a guest are connected, at its start or when they are plugged in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from virloom.drivers.qemu.domain import Guest
+from virloom.drivers.qemu.nics.limits import limit_cards
+from virloom.drivers.qemu.nics.ports import take_ports
+from virloom.drivers.qemu.nics.taps import open_taps
+from virloom.drivers.qemu.process.record import GuestRecord
+from virloom.drivers.qemu.process.steps import reached
+from virloom.model.domain import Interface
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.driver import QemuDriver
+
+
+async def connect(
+    driver: QemuDriver,
+    guest: Guest,
+    record: GuestRecord,
+    cards: Sequence[Interface],
+    opened: ExitStack,
+) -> dict[str, int]:
+    """Gets ports of networks, makes the taps, and limits their traffic.
+
+    What was done before a failure the caller undoes: ports are on the guest's list, and all else
+    in its record.
+
+    Args:
+        opened: Closes our copies of the descriptors.
+
+    Returns:
+        The descriptors, by the keys of the command line.
+
+    Raises:
+        VirloomError: There is no port, or the host would not.
+    """
+    given = await take_ports(driver, guest.name, guest.uuid_text, cards)
+    reached("ports-taken")
+    files = open_taps(driver.tap_names, cards, opened)
+    await limit_cards(record, cards, given)
+    reached("taps-made")
+    return files

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much traffic the cards of a guest may have, at the host's ends of them.
+
+What goes in to the guest its tap sends; what comes out the tap receives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from virloom.drivers.qemu.process.record import GuestRecord
+from virloom.host.process import Completed, run
+from virloom.host.traffic import Limit, companion, limit, release
+from virloom.model.domain import Interface
+from virloom.model.network.traffic import Bandwidth
+from virloom.model.traffic import Rate
+
+if TYPE_CHECKING:
+    from virloom.model.domain.devices.interface_parts import Bandwidth as CardBandwidth
+
+
+async def limit_cards(
+    record: GuestRecord, cards: Iterable[Interface], given: Mapping[str, Bandwidth]
+) -> None:
+    """Limits the taps of cards for which somebody wants that.
+
+    Args:
+        record: Of the guest; what outlives a tap is listed there before it is made.
+        given: Limits that ports of networks have, by the card's hardware address.
+
+    Raises:
+        InternalError: The kernel would not.
+    """
+    for card in cards:
+        wanted = given.get(card.mac.address or "") or card.bandwidth
+        if wanted is not None:
+            await limit_card(record, card.target.dev or "", wanted)
+
+
+async def limit_card(
+    record: GuestRecord, tap: str, wanted: Bandwidth | CardBandwidth | None
+) -> None:
+    """Limits one tap, in place of what limited it before; None takes the limits away.
+
+    Raises:
+        InternalError: The kernel would not.
+    """
+    if wanted is None:
+        await release(_tc, tap)
+        return
+    note = {"kind": "link", "path": companion(tap)}
+    if wanted.outbound is not None and note not in record.resources:
+        record.resources.append(note)
+        record.save()
+    await limit(_tc, tap, _limit(wanted.inbound), _limit(wanted.outbound))
+
+
+def _limit(rate: Rate | None) -> Limit | None:
+    """None where nothing but a floor is asked for, which is the network's to keep."""
+    if rate is None or not rate.average:
+        return None
+    return Limit(rate.average, rate.peak or None, rate.burst or None)
+
+
+async def _tc(argv: Sequence[str], input: bytes) -> Completed:
+    return await run(argv, input=input)
