@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from virloom.endpoint.identity import CALLER
@@ -13,7 +13,7 @@ from virloom.endpoint.session import Session
 from virloom.endpoint.stream import StreamEnd
 from virloom.errors import InternalError, NoSupport, VirloomError
 from virloom.host.fdpass import OwnedFds
-from virloom.procedures.record import VOID, Procedure, Record
+from virloom.procedures.record import VOID, Area, Procedure, Record
 
 logger = logging.getLogger(__name__)
 
@@ -119,11 +119,18 @@ class Dispatcher:
     Args:
         groups: The groups of handlers that are there.
         later: Groups that are made one after the other, until what is asked for has a handler.
+        elsewhere: Opens the driver of an area that nobody has asked for yet.
     """
 
-    def __init__(self, groups: Iterable[object], later: Iterable[object] = ()) -> None:
+    def __init__(
+        self,
+        groups: Iterable[object],
+        later: Iterable[object] = (),
+        elsewhere: Mapping[Area, Callable[[], Awaitable[Dispatcher]]] | None = None,
+    ) -> None:
         self._handlers: dict[tuple[int, int], Handler] = {}
         self._later = iter(later)
+        self._elsewhere = elsewhere or {}
         for group in groups:
             self._add(group)
 
@@ -163,6 +170,8 @@ class Dispatcher:
         handler = self._handlers.get(key)
         while handler is None and self.grow():
             handler = self._handlers.get(key)
+        if handler is None and procedure.area in self._elsewhere:
+            return _passed_on(self._elsewhere[procedure.area], call, args)
         if handler is None:
             call.handled(failed=True)
             raise NoSupport(procedure.name, domain=error_domain(procedure))
@@ -179,6 +188,18 @@ class Dispatcher:
             return _finish(call, result)
         call.handled(failed=False)
         return VOID if result is None else result
+
+
+async def _passed_on(
+    opening: Callable[[], Awaitable[Dispatcher]], call: Call, args: Record
+) -> Record:
+    try:
+        dispatcher = await opening()
+    except VirloomError:
+        call.handled(failed=True)
+        raise
+    outcome = dispatcher.start(call, args)
+    return outcome if isinstance(outcome, Record) else await outcome
 
 
 async def _finish(call: Call, result: Awaitable[Any]) -> Record:

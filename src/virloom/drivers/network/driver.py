@@ -93,7 +93,6 @@ class NetworkDriver:
             remove_temporaries(directories.config)
             remove_temporaries(directories.run)
             driver.reload()
-            driver._guard.open()
             await driver._take_over()
             await driver._autostart()
         except BaseException:
@@ -156,6 +155,7 @@ class NetworkDriver:
             self.all.add(network)
         network.live = model
         self._records[network.uuid] = record
+        self._guard.open()
         holding.find_again(network, record)
         await self.activation.take_over(model, record)
 
@@ -342,6 +342,7 @@ class NetworkDriver:
         self._save(record, model)
         try:
             reached("intent-recorded")
+            self._guard.open()
             await self.activation.start(model, record)
             record.stage = "active"
             self._save(record, model)

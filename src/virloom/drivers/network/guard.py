@@ -31,9 +31,12 @@ class RulesGuard:
         self._restoring: set[asyncio.Task[None]] = set()
 
     def open(self) -> None:
-        """Begins to watch; who may not simply does not."""
+        """Begins to watch, unless it does; who may not simply does not."""
+        if self._watch is not None:
+            return
         try:
-            self._watch = TableWatch(self._lost)
+            with self._activation.host.entered():
+                self._watch = TableWatch(self._lost)
         except OSError as exc:
             logger.info("rules that somebody flushes are not put back: %s", exc)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from virloom.enums.error import ErrorDomain
@@ -48,16 +48,12 @@ class NetworkHost:
         Raises:
             ConfigUnsupported: The library is not installed.
         """
-        try:
-            from pyroute2 import AsyncIPRoute  # 0.3 s and 25 MB: at the first change only
-        except ImportError as exc:
-            raise ConfigUnsupported(
-                "virtual networks need the Python package pyroute2",
-                domain=ErrorDomain.NETWORK,
-                remedy="pip install 'virloom[network]'",
-            ) from exc
-        async with AsyncIPRoute() as conversation:
+        async with netlink() as conversation:
             yield conversation
+
+    def entered(self) -> AbstractContextManager[None]:
+        """What is opened while the block runs is of this network; the block must not wait."""
+        return nullcontext()
 
     def parameter(self, name: str) -> str | None:
         """A parameter of the kernel, e.g. ``ipv4/ip_forward``; None where there is none."""
@@ -97,6 +93,28 @@ class NetworkHost:
         """Whether there is such a program."""
         places = os.environ.get("PATH", os.defpath).split(os.pathsep)
         return any(_is_program(os.path.join(place, program)) for place in places)
+
+
+@asynccontextmanager
+async def netlink(space: str | None = None) -> AsyncIterator[AsyncIPRoute]:
+    """A conversation with the kernel about links, addresses and routes.
+
+    Args:
+        space: What leads to the network namespace that is meant; None is our own.
+
+    Raises:
+        ConfigUnsupported: The library is not installed.
+    """
+    try:
+        from pyroute2 import AsyncIPRoute  # 0.3 s and 25 MB: at the first change only
+    except ImportError as exc:
+        raise ConfigUnsupported(
+            "virtual networks need the Python package pyroute2",
+            domain=ErrorDomain.NETWORK,
+            remedy="pip install 'virloom[network]'",
+        ) from exc
+    async with AsyncIPRoute(netns=space) as conversation:
+        yield conversation
 
 
 def _is_program(path: str) -> bool:

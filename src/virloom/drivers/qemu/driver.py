@@ -38,6 +38,7 @@ from virloom.host.cgroup.mounts import Hierarchies
 from virloom.host.files import remove_temporaries
 from virloom.host.guardian import Guardian, earlier_guardians_done
 from virloom.host.lock import LockHeld, RootLock
+from virloom.host.netns import NetworkSpace
 from virloom.host.spawner import Spawner
 from virloom.procedures.types import NonnullDomain
 from virloom.security.dac import Dac, Ids
@@ -69,6 +70,7 @@ class QemuDriver:
         capabilities: What the QEMU binaries can do.
         display_ports: Which ports displays may have.
         tap_names: How taps of guests are called.
+        space: The network namespace that taps are made in; None is this process's own.
         dac: Whom QEMU runs as.
         security: The kernel's security models that confine guests.
         spawner: What starts QEMU.
@@ -77,9 +79,15 @@ class QemuDriver:
     """
 
     def __init__(
-        self, directories: Directories, uri: str, patience: Patience, areas: Areas
+        self,
+        directories: Directories,
+        uri: str,
+        patience: Patience,
+        areas: Areas,
+        space: NetworkSpace | None = None,
     ) -> None:
         self.directories = directories
+        self.space = space
         self.uri = uri
         self.patience = patience
         self.areas = areas
@@ -128,6 +136,7 @@ class QemuDriver:
         uri: str,
         patience: Patience = _PATIENCE,
         areas: Areas = _NO_AREAS,
+        space: NetworkSpace | None = None,
     ) -> QemuDriver:
         """Opens the driver: takes the directories, loads the domains, takes running guests over.
 
@@ -142,7 +151,7 @@ class QemuDriver:
             await earlier_guardians_done(str(directories.run / "guardian.live"))
             remove_temporaries(directories.run)
             remove_temporaries(directories.config)
-            driver = cls(directories, uri, patience, areas)
+            driver = cls(directories, uri, patience, areas, space)
             driver._closing.callback(lock.release)
             load_definitions(driver)
             if next(directories.run.glob("*.json"), None) is not None:

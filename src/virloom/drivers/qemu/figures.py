@@ -184,7 +184,7 @@ def _interfaces(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
     )  # fmt: skip
     for number, device in enumerate(interfaces):
         target = device.target.dev
-        if not target:
+        if not target or not usage.has_link(target):  # it may be in an embedded root's network
             continue
         figures.append((f"net.{number}.name", "string", target))
         for name, value in zip(names, usage.interface(target), strict=True):

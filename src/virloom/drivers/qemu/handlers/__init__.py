@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.connection import Connection
 from virloom.endpoint.dispatch import Dispatcher
+from virloom.procedures.record import Area
 
 #: Every other group of handlers, module and class, in the order in which clients need them: a
 #: daemon answers its first call before they are imported.
@@ -60,10 +61,15 @@ def _later(driver: QemuDriver) -> Iterator[object]:
         yield getattr(import_module(f"{__name__}.{module}"), name)(driver)
 
 
-def dispatcher(driver: QemuDriver, beside: Iterable[object] = ()) -> Dispatcher:
+def dispatcher(
+    driver: QemuDriver,
+    beside: Iterable[object] = (),
+    elsewhere: Mapping[Area, Callable[[], Awaitable[Dispatcher]]] | None = None,
+) -> Dispatcher:
     """All that *driver* serves.
 
     Args:
         beside: Handlers of other areas that the same process serves.
+        elsewhere: Opens drivers of areas that the same process serves when they are asked for.
     """
-    return Dispatcher([Connection(driver), *beside], _later(driver))
+    return Dispatcher([Connection(driver), *beside], _later(driver), elsewhere)

@@ -49,9 +49,24 @@ class Traffic:
                 change(draft)  # refused before anything is done
                 _check_limited(draft, args.device)
             if live:
-                await _limit(guest.require_running(), args.device, change)
+                await self._limit(guest.require_running(), args.device, change)
             if config:
                 await rewrite(self._driver, guest, change)
+
+    async def _limit(
+        self, running: RunningGuest, device: str, change: Callable[[Domain], None]
+    ) -> None:
+        """Has the host's end of the interface carry no more than a changed document says."""
+        _check_limited(running.model, device)
+        from virloom.drivers.qemu.nics.limits import limit_card  # seldom asked for
+
+        draft = running.model.copy()
+        change(draft)
+        wanted = bandwidth.find_interface(draft, device)
+        await limit_card(self._driver, running.record, wanted.target.dev or "", wanted.bandwidth)
+        bandwidth.find_interface(running.model, device).bandwidth = wanted.bandwidth
+        running.set_document()
+        running.save()
 
     @serves(p.DOMAIN_GET_INTERFACE_PARAMETERS)
     def get_parameters(
@@ -67,20 +82,6 @@ class Traffic:
         values = bandwidth.limits_of(bandwidth.find_interface(model, args.device))
         answer = bandwidth.KINDS.answer(values, args.nparams)
         return p.DomainGetInterfaceParametersRet(*answer)
-
-
-async def _limit(running: RunningGuest, device: str, change: Callable[[Domain], None]) -> None:
-    """Has the host's end of the interface carry no more than a changed document says."""
-    _check_limited(running.model, device)
-    from virloom.drivers.qemu.nics.limits import limit_card  # seldom asked for
-
-    draft = running.model.copy()
-    change(draft)
-    wanted = bandwidth.find_interface(draft, device)
-    await limit_card(running.record, wanted.target.dev or "", wanted.bandwidth)
-    bandwidth.find_interface(running.model, device).bandwidth = wanted.bandwidth
-    running.set_document()
-    running.save()
 
 
 def _check_limited(model: Domain, device: str) -> None:

@@ -70,7 +70,7 @@ async def update_interface(driver: QemuDriver, running: RunningGuest, changed: F
     for what in _differences(card, new):
         raise _refuse(what)
     if new.bandwidth is not None and not _same(card.bandwidth, new.bandwidth):
-        await _limit(running, card, new)
+        await _limit(driver, running, card, new)
     if card.type == "bridge" and card.source.bridge != new.source.bridge:
         _move(card, new)
     if (new.link.state or "up") != (card.link.state or "up"):
@@ -108,12 +108,14 @@ def _same_network(card: Interface, new: Interface) -> bool:
     return (one.network, one.portgroup) == (other.network, other.portgroup)
 
 
-async def _limit(running: RunningGuest, card: Interface, new: Interface) -> None:
+async def _limit(
+    driver: QemuDriver, running: RunningGuest, card: Interface, new: Interface
+) -> None:
     if card.type not in TAPS:
         raise _refuse("<bandwidth>", ErrorDomain.NONE)
     from virloom.drivers.qemu.nics.limits import limit_card  # seldom needed
 
-    await limit_card(running.record, card.target.dev or "", new.bandwidth)
+    await limit_card(driver, running.record, card.target.dev or "", new.bandwidth)
 
 
 def _move(card: Interface, new: Interface) -> None:

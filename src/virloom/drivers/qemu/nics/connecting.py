@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.domain import Guest
@@ -42,7 +42,8 @@ async def connect(
     """
     given = await take_ports(driver, guest.name, guest.uuid_text, cards)
     reached("ports-taken")
-    files = open_taps(driver.tap_names, cards, opened)
-    await limit_cards(record, cards, given)
+    with driver.space.entered() if driver.space is not None else nullcontext():
+        files = open_taps(driver.tap_names, cards, opened)
+    await limit_cards(driver, record, cards, given)
     reached("taps-made")
     return files

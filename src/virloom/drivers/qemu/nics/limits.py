@@ -17,15 +17,20 @@ from virloom.model.network.traffic import Bandwidth
 from virloom.model.traffic import Rate
 
 if TYPE_CHECKING:
+    from virloom.drivers.qemu.driver import QemuDriver
     from virloom.model.domain.devices.interface_parts import Bandwidth as CardBandwidth
 
 
 async def limit_cards(
-    record: GuestRecord, cards: Iterable[Interface], given: Mapping[str, Bandwidth]
+    driver: QemuDriver,
+    record: GuestRecord,
+    cards: Iterable[Interface],
+    given: Mapping[str, Bandwidth],
 ) -> None:
     """Limits the taps of cards for which somebody wants that.
 
     Args:
+        driver: Of the guest.
         record: Of the guest; what outlives a tap is listed there before it is made.
         given: Limits that ports of networks have, by the card's hardware address.
 
@@ -35,25 +40,30 @@ async def limit_cards(
     for card in cards:
         wanted = given.get(card.mac.address or "") or card.bandwidth
         if wanted is not None:
-            await limit_card(record, card.target.dev or "", wanted)
+            await limit_card(driver, record, card.target.dev or "", wanted)
 
 
 async def limit_card(
-    record: GuestRecord, tap: str, wanted: Bandwidth | CardBandwidth | None
+    driver: QemuDriver, record: GuestRecord, tap: str, wanted: Bandwidth | CardBandwidth | None
 ) -> None:
     """Limits one tap, in place of what limited it before; None takes the limits away.
 
     Raises:
         InternalError: The kernel would not.
     """
+    prefix = driver.space.prefix() if driver.space is not None else []
+
+    async def tc(argv: Sequence[str], input: bytes) -> Completed:
+        return await run([*prefix, *argv], input=input)
+
     if wanted is None:
-        await release(_tc, tap)
+        await release(tc, tap)
         return
     note = {"kind": "link", "path": companion(tap)}
     if wanted.outbound is not None and note not in record.resources:
         record.resources.append(note)
         record.save()
-    await limit(_tc, tap, _limit(wanted.inbound), _limit(wanted.outbound))
+    await limit(tc, tap, _limit(wanted.inbound), _limit(wanted.outbound))
 
 
 def _limit(rate: Rate | None) -> Limit | None:
@@ -61,7 +71,3 @@ def _limit(rate: Rate | None) -> Limit | None:
     if rate is None or not rate.average:
         return None
     return Limit(rate.average, rate.peak or None, rate.burst or None)
-
-
-async def _tc(argv: Sequence[str], input: bytes) -> Completed:
-    return await run(argv, input=input)

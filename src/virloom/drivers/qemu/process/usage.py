@@ -143,6 +143,11 @@ def resident(pid: int) -> int:
         return 0
 
 
+def has_link(name: str) -> bool:
+    """Whether the host's network has a link of that name."""
+    return os.path.isdir(f"/sys/class/net/{name}")
+
+
 def interface(name: str) -> tuple[int, ...]:
     """Counters of a tap as its guest sees them: what the host receives, the guest has sent."""
     order = (

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host of an embedded root's networks: a network namespace that nobody else has."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from virloom.drivers.network.host import NetworkHost, netlink
+from virloom.host.netns import NetworkSpace
+from virloom.host.process import Completed
+
+if TYPE_CHECKING:
+    from pyroute2 import AsyncIPRoute
+
+#: Lines of the table before its links (proc(5)).
+_HEADING = 2
+
+
+class SpaceHost(NetworkHost):
+    """The network of a namespace.
+
+    Args:
+        space: The namespace, which is made when it is first needed.
+    """
+
+    def __init__(self, space: NetworkSpace) -> None:
+        self._space = space
+
+    def has_link(self, name: str) -> bool:
+        holder = self._space.find()
+        if holder is None:
+            return False
+        table = Path(f"/proc/{holder.pid}/net/dev").read_text().splitlines()[_HEADING:]
+        return name in (line.partition(":")[0].strip() for line in table)
+
+    @asynccontextmanager
+    async def links(self) -> AsyncIterator[AsyncIPRoute]:
+        async with netlink(self._space.path) as conversation:
+            yield conversation
+
+    def parameter(self, name: str) -> str | None:
+        with self._space.entered():
+            return super().parameter(name)
+
+    def set_parameter(self, name: str, value: str) -> None:
+        with self._space.entered():
+            super().set_parameter(name, value)
+
+    async def run(self, argv: Sequence[str], input: bytes | None = None) -> Completed:
+        return await super().run([*self._space.prefix(), *argv], input)
+
+    def close(self) -> None:
+        """Lets the namespace go; for when no network of it is active."""
+        self._space.end()
+
+    def entered(self) -> AbstractContextManager[None]:
+        return self._space.entered()

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks of embedded roots: each root's in a namespace of its own, unseen by the host."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+import virloom
+from tests.system.conftest import embedded
+from virloom.enums.domain import DomainCreateFlags
+from virloom.errors import InvalidArg
+from virloom.testing.dialogue import Dialogue
+from virloom.testing.documents import paused_guest_xml, tiny_guest_xml
+
+pytestmark = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("dnsmasq") is None, reason="needs root and dnsmasq"
+)
+
+MAC = "52:54:00:00:bb:01"
+NETWORK = """<network><name>inner</name><bridge name='virbr77' stp='off'/>
+<ip address='10.77.7.1' prefix='24'><dhcp><range start='10.77.7.2' end='10.77.7.9'/></dhcp></ip>
+</network>"""
+CARD = f"<interface type='network'><mac address='{MAC}'/><source network='inner'/>"
+CARD += "<model type='virtio'/></interface>"
+
+
+@pytest.fixture
+def roots(tmp_path: Path, installed: None) -> list[Path]:
+    # dnsmasq reads its files as a user of its own, who has to get there.
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent.stat().st_mode & 0o005 != 0o005:
+            parent.chmod(0o755)
+    return [tmp_path / "one", tmp_path / "two"]
+
+
+def links() -> set[str]:
+    """The links of this machine's own network."""
+    return set(os.listdir("/sys/class/net"))
+
+
+async def test_a_guest_on_a_network_that_the_host_does_not_see(roots: list[Path]) -> None:
+    before = links()
+    one, two = map(embedded, roots)
+    async with virloom.open(one) as conn, virloom.open(two) as other:
+        for connection in (conn, other):  # the same names and the same subnet
+            network = await connection.networks.define_xml(NETWORK)
+            await network.create()
+        assert links() == before
+        document = tiny_guest_xml("web", extra_devices=CARD)
+        guest = await conn.create_xml(document, DomainCreateFlags.START_PAUSED)
+        async with guest.console() as console:
+            await guest.resume()
+            dialogue = Dialogue(console)
+            await dialogue.ready()
+            await dialogue.ask("busybox ifconfig eth0 up")
+            await dialogue.ask("busybox udhcpc -q -n -t 20 -T 1 -i eth0 -s /bin/true", 60)
+        found = await conn.networks.lookup_by_name("inner")
+        async with asyncio.timeout(10):  # dnsmasq has it noted when the guest has it already
+            while [lease.mac for lease in await found.dhcp_leases()] != [MAC]:
+                await asyncio.sleep(0.05)
+    async with virloom.open(one) as conn:  # the guest and its network went on
+        guest = await conn.lookup_by_name("web")
+        assert re.search(r"bridge='virbr77'/>\s*<target dev='vnet0'/>", await guest.xml_desc())
+        await guest.destroy()
+        await (await conn.networks.lookup_by_name("inner")).destroy()
+    assert not (roots[0] / "run/network/space").exists()
+    async with virloom.open(two) as other:
+        await (await other.networks.lookup_by_name("inner")).destroy()
+    assert links() == before
+
+
+async def test_what_a_root_says_of_its_network(roots: list[Path]) -> None:
+    with pytest.raises(InvalidArg, match="'private' or 'host', not 'none'"):
+        async with virloom.open(f"{embedded(roots[0])}&network=none"):
+            pass
+    async with virloom.open(embedded(roots[0])) as conn:
+        await conn.create_xml(paused_guest_xml("plain"), DomainCreateFlags.START_PAUSED)
+        await (await conn.lookup_by_name("plain")).destroy()
+    # Nobody has asked for networks: nothing was made for them.
+    assert not (roots[0] / "run/network").exists()
