@@ -41,7 +41,7 @@ def limits_of(owner: Interface | NetworkPort) -> dict[str, int]:
     """What the document says, by parameter; 0 where it says nothing."""
     bandwidth = owner.bandwidth
     return {
-        f"{side}.{name}": getattr(getattr(bandwidth, side), name, None) or 0
+        f"{side}.{name}": getattr(getattr(bandwidth, side, None), name, None) or 0
         for side, names in _SIDES
         for name in names
     }

@@ -13,7 +13,7 @@ from virloom.drivers.runtime import bandwidth
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
 from virloom.enums.network import NetworkPortCreateFlags
-from virloom.errors import NoNetworkPort
+from virloom.errors import NoNetworkPort, OperationInvalid
 from virloom.model.network.port import NetworkPort
 from virloom.procedures import network as p
 from virloom.procedures.network import NonnullNetworkPort
@@ -35,6 +35,10 @@ class Ports:
     def list_all(self, call: Call, args: p.NetworkListAllPortsArgs) -> p.NetworkListAllPortsRet:
         check_flags(args.flags, 0, "networkListAllPorts")
         network = self._driver.find(args.network)
+        if not network.active:
+            raise OperationInvalid(
+                f"network '{network.name}' is not active", domain=ErrorDomain.NETWORK
+            )
         found = [_ref(network, port) for port in network.ports.values()]
         return p.NetworkListAllPortsRet(found if args.need_results else [], len(found))
 

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Callable
 
 from virloom.drivers.network.network import VirtualNetwork
-from virloom.drivers.network.ports.allocation import allocate
+from virloom.drivers.network.ports import allocation
 from virloom.drivers.network.record import NetworkRecord
 from virloom.enums.error import ErrorDomain
-from virloom.errors import NetworkPortExist, OperationInvalid
+from virloom.errors import InvalidArg, NetworkPortExist, OperationInvalid
 from virloom.model.network.port import NetworkPort
 from virloom.xml import format_document, parse_document
 
@@ -28,15 +28,21 @@ def take(
     Raises:
         NetworkPortExist: There is one with its UUID.
         SystemFailure: It cannot be written; there is none then.
-        VirloomError: As :func:`allocate`.
+        OperationInvalid: The network is not active.
+        InvalidArg: It says what it has, or does not, against *reclaim*.
+        VirloomError: As :func:`~virloom.drivers.network.ports.allocation.allocate`.
     """
     live, uuid = network.live, port.uuid or ""
     if live is None or record is None:
         raise OperationInvalid(f"network '{network.name}' is not active", domain=_DOMAIN)
     if uuid in network.ports:
         raise NetworkPortExist(f"network '{network.name}' already has port {uuid}", domain=_DOMAIN)
-    if not reclaim or port.plug.type in (None, "none"):
-        allocate(live, port, network.ports.values())
+    if reclaim:
+        allocation.reclaim(live, port, network.ports.values())
+    elif port.plug.type not in (None, "none"):
+        raise InvalidArg("Port reclaim not requested but plug type is not none", domain=_DOMAIN)
+    else:
+        allocation.allocate(live, port, network.ports.values())
     record.ports[uuid] = format_document(port)
     try:
         record.save()
@@ -109,3 +115,6 @@ def count(network: VirtualNetwork) -> None:
     devices = Counter(port.plug.dev for port in network.ports.values())
     for device in forward.interfaces:
         device.connections = devices[device.dev] or None
+    functions = Counter(allocation.place_of(port) for port in network.ports.values())
+    for function in forward.addresses:
+        function.connections = functions[allocation.place(function)] or None
