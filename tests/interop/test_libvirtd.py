@@ -63,7 +63,9 @@ def test_domains_and_secrets_on_one_connection(virtqemud: Virtqemud, tmp_path: P
         assert "lo" in daemon.virsh("iface-list", "--all", readonly=True).split()
         with virloom.open_sync(daemon.uri().replace("qemu", "interface", 1)) as conn:
             assert not conn.interfaces.lookup_by_name("lo").is_active()
-        refused = daemon.try_virsh("pool-list")
+        daemon.virsh("pool-create-as", "pool", "dir", "--target", str(tmp_path))
+        assert "guest.xml" in daemon.virsh("vol-list", "pool")
+        refused = daemon.try_virsh("nwfilter-list")
         assert "not supported by the connection driver" in refused.stderr
     finally:
         daemon.try_virsh("destroy", "web")

@@ -70,6 +70,9 @@ def test_pools_outlive_a_kill(virtstoraged: Virtstoraged, tmp_path: Path) -> Non
         conn.storage_pools.lookup_by_name("stopped").destroy()
         conn.storage_pools.lookup_by_name("by-itself").set_autostart(True)
         conn.storage_pools.lookup_by_name("by-itself").destroy()
+        conn.storage_pools.lookup_by_name("stopped").set_autostart(True)
+    mark = virtstoraged.root / "run/libvirt/storage/autostarted"
+    assert mark.exists()
     virtstoraged.signal(signal.SIGKILL)
     half = tmp_path / "kept" / ".0123456789abcdef.virloom-new"
     half.write_bytes(b"half")
@@ -77,11 +80,16 @@ def test_pools_outlive_a_kill(virtstoraged: Virtstoraged, tmp_path: Path) -> Non
     virtstoraged.start()
     with virloom.open_sync(virtstoraged.uri()) as conn:
         active = {pool.name for pool in conn.storage_pools.list(2)}
-        assert active == {"kept", "by-itself", "passing"}
+        assert active == {"kept", "passing"}, "what starts by itself, starts once in a boot"
         assert not conn.storage_pools.lookup_by_name("passing").is_persistent()
         kept = conn.storage_pools.lookup_by_name("kept")
         assert [volume.name for volume in kept.list_volumes()] == ["whole"]
     assert not half.exists()
+    virtstoraged.signal(signal.SIGKILL)
+    mark.write_text("an earlier boot")
+    virtstoraged.start()
+    with virloom.open_sync(virtstoraged.uri()) as conn:
+        assert len(conn.storage_pools.list(2)) == 4
 
 
 def test_a_kill_leaves_no_half_volume(
@@ -148,3 +156,18 @@ def until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_an_embedded_root_has_pools_and_secrets(tmp_path: Path) -> None:
+    """On the connection of the guests, and again when the root is opened anew."""
+    (tmp_path / "pool").mkdir()
+    uri = f"qemu:///embed?root={tmp_path}/root"
+    with virloom.open_sync(uri) as conn:
+        pool = conn.storage_pools.define_xml(POOL.format("pool", tmp_path))
+        pool.create()
+        pool.create_volume("<volume><name>disk</name><capacity>1048576</capacity></volume>")
+        conn.secrets.define_xml("<secret><usage type='ceph'><name>n</name></usage></secret>")
+    with virloom.open_sync(uri) as conn:
+        pool = conn.storage_pools.lookup_by_name("pool")
+        assert [volume.name for volume in pool.list_volumes()] == ["disk"]
+        assert len(conn.secrets.list()) == 1

@@ -13,9 +13,10 @@ FAMILY: Mapping[str, str] = {
     "interface": "virtinterfaced",
     "nodedev": "virtnodedevd",
     "network": "virtnetworkd",
+    "storage": "virtstoraged",
     "qemu": "virtqemud",
     "proxy": "virtproxyd",
 }
 
 #: Those that the others need as soon as they start guests.
-HELPERS = frozenset(("log", "secret", "network"))
+HELPERS = frozenset(("log", "secret", "network", "storage"))

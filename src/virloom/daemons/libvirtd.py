@@ -16,12 +16,20 @@ from virloom.daemon.program import run
 from virloom.daemon.service import Another, Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.daemon.token import SystemToken
-from virloom.daemons import virtinterfaced, virtnetworkd, virtnodedevd, virtqemud, virtsecretd
+from virloom.daemons import (
+    virtinterfaced,
+    virtnetworkd,
+    virtnodedevd,
+    virtqemud,
+    virtsecretd,
+    virtstoraged,
+)
 from virloom.drivers.interface.handlers import handlers as interface_handlers
 from virloom.drivers.network import handlers as network_handlers
 from virloom.drivers.nodedev import handlers as nodedev_handlers
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.secret.handlers import Secrets, opener
+from virloom.drivers.storage import handlers as storage_handlers
 from virloom.endpoint.areas import AreaOpener
 from virloom.procedures.record import Area
 from virloom.uri import ConnectURI
@@ -96,10 +104,13 @@ async def _open(places: Places) -> Service:
         add(virtnodedevd.NodeDeviceService(devices), nodedev_handlers.handlers(devices))
         networks = await virtnetworkd.open_driver(places)
         add(virtnetworkd.NetworkService(networks), network_handlers.handlers(networks))
+        pools = await virtstoraged.open_driver(places)
+        add(virtstoraged.StorageService(pools), storage_handlers.handlers(pools))
         inside: dict[Area, AreaOpener] = {
             "secret": opener(secrets),
             "nodedev": nodedev_handlers.opener(devices),
             "network": network_handlers.opener(networks),
+            "storage": storage_handlers.opener(pools),
         }
         driver = await virtqemud.open_driver(places, inside)
         undo.pop_all()

@@ -18,10 +18,9 @@ from typing import Any
 from virloom.endpoint.dispatch import Dispatcher
 from virloom.endpoint.endpoint import Endpoint
 from virloom.endpoint.identity import Identity
-from virloom.endpoint.local import LocalEndpoint, opener
+from virloom.endpoint.local import LocalEndpoint
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidArg, NoSupport
-from virloom.host.netns import NetworkSpace
 from virloom.uri import ConnectURI
 
 #: Opens drivers, which end with the stack, and gives what they serve.
@@ -58,105 +57,6 @@ class _Home:
             self.dispatcher = None
             _forget(self)
             await self._open.aclose()
-
-
-class _Networks:
-    """The network driver of a root, which is opened when somebody asks for it.
-
-    Its networks are in a network namespace of the root's own, unless the host's is asked for.
-    """
-
-    def __init__(self, root: Path, uri: str, *, on_host: bool) -> None:
-        self._root = root
-        self._uri = uri
-        self._lock = asyncio.Lock()
-        self._open = AsyncExitStack()
-        self._dispatcher: Dispatcher | None = None
-        self.space = None if on_host else NetworkSpace(root / "run" / "network" / "space")
-
-    async def __call__(self) -> Dispatcher:
-        """Its handlers.
-
-        Raises:
-            VirloomError: As :meth:`NetworkDriver.open`.
-        """
-        async with self._lock:
-            if self._dispatcher is None:
-                self._dispatcher = await self._start()
-            return self._dispatcher
-
-    async def _start(self) -> Dispatcher:
-        from virloom.drivers.network.activation import Activation
-        from virloom.drivers.network.directories import NetworkDirectories
-        from virloom.drivers.network.driver import NetworkDriver
-        from virloom.drivers.network.handlers import dispatcher
-        from virloom.drivers.network.space_host import SpaceHost
-
-        directories = NetworkDirectories.embedded(self._root)
-        host = SpaceHost(self.space) if self.space is not None else None
-        driver = await NetworkDriver.open(directories, self._uri, Activation(directories, host))
-
-        async def end() -> None:
-            await driver.close()
-            if self.space is not None and not any(network.active for network in driver.all):
-                self.space.end()
-
-        self._open.push_async_callback(end)
-        return dispatcher(driver)
-
-    async def connect(self, identity: Identity) -> Endpoint:
-        """How the driver of guests reaches it."""
-        return await opener(await self())(identity)
-
-    async def open_if_used(self) -> None:
-        """Opens it where there are networks already: some may be to start, or to be watched."""
-        if (self._root / "run" / "network").exists():
-            await self()
-
-    async def close(self) -> None:
-        """Networks that are active stay so."""
-        await self._open.aclose()
-
-
-async def _open_qemu(stack: AsyncExitStack, root: Path, uri: ConnectURI) -> Dispatcher:
-    """The QEMU driver of a root, with secrets where libvirt's embedded driver has them."""
-    from virloom.drivers.qemu import later
-    from virloom.drivers.qemu.directories import Directories
-    from virloom.drivers.qemu.driver import QemuDriver
-    from virloom.drivers.qemu.handlers import dispatcher
-    from virloom.drivers.secret.driver import SecretDirectories, SecretDriver
-    from virloom.drivers.secret.handlers import Secrets
-    from virloom.drivers.secret.handlers import opener as secret_opener
-    from virloom.endpoint.areas import Areas
-
-    later.load_all()
-    etc = root / "etc"
-    places = SecretDirectories(etc / "secrets", root / "run" / "secrets", etc / "secret.conf")
-    # Secrets and networks come first, and go last: guests that start with the driver need them.
-    secrets = SecretDriver(places, str(uri))
-    stack.push_async_callback(secrets.close)
-    networks = _Networks(root, str(uri), on_host=_is_on_host(uri))
-    stack.push_async_callback(networks.close)
-    await networks.open_if_used()
-    areas = Areas({"secret": secret_opener(secrets), "network": networks.connect})
-    directories = Directories.embedded(root)
-    driver = await QemuDriver.open(directories, str(uri), areas=areas, space=networks.space)
-    stack.push_async_callback(driver.close)
-    return dispatcher(driver, [Secrets(secrets)], {"network": networks})
-
-
-def _is_on_host(uri: ConnectURI) -> bool:
-    """Whether the root's networks are to be among the host's own.
-
-    Raises:
-        InvalidArg: The URI says neither.
-    """
-    asked = uri.params.get("network", "private")
-    if asked not in ("private", "host"):
-        raise InvalidArg(
-            f"'{uri}': network is 'private' or 'host', not '{asked}'", domain=ErrorDomain.QEMU
-        )
-    return asked == "host"
 
 
 async def _open_test(uri: ConnectURI) -> Dispatcher:
@@ -241,8 +141,10 @@ def _wanted(uri: ConnectURI, loop: asyncio.AbstractEventLoop) -> tuple[_Home, Op
         return _test_home(uri, loop), lambda _: _open_test(uri)
     if uri.scheme != "qemu" or uri.path != "/embed":
         raise NoSupport(f"'{uri}' is no driver that can run in this process")
+    from virloom.drivers.embedded import open_embedded  # the test driver does without
+
     root = _root_of(uri)
-    return _home_of(str(root), loop), lambda stack: _open_qemu(stack, root, uri)
+    return _home_of(str(root), loop), lambda stack: open_embedded(stack, root, uri)
 
 
 def _root_of(uri: ConnectURI) -> Path:

@@ -36,6 +36,15 @@ class StorageDirectories(NamedTuple):
         """libvirt's places for one user's driver, in the user's three ``libvirt`` directories."""
         return cls(config=config / "storage", run=runtime / "storage", cache=cache / "storage")
 
+    @classmethod
+    def embedded(cls, root: Path) -> StorageDirectories:
+        """The places of the driver below *root* in an application's own process."""
+        return cls(
+            config=root / "etc" / "storage",
+            run=root / "run" / "storage",
+            cache=root / "cache" / "storage",
+        )
+
     @property
     def autostart(self) -> Path:
         """Links to the documents of pools that start with the driver."""

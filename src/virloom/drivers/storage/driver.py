@@ -7,6 +7,7 @@ import asyncio
 import logging
 from uuid import UUID
 
+from virloom.drivers.runtime.autostart import first_since_boot
 from virloom.drivers.runtime.index import DocumentIndex
 from virloom.drivers.runtime.object_events import ObjectEvents
 from virloom.drivers.runtime.objects import ObjectIndex
@@ -135,7 +136,12 @@ class StorageDriver:
         pool.live, pool.volumes = model, volumes
 
     async def _autostart(self) -> None:
-        """Starts those that start by themselves; one that fails does not keep the others."""
+        """Starts those that start by themselves; one that fails does not keep the others.
+
+        They start once in each boot: whoever stopped one meanwhile does not want it back.
+        """
+        if not first_since_boot(self.directories.run / "autostarted"):
+            return
         for pool in self.all:
             if pool.autostart and not pool.active:
                 try:

@@ -11,6 +11,8 @@ from virloom.drivers.storage.handlers.life import Life
 from virloom.drivers.storage.handlers.transfer import Transfer
 from virloom.drivers.storage.handlers.volumes import Volumes
 from virloom.drivers.storage.listing import PoolListing
+from virloom.endpoint import local
+from virloom.endpoint.areas import AreaOpener
 from virloom.endpoint.dispatch import Dispatcher
 from virloom.enums.error import ErrorDomain
 
@@ -25,3 +27,8 @@ def dispatcher(driver: StorageDriver) -> Dispatcher:
     """All that *driver* serves."""
     connection = AreaConnection("storage", driver.uri, ErrorDomain.STORAGE)
     return Dispatcher([connection, *handlers(driver)])
+
+
+def opener(driver: StorageDriver) -> AreaOpener:
+    """How another driver of the same process reaches *driver*."""
+    return local.opener(dispatcher(driver))
