@@ -8,19 +8,19 @@ what comes back from a chain goes on, and what comes to the end passes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
 
-from virloom.drivers.nwfilter.completion import kind_of, matches_of
+from virloom.drivers.nwfilter.completion import kind_of
+from virloom.drivers.nwfilter.rules.announcements import announced_set, gratuitous
 from virloom.drivers.nwfilter.rules.matches import Expression, expressions
-from virloom.drivers.nwfilter.rules.variables import Variables, expansions
-from virloom.drivers.nwfilter.values import reader
+from virloom.drivers.nwfilter.rules.packets import packet_rules
+from virloom.drivers.nwfilter.rules.restore import lines_of
+from virloom.drivers.nwfilter.rules.transaction import FAMILIES, Command, Transaction
+from virloom.drivers.nwfilter.rules.tree import Find, Placed, expanded, placed_rules, turned
+from virloom.drivers.nwfilter.rules.variables import Variables
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError
-from virloom.model.nwfilter import Filter, FilterReference, FilterRule
-from virloom.model.nwfilter.rule import Match
-
-Command = dict[str, Any]
+from virloom.model.nwfilter import FilterReference
 
 #: Where frames from a guest, and to it, are met: before Docker's and firewalld's own.
 _HOOKS = {"out": ("prerouting", "iifname"), "in": ("postrouting", "oifname")}
@@ -32,16 +32,6 @@ _VERDICTS = {
     "return": "return",
     "continue": "continue",
 }
-_SIDES = {"src": "dst", "dst": "src", "arpsrc": "arpdst", "arpdst": "arpsrc"}
-
-
-class Placed(NamedTuple):
-    """A rule, the chain that it is in, and the values of its variables."""
-
-    rule: FilterRule
-    chain: str
-    chain_priority: int
-    variables: Variables
 
 
 def table_of(device: str) -> str:
@@ -49,19 +39,15 @@ def table_of(device: str) -> str:
     return f"virloom-port-{device}"
 
 
-def removal(device: str) -> list[Command]:
+def removal(device: str) -> Transaction:
     """What takes all rules of a port away, whether it has some or not."""
-    table = {"table": {"family": "bridge", "name": table_of(device)}}
-    return [{"add": table}, {"delete": table}]
+    return Transaction(_emptied(device), {family: {device: None} for family in FAMILIES})
 
 
 def ruleset(
-    reference: FilterReference,
-    find: Callable[[str], Filter | None],
-    device: str,
-    variables: Variables,
-) -> list[Command]:
-    """The commands that give a port the rules of a filter in place of those that it has.
+    reference: FilterReference, find: Find, device: str, variables: Variables
+) -> Transaction:
+    """What gives a port the rules of a filter in place of those that it has.
 
     Args:
         reference: The filter, with values for its variables.
@@ -70,41 +56,35 @@ def ruleset(
         variables: What is known of the port besides: ``MAC``, ``IP``.
 
     Raises:
-        InternalError: A filter is missing, or a variable has no value.
-        ConfigUnsupported: A rule is of a kind that bridges do not have.
+        InternalError: A filter is missing, a variable has no value, or a rule is one that the
+            kernel cannot have.
     """
-    placed = list(_placed(reference, find, variables))
-    made = [*removal(device), {"add": {"table": {"family": "bridge", "name": table_of(device)}}}]
+    placed = list(placed_rules(reference, find, variables))
+    found = packet_rules(placed)
+    packets = {
+        family: {device: lines_of(device, found[family]) if family in found else None}
+        for family in FAMILIES
+    }
+    return Transaction(_frames(device, placed), packets)
+
+
+def _emptied(device: str) -> list[Command]:
+    table = {"table": {"family": "bridge", "name": table_of(device)}}
+    return [{"add": table}, {"delete": table}]
+
+
+def _frames(device: str, placed: list[Placed]) -> list[Command]:
+    """The table of nftables; one is there even where it has no rules, to be found by."""
+    members = [one for one in placed if not one.is_of_packets]
+    made = [*_emptied(device), {"add": {"table": {"family": "bridge", "name": table_of(device)}}}]
+    if any("gratuitous" in vars(one.choice[1]) for one in members if one.choice):
+        made.append(announced_set(table_of(device)))
     for direction, (hook, key) in _HOOKS.items():
-        made += _direction(device, direction, placed)
+        made += _direction(device, direction, members)
         base = {"type": "filter", "hook": hook, "prio": _PRIORITY, "policy": "accept"}
         made.append(_chain(device, hook, base))
         port: Expression = {"match": {"op": "==", "left": {"meta": {"key": key}}, "right": device}}
         made.append(_rule(device, hook, [port, {"jump": {"target": direction}}]))
-    return made
-
-
-def _placed(
-    reference: FilterReference, find: Callable[[str], Filter | None], outer: Variables
-) -> Iterator[Placed]:
-    """All rules of a tree; what is said from outside counts more than what a reference says."""
-    model = find(reference.filter or "")
-    if model is None:
-        raise InternalError(
-            f"the filter '{reference.filter}' is missing", domain=ErrorDomain.NWFILTER
-        )
-    variables = {**_values(reference), **outer}
-    for entry in model.entries:
-        if isinstance(entry, FilterReference):
-            yield from _placed(entry, find, variables)
-        else:
-            yield Placed(entry, model.chain or "root", model.priority or 0, variables)
-
-
-def _values(reference: FilterReference) -> Mapping[str, list[str]]:
-    made: dict[str, list[str]] = {}
-    for parameter in reference.parameters:
-        made.setdefault(parameter.name or "", []).append(parameter.value or "")
     return made
 
 
@@ -117,9 +97,9 @@ def _direction(device: str, direction: str, placed: list[Placed]) -> list[Comman
     root: list[tuple[int, list[list[Expression]]]] = []
     made = [_chain(device, direction, {})]
     for name, members in chains.items():
-        members.sort(key=lambda one: one.rule.priority or 0)
+        members.sort(key=lambda one: one.priority)
         if name == "root":
-            root += [(one.rule.priority or 0, _expressions(one, direction)) for one in members]
+            root += [(one.priority, list(_expressions(one, direction))) for one in members]
             continue
         target = f"{direction}-{name}"
         made.append(_chain(device, target, {}))
@@ -134,51 +114,36 @@ def _direction(device: str, direction: str, placed: list[Placed]) -> list[Comman
 
 def _kind(chain: str) -> list[Expression]:
     """What tells the frames that a chain is for."""
-    kind = kind_of(chain)
+    kind = kind_of(chain) or ""
     if kind == "mac":
         return []
-    return expressions("mac", {"protocolid": kind or ""}, negated=False)
+    if kind == "stp":
+        return expressions("stp", {}, negated=False)
+    return expressions("mac", {"protocolid": kind}, negated=False)
 
 
-def _expressions(one: Placed, direction: str) -> list[list[Expression]]:
-    """The rules of nftables that a rule becomes: one for each combination of values."""
+def _expressions(one: Placed, direction: str) -> Iterator[list[Expression]]:
+    """The rules of nftables that a rule becomes: some for each combination of values.
+
+    A rule for both directions is written as it is for what is sent to the guest.
+    """
     verdict: Expression = {_VERDICTS[one.rule.action or ""]: None}
-    kinds = matches_of(one.rule)
-    if not kinds:
-        return [[verdict]]
-    protocol, (match,) = next(iter(kinds.items()))
-    turned = one.rule.direction == "inout" and direction == "out"
-    return [
-        [*expressions(protocol, values, negated=match.match == "no"), verdict]
-        for values in _expanded(protocol, match, turned, one.variables)
-    ]
-
-
-def _expanded(
-    protocol: str, match: Match, turned: bool, variables: Variables
-) -> Iterator[dict[str, str]]:
-    """Attributes with their values; of a rule for both directions, as it is for what is sent to
-    the guest, and with source and destination turned for what the guest sends."""
-    texts = {
-        _turned(name) if turned else name: text
-        for name, text in vars(match).items()
-        if isinstance(text, str) and name not in ("match", "comment")
-    }
-    for values in expansions(texts, variables):
-        try:
-            yield {name: reader(protocol, name)(text) for name, text in values.items()}
-        except ValueError as exc:
+    if one.choice is None:
+        yield [verdict]
+        return
+    protocol, match = one.choice
+    negated, both = match.match == "no", one.rule.direction == "inout"
+    for values in expanded(protocol, match, one.variables):
+        if protocol == "stp" and both and "srcmacaddr" in values:
             raise InternalError(
-                f"a variable of <{protocol}> has a value where {exc} must stand",
-                domain=ErrorDomain.NWFILTER,
-            ) from None
-
-
-def _turned(name: str) -> str:
-    for side in ("arpsrc", "arpdst", "src", "dst"):
-        if name.startswith(side):
-            return _SIDES[side] + name.removeprefix(side)
-    return name
+                "<stp> for both directions cannot have srcmacaddr", domain=ErrorDomain.NWFILTER
+            )
+        said = turned(values) if both and direction == "out" else values
+        found = expressions(protocol, said, negated=negated)
+        if said.get("gratuitous") == "true":
+            yield from gratuitous(found, verdict, negated=negated)
+        else:
+            yield [*found, verdict]
 
 
 def _chain(device: str, name: str, more: Mapping[str, object]) -> Command:

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ports are to have in the kernel, in place of what they have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+#: One of nftables, in its JSON.
+Command = dict[str, Any]
+
+FAMILIES = ("ipv4", "ipv6")
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """The rules of some ports; ``a + b`` is both at once, and what *b* says of a port counts.
+
+    Attributes:
+        commands: For ``nft -j -f -``: the rules of frames.
+        packets: By family and port, lines for ``iptables-restore``; None takes all away.
+    """
+
+    commands: list[Command] = field(default_factory=list)
+    packets: Mapping[str, Mapping[str, list[str] | None]] = field(default_factory=dict)
+
+    def __add__(self, other: Transaction) -> Transaction:
+        packets = {
+            family: {**self.packets.get(family, {}), **other.packets.get(family, {})}
+            for family in FAMILIES
+        }
+        return Transaction([*self.commands, *other.commands], packets)
