@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from virloom.drivers.nwfilter.completion import kind_of
-from virloom.drivers.nwfilter.rules.announcements import announced_set, gratuitous
+from virloom.drivers.nwfilter.rules.announcements import announcements
 from virloom.drivers.nwfilter.rules.matches import Expression, expressions
 from virloom.drivers.nwfilter.rules.packets import packet_rules
 from virloom.drivers.nwfilter.rules.restore import lines_of
@@ -77,8 +77,6 @@ def _frames(device: str, placed: list[Placed]) -> list[Command]:
     """The table of nftables; one is there even where it has no rules, to be found by."""
     members = [one for one in placed if not one.is_of_packets]
     made = [*_emptied(device), {"add": {"table": {"family": "bridge", "name": table_of(device)}}}]
-    if any("gratuitous" in vars(one.choice[1]) for one in members if one.choice):
-        made.append(announced_set(table_of(device)))
     for direction, (hook, key) in _HOOKS.items():
         made += _direction(device, direction, members)
         base = {"type": "filter", "hook": hook, "prio": _PRIORITY, "policy": "accept"}
@@ -95,7 +93,7 @@ def _direction(device: str, direction: str, placed: list[Placed]) -> list[Comman
     for one in wanted:
         chains.setdefault(one.chain, []).append(one)
     root: list[tuple[int, list[list[Expression]]]] = []
-    made = [_chain(device, direction, {})]
+    made = [_chain(device, direction, {}), *_announcing(device, direction, wanted)]
     for name, members in chains.items():
         members.sort(key=lambda one: one.priority)
         if name == "root":
@@ -141,9 +139,40 @@ def _expressions(one: Placed, direction: str) -> Iterator[list[Expression]]:
         said = turned(values) if both and direction == "out" else values
         found = expressions(protocol, said, negated=negated)
         if said.get("gratuitous") == "true":
-            yield from gratuitous(found, verdict, negated=negated)
+            yield [*found, {"jump": {"target": _announced(one, direction)}}]
         else:
             yield [*found, verdict]
+
+
+def _announced(one: Placed, direction: str) -> str:
+    """The chain that tells gratuitous frames for a rule: by what it does with them."""
+    assert one.choice is not None
+    action = one.rule.action or ""
+    if action == "return" and one.chain != "root":
+        raise InternalError(
+            "a rule for gratuitous frames cannot return from a chain of its own",
+            domain=ErrorDomain.NWFILTER,
+        )
+    which = "others" if one.choice[1].match == "no" else "gratuitous"
+    return f"{direction}-{which}-{action}"
+
+
+def _announcing(device: str, direction: str, members: list[Placed]) -> Iterator[Command]:
+    """The chains that tell gratuitous frames, each once."""
+    made: set[str] = set()
+    for one in members:
+        if one.choice is None or getattr(one.choice[1], "gratuitous", None) != "true":
+            continue
+        name = _announced(one, direction)
+        if name in made:
+            continue
+        made.add(name)
+        yield _chain(device, name, {})
+        # To return from the root is to let pass: nothing comes after it.
+        action = _VERDICTS[one.rule.action or ""].replace("return", "accept")
+        negated = one.choice[1].match == "no"
+        for found in announcements({action: None}, negated=negated):
+            yield _rule(device, name, found)
 
 
 def _chain(device: str, name: str, more: Mapping[str, object]) -> Command:
