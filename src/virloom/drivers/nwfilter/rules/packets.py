@@ -23,9 +23,8 @@ _DOMAIN = ErrorDomain.NWFILTER
 
 #: Beginnings of names of chains, and what goes through them.
 FROM_GUEST, TO_GUEST, TO_HOST = "FI", "FO", "HI"
-#: The chains by the direction that a rule says.
-_OWN = {"out": (FROM_GUEST, TO_HOST), "in": (TO_GUEST,)}
-_CHAINS = {FROM_GUEST: "out", TO_HOST: "out", TO_GUEST: "in"}
+#: The chains by the way that packets go.
+_CHAINS = {"out": FROM_GUEST, "in": TO_GUEST}
 
 _NEW = ("-m", "conntrack", "--ctstate", "NEW,ESTABLISHED")
 _ORIGINAL = (*_NEW, "-m", "conntrack", "--ctdir", "ORIGINAL")
@@ -72,14 +71,14 @@ def _rules(one: Placed) -> Iterator[PacketRule]:
     if one.rule.action == "continue":
         raise InternalError(f"<{protocol}> cannot have the action 'continue'", domain=_DOMAIN)
     for values in expanded(protocol, match, one.variables):
-        for chain, way in _CHAINS.items():
+        for way, chain in _CHAINS.items():
             states = _states(one, values, way)
             if states is None:
                 continue
             is_turned = _is_turned(one, way)
             words = _matches(protocol, values, is_turned=is_turned, negated=match.match == "no")
             if words is not None:
-                yield PacketRule(chain, (*words, *states, *_target(one, chain)))
+                yield PacketRule(chain, (*words, *states, *_target(one, way)))
 
 
 def _is_turned(one: Placed, way: str) -> bool:
@@ -87,9 +86,9 @@ def _is_turned(one: Placed, way: str) -> bool:
     return way != ("in" if one.rule.direction == "inout" else one.rule.direction)
 
 
-def _target(one: Placed, chain: str) -> tuple[str, str]:
+def _target(one: Placed, way: str) -> tuple[str, str]:
     action = one.rule.action or ""
-    if action == "accept" and chain != TO_GUEST:
+    if action == "accept" and way == "out":
         return ("-j", "RETURN")  # it may still be for another guest, whose rules come next
     return ("-j", action.upper())
 

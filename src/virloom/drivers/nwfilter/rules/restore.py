@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from virloom.drivers.nwfilter.rules.packets import FROM_GUEST, TO_GUEST, TO_HOST, PacketRule
 
@@ -29,11 +30,15 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.,:/!@%+=\-]+")
 
 
 def lines_of(port: str, rules: Iterable[PacketRule]) -> list[str]:
-    """The rules of a port as lines, by the names that its chains have."""
-    return [
+    """The rules of a port as lines, by the names that its chains have.
+
+    What goes to the host meets the same rules as what the guest sends on; libvirt has them twice.
+    """
+    made = [
         " ".join(["-A", f"{rule.chain}-{port}", *(_quoted(word) for word in rule.words)])
         for rule in rules
     ]
+    return [*made, f"-A {TO_HOST}-{port} -g {FROM_GUEST}-{port}"]
 
 
 def restore_text(dump: str, ports: Mapping[str, Sequence[str] | None]) -> str | None:
@@ -137,6 +142,7 @@ def _shared(present: _Dump, ports: Mapping[str, Sequence[str] | None]) -> Iterat
         yield from (f"-X {chain}" for chain in _SHARED if chain in present.chains)
 
 
+@lru_cache(1024)  # most words of a filter are those of its other rules
 def _quoted(word: str) -> str:
     """A word as ``iptables-restore`` reads it; what it cannot have in one becomes a blank."""
     if _PLAIN.fullmatch(word):

@@ -21,17 +21,17 @@ _SIDES = {"src": "dst", "dst": "src", "arpsrc": "arpdst", "arpdst": "arpsrc"}
 
 
 class Placed(NamedTuple):
-    """A rule, the chain that it is in, and the values of its variables."""
+    """A rule, the chain that it is in, and the values of its variables.
+
+    Attributes:
+        choice: By what the rule chooses: the element and what it says; None for all frames.
+    """
 
     rule: FilterRule
     chain: str
     chain_priority: int
     variables: Variables
-
-    @property
-    def choice(self) -> tuple[str, Match] | None:
-        """By what the rule chooses: the element and what it says; None for all frames."""
-        return next(((name, found[0]) for name, found in matches_of(self.rule).items()), None)
+    choice: tuple[str, Match] | None
 
     @property
     def is_of_packets(self) -> bool:
@@ -58,7 +58,8 @@ def placed_rules(reference: FilterReference, find: Find, outer: Variables) -> It
         if isinstance(entry, FilterReference):
             yield from placed_rules(entry, find, variables)
         else:
-            yield Placed(entry, model.chain or "root", model.priority or 0, variables)
+            chosen = next(((name, found[0]) for name, found in matches_of(entry).items()), None)
+            yield Placed(entry, model.chain or "root", model.priority or 0, variables, chosen)
 
 
 def _values(reference: FilterReference) -> Mapping[str, list[str]]:
