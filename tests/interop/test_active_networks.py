@@ -265,6 +265,7 @@ def test_a_fresh_host_has_the_usual_network(spaces: list[NetworkNamespace]) -> N
 OWNER = Path(__file__).parent.parent / "fakes" / "network_owner.py"
 KILLED = """<network><name>killed</name><uuid>0d3f9ad2-5f2d-4b0c-9a77-90c8e9a2d2a1</uuid>
 <forward mode='nat'/><bridge name='virbr9'/>
+<bandwidth><inbound average='900'/><outbound average='900'/></bandwidth>
 <ip address='10.70.0.1' prefix='24'><dhcp><range start='10.70.0.2' end='10.70.0.9'/></dhcp></ip>
 </network>"""
 

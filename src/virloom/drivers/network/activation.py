@@ -9,12 +9,13 @@ undo in the same way.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from virloom.drivers.network.directories import NetworkDirectories
 from virloom.drivers.network.dnsmasq.process import Dnsmasq
 from virloom.drivers.network.firewall.apply import Firewall
 from virloom.drivers.network.host import NetworkHost
+from virloom.drivers.network.links import shaping
 from virloom.drivers.network.links.bridge import index_of, make_bridge, remove_bridge
 from virloom.drivers.network.links.routing import check_collisions, enable_forwarding, routes
 from virloom.drivers.network.naming import has_own_bridge
@@ -23,6 +24,7 @@ from virloom.drivers.network.steps import reached
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, VirloomError
 from virloom.model.network import Network
+from virloom.model.network.port import NetworkPort
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +58,16 @@ class Activation:
         Raises:
             VirloomError: What cannot be made.
         """
-        if not has_own_bridge(model):
-            return
+        if has_own_bridge(model):
+            await self._make(model, record)
+        if shaping.is_limited(model):
+            record.runtime["limited"] = model.bridge.name
+            record.save()
+            await shaping.shape(self.host, model, ())
+        reached("traffic-limited")
+
+    async def _make(self, model: Network, record: NetworkRecord) -> None:
+        """Makes the network's own bridge, and what goes with it."""
         self._refuse_unserved(model)
         check_collisions(model, await routes(self.host))
         name = model.bridge.name or ""
@@ -79,6 +89,9 @@ class Activation:
 
     async def stop(self, model: Network, record: NetworkRecord) -> None:
         """Unmakes all that the record tells of, as far as it is there."""
+        limited = record.runtime.get("limited")
+        if limited is not None:
+            await self._undo(model, lambda: shaping.unshape(self.host, limited))
         bridge = record.runtime.get("bridge")
         if bridge is None:
             return
@@ -117,12 +130,37 @@ class Activation:
             return not has_own_bridge(model) or self.has_link(model.bridge.name or "")
         return bool(await index_of(self.host, bridge["name"]) == bridge["index"])
 
-    async def take_over(self, model: Network, record: NetworkRecord) -> None:
-        """Puts back what somebody has taken from the network while no daemon ran."""
+    async def take_over(
+        self, model: Network, record: NetworkRecord, ports: Collection[NetworkPort]
+    ) -> None:
+        """Puts back what somebody has taken from the network while no daemon ran.
+
+        Args:
+            ports: Those that guests have of it.
+        """
         if has_own_bridge(model):
             await self.restore_rules(model)
             if await self._dnsmasq(model).take_over():
                 logger.warning("the dnsmasq of network '%s' had ended", model.name)
+        if "limited" in record.runtime and not await shaping.is_shaped(self.host, model, ports):
+            logger.warning("the traffic of network '%s' was not limited", model.name)
+            await shaping.shape(self.host, model, ports)
+
+    async def reserve(
+        self, model: Network, port: NetworkPort, others: Collection[NetworkPort]
+    ) -> None:
+        """Makes a port of an active network sure of the rate that its document has, if any.
+
+        Raises:
+            VirloomError: The kernel would not; *others* keep what they have.
+        """
+        await shaping.reserve(self.host, model, port, others)
+
+    async def give_up(
+        self, model: Network, port: NetworkPort, others: Collection[NetworkPort]
+    ) -> None:
+        """The port is sure of nothing any more; *others* stay."""
+        await shaping.give_up(self.host, model, port, others)
 
     async def restore_rules(self, model: Network) -> None:
         """Gives the network its rules again if somebody has flushed them."""

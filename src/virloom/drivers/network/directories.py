@@ -17,12 +17,14 @@ class NetworkDirectories(NamedTuple):
         run: Status records of active networks and their pid files; nothing outlives a boot.
         dnsmasq: Configuration and leases of dnsmasq.
         cache: What can be found out again.
+        hooks: Scripts of the host that are run for networks; None: there are none.
     """
 
     config: Path
     run: Path
     dnsmasq: Path
     cache: Path
+    hooks: Path | None = None
 
     @classmethod
     def embedded(cls, root: Path) -> NetworkDirectories:
@@ -42,6 +44,7 @@ class NetworkDirectories(NamedTuple):
             run=prefix / "run" / "libvirt" / "network",
             dnsmasq=prefix / "var" / "lib" / "libvirt" / "dnsmasq",
             cache=prefix / "var" / "cache" / "libvirt" / "network",
+            hooks=prefix / "etc" / "libvirt" / "hooks",
         )
 
     @classmethod

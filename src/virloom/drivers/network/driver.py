@@ -11,6 +11,7 @@ from virloom.drivers.network.activation import Activation
 from virloom.drivers.network.completion import complete
 from virloom.drivers.network.directories import NetworkDirectories
 from virloom.drivers.network.guard import RulesGuard
+from virloom.drivers.network.hooks import NetworkHooks
 from virloom.drivers.network.naming import (
     bridges_of,
     give_address,
@@ -19,6 +20,7 @@ from virloom.drivers.network.naming import (
 )
 from virloom.drivers.network.network import VirtualNetwork
 from virloom.drivers.network.ports import holding
+from virloom.drivers.network.ports.life import PortLife
 from virloom.drivers.network.record import NetworkRecord
 from virloom.drivers.network.steps import reached
 from virloom.drivers.network.validate import validate_network
@@ -55,6 +57,7 @@ class NetworkDriver:
         events: Who listens to what happens to them.
         store: The persistent documents.
         activation: What makes them of the host.
+        hooks: The host's scripts for them.
     """
 
     def __init__(
@@ -76,6 +79,8 @@ class NetworkDriver:
         self.store = DocumentStore(directories.config, directories.autostart, self._index)
         self.activation = activation or Activation(directories)
         self._records: dict[bytes, NetworkRecord] = {}
+        self.hooks = NetworkHooks(directories.hooks)
+        self._ports = PortLife(self.activation, self.hooks)
         self._guard = RulesGuard(self.all, self.activation)
 
     @classmethod
@@ -157,7 +162,7 @@ class NetworkDriver:
         self._records[network.uuid] = record
         self._guard.open()
         holding.find_again(network, record)
-        await self.activation.take_over(model, record)
+        await self.activation.take_over(model, record, network.ports.values())
 
     async def _autostart(self) -> None:
         """Starts those that start by themselves; one that fails does not keep the others.
@@ -338,12 +343,14 @@ class NetworkDriver:
         self.tell(network, _Event.STARTED)
 
     async def _activate(self, network: VirtualNetwork, model: Network) -> None:
+        await self.hooks.tell("start", model)
         record = NetworkRecord(self.directories.record(model.name), model.name, model.uuid or "")
         self._save(record, model)
         try:
             reached("intent-recorded")
             self._guard.open()
             await self.activation.start(model, record)
+            await self.hooks.tell("started", model)
             record.stage = "active"
             self._save(record, model)
             reached("active-recorded")
@@ -375,6 +382,7 @@ class NetworkDriver:
             network.ports.clear()
             if not network.persistent:
                 self.all.remove(network)
+            await self.hooks.tell("stopped", model)
         self.tell(network, _Event.STOPPED)
 
     @staticmethod
@@ -389,10 +397,11 @@ class NetworkDriver:
 
         Raises:
             OperationInvalid: It is not active.
-            VirloomError: As :func:`~virloom.drivers.network.ports.holding.take`.
+            VirloomError: As :meth:`~virloom.drivers.network.ports.life.PortLife.take`.
         """
         async with network.changing:
-            holding.take(network, self._records.get(network.uuid), port, reclaim=reclaim)
+            record = self._records.get(network.uuid)
+            await self._ports.take(network, record, port, reclaim=reclaim)
 
     async def change_port(
         self, network: VirtualNetwork, port: NetworkPort, change: Callable[[NetworkPort], None]
@@ -400,11 +409,12 @@ class NetworkDriver:
         """Changes what a port may do.
 
         Raises:
-            SystemFailure: That cannot be written; it stays as it was.
+            VirloomError: The network has not what is asked for; it stays as it was.
         """
         async with network.changing:
-            if port.uuid in network.ports:
-                holding.rewrite(network, self._records[network.uuid], port, change)
+            former = network.ports.get(port.uuid or "")
+            if former is not None:
+                await self._ports.change(network, self._records[network.uuid], former, change)
 
     async def remove_port(self, network: VirtualNetwork, port: NetworkPort) -> None:
         """Takes a port back.
@@ -413,8 +423,9 @@ class NetworkDriver:
             SystemFailure: That cannot be written.
         """
         async with network.changing:
-            if port.uuid in network.ports:
-                holding.give_back(network, self._records[network.uuid], port)
+            known = network.ports.get(port.uuid or "")
+            if known is not None:
+                await self._ports.give_back(network, self._records[network.uuid], known)
 
     # -- telling -------------------------------------------------------------------------------
 

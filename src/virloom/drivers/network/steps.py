@@ -17,6 +17,7 @@ START_STEPS = (
     "bridge-made",
     "rules-made",
     "dnsmasq-started",
+    "traffic-limited",
     "active-recorded",
 )
 STOP_STEPS = ("stopping-recorded", "dnsmasq-stopped", "rules-removed", "bridge-removed")

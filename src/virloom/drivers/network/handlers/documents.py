@@ -44,17 +44,23 @@ class Documents:
         def change(model: Network) -> None:
             update(model, args.command, args.section, args.parent_index, args.xml)
 
-        await self._change(self._driver.find(args.net), args.flags, change)
+        model = await self._change(self._driver.find(args.net), args.flags, change)
+        await self._driver.hooks.tell("updated", model)
 
     async def _change(
         self, network: VirtualNetwork, flags: int, change: Callable[[Network], None]
-    ) -> None:
-        """Changes copies of the documents that are meant; both take it, or neither is touched."""
+    ) -> Network:
+        """Changes copies of the documents that are meant; both take it, or neither is touched.
+
+        Returns:
+            The document that clients see then.
+        """
         async with network.changing:
             live, config = affected(network, flags)
             new_live = _changed(network.live, change) if live else None
             new_config = _changed(network.definition, change) if config else None
             await self._driver.change(network, new_live, new_config)
+            return network.current
 
     @serves(p.NETWORK_GET_METADATA)
     def get_metadata(self, call: Call, args: p.NetworkGetMetadataArgs) -> p.NetworkGetMetadataRet:

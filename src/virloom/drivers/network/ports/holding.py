@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from virloom.drivers.network.network import VirtualNetwork
 from virloom.drivers.network.ports import allocation
+from virloom.drivers.network.ports.floors import admit_floor
 from virloom.drivers.network.record import NetworkRecord
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidArg, NetworkPortExist, OperationInvalid
@@ -43,6 +44,7 @@ def take(
         raise InvalidArg("Port reclaim not requested but plug type is not none", domain=_DOMAIN)
     else:
         allocation.allocate(live, port, network.ports.values())
+    admit_floor(live, port, network.ports.values())
     record.ports[uuid] = format_document(port)
     try:
         record.save()
@@ -58,14 +60,21 @@ def rewrite(
     record: NetworkRecord,
     port: NetworkPort,
     change: Callable[[NetworkPort], None],
-) -> None:
+) -> NetworkPort:
     """Gives the port a changed document; the caller holds ``changing``.
 
+    Returns:
+        The port as it is now.
+
     Raises:
+        VirloomError: As :func:`~virloom.drivers.network.ports.floors.admit_floor`.
         SystemFailure: It cannot be written; it has the former one then.
     """
     uuid, draft = port.uuid or "", port.copy()
     change(draft)
+    if network.live is not None:
+        others = [other for other in network.ports.values() if other.uuid != uuid]
+        admit_floor(network.live, draft, others)
     former, record.ports[uuid] = record.ports[uuid], format_document(draft)
     try:
         record.save()
@@ -73,6 +82,18 @@ def rewrite(
         record.ports[uuid] = former
         raise
     network.ports[uuid] = draft
+    return draft
+
+
+def restore(network: VirtualNetwork, record: NetworkRecord, port: NetworkPort) -> None:
+    """The port as it was before :func:`rewrite`.
+
+    Raises:
+        SystemFailure: That cannot be written; it is so in memory all the same.
+    """
+    uuid = port.uuid or ""
+    network.ports[uuid], record.ports[uuid] = port, format_document(port)
+    record.save()
 
 
 def give_back(network: VirtualNetwork, record: NetworkRecord, port: NetworkPort) -> None:
