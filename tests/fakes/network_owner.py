@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A program that owns a network and dies: ``network_owner.py ROOT STEP DOCUMENT``.
 
-It starts the network of the document, stops it again, and is killed by SIGKILL at STEP. ``look``
-as STEP opens the driver as a daemon does, prints which networks are active, and stops them.
+It starts the network of the document, gives it another range of addresses, stops it again, and is
+killed by SIGKILL at STEP. ``look`` as STEP opens the driver as a daemon does, prints which networks
+are active, with how many ranges, and stops them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from virloom.drivers.network.completion import parse_network
 from virloom.drivers.network.directories import NetworkDirectories
 from virloom.drivers.network.driver import NetworkDriver
 from virloom.drivers.network.steps import observed
+from virloom.drivers.network.update import update
+from virloom.enums.network import NetworkUpdateCommand, NetworkUpdateSection
+
+RANGE = "<range start='10.70.0.20' end='10.70.0.29'/>"
 
 
 def die() -> None:
@@ -29,6 +34,10 @@ async def own(root: Path, document: str) -> None:
     driver = await NetworkDriver.open(NetworkDirectories.system(root), "network:///system")
     network = await driver.define(parse_network(document))
     await driver.start(network)
+    changed = network.current.copy()
+    update(changed, NetworkUpdateCommand.ADD_LAST, NetworkUpdateSection.IP_DHCP_RANGE, -1, RANGE)
+    async with network.changing:
+        await driver.change(network, changed, changed.copy())
     await driver.destroy(network)
 
 
@@ -36,9 +45,12 @@ async def look(root: Path) -> None:
     """What a new daemon makes of what was left."""
     driver = await NetworkDriver.open(NetworkDirectories.system(root), "network:///system")
     for network in list(driver.all):
-        print(network.name, "active" if network.active else "inactive", flush=True)
         if network.active:
+            told = (driver.directories.dnsmasq / f"{network.name}.conf").read_text()
+            print(network.name, "active", told.count("dhcp-range="), flush=True)
             await driver.destroy(network)
+        else:
+            print(network.name, "inactive", flush=True)
     await driver.close()
 
 

@@ -8,25 +8,31 @@ undo in the same way.
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Awaitable, Callable, Collection
 
 from virloom.drivers.network.directories import NetworkDirectories
 from virloom.drivers.network.dnsmasq.process import Dnsmasq
 from virloom.drivers.network.firewall.apply import Firewall
+from virloom.drivers.network.firewall.rules import ruleset, show_ports
 from virloom.drivers.network.host import NetworkHost
 from virloom.drivers.network.links import shaping
 from virloom.drivers.network.links.bridge import index_of, make_bridge, remove_bridge
 from virloom.drivers.network.links.routing import check_collisions, enable_forwarding, routes
 from virloom.drivers.network.naming import has_own_bridge
+from virloom.drivers.network.pools import fill_pool
 from virloom.drivers.network.record import NetworkRecord
 from virloom.drivers.network.steps import reached
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, InternalError, VirloomError
+from virloom.errors import InternalError, VirloomError, system_failure
 from virloom.model.network import Network
 from virloom.model.network.port import NetworkPort
 
 logger = logging.getLogger(__name__)
+
+#: In the record while a change of what runs is under way.
+CHANGING = "changing"
 
 
 class Activation:
@@ -60,6 +66,8 @@ class Activation:
         """
         if has_own_bridge(model):
             await self._make(model, record)
+        else:
+            fill_pool(self.host, model)
         if shaping.is_limited(model):
             record.runtime["limited"] = model.bridge.name
             record.save()
@@ -72,7 +80,10 @@ class Activation:
         check_collisions(model, await routes(self.host))
         name = model.bridge.name or ""
         if self.has_link(name):
-            raise InternalError(f"Network is already in use by interface {name}", domain=_DOMAIN)
+            taken = OSError(errno.EEXIST, name)
+            raise system_failure(
+                f"error creating bridge interface {name}", taken, domain=ErrorDomain.NONE
+            )
         record.runtime["bridge"] = {"name": name, "index": None}
         record.save()
         reached("bridge-noted")
@@ -80,6 +91,7 @@ class Activation:
         record.save()
         reached("bridge-made")
         record.runtime["parameters"] = enable_forwarding(self.host, model)
+        show_ports(model)
         await self._firewall.apply(model)
         reached("rules-made")
         dnsmasq = self._dnsmasq(model)
@@ -112,10 +124,9 @@ class Activation:
 
     def _refuse_unserved(self, model: Network) -> None:
         if model.bridge.zone is not None:
-            raise ConfigUnsupported(
+            raise InternalError(
                 f"zone {model.bridge.zone} requested for network {model.name} but firewalld is "
-                "not active",
-                domain=_DOMAIN,
+                "not active"
             )
 
     def _dnsmasq(self, model: Network) -> Dnsmasq:
@@ -135,16 +146,27 @@ class Activation:
     ) -> None:
         """Puts back what somebody has taken from the network while no daemon ran.
 
+        A change that was not finished then is undone.
+
         Args:
             ports: Those that guests have of it.
         """
         if has_own_bridge(model):
-            await self.restore_rules(model)
-            if await self._dnsmasq(model).take_over():
-                logger.warning("the dnsmasq of network '%s' had ended", model.name)
+            await self._take_over_bridge(model, record)
         if "limited" in record.runtime and not await shaping.is_shaped(self.host, model, ports):
             logger.warning("the traffic of network '%s' was not limited", model.name)
             await shaping.shape(self.host, model, ports)
+
+    async def _take_over_bridge(self, model: Network, record: NetworkRecord) -> None:
+        if CHANGING in record.runtime:
+            await self._firewall.apply(model)
+            await self._dnsmasq(model).renew()
+            del record.runtime[CHANGING]
+            record.save()
+            return
+        await self.restore_rules(model)
+        if await self._dnsmasq(model).take_over():
+            logger.warning("the dnsmasq of network '%s' had ended", model.name)
 
     async def reserve(
         self, model: Network, port: NetworkPort, others: Collection[NetworkPort]
@@ -168,20 +190,20 @@ class Activation:
             logger.warning("the rules of network '%s' had gone", model.name)
             await self._firewall.apply(model)
 
-    async def change(self, former: Network, model: Network, record: NetworkRecord) -> None:
+    async def change(self, former: Network, model: Network) -> None:
         """Applies a changed document to the active network.
 
         Raises:
-            VirloomError: The host would not; the caller keeps the former document.
+            VirloomError: The host would not; all is as with the former document.
         """
         if not has_own_bridge(model):
             return
-        await self._firewall.apply(model)
+        ruled = ruleset(former) != ruleset(model)
+        if ruled:
+            await self._firewall.apply(model)
         try:
             await self._dnsmasq(model).change(self._dnsmasq(former))
         except BaseException:
-            await self._firewall.apply(former)
+            if ruled:
+                await self._firewall.apply(former)
             raise
-
-
-_DOMAIN = ErrorDomain.NETWORK

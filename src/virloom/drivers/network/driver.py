@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from uuid import UUID
 
-from virloom.drivers.network.activation import Activation
+from virloom.drivers.network.activation import CHANGING, Activation
 from virloom.drivers.network.completion import complete
 from virloom.drivers.network.directories import NetworkDirectories
 from virloom.drivers.network.guard import RulesGuard
@@ -293,17 +293,33 @@ class NetworkDriver:
         for model in (live, config):
             if model is not None:
                 validate_network(model, self.activation.is_virtual_function)
+        former = network.live
         if live is not None:
             await self._change_live(network, live)
-        if config is not None:
+        if config is None:
+            return
+        try:
             await self._write(network, config)
+        except BaseException:
+            if live is not None and former is not None:
+                await self._change_live(network, former)
+            raise
 
     async def _change_live(self, network: VirtualNetwork, model: Network) -> None:
+        """A kill on the way leaves a record that says so: all is made anew from it then."""
         former, record = network.current, self._records[network.uuid]
-        await self.activation.change(former, model, record)
+        record.runtime[CHANGING] = True
+        self._save(record, former)
+        await self.activation.change(former, model)
+        del record.runtime[CHANGING]
+        reached("change-made")
+        try:
+            self._save(record, model)
+        except BaseException:
+            await self.activation.change(model, former)
+            raise
         network.live = model
         holding.count(network)
-        self._save(record, model)
 
     # -- starting and stopping -----------------------------------------------------------------
 

@@ -8,6 +8,7 @@ own, replaces one object.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
@@ -20,10 +21,10 @@ from virloom.host.process import Completed, run
 if TYPE_CHECKING:
     from pyroute2 import AsyncIPRoute
 
-#: Where the kernel tells of its links.
-_LINKS = "/sys/class/net"
-#: Where it tells of PCI devices.
-_PCI = "/sys/bus/pci/devices"
+#: Where the kernel tells of its links, and of PCI devices, below its own tree.
+_LINKS, _PCI = "class/net", "bus/pci/devices"
+#: What a card's functions are called in its directory.
+_FUNCTION = re.compile(r"virtfn(\d+)")
 #: Where its parameters are.
 _PARAMETERS = "/proc/sys/net"
 #: Seconds that a program may take: nft and dnsmasq take milliseconds.
@@ -31,15 +32,33 @@ _PATIENCE = 30.0
 
 
 class NetworkHost:
-    """The network that this process sees."""
+    """The network that this process sees.
+
+    Args:
+        sysfs: Where the kernel tells of its devices.
+    """
+
+    def __init__(self, sysfs: str = "/sys") -> None:
+        self._sysfs = sysfs
 
     def has_link(self, name: str) -> bool:
         """Whether there is a link of that name, whoever's."""
-        return os.path.exists(os.path.join(_LINKS, name))
+        return os.path.exists(os.path.join(self._sysfs, _LINKS, name))
 
     def is_virtual_function(self, address: str) -> bool:
         """Whether the PCI device of that address is part of another one (SR-IOV)."""
-        return os.path.exists(os.path.join(_PCI, address, "physfn"))
+        return os.path.exists(os.path.join(self._sysfs, _PCI, address, "physfn"))
+
+    def virtual_functions(self, card: str) -> list[tuple[str, str | None]]:
+        """The virtual functions of a card (SR-IOV): PCI address, and the link, if it is one."""
+        base = os.path.join(self._sysfs, _LINKS, card, "device")
+        matches = [match for name in _names(base) if (match := _FUNCTION.fullmatch(name))]
+        made = []
+        for match in sorted(matches, key=lambda match: int(match[1])):
+            function = os.path.join(base, match[0])
+            links = _names(os.path.join(function, "net"))
+            made.append((os.path.basename(os.path.realpath(function)), min(links, default=None)))
+        return made
 
     @asynccontextmanager
     async def links(self) -> AsyncIterator[AsyncIPRoute]:
@@ -115,6 +134,13 @@ async def netlink(space: str | None = None) -> AsyncIterator[AsyncIPRoute]:
         ) from exc
     async with AsyncIPRoute(netns=space) as conversation:
         yield conversation
+
+
+def _names(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError:  # it is no card, or has none
+        return []
 
 
 def _is_program(path: str) -> bool:

@@ -27,6 +27,7 @@ class SpaceHost(NetworkHost):
     """
 
     def __init__(self, space: NetworkSpace) -> None:
+        super().__init__()
         self._space = space
 
     def has_link(self, name: str) -> bool:
@@ -35,6 +36,9 @@ class SpaceHost(NetworkHost):
             return False
         table = Path(f"/proc/{holder.pid}/net/dev").read_text().splitlines()[_HEADING:]
         return name in (line.partition(":")[0].strip() for line in table)
+
+    def virtual_functions(self, card: str) -> list[tuple[str, str | None]]:
+        return []  # the cards that the kernel shows us are in the host's own namespace
 
     @asynccontextmanager
     async def links(self) -> AsyncIterator[AsyncIPRoute]:

@@ -20,6 +20,7 @@ START_STEPS = (
     "traffic-limited",
     "active-recorded",
 )
+CHANGE_STEPS = ("change-made",)
 STOP_STEPS = ("stopping-recorded", "dnsmasq-stopped", "rules-removed", "bridge-removed")
 
 _observer: Callable[[str], None] | None = None

@@ -189,7 +189,7 @@ def _place(items: list[E], same: Callable[[E], bool], what: str, model: Network)
 
 def _dns(model: Network, command: int, items: list[E], item: E, same: Callable[[E], bool]) -> None:
     if command == _Command.MODIFY:
-        raise OperationInvalid(
+        raise OperationUnsupported(
             "DNS records cannot be modified, only added or deleted", domain=ErrorDomain.NETWORK
         )
     if command in _ADDS:

@@ -86,8 +86,7 @@ class Dnsmasq:
         if done.returncode != 0:
             words = done.stderr.decode(errors="replace").strip()
             raise InternalError(
-                f"network '{self._model.name}': dnsmasq ended with {done.returncode}: {words}",
-                domain=ErrorDomain.NETWORK,
+                f"network '{self._model.name}': dnsmasq ended with {done.returncode}: {words}"
             )
 
     async def change(self, former: Dnsmasq) -> None:
@@ -131,18 +130,40 @@ class Dnsmasq:
         await self.start()
         return True
 
+    async def renew(self) -> None:
+        """Has one that runs with the document, whatever one runs with now.
+
+        Raises:
+            VirloomError: As :meth:`start`.
+        """
+        await self.stop()
+        if self.wanted:
+            await self.start()
+
     async def stop(self) -> None:
         """Ends it, if it runs, and removes its files; leases stay, as with libvirt."""
         running = self.find()
-        if running is not None:
-            await _end(running)
+        for process in [running] if running is not None else self._found():
+            await _end(process)
         for path in self._files:
             path.unlink(missing_ok=True)
 
     def find(self) -> ProcessIdentity | None:
         """The process that runs with the network's file; None where none does."""
         try:
-            pid = int(self._files.pid.read_text())
+            return self._ours(int(self._files.pid.read_text()))
+        except (OSError, ValueError):
+            return None
+
+    def _found(self) -> list[ProcessIdentity]:
+        """Those that run without a file that tells it: we were killed while one started."""
+        if not self._files.configuration.exists():
+            return []
+        pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]
+        return [found for pid in pids if (found := self._ours(pid)) is not None]
+
+    def _ours(self, pid: int) -> ProcessIdentity | None:
+        try:
             identity = ProcessIdentity.of(pid)
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except (OSError, ValueError):

@@ -28,7 +28,7 @@ from typing import Any
 from virloom.drivers.network.completion import OWN_BRIDGE, forward_mode
 from virloom.drivers.network.links.bridge import addresses_of
 from virloom.model.network import Network
-from virloom.model.network.network import NatRange
+from virloom.model.network.network import Nat, NatRange
 
 FAMILY = "inet"
 Object = dict[str, Any]
@@ -123,6 +123,16 @@ def _translation(model: Network) -> Iterator[list[Object]]:
         for protocol in ("tcp", "udp"):
             yield [*outside, _protocol(protocol), _translate(model, subnet, ports=True)]
         yield [*outside, _translate(model, subnet, ports=False)]
+
+
+def show_ports(model: Network) -> None:
+    """Has the live document say which ports connections have outside, in place, as libvirt's."""
+    forward = model.forward
+    if forward is None or not any(_translates(model, subnet) for subnet in _subnets(model)):
+        return
+    forward.nat = forward.nat or Nat()
+    if forward.nat.port.start is None:
+        forward.nat.port = NatRange(start=str(_PORTS[0]), end=str(_PORTS[1]))
 
 
 def _translate(model: Network, subnet: _Subnet, *, ports: bool) -> Object:

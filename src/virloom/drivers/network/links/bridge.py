@@ -3,15 +3,23 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from ipaddress import IPv4Interface, IPv6Interface, ip_interface, ip_network
+from ipaddress import (
+    IPv4Interface,
+    IPv4Network,
+    IPv6Interface,
+    IPv6Network,
+    ip_interface,
+    ip_network,
+)
 from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.network.checks import prefix_of
 from virloom.drivers.network.host import NetworkHost
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InternalError, system_failure
+from virloom.errors import system_failure
 from virloom.model.network import Network
 from virloom.model.network.network import NetworkRoute
 
@@ -23,11 +31,18 @@ if TYPE_CHECKING:
 _NO_DUPLICATES = 0x02
 #: The kernel counts the delay of bridges in hundredths of a second.
 _TICKS = 100
+#: ``RTPROT_BOOT`` of linux/rtnetlink.h: what libvirt's routes are, as those of ``ip route add``.
+_BOOT = 3
 
 
 def addresses_of(model: Network) -> list[IPv4Interface | IPv6Interface]:
     """The host's addresses in the network."""
     return [ip_interface(f"{ip.address}/{prefix_of(ip)}") for ip in model.ips]
+
+
+def target_of(route: NetworkRoute) -> IPv4Network | IPv6Network:
+    """Where a static route leads."""
+    return ip_network(f"{route.address}/{prefix_of(route)}", strict=False)
 
 
 async def make_bridge(host: NetworkHost, model: Network) -> int:
@@ -40,7 +55,7 @@ async def make_bridge(host: NetworkHost, model: Network) -> int:
         SystemFailure: The kernel would not, with its reason.
     """
     name = model.bridge.name
-    async with _talking(host, f"cannot make the bridge '{name}'") as kernel:
+    async with _talking(host, f"error creating bridge interface {name}") as kernel:
         await kernel.link("add", ifname=name, kind="bridge", **_properties(model))
         (index,) = await kernel.link_lookup(ifname=name)
     # The kernel reads some of them when the link comes up, and addresses need IPv6 to be there.
@@ -120,9 +135,13 @@ async def _add_address(
 
 
 async def _add_route(kernel: AsyncIPRoute, index: int, route: NetworkRoute) -> None:
-    target = ip_network(f"{route.address}/{prefix_of(route)}", strict=False)
     await kernel.route(
-        "add", oif=index, dst=str(target), gateway=route.gateway, priority=route.metric or 1
+        "add",
+        oif=index,
+        dst=str(target_of(route)),
+        gateway=route.gateway,
+        priority=route.metric or 1,
+        proto=_BOOT,
     )
 
 
@@ -136,6 +155,8 @@ async def _talking(host: NetworkHost, doing: str) -> AsyncIterator[AsyncIPRoute]
             yield kernel
         except NetlinkError as exc:
             cause = OSError(exc.code, str(exc.args[1] if len(exc.args) > 1 else exc))
-            raise system_failure(doing, cause, domain=ErrorDomain.NETWORK) from exc
+            raise system_failure(doing, cause, domain=ErrorDomain.NONE) from exc
         except ValueError as exc:
-            raise InternalError(f"{doing}: {exc}", domain=ErrorDomain.NETWORK) from exc
+            raise system_failure(
+                f"{doing}: {exc}", OSError(errno.EINVAL, str(exc)), domain=ErrorDomain.NONE
+            ) from exc

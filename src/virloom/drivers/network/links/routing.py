@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from virloom.drivers.network.completion import forward_mode
 from virloom.drivers.network.host import NetworkHost
-from virloom.drivers.network.links.bridge import addresses_of
-from virloom.enums.error import ErrorDomain
+from virloom.drivers.network.links.bridge import addresses_of, target_of
 from virloom.errors import InternalError
 from virloom.model.network import Network
 
@@ -50,16 +49,24 @@ _MAIN = 254
 def check_collisions(model: Network, known: Iterable[Route]) -> None:
     """Refuses a network whose subnet the host reaches elsewhere: guests would take it over.
 
+    So would its static routes what is behind them.
+
     Raises:
-        InternalError: With the link (libvirt's code for it).
+        InternalError: With the link (libvirt's code and domain for it).
     """
     subnets = [address.network for address in addresses_of(model)]
+    behind = [target_of(route) for route in model.routes]
     for route in known:
-        if route.subnet in subnets and route.link != model.bridge.name:
+        if route.link == model.bridge.name:
+            continue
+        if route.subnet in subnets:
             raise InternalError(
                 f"Network is already in use by interface {route.link}: network '{model.name}' "
-                f"has its subnet {route.subnet}",
-                domain=ErrorDomain.NETWORK,
+                f"has its subnet {route.subnet}"
+            )
+        if route.subnet in behind:
+            raise InternalError(
+                f"Route address '{route.subnet}' conflicts with IP address for '{route.link}'"
             )
 
 
