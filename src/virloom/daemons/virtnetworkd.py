@@ -31,8 +31,12 @@ class NetworkService(AreaService):
         self._driver = driver
 
     def reload(self) -> None:
-        """Takes in documents that somebody put there; those of known networks are left alone."""
+        """Takes in documents that somebody put there, and puts rules back that have gone.
+
+        Documents of known networks are left alone.
+        """
         self._driver.reload()
+        self._driver.check_rules()
 
     async def close(self) -> None:
         await self._driver.close()

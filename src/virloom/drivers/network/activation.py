@@ -184,6 +184,10 @@ class Activation:
         """The port is sure of nothing any more; *others* stay."""
         await shaping.give_up(self.host, model, port, others)
 
+    def tables(self, model: Network) -> frozenset[str]:
+        """The tables of nft that have the rules of the network."""
+        return self._firewall.tables(model.bridge.name or "") if has_own_bridge(model) else _NONE
+
     async def restore_rules(self, model: Network) -> None:
         """Gives the network its rules again if somebody has flushed them."""
         if has_own_bridge(model) and not await self._firewall.holds(model):
@@ -207,3 +211,7 @@ class Activation:
             if ruled:
                 await self._firewall.apply(former)
             raise
+
+
+_DOMAIN = ErrorDomain.NETWORK
+_NONE: frozenset[str] = frozenset()

@@ -131,6 +131,10 @@ class NetworkDriver:
             except (VirloomError, ValueError) as exc:
                 logger.error("the network '%s' is left out: %s", document.name, exc)
 
+    def check_rules(self) -> None:
+        """Has rules of active networks put back that have gone."""
+        self._guard.check()
+
     async def _take_over(self) -> None:
         """Networks that an earlier daemon started go on; what it left unfinished is undone."""
         for path in sorted(self.directories.run.glob("*.json")):

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Iterable
 
 from virloom.drivers.network.activation import Activation
-from virloom.drivers.network.firewall.rules import table_of
 from virloom.drivers.network.firewall.watch import TableWatch
 from virloom.drivers.network.network import VirtualNetwork
 from virloom.errors import VirloomError
@@ -40,6 +39,10 @@ class RulesGuard:
         except OSError as exc:
             logger.info("rules that somebody flushes are not put back: %s", exc)
 
+    def check(self) -> None:
+        """Puts back what has gone unheard: iptables' own tables tell nobody of their losses."""
+        self._lost(None)
+
     async def close(self) -> None:
         """Watches no more; what is being put back still is."""
         if self._watch is not None:
@@ -50,8 +53,9 @@ class RulesGuard:
 
     def _lost(self, tables: set[str] | None) -> None:
         for network in self._networks:
-            bridge = network.live.bridge.name if network.live is not None else None
-            if bridge and (tables is None or table_of(bridge) in tables):
+            if network.live is None:
+                continue
+            if tables is None or tables & self._activation.tables(network.live):
                 task = asyncio.ensure_future(self._restore(network))
                 self._restoring.add(task)
                 task.add_done_callback(self._restoring.discard)

@@ -1,19 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rules of networks, given to the kernel: all of a network's in one transaction, or none."""
+"""The rules of networks, given to the kernel: by nft, or by iptables where there is none."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from typing import Any
+from typing import Protocol
 
-from virloom.drivers.network.firewall.rules import FAMILY, ruleset, table_of
+from virloom.drivers.network.firewall.iptables import Iptables
+from virloom.drivers.network.firewall.nftables import Nftables
 from virloom.drivers.network.host import NetworkHost
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, InternalError
+from virloom.errors import ConfigUnsupported
 from virloom.model.network import Network
 
-_PROGRAM = "nft"
+
+class Backend(Protocol):
+    """One of the kernel's packet filters."""
+
+    def is_there(self) -> bool:
+        """Whether the host has its programs."""
+
+    def tables(self, bridge: str) -> frozenset[str]:
+        """The tables of nft that have the rules of the network with that bridge."""
+
+    async def apply(self, model: Network) -> None:
+        """Gives the network its rules, in place of those that it has: all or none."""
+
+    async def remove(self, bridge: str) -> None:
+        """Takes the rules of the network with that bridge away, if it has any."""
+
+    async def holds(self, model: Network) -> bool:
+        """Whether the kernel has all rules of the network."""
 
 
 class Firewall:
@@ -24,21 +40,20 @@ class Firewall:
     """
 
     def __init__(self, host: NetworkHost) -> None:
-        self._host = host
+        self._backends: tuple[Backend, ...] = (Nftables(host), Iptables(host))
+
+    def tables(self, bridge: str) -> frozenset[str]:
+        """The tables of nft that have the rules of the network with that bridge."""
+        return frozenset().union(*(one.tables(bridge) for one in self._there()[:1]))
 
     async def apply(self, model: Network) -> None:
         """Gives the network its rules, in place of those that it has.
 
         Raises:
-            ConfigUnsupported: The host has no nftables.
+            ConfigUnsupported: The host has neither nft nor iptables.
             InternalError: The kernel took none of them, with its words.
         """
-        objects = ruleset(model)
-        if not objects:
-            await self.remove(model.bridge.name or "")
-            return
-        table = {"family": FAMILY, "name": table_of(model.bridge.name or "")}
-        await self._transaction([*_without(table), {"add": {"table": table}}, *_added(objects)])
+        await self._backend().apply(model)
 
     async def remove(self, bridge: str) -> None:
         """Takes the rules of the network with that bridge away, if it has any.
@@ -46,42 +61,25 @@ class Firewall:
         Raises:
             InternalError: The kernel would not.
         """
-        if self._host.is_on_path(_PROGRAM):
-            await self._transaction(_without({"family": FAMILY, "name": table_of(bridge)}))
+        for backend in self._there()[:1]:
+            await backend.remove(bridge)
 
     async def holds(self, model: Network) -> bool:
-        """Whether the kernel has all rules of the network: somebody may have flushed them."""
-        wanted = [kind for entry in ruleset(model) for kind in entry]
-        if not wanted:
-            return True
-        name = table_of(model.bridge.name or "")
-        done = await self._host.run([_PROGRAM, "-j", "list", "table", FAMILY, name])
-        if done.returncode != 0:
-            return False
-        entries = json.loads(done.stdout)["nftables"]
-        found = [kind for entry in entries for kind in entry if kind in ("chain", "rule")]
-        return sorted(found) == sorted(wanted)
+        """Whether the kernel has all rules of the network: somebody may have flushed them.
 
-    async def _transaction(self, commands: Sequence[dict[str, Any]]) -> None:
-        if not self._host.is_on_path(_PROGRAM):
-            raise ConfigUnsupported(
-                "the rules of virtual networks need nft",
-                domain=ErrorDomain.NETWORK,
-                remedy="install the package nftables",
-            )
-        text = json.dumps({"nftables": list(commands)})
-        done = await self._host.run([_PROGRAM, "-j", "-f", "-"], text.encode())
-        if done.returncode != 0:
-            words = done.stderr.decode(errors="replace").strip()
-            raise InternalError(
-                f"nft did not take the rules of a network: {words}", domain=ErrorDomain.FIREWALL
-            )
+        Raises:
+            ConfigUnsupported: The host has neither nft nor iptables.
+        """
+        return await self._backend().holds(model)
 
+    def _there(self) -> list[Backend]:
+        return [backend for backend in self._backends if backend.is_there()]
 
-def _without(table: dict[str, str]) -> list[dict[str, Any]]:
-    """Commands after which there is no such table; deleting one that is not there is an error."""
-    return [{"add": {"table": table}}, {"delete": {"table": table}}]
-
-
-def _added(objects: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"add": entry} for entry in objects]
+    def _backend(self) -> Backend:
+        for backend in self._there():
+            return backend
+        raise ConfigUnsupported(
+            "the rules of virtual networks need nft, or iptables",
+            domain=ErrorDomain.NETWORK,
+            remedy="install the package nftables",
+        )
