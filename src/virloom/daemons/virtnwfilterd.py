@@ -31,9 +31,13 @@ class FilterService(AreaService):
         self._loading: asyncio.Task[None] | None = None
 
     def reload(self) -> None:
-        """Takes in documents that somebody put there; those of known filters are left alone."""
+        """Takes in documents that somebody put there, and puts rules back that are gone."""
         if self._loading is None or self._loading.done():
-            self._loading = asyncio.get_running_loop().create_task(self._driver.load())
+            self._loading = asyncio.get_running_loop().create_task(self._driver.reload())
+
+    def busy(self) -> bool:
+        """Addresses are found out only while the daemon is there."""
+        return self._driver.bindings.learn
 
     async def close(self) -> None:
         if self._loading is not None:
@@ -41,11 +45,21 @@ class FilterService(AreaService):
         await self._driver.close()
 
 
-async def _open(places: Places) -> Service:
+async def open_driver(places: Places) -> FilterDriver:
+    """Opens the filter driver of the host.
+
+    Raises:
+        NoConnect: These are the places of a user.
+        VirloomError: As :meth:`FilterDriver.open`.
+    """
     if places.prefix is None:
         raise NoConnect(f"nwfilter://{_PATH} is the system's: a user has no filters")
     directories = FilterDirectories.system(places.prefix)
-    return FilterService(await FilterDriver.open(directories, f"nwfilter://{_PATH}"))
+    return await FilterDriver.open(directories, f"nwfilter://{_PATH}")
+
+
+async def _open(places: Places) -> Service:
+    return FilterService(await open_driver(places))
 
 
 SPEC = DaemonSpec("virtnwfilterd", "Virloom network filter daemon", _open)

@@ -7,15 +7,17 @@ import asyncio
 import logging
 from uuid import UUID
 
+from virloom.drivers.nwfilter.bindings.bindings import Bindings
 from virloom.drivers.nwfilter.completion import complete, parse_filter
 from virloom.drivers.nwfilter.directories import FilterDirectories
+from virloom.drivers.nwfilter.host import FilterHost
 from virloom.drivers.nwfilter.references import loop_of
 from virloom.drivers.nwfilter.stock import stock_filters
 from virloom.drivers.runtime.index import DocumentIndex
 from virloom.drivers.runtime.objects import ObjectIndex
 from virloom.drivers.runtime.store import Document, DocumentStore, check_name
 from virloom.enums.error import ErrorDomain
-from virloom.errors import NoNwfilter, OperationFailed, VirloomError
+from virloom.errors import NoNwfilter, OperationFailed, OperationInvalid, VirloomError
 from virloom.host.files import remove_temporaries, write_atomic
 from virloom.host.lock import LockHeld, RootLock
 from virloom.model.nwfilter import Filter
@@ -50,9 +52,12 @@ class FilterDriver:
     Attributes:
         uri: What clients are told.
         all: The filters.
+        bindings: Filters at work on ports.
     """
 
-    def __init__(self, directories: FilterDirectories, uri: str) -> None:
+    def __init__(
+        self, directories: FilterDirectories, uri: str, host: FilterHost | None = None
+    ) -> None:
         directories.make()
         try:
             self._lock = RootLock.acquire(str(directories.run))
@@ -70,28 +75,39 @@ class FilterDriver:
             directories.config / "autostart",
             DocumentIndex(directories.cache / "documents.index"),
         )
+        self.bindings = Bindings(directories, host or FilterHost(), self._model, self._changing)
 
     @classmethod
-    async def open(cls, directories: FilterDirectories, uri: str) -> FilterDriver:
-        """Opens the driver: loads the documents, and installs the stock filters once.
+    async def open(
+        cls, directories: FilterDirectories, uri: str, host: FilterHost | None = None
+    ) -> FilterDriver:
+        """Opens the driver: loads the documents, installs the stock filters once, and takes the
+        bindings of an earlier daemon over.
+
+        Args:
+            host: How the kernel is reached; None for this process's own network.
 
         Raises:
             OperationFailed: Another process has the directories.
             SystemFailure: A directory cannot be used.
         """
-        driver = cls(directories, uri)
+        driver = cls(directories, uri, host)
         try:
             remove_temporaries(directories.config)
-            remove_temporaries(directories.state)
+            for directory in (directories.state, directories.bindings):
+                remove_temporaries(directory)
             await driver.load()
             await driver._install()
+            async with driver._changing:
+                await driver.bindings.take_over()
         except BaseException:
             driver._lock.release()
             raise
         return driver
 
     async def close(self) -> None:
-        """Lets go of everything."""
+        """Lets go of everything; the rules of ports stay."""
+        await self.bindings.close()
         await self._store.settled()
         self._lock.release()
 
@@ -109,6 +125,12 @@ class FilterDriver:
                 await self._take(document)
             except (VirloomError, ValueError) as exc:
                 logger.error("the filter '%s' is left out: %s", document.name, exc)
+
+    async def reload(self) -> None:
+        """:meth:`load`, and rules that somebody took away are put back."""
+        await self.load()
+        async with self._changing:
+            await self.bindings.refresh()
 
     async def _take(self, document: Document) -> None:
         model = parse_document(Filter, document.text)
@@ -162,21 +184,23 @@ class FilterDriver:
     # -- changing ------------------------------------------------------------------------------
 
     async def define(self, model: Filter) -> NetworkFilter:
-        """Makes the filter, or gives a known one another document.
+        """Makes the filter, or gives a known one another document, and its ports new rules.
 
         Raises:
             OperationFailed: The name or the UUID belongs to another filter, or it would take in
                 itself.
-            VirloomError: Its name cannot be a file's.
-            SystemFailure: It cannot be written; the former one stays.
+            VirloomError: Its name cannot be a file's, or a port that has it would get no rules;
+                all keep the former ones.
+            SystemFailure: It cannot be written; the former one stays, as do the rules.
         """
         name = model.name or ""
         check_name(name, _DOMAIN)
         async with self._changing:
             found = self._admit(model)
             text = format_document(model, FormatFlags.INACTIVE)
-            await self._store.save(name, found.uuid, text)
-            found.model = model
+            async with self.bindings.redefining(model):
+                await self._store.save(name, found.uuid, text)
+                found.model = model
             if found not in self.all:
                 self.all.add(found)
         return found
@@ -214,9 +238,12 @@ class FilterDriver:
 
         Raises:
             NoNwfilter: There is none.
+            OperationInvalid: A port has it, directly or over others.
             SystemFailure: Its file cannot be removed.
         """
         async with self._changing:
             found = self.find(uuid)
+            if self.bindings.use(found.name):
+                raise OperationInvalid("nwfilter is in use", domain=_DOMAIN)
             await self._store.delete(found.name)
             self.all.remove(found)

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from virloom.model.nwfilter import Filter
+from virloom.model.nwfilter import Filter, FilterReference
+
+#: Filters by name.
+Find = Callable[[str], Filter | None]
 
 
-def loop_of(model: Filter, find: Callable[[str], Filter | None]) -> list[str] | None:
+def loop_of(model: Filter, find: Find) -> list[str] | None:
     """The names along a loop that *model* would close, itself first and last; None for none.
 
     Each filter is looked at once, however many ways lead to it. Filters that are referenced and
@@ -28,3 +31,17 @@ def loop_of(model: Filter, find: Callable[[str], Filter | None]) -> list[str] | 
         if found is not None:
             pending += [(one.filter or "", [*way, target]) for one in found.references]
     return None
+
+
+def filters_of(reference: FilterReference, find: Find) -> set[str]:
+    """The names of all filters that a reference leads to, whether they are there or not."""
+    seen: set[str] = set()
+    pending = [reference.filter or ""]
+    while pending:
+        name = pending.pop()
+        if name not in seen:
+            seen.add(name)
+            found = find(name)
+            if found is not None:
+                pending += [one.filter or "" for one in found.references]
+    return seen

@@ -1,26 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The procedures that the filter driver serves."""
+"""The procedures about filters."""
 
 from __future__ import annotations
 
 from virloom.drivers.nwfilter.completion import parse_filter
 from virloom.drivers.nwfilter.driver import FilterDriver
-from virloom.drivers.runtime.area_connection import AreaConnection
-from virloom.drivers.runtime.arguments import unknown_flags
-from virloom.endpoint.dispatch import Call, Dispatcher, serves
-from virloom.enums.error import ErrorDomain
+from virloom.drivers.nwfilter.handlers.arguments import check_flags
+from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.nwfilter import NWFilterDefineFlags
 from virloom.procedures import nwfilter as p
 from virloom.procedures.record import Void
 from virloom.xml import FormatFlags, format_document
-
-_DOMAIN = ErrorDomain.NWFILTER
-
-
-def _check_flags(flags: int, known: int, function: str) -> None:
-    unknown = flags & ~int(known)
-    if unknown:
-        raise unknown_flags(unknown, function, _DOMAIN)
 
 
 class Filters:
@@ -44,7 +34,7 @@ class Filters:
     def list_all(
         self, call: Call, args: p.ConnectListAllNwfiltersArgs
     ) -> p.ConnectListAllNwfiltersRet:
-        _check_flags(args.flags, 0, "nwfilterConnectListAllNWFilters")
+        check_flags(args.flags, 0, "nwfilterConnectListAllNWFilters")
         found = [one.ref() for one in self._driver.all]
         return p.ConnectListAllNwfiltersRet(found if args.need_results else [], len(found))
 
@@ -58,7 +48,7 @@ class Filters:
 
     @serves(p.NWFILTER_GET_XML_DESC)
     def document(self, call: Call, args: p.NwfilterGetXMLDescArgs) -> p.NwfilterGetXMLDescRet:
-        _check_flags(args.flags, 0, "nwfilterGetXMLDesc")
+        check_flags(args.flags, 0, "nwfilterGetXMLDesc")
         found = self._driver.find(args.nwfilter.uuid)
         return p.NwfilterGetXMLDescRet(format_document(found.model, FormatFlags.INACTIVE))
 
@@ -73,7 +63,7 @@ class Filters:
     async def define_flags(
         self, call: Call, args: p.NwfilterDefineXMLFlagsArgs
     ) -> p.NwfilterDefineXMLFlagsRet:
-        _check_flags(args.flags, NWFilterDefineFlags.VALIDATE, "nwfilterDefineXMLFlags")
+        check_flags(args.flags, NWFilterDefineFlags.VALIDATE, "nwfilterDefineXMLFlags")
         validate = bool(args.flags & NWFilterDefineFlags.VALIDATE)
         found = await self._driver.define(parse_filter(args.xml, validate=validate))
         return p.NwfilterDefineXMLFlagsRet(found.ref())
@@ -81,8 +71,3 @@ class Filters:
     @serves(p.NWFILTER_UNDEFINE)
     async def undefine(self, call: Call, args: p.NwfilterUndefineArgs) -> None:
         await self._driver.undefine(args.nwfilter.uuid)
-
-
-def dispatcher(driver: FilterDriver) -> Dispatcher:
-    """All that *driver* serves."""
-    return Dispatcher([AreaConnection("nwfilter", driver.uri, _DOMAIN), Filters(driver)])

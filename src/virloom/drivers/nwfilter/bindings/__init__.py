@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Filters at work on guests' ports: their documents, records, and rules in the kernel."""

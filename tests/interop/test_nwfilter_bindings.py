@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Filters at work beside libvirtd 9, in network namespaces with links of the test's own."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.interop.conftest import STEP
+from tests.interop.namespace import NetworkNamespace
+from tests.interop.reference import Libvirtd, needs_libvirtd
+from tests.system.filterednet import LINKS, filtering
+from virloom.sync.portal import portal
+
+pytestmark = needs_libvirtd
+SESSION = Path(__file__).parent / "sessions" / "nwfilter_bindings.py"
+#: What an administrator types, in this order; what virsh prints is compared.
+LINES = (
+    "nwfilter-binding-create {0}", "nwfilter-binding-list", "nwfilter-binding-dumpxml vnet0",
+    "nwfilter-binding-create {0}", "nwfilter-undefine b-value", "nwfilter-binding-delete vnet0",
+    "nwfilter-binding-delete vnet0", "nwfilter-binding-dumpxml vnet0", "nwfilter-binding-list",
+    "nwfilter-undefine b-value",
+)  # fmt: skip
+BINDING = """
+<filterbinding><owner><name>g</name><uuid>11111111-2222-3333-4444-555555555555</uuid></owner>
+<portdev name='vnet0'/><mac address='52:54:00:00:00:01'/>
+<filterref filter='b-value'><parameter name='X' value='10.1.1.1'/></filterref></filterbinding>
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _portal() -> None:
+    """Lives as long as the process: no leak of the test that happens to be first."""
+    portal()
+
+
+def session(uri: str) -> list[str]:
+    """What libvirt's binding makes of the session, step by step."""
+    done = subprocess.run(
+        ["/usr/bin/python3", str(SESSION), uri],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def typed(uri: str, document: Path) -> list[tuple[str, int, str]]:
+    """What virsh prints of each line; the words of errors are each one's own."""
+    told = []
+    for line in LINES:
+        words = line.format(document).split()
+        done = subprocess.run(
+            ["virsh", "-c", uri, *words], capture_output=True, text=True, timeout=STEP, check=False
+        )
+        told.append((line, done.returncode, done.stdout))
+    return told
+
+
+def test_the_same_session_and_lines(tmp_path: Path) -> None:
+    document = tmp_path / "binding.xml"
+    document.write_text(BINDING)
+    with filtering() as daemon:
+        ours = session(daemon.uri()), typed(daemon.uri(), document)
+    theirs = _of_libvirt(document)
+    assert ours[0] == theirs[0]
+    assert ours[1] == theirs[1]
+    assert sum('"xml ' in line and "<filterbinding" in line for line in ours[0]) == 13
+
+
+def _of_libvirt(document: Path) -> tuple[list[str], list[tuple[str, int, str]]]:
+    with tempfile.TemporaryDirectory(prefix="lv-") as name, NetworkNamespace(LINKS) as network:
+        reference = Libvirtd(Path(name), prefix=network.prefix)
+        try:
+            reference.await_socket()
+            return session(reference.uri), typed(reference.uri, document)
+        finally:
+            reference.end()
