@@ -12,6 +12,7 @@ FAMILY: Mapping[str, str] = {
     "secret": "virtsecretd",
     "interface": "virtinterfaced",
     "nodedev": "virtnodedevd",
+    "nwfilter": "virtnwfilterd",
     "network": "virtnetworkd",
     "storage": "virtstoraged",
     "qemu": "virtqemud",
@@ -19,4 +20,4 @@ FAMILY: Mapping[str, str] = {
 }
 
 #: Those that the others need as soon as they start guests.
-HELPERS = frozenset(("log", "secret", "network", "storage"))
+HELPERS = frozenset(("log", "secret", "nwfilter", "network", "storage"))

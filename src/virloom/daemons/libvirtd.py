@@ -20,6 +20,7 @@ from virloom.daemons import (
     virtinterfaced,
     virtnetworkd,
     virtnodedevd,
+    virtnwfilterd,
     virtqemud,
     virtsecretd,
     virtstoraged,
@@ -27,6 +28,7 @@ from virloom.daemons import (
 from virloom.drivers.interface.handlers import handlers as interface_handlers
 from virloom.drivers.network import handlers as network_handlers
 from virloom.drivers.nodedev import handlers as nodedev_handlers
+from virloom.drivers.nwfilter import handlers as nwfilter_handlers
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.secret.handlers import Secrets, opener
 from virloom.drivers.storage import handlers as storage_handlers
@@ -112,6 +114,10 @@ async def _open(places: Places) -> Service:
             "network": network_handlers.opener(networks),
             "storage": storage_handlers.opener(pools),
         }
+        if places.prefix is not None:  # filters are the system's alone
+            filters = await virtnwfilterd.open_driver(places)
+            add(virtnwfilterd.FilterService(filters), nwfilter_handlers.handlers(filters))
+            inside["nwfilter"] = nwfilter_handlers.opener(filters)
         driver = await virtqemud.open_driver(places, inside)
         undo.pop_all()
     return Everything(driver, beside, places.uri_path, token)

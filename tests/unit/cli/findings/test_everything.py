@@ -40,7 +40,8 @@ def test_a_cgroup_controller_that_is_not_mounted(tmp_path: Path) -> None:
 async def test_no_daemon_runs(tmp_path: Path) -> None:
     places = Places.system(tmp_path)
     rows = await find_daemons(places)
-    areas = ["virtsecretd", "virtinterfaced", "virtnodedevd", "virtnetworkd", "virtstoraged"]
+    networks = ["virtnwfilterd", "virtnetworkd"]
+    areas = ["virtsecretd", "virtinterfaced", "virtnodedevd", *networks, "virtstoraged"]
     ours = ["virtlogd", *areas, "virtqemud"]
     ours.append("libvirtd or virtproxyd")
     assert [row.name for row in rows] == ours
