@@ -56,9 +56,7 @@ LINES = (
     "iface-list", "iface-list --all", "iface-list --inactive", "iface-dumpxml br0",
     "iface-dumpxml va --inactive", "iface-dumpxml 52:54:00:00:00:77", "iface-dumpxml none",
     "iface-mac br0", "iface-mac 52:54:00:00:00:05", "iface-name 52:54:00:00:00:05",
-    "iface-name 52:54:00:00:00:06", "iface-bridge d0 newbr --no-stp 0", "iface-unbridge br0",
-    "iface-start brstp", "iface-destroy br0", "iface-undefine br0", "iface-begin",
-    "iface-commit", "iface-rollback", "iface-define /dev/null",
+    "iface-name 52:54:00:00:00:06", "iface-undefine br0", "iface-define /dev/null",
 )  # fmt: skip
 
 
@@ -103,6 +101,7 @@ def session(uri: str, readonly_uri: str) -> list[str]:
 
 
 def test_the_same_session(reference: Libvirtd, virtinterfaced: Virtinterfaced) -> None:
+    """Changes are not compared: libvirt's udev back end makes none."""
     ours = session(virtinterfaced.uri(), virtinterfaced.uri(readonly=True))
     theirs = session(
         reference.uri.replace("qemu", "interface", 1),

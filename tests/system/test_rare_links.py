@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Interfaces that this machine's kernel lacks (bonds, VLANs), in a guest whose kernel has them."""
+"""Interfaces that this machine's kernel lacks (bonds, VLANs), in a guest whose kernel has them.
+
+There they are described as the kernel has them, and made by ifupdown.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,30 @@ pytestmark = [
 ]
 BIN = Path(sys.executable).parent
 
+VIRSH = "virsh -c interface:///system?socket=/run/own/run/libvirt/virtinterfaced-sock"
+DAEMON = f"""
+mkdir -p /run/own/etc/network/interfaces.d
+echo 'source interfaces.d/*' >/run/own/etc/network/interfaces
+{BIN}/virtinterfaced --root /run/own >/run/log 2>&1 &
+for i in $(seq 300); do [ -S /run/own/run/libvirt/virtinterfaced-sock ] && exit 0; sleep .2; done
+cat /run/log; exit 1
+"""
+
+BRIDGE = """
+<interface type='bridge' name='br9'>
+ <protocol family='ipv4'><ip address='192.168.9.1' prefix='24'/></protocol>
+ <bridge>
+  <interface type='vlan' name='w0.7'><vlan tag='7'><interface name='w0'/></vlan></interface>
+  <interface type='bond' name='bond9'><bond mode='active-backup'>
+   <miimon freq='50' updelay='100' carrier='netif'/>
+   <interface type='ethernet' name='w1'/><interface type='ethernet' name='w2'/></bond></interface>
+ </bridge></interface>
+"""
 LINKS = """
+for port in w0 w1 w2; do
+    ip link add $port type veth peer name ${port}p
+    ip link set ${port}p up
+done
 ip link add bond0 type bond mode active-backup miimon 100
 for port in eth0 eth1; do
     ip link add $port type veth peer name ${port}p
@@ -35,18 +61,12 @@ ip link set bond0.5 up
 def guest(installed: None) -> Iterator[HostGuest]:
     with HostGuest(("bonding", "8021q", "veth")) as started:
         started.run(LINKS)
+        started.run(DAEMON)
         yield started
 
 
 def test_a_bond_and_a_vlan_are_described(guest: HostGuest) -> None:
-    guest.run(f"""
-mkdir /run/own
-{BIN}/virtinterfaced --root /run/own >/run/log 2>&1 &
-for i in $(seq 300); do [ -S /run/own/run/libvirt/virtinterfaced-sock ] && exit 0; sleep .2; done
-cat /run/log; exit 1
-""")
-    virsh = "virsh -c interface:///system?socket=/run/own/run/libvirt/virtinterfaced-sock"
-    told = guest.run(f"{virsh} 'iface-list; iface-dumpxml bond0; iface-dumpxml bond0.5'")
+    told = guest.run(f"{VIRSH} 'iface-list; iface-dumpxml bond0; iface-dumpxml bond0.5'")
     assert [line.split()[0] for line in told.splitlines()[2:6] if line] == [
         "bond0", "bond0.5", "eth0p", "eth1p"
     ]  # fmt: skip
@@ -54,3 +74,24 @@ cat /run/log; exit 1
     assert told.count("<interface type='ethernet' name='eth") == 2
     assert "<vlan tag='5'>\n    <interface name='bond0'/>" in told
     assert "error:" not in told
+
+
+def test_a_bond_and_a_vlan_are_made(guest: HostGuest) -> None:
+    told = guest.run(f"""
+cat >/run/br9.xml <<'END'
+{BRIDGE}
+END
+{VIRSH} 'iface-define /run/br9.xml; iface-start br9'
+ip -d link show bond9; ip -d link show w0.7; ip -br address show br9; bridge link; ip -br link
+""")
+    for words in (
+        "bond mode active-backup", "miimon 50 updelay 100", "vlan protocol 802.1Q id 7",
+        "192.168.9.1/24", "w0.7@w0: ", "bond9: ", "master br9", "w0@w0p",
+    ):  # fmt: skip
+        assert words in told
+    for port in ("w1", "w2"):
+        assert "master bond9" in guest.run(f"ip link show {port}")
+    left = guest.run(f"{VIRSH} 'iface-destroy br9; iface-undefine br9' || true; ip -br link")
+    for name in ("br9", "bond9", "w0.7"):
+        assert f"\n{name}" not in left
+    assert guest.run("ls /run/own/etc/network/interfaces.d") == ""

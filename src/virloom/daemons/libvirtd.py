@@ -100,7 +100,7 @@ async def _open(places: Places) -> Service:
 
         secrets = virtsecretd.open_driver(places)
         add(virtsecretd.SecretService(secrets, token), [Secrets(secrets)])
-        interfaces = virtinterfaced.open_driver(places)
+        interfaces = await virtinterfaced.open_driver(places)
         add(virtinterfaced.InterfaceService(interfaces), interface_handlers(interfaces))
         devices = virtnodedevd.open_driver(places)
         add(virtnodedevd.NodeDeviceService(devices), nodedev_handlers.handlers(devices))

@@ -14,6 +14,7 @@ from virloom.daemon.spec import DaemonSpec
 from virloom.drivers.interface.driver import InterfaceDriver
 from virloom.drivers.interface.handlers import dispatcher
 from virloom.drivers.interface.links import Links
+from virloom.drivers.interface.opening import open_interfaces
 from virloom.enums.error import ErrorDomain
 
 
@@ -21,22 +22,31 @@ class InterfaceService(AreaService):
     """The interface driver, served."""
 
     def __init__(self, driver: InterfaceDriver) -> None:
+        self._changes = driver.changes
         super().__init__(dispatcher(driver), driver.uri, ErrorDomain.INTERFACE)
 
     def reload(self) -> None:
         """The host is read each time; there is nothing to read again."""
 
     async def close(self) -> None:
-        """It holds nothing."""
+        """What is being changed is changed to its end."""
+        if self._changes is not None:
+            await self._changes.close()
 
 
-def open_driver(places: Places) -> InterfaceDriver:
-    """The interface driver of the host; a root of files has no interfaces of its own."""
-    return InterfaceDriver(Links(), f"interface://{places.uri_path}")
+async def open_driver(places: Places) -> InterfaceDriver:
+    """The interface driver of the host; a root of files has no interfaces of its own.
+
+    A user's daemon only tells.
+    """
+    uri = f"interface://{places.uri_path}"
+    if places.prefix is None:
+        return InterfaceDriver(Links(), uri)
+    return await open_interfaces(places.prefix, places.run, uri)
 
 
 async def _open(places: Places) -> Service:
-    return InterfaceService(open_driver(places))
+    return InterfaceService(await open_driver(places))
 
 
 SPEC = DaemonSpec("virtinterfaced", "Virloom interface daemon", _open)

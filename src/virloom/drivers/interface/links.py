@@ -10,6 +10,9 @@ from typing import NamedTuple
 #: What a read fails with where an attribute means nothing for a device, or the device has gone.
 _NOTHING = frozenset((errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ENODEV, errno.EOPNOTSUPP))
 
+#: Of linux/if.h.
+_IFF_UP = 1
+
 
 class HostLink(NamedTuple):
     """One network device.
@@ -20,6 +23,7 @@ class HostLink(NamedTuple):
         state: ``operstate``: ``up``, ``down``, ``unknown``, …
         port: Whether it is a part of a bridge or a bond.
         tap: Whether a program is at its other end (tun, tap).
+        on: Whether it is switched on (``IFF_UP``), with or without a carrier.
     """
 
     name: str
@@ -27,6 +31,7 @@ class HostLink(NamedTuple):
     state: str
     port: bool
     tap: bool
+    on: bool = False
 
     @property
     def active(self) -> bool:
@@ -74,8 +79,9 @@ class Links:
             return None
         device = self._devices / name
         port = (device / "master").exists() or (device / "brport").exists()
-        tap = (device / "tun_flags").exists()
-        return HostLink(name, self.attribute(name, "address") or "", state, port, tap)
+        on = bool(int(self.attribute(name, "flags") or "0", 16) & _IFF_UP)
+        address = self.attribute(name, "address") or ""
+        return HostLink(name, address, state, port, self.is_tap(name), on)
 
     def attribute(self, name: str, what: str) -> str | None:
         """An attribute of a device, for example ``bridge/stp_state``; None where it has none.
@@ -89,6 +95,24 @@ class Links:
         """An attribute that is a number."""
         text = self.attribute(name, what)
         return int(text) if text else None
+
+    def is_up(self, name: str) -> bool:
+        """Whether a device is there and switched on (``IFF_UP``), with or without a carrier."""
+        link = self.find(name)
+        return link is not None and link.on
+
+    def whole(self, name: str) -> str | None:
+        """The bridge or bond that a device is a part of."""
+        master = self._devices / name / "master"
+        return master.resolve().name if master.exists() else None
+
+    def uppers(self, name: str) -> list[str]:
+        """The devices that a device carries: VLANs, and what it is a part of."""
+        return sorted(path.name[6:] for path in (self._devices / name).glob("upper_*"))
+
+    def is_tap(self, name: str) -> bool:
+        """Whether a program is at the other end of a device."""
+        return (self._devices / name / "tun_flags").exists()
 
     def kind(self, name: str) -> str:
         """``bridge``, ``bond``, ``vlan``, or ``ethernet`` for all else (``DEVTYPE``)."""
