@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from virloom.drivers.qemu.admission import rewrite
+from virloom.drivers.qemu.block.volumes import as_told
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.arguments import check_exclusive, check_flags
@@ -61,7 +62,7 @@ class Documents:
         model = guest.persistent_model() if inactive else guest.model
         if flags & FormatFlags.MIGRATABLE and not inactive and guest.running is not None:
             model = guest.running.migratable_model()
-        return p.DomainGetXMLDescRet(format_document(model, flags))
+        return p.DomainGetXMLDescRet(format_document(as_told(model), flags))
 
     @serves(p.DOMAIN_GET_AUTOSTART)
     def get_autostart(self, call: Call, args: p.DomainGetAutostartArgs) -> p.DomainGetAutostartRet:

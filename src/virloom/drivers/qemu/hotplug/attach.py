@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.admission import emulator_of
+from virloom.drivers.qemu.block import volumes
 from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.drivers.qemu.command.chardev import channel_path
@@ -67,6 +68,8 @@ async def attach(driver: QemuDriver, running: RunningGuest, new: Fragment) -> No
         InternalError: There is no place for it, or QEMU refuses it.
         VirloomError: What a definition with it would be refused for.
     """
+    if new.tag == "disk":
+        await volumes.resolve(driver, [new.device])
     drive = drive_for(running.model, new)
     if drive is not None:
         from virloom.drivers.qemu.hotplug.media import change_medium  # which needs this module

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from virloom.drivers.qemu.block import volumes
 from virloom.drivers.qemu.hotplug.fragment import Fragment
 from virloom.drivers.qemu.hotplug.matching import includes, matches
 from virloom.drivers.qemu.hotplug.media import change_medium
@@ -62,6 +63,7 @@ async def _update_disk(
     driver: QemuDriver, running: RunningGuest, changed: Fragment, *, force: bool
 ) -> None:
     new: Any = changed.device
+    await volumes.resolve(driver, [new])
     found = [disk for disk in running.model.devices.disks if matches(changed, disk)]
     if not found:
         raise InternalError(f"disk '{new.target.dev}' not found", domain=ErrorDomain.QEMU)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from virloom.drivers.qemu.block.volumes import as_told
 from virloom.errors import VirloomError
 from virloom.model.domain import Domain
 from virloom.xml import FormatFlags, format_document
@@ -23,13 +24,13 @@ async def ask_hooks(driver: QemuDriver, name: str, model: Domain, operation: str
         HookScriptFailed: One refuses.
     """
     if driver.hooks.scripts():
-        document = format_document(model, FormatFlags.NONE)
+        document = format_document(as_told(model), FormatFlags.NONE)
         await driver.hooks.run(name, operation, "begin", document=document)
 
 
 async def tell_hooks(driver: QemuDriver, name: str, model: Domain) -> None:
     """Tells them of a guest's end, which happens all the same."""
-    document = format_document(model, FormatFlags.NONE)
+    document = format_document(as_told(model), FormatFlags.NONE)
     for operation in ("stopped", "release"):
         await driver.hooks.try_run(name, operation, "end", document=document)
 

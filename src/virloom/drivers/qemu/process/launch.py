@@ -19,6 +19,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.associated import FdGroup
+from virloom.drivers.qemu.block import volumes
 from virloom.drivers.qemu.block.chain import ImageLayer
 from virloom.drivers.qemu.block.missing import drop_missing
 from virloom.drivers.qemu.capabilities import BinaryCaps
@@ -168,6 +169,7 @@ class Launch:
             if self._model.type == "kvm":
                 await require_usable(self._driver.directories.cache, self._model.name)
             await self._reach_areas()
+            await volumes.resolve(self._driver, self._model.devices.disks)
             choose_firmware(self._model, self._driver.directories)
             choose_template(self._model, self._driver.directories)
             check_models(self._driver, self._model)

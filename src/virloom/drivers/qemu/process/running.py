@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from virloom.drivers.qemu.block.volumes import as_told
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process.logs import GuestLog
 from virloom.drivers.qemu.process.record import GuestRecord
@@ -184,7 +185,8 @@ class RunningGuest:
     def migratable_model(self) -> Domain:
         """The tree for another host: with the processor that was asked for, not what came of it."""
         text = self.record.runtime.get("asked_cpu")
-        return self.model.beside(cpu=parse_document(Cpu, text)) if text else self.model
+        model = as_told(self.model)
+        return model.beside(cpu=parse_document(Cpu, text)) if text else model
 
     def save(self) -> None:
         """Brings the status file up to date.

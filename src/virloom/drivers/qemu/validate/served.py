@@ -101,7 +101,7 @@ def _characters(dom: Domain) -> Iterator[str]:
 
 
 def _disk(disk: Disk) -> Iterator[str]:
-    if disk.type not in _DISKS:
+    if disk.type not in (*_DISKS, "volume"):
         yield f"@type='{disk.type}'"
     if disk.transient is not None:
         yield "transient"
