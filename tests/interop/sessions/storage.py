@@ -7,6 +7,7 @@ The directory is empty at first; where it is, and times, are not shown.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -277,6 +278,57 @@ def sizes_of(pool: libvirt.virStoragePool) -> None:
             step(f"resize {name} {given}", lambda given=given, vol=volume: vol.resize(*given))
             step(f"resized {name} {given}", lambda vol=volume: vol.info()[:2])
     step("resize a directory", lambda: pool.storageVolLookupByName("sub").resize(MIB))
+    clones(pool)
+
+
+def clones(pool: libvirt.virStoragePool) -> None:
+    """Volumes made from others; what is in them, by its first bytes and its length."""
+    with open(f"{HOME}/first/raw", "r+b") as file:
+        file.write(b"content" * 1000)
+    for name in ("raw", "q", "over"):
+        for kind in ("raw", "qcow2"):
+            origin, new = pool.storageVolLookupByName(name), f"{name}-as-{kind}"
+            made = step(
+                f"clone {new}",
+                lambda origin=origin, new=new, kind=kind: pool.createXMLFrom(
+                    vol_xml(new, 1, 0, kind), origin
+                ),
+            )
+            if made is not None:
+                step(f"capacity {new}", lambda made=made: made.info()[:2])
+                words = ["qemu-img", "convert", "-O", "raw", made.path(), f"{HOME}/content"]
+                subprocess.run(words, check=True)
+                with open(f"{HOME}/content", "rb") as content:
+                    step(f"content {new}", lambda content=content: hash_of(content.read()))
+                os.unlink(f"{HOME}/content")
+    raw = pool.storageVolLookupByName("raw")
+    larger = step("clone larger", lambda: pool.createXMLFrom(vol_xml("larger", 32 * MIB), raw))
+    step("larger", lambda: larger.info()[:2])
+    step("clone over itself", lambda: pool.createXMLFrom(vol_xml("raw"), raw))
+    step("clone flags", lambda: pool.createXMLFrom(vol_xml("flags"), raw, 64))
+    step("clone metadata", lambda: pool.createXMLFrom(vol_xml("flags"), raw, 1))
+    step("clone floppy", lambda: pool.createXMLFrom(vol_xml("x", kind="floppy"), raw))
+    step("clone escaped", lambda: pool.createXMLFrom(vol_xml("../x"), raw))
+    wipes(pool)
+
+
+def hash_of(data: bytes) -> list[object]:
+    return [len(data), hashlib.sha256(data).hexdigest()]
+
+
+def wipes(pool: libvirt.virStoragePool) -> None:
+    """What is overwritten."""
+    for name in ("raw", "raw-as-qcow2"):
+        volume = pool.storageVolLookupByName(name)
+        step(f"wipe {name}", volume.wipe)
+        with open(volume.path(), "rb") as file:
+            data = file.read()
+        step(f"wiped {name}", lambda data=data: [len(data) > MIB, data.count(0) == len(data)])
+        step(f"wiped {name} is", lambda volume=volume: volume.XMLDesc().count("type='raw'"))
+        step(f"wipe {name} flags", lambda volume=volume: volume.wipe(1))
+    step("wipe by nothing", lambda: volume.wipePattern(99))
+    step("wipe by trim", lambda: volume.wipePattern(9))
+    step("wipe a directory", lambda: pool.storageVolLookupByName("sub").wipe())
 
 
 def end(conn: libvirt.virConnect) -> None:

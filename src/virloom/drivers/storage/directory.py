@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 
+from virloom.drivers.storage.cloning import copy_volume
 from virloom.drivers.storage.making import (
     UNFINISHED,
     Unfinished,
@@ -124,8 +125,19 @@ def check_new(pool: StoragePool, model: Volume) -> None:
     model.target.path = os.path.join(_place(pool.model), name)
 
 
-async def make(pool: Pool, model: Volume, *, metadata: bool) -> Volume:
+async def make(
+    pool: Pool,
+    model: Volume,
+    *,
+    metadata: bool,
+    origin: Volume | None = None,
+    reflink: bool = False,
+) -> Volume:
     """Makes the file of a volume; none is there before it is whole.
+
+    Args:
+        origin: The volume whose content it gets.
+        reflink: It is to share the blocks of that.
 
     Raises:
         ConfigUnsupported: Its format is none that can be made.
@@ -138,7 +150,9 @@ async def make(pool: Pool, model: Volume, *, metadata: bool) -> Volume:
     if await asyncio.to_thread(os.path.lexists, path):
         raise StorageVolExist(f"'{path}'", domain=_DOMAIN)
     with Unfinished(_place(pool)) as file:
-        if model.target.format.type == "raw":
+        if origin is not None:
+            await copy_volume(origin, model, file, metadata=metadata, reflink=reflink)
+        elif model.target.format.type == "raw":
             await asyncio.to_thread(make_raw, model, file)
         else:
             await make_qcow2(model, file, metadata=metadata)

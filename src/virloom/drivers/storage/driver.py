@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 from uuid import UUID
 
 from virloom.drivers.runtime.autostart import first_since_boot
@@ -17,7 +20,6 @@ from virloom.drivers.storage.directories import StorageDirectories
 from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.pools import parse_pool, same_source
 from virloom.drivers.storage.record import PoolRecord
-from virloom.drivers.storage.scan import measure
 from virloom.drivers.storage.volumes import in_bytes
 from virloom.enums.error import ErrorDomain
 from virloom.enums.storage import StoragePoolEventID, StoragePoolEventLifecycleType
@@ -40,6 +42,7 @@ from virloom.xml import format_document
 logger = logging.getLogger(__name__)
 
 _DOMAIN = ErrorDomain.STORAGE
+T = TypeVar("T")
 _Event = StoragePoolEventLifecycleType
 
 
@@ -50,6 +53,7 @@ class StorageDriver:
         uri: What clients are told.
         all: The pools.
         events: Who listens to what happens to them.
+        closing: Set when long work is to be given up.
         store: The persistent documents.
     """
 
@@ -67,7 +71,8 @@ class StorageDriver:
         self.events: ObjectEvents[bytes] = ObjectEvents(
             "storage pool", frozenset(int(event) for event in StoragePoolEventID)
         )
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self.closing = threading.Event()
         self._index = DocumentIndex(directories.cache / "documents.index")
         self.store = DocumentStore(directories.config, directories.autostart, self._index)
 
@@ -92,7 +97,8 @@ class StorageDriver:
         return driver
 
     async def close(self) -> None:
-        """Lets go of everything; active pools stay as they are."""
+        """Gives long work up, and lets go of everything; active pools stay as they are."""
+        self.closing.set()
         if self._tasks:
             await asyncio.wait(self._tasks)
         await self.store.settled()
@@ -301,7 +307,7 @@ class StorageDriver:
         """
         async with pool.changing:
             pool.require_active()
-            _require_rest(pool)
+            pool.require_rest()
             self._stop(pool)
         self.tell(pool, _Event.STOPPED)
 
@@ -321,7 +327,7 @@ class StorageDriver:
         """
         async with pool.changing:
             model = pool.require_active().model
-            _require_rest(pool)
+            pool.require_rest()
             try:
                 pool.volumes = await directory.look(model)
             except VirloomError:
@@ -337,13 +343,18 @@ class StorageDriver:
 
     def refresh_soon(self, pool: StoragePool) -> None:
         """Has its volumes looked at again, without waiting for it."""
-        task = asyncio.create_task(self._refresh_quietly(pool))
+        self.keep(self._refresh_quietly(pool))
+
+    def keep(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Begins work that goes on when whoever asked for it goes away; a close waits for it."""
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _refresh_quietly(self, pool: StoragePool) -> None:
         try:
-            if pool.active and not pool.building:
+            if pool.active and not pool.building and not pool.using:
                 await self.refresh(pool)
         except VirloomError as exc:
             logger.error("pool '%s' cannot be looked at again: %s", pool.name, exc)
@@ -370,43 +381,6 @@ class StorageDriver:
             await directory.delete(pool.require_inactive().model)
         self.tell(pool, _Event.DELETED)
 
-    # -- volumes -------------------------------------------------------------------------------
-
-    async def make_volume(self, pool: StoragePool, model: Volume, *, metadata: bool) -> Volume:
-        """Makes a volume of an active pool.
-
-        Args:
-            metadata: Its tables are written for all of its capacity.
-
-        Raises:
-            StorageVolExist: There is one of that name.
-            VirloomError: As :func:`directory.make`; nothing is left of the attempt.
-        """
-        directory.check_new(pool, model)
-        pool.building.add(model.name or "")
-        # Whoever asked may go away; the file is finished or removed all the same.
-        return await asyncio.shield(asyncio.create_task(self._make(pool, model, metadata)))
-
-    async def _make(self, pool: StoragePool, model: Volume, metadata: bool) -> Volume:
-        name = model.name or ""
-        try:
-            volume = await directory.make(pool.model, model, metadata=metadata)
-            pool.volumes[name] = volume
-        finally:
-            pool.building.discard(name)
-        await asyncio.to_thread(measure, pool.model)
-        return volume
-
-    async def delete_volume(self, pool: StoragePool, volume: Volume) -> None:
-        """Removes a volume.
-
-        Raises:
-            SystemFailure: It cannot be removed.
-        """
-        await directory.remove(volume)
-        pool.volumes.pop(volume.name or "", None)
-        await asyncio.to_thread(measure, pool.model)
-
     # -- telling -------------------------------------------------------------------------------
 
     def tell(self, pool: StoragePool, event: StoragePoolEventLifecycleType) -> None:
@@ -417,11 +391,6 @@ class StorageDriver:
             p.STORAGE_POOL_EVENT_LIFECYCLE,
             lambda number: p.StoragePoolEventLifecycleMsg(number, pool.ref(), int(event), 0),
         )
-
-
-def _require_rest(pool: StoragePool) -> None:
-    if pool.building:
-        raise OperationInvalid(f"pool '{pool.name}' has asynchronous jobs running.", domain=_DOMAIN)
 
 
 def _failed(what: str) -> OperationFailed:

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from virloom.drivers.storage.kinds import KINDS
@@ -22,6 +23,7 @@ class StoragePool:
         live: The document of what is active, with its sizes; None while it is not.
         volumes: Those of an active pool, by name.
         building: Names of volumes that are being made.
+        using: Names of volumes that are being copied or wiped, each as often as that is done.
         changing: Held by whoever starts, stops, refreshes or changes it.
     """
 
@@ -33,6 +35,7 @@ class StoragePool:
         self.autostart = False
         self.volumes: dict[str, Volume] = {}
         self.building: set[str] = set()
+        self.using: list[str] = []
         self.changing = asyncio.Lock()
 
     @property
@@ -94,6 +97,37 @@ class StoragePool:
                 f"storage pool '{self.name}' is active", domain=ErrorDomain.STORAGE
             )
         return self
+
+    def require_idle(self, volume: Volume) -> None:
+        """Checks that nobody copies or wipes a volume.
+
+        Raises:
+            OperationInvalid: Somebody does.
+        """
+        if volume.name in self.using:
+            raise OperationInvalid(
+                f"volume '{volume.name}' is still in use.", domain=ErrorDomain.STORAGE
+            )
+
+    def require_rest(self) -> None:
+        """Checks that nobody makes, copies or wipes a volume.
+
+        Raises:
+            OperationInvalid: Somebody does.
+        """
+        if self.building or self.using:
+            raise OperationInvalid(
+                f"pool '{self.name}' has asynchronous jobs running.", domain=ErrorDomain.STORAGE
+            )
+
+    @contextmanager
+    def in_use(self, volume: Volume) -> Iterator[None]:
+        """Says that somebody copies or wipes a volume, for as long as the ``with`` lasts."""
+        self.using.append(volume.name or "")
+        try:
+            yield
+        finally:
+            self.using.remove(volume.name or "")
 
     def volume(self, name: str) -> Volume:
         """The volume of that name.

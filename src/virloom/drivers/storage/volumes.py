@@ -17,8 +17,13 @@ _LIMIT = (1 << 64) - 1
 _BYTES = "bytes"
 
 
-def parse_volume(pool: Pool, text: str, *, validate: bool = False) -> Volume:
+def parse_volume(
+    pool: Pool, text: str, *, validate: bool = False, origin: Volume | None = None
+) -> Volume:
     """The volume of *pool* that a document describes; its place is not known yet.
+
+    Args:
+        origin: The volume whose content it gets: what is not said of sizes follows it.
 
     Raises:
         XmlError: It is malformed, or lacks its name or its size.
@@ -33,7 +38,7 @@ def parse_volume(pool: Pool, text: str, *, validate: bool = False) -> Volume:
         raise
     if not model.name:
         raise XmlError("missing volume name element", domain=_DOMAIN)
-    _fill_sizes(model)
+    _fill_sizes(model, origin)
     _fill_format(model, pool)
     check_mode(model.target.permissions)
     model.type = "file"
@@ -46,11 +51,18 @@ def parse_volume(pool: Pool, text: str, *, validate: bool = False) -> Volume:
     return model
 
 
-def _fill_sizes(model: Volume) -> None:
+def _fill_sizes(model: Volume, origin: Volume | None) -> None:
     if model.capacity.value is None:
-        raise XmlError("missing capacity element", domain=_DOMAIN)
+        if origin is None:
+            raise XmlError("missing capacity element", domain=_DOMAIN)
+        model.capacity = in_bytes(0)
     model.capacity = _in_bytes(model.capacity)
     given = model.allocation.value is not None
+    if origin is not None:
+        least = origin.capacity.value or 0
+        model.capacity = in_bytes(max(model.capacity.value or 0, least))
+        model.allocation = model.allocation if given else in_bytes(0)
+        given = True
     model.allocation = in_bytes(
         _in_bytes(model.allocation).value or 0 if given else model.capacity.value or 0
     )

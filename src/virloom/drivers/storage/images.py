@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How ``qemu-img`` is told to open an image: all of its chain is spelled out beforehand.
+
+Left to itself it would open whatever the images name, in whatever format they claim. Here each
+backing image is opened in the format that the image above it records, raw where it records none.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from typing import Any
+
+from virloom.drivers.runtime.image import qcow2_backing, read_head
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, OperationInvalid
+
+_DOMAIN = ErrorDomain.STORAGE
+#: Images that one may be laid over; libvirt's own limit is 200.
+_MOST = 200
+
+
+def image_options(path: str, image_format: str) -> dict[str, Any]:
+    """The node that QEMU is to make of an image; by a thread.
+
+    Raises:
+        ConfigUnsupported: An image is of a format that is not opened here, names something that is
+            no file, or has its data elsewhere.
+        OperationInvalid: The chain comes back to itself, or is too long.
+        StorageProbeFailed: A header is damaged.
+        SystemFailure: A file cannot be read.
+    """
+    nodes: list[dict[str, Any]] = []
+    seen: set[tuple[int, int]] = set()
+    following: str | None = image_format
+    while following is not None:
+        head = read_head(path)
+        if head.identity in seen or len(nodes) == _MOST:
+            raise OperationInvalid(f"the images behind '{path}' have no end", domain=_DOMAIN)
+        seen.add(head.identity)
+        driver = "host_device" if head.block else "file"
+        nodes.append({"driver": following, "file": {"driver": driver, "filename": path}})
+        if following == "raw":
+            break
+        if following != "qcow2":
+            raise ConfigUnsupported(
+                f"'{path}' is of format '{following}', which is not opened here", domain=_DOMAIN
+            )
+        backing = qcow2_backing(head, path)
+        if backing is None:
+            break
+        path, following = _beside(path, backing.reference), backing.format or "raw"
+    for above, below in pairwise(nodes):
+        above["backing"] = below
+    return nodes[0]
+
+
+def _beside(parent: str, reference: str) -> str:
+    """The file that an image names: a path, never a protocol."""
+    before = reference.partition(":")[0] if ":" in reference else ""
+    if before and "/" not in before:
+        raise ConfigUnsupported(
+            f"'{parent}' is laid over '{reference[:200]}', which is no file", domain=_DOMAIN
+        )
+    return os.path.normpath(os.path.join(os.path.dirname(parent), reference))

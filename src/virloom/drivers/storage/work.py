@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done to volumes of a pool, and who is kept from disturbing it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+from virloom.drivers.storage import directory
+from virloom.drivers.storage.driver import StorageDriver
+from virloom.drivers.storage.pool import StoragePool
+from virloom.drivers.storage.scan import measure, volume_at
+from virloom.drivers.storage.wiping import passes, wipe
+from virloom.enums.error import ErrorDomain
+from virloom.errors import system_failure
+from virloom.model.storage import Volume
+
+
+class VolumeWork:
+    """Long work at the volumes of *driver*; it goes on when whoever asked for it goes away."""
+
+    def __init__(self, driver: StorageDriver) -> None:
+        self._driver = driver
+
+    async def make(
+        self, pool: StoragePool, model: Volume, *, metadata: bool,
+        origin: tuple[StoragePool, Volume] | None = None, reflink: bool = False,
+    ) -> Volume:  # fmt: skip
+        """Makes a volume of an active pool.
+
+        Args:
+            metadata: Its tables are written for all of its capacity.
+            origin: The volume whose content it gets.
+            reflink: It is to share the blocks of that.
+
+        Raises:
+            StorageVolExist: There is one of that name.
+            VirloomError: As :func:`directory.make`; nothing is left of the attempt.
+        """
+        directory.check_new(pool, model)
+        pool.building.add(model.name or "")
+        return await asyncio.shield(
+            self._driver.keep(self._make(pool, model, metadata, origin, reflink))
+        )
+
+    async def _make(
+        self, pool: StoragePool, model: Volume, metadata: bool,
+        origin: tuple[StoragePool, Volume] | None, reflink: bool,
+    ) -> Volume:  # fmt: skip
+        name = model.name or ""
+        try:
+            if origin is None:
+                volume = await directory.make(pool.model, model, metadata=metadata)
+            else:
+                with origin[0].in_use(origin[1]):
+                    volume = await directory.make(
+                        pool.model, model, metadata=metadata, origin=origin[1], reflink=reflink
+                    )
+            pool.volumes[name] = volume
+        finally:
+            pool.building.discard(name)
+        await asyncio.to_thread(measure, pool.model)
+        return volume
+
+    async def delete(self, pool: StoragePool, volume: Volume) -> None:
+        """Removes a volume.
+
+        Raises:
+            OperationInvalid: Somebody copies or wipes it.
+            SystemFailure: It cannot be removed.
+        """
+        pool.require_idle(volume)
+        await directory.remove(volume)
+        pool.volumes.pop(volume.name or "", None)
+        await asyncio.to_thread(measure, pool.model)
+
+    async def wipe(self, pool: StoragePool, volume: Volume, algorithm: int) -> None:
+        """Overwrites what is in a volume; it is looked at again then.
+
+        Raises:
+            OperationInvalid: Somebody copies or wipes it, or a guest has it open.
+            VirloomError: As :func:`wipe`.
+        """
+        passes(algorithm)
+        pool.require_idle(volume)
+        await asyncio.shield(self._driver.keep(self._wipe(pool, volume, algorithm)))
+
+    async def _wipe(self, pool: StoragePool, volume: Volume, algorithm: int) -> None:
+        path, name = volume.target.path or "", volume.name or ""
+        with pool.in_use(volume):
+            await asyncio.to_thread(wipe, volume, algorithm, self._driver.closing)
+        try:
+            fresh = await asyncio.to_thread(volume_at, os.path.dirname(path), name)
+        except OSError as exc:
+            raise system_failure(
+                f"cannot open volume '{path}'", exc, domain=ErrorDomain.STORAGE
+            ) from exc
+        if pool.volumes.get(name) is volume:
+            pool.volumes[name] = fresh
