@@ -76,6 +76,15 @@ def vol_xml(name: str, capacity: object = MIB, allocation: object = 0, kind: str
     )
 
 
+def kinds(conn: libvirt.virConnect) -> None:
+    """Which kinds of pools there are; what of them can be started is up to who answers."""
+    text = conn.getStoragePoolCapabilities()
+    step("kinds", lambda: re.sub(r"supported='\w+'", "", text))
+    step("kinds, flags", lambda: conn.getStoragePoolCapabilities(1))
+    for kind in ("dir", "fs", "scsi", "odd"):
+        step(f"sources {kind}", lambda kind=kind: conn.findStoragePoolSources(kind, None, 0))
+
+
 def definitions(conn: libvirt.virConnect) -> None:
     """What documents are taken, and what is made of them."""
     define = conn.storagePoolDefineXML
@@ -374,6 +383,7 @@ def main() -> None:
     conn = libvirt.open(sys.argv[1])
     libvirt.registerErrorHandler(lambda *_: None, None)
     over = listen(conn)
+    kinds(conn)
     definitions(conn)
     lives(conn)
     volumes(conn)

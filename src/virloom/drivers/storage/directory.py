@@ -10,6 +10,7 @@ import asyncio
 import os
 
 from virloom.drivers.storage.cloning import copy_volume
+from virloom.drivers.storage.kinds import STARTED
 from virloom.drivers.storage.making import (
     UNFINISHED,
     Unfinished,
@@ -43,7 +44,7 @@ def _place(model: Pool) -> str:
         ConfigUnsupported: It is a pool of another kind, or one that has no fixed place.
     """
     path = model.target.path or ""
-    if model.type != "dir":
+    if model.type not in STARTED:
         raise ConfigUnsupported(
             f"pools of type '{model.type}' can be defined, but not started here", domain=_DOMAIN
         )

@@ -13,6 +13,8 @@ from virloom.xml.kinds import STRING, YES_NO
 class Values(Element):
     """``<enum name='targetFormatType'><value>raw</value></enum>``."""
 
+    empty = "lines"
+
     name: str | None = attribute(STRING)
     values: list[str] = leaves(STRING, "value")
 
@@ -26,6 +28,8 @@ class FormatOptions(Element):
 
 class PoolKind(Element):
     """``<pool type='dir' supported='yes'>``."""
+
+    empty = "lines"
 
     type: str | None = attribute(STRING)
     supported: bool | None = attribute(YES_NO)

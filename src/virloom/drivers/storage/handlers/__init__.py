@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from virloom.drivers.runtime.area_connection import AreaConnection
 from virloom.drivers.storage.driver import StorageDriver
+from virloom.drivers.storage.handlers.kinds import Kinds
 from virloom.drivers.storage.handlers.life import Life
 from virloom.drivers.storage.handlers.transfer import Transfer
 from virloom.drivers.storage.handlers.volumes import Volumes
@@ -20,7 +21,7 @@ from virloom.enums.error import ErrorDomain
 def handlers(driver: StorageDriver) -> Sequence[object]:
     """The groups of handlers of *driver*, for a process that serves other areas beside it."""
     listing = PoolListing(driver, ErrorDomain.STORAGE)
-    return [listing, Life(driver), Volumes(driver), Transfer(driver)]
+    return [listing, Kinds(driver), Life(driver), Volumes(driver), Transfer(driver)]
 
 
 def dispatcher(driver: StorageDriver) -> Dispatcher:

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which kinds of pools there are, and what can be found of them."""
+
+from __future__ import annotations
+
+from virloom.drivers.storage.driver import StorageDriver
+from virloom.drivers.storage.handlers.arguments import check_flags
+from virloom.drivers.storage.kinds import KINDS, STARTED, PoolKind
+from virloom.endpoint.dispatch import Call, serves
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InternalError, NoSupport
+from virloom.model.storage import PoolCapabilities
+from virloom.model.storage.capabilities import FormatOptions, Values
+from virloom.model.storage.capabilities import PoolKind as ShownKind
+from virloom.model.storage.target import FormatType
+from virloom.procedures import storage as p
+from virloom.xml import format_document
+
+#: Kinds whose formats of volumes libvirt does not list, and those that it does not tell at all.
+_UNLISTED, _UNTOLD = ("rbd",), ("sheepdog",)
+
+
+class Kinds:
+    """Handlers of what is asked of no pool."""
+
+    def __init__(self, driver: StorageDriver) -> None:
+        self._driver = driver
+
+    @serves(p.CONNECT_GET_STORAGE_POOL_CAPABILITIES)
+    def capabilities(
+        self, call: Call, args: p.ConnectGetStoragePoolCapabilitiesArgs
+    ) -> p.ConnectGetStoragePoolCapabilitiesRet:
+        check_flags(args.flags, 0, "storageConnectGetStoragePoolCapabilities")
+        model = PoolCapabilities()
+        model.pools = [_shown(name, kind) for name, kind in KINDS.items()]
+        return p.ConnectGetStoragePoolCapabilitiesRet(format_document(model))
+
+    @serves(p.CONNECT_FIND_STORAGE_POOL_SOURCES)
+    def find_sources(
+        self, call: Call, args: p.ConnectFindStoragePoolSourcesArgs
+    ) -> p.ConnectFindStoragePoolSourcesRet:
+        """The kinds that are started here have no sources that could be found."""
+        if args.type not in KINDS:
+            raise InternalError(
+                f"unknown storage pool type {args.type}", domain=ErrorDomain.STORAGE
+            )
+        raise NoSupport(
+            f"pool type '{args.type}' does not support source discovery",
+            domain=ErrorDomain.STORAGE,
+        )
+
+
+def _shown(name: str, kind: PoolKind) -> ShownKind:
+    shown = ShownKind(type=name, supported=name in STARTED)
+    if kind.formats:
+        shown.pool_options = _options("sourceFormatType", kind.formats)
+    if kind.volume_formats and name not in _UNTOLD:
+        shown.vol_options = _options("targetFormatType", kind.volume_formats)
+        if name in _UNLISTED:
+            shown.vol_options.enums = [Values(name="targetFormatType")]
+    return shown
+
+
+def _options(name: str, values: tuple[str, ...]) -> FormatOptions:
+    # libvirt lists these first, and has "raw" as what counts where nothing is said.
+    listed = sorted(values, key=lambda value: value not in ("none", "unknown"))
+    return FormatOptions(
+        default_format=FormatType(type=values[0]), enums=[Values(name=name, values=listed)]
+    )
