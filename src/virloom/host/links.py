@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Removes a network link: one message of rtnetlink(7), for whoever cleans up and carries little."""
+"""Network links: made and removed by single messages of rtnetlink(7).
+
+For the daemon of guests and for whoever cleans up after it, who carry no netlink library: it would
+cost either more time and memory than all that is asked for here. Numbers are of linux/rtnetlink.h,
+linux/if_link.h and linux/neighbour.h.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +13,23 @@ import os
 import socket
 import struct
 
-#: ``RTM_DELLINK`` of linux/rtnetlink.h; ``NLM_F_REQUEST`` and ``NLM_F_ACK`` of linux/netlink.h.
-_DELETE, _FLAGS = 17, 0x1 | 0x4
-#: ``IFLA_IFNAME`` of linux/if_link.h.
-_NAME = 3
+_LINKS = "/sys/class/net"
+
+#: ``RTM_NEWLINK``, ``RTM_DELLINK``, ``RTM_NEWNEIGH``.
+_NEW_LINK, _DELETE_LINK, _NEW_NEIGHBOUR = 16, 17, 28
+#: ``NLM_F_REQUEST`` with ``NLM_F_ACK``; ``NLM_F_EXCL`` with ``NLM_F_CREATE``.
+_ASKING, _CREATING = 0x1 | 0x4, 0x200 | 0x400
+_ADDRESS, _NAME, _LINK, _INFO = 1, 3, 5, 18
+_KIND, _DATA = 1, 2
+_MACVLAN_MODE = 1
+_MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthrough": 8}
+#: ``NDA_LLADDR``; ``NTF_MASTER``: in its bridge's table; ``NUD_REACHABLE`` with ``NUD_NOARP``: for
+#: as long as it is there, and not an address of the host's.
+_NEIGHBOUR_ADDRESS, _OF_MASTER, _REACHABLE = 2, 0x4, 0x02 | 0x40
+
 _HEADER = struct.Struct("=IHHII")
 _ANSWER = struct.Struct("=IHHIIi")
-#: An empty ``struct ifinfomsg``: the name alone tells which.
+#: An empty ``struct ifinfomsg``: attributes say which link is meant.
 _ANY = bytes(16)
 
 
@@ -24,13 +39,96 @@ def remove(name: str) -> None:
     Raises:
         OSError: The kernel would not.
     """
-    text = os.fsencode(name) + b"\0"
-    attribute = struct.pack("=HH", 4 + len(text), _NAME) + text
-    body = _ANY + attribute + bytes(-len(attribute) % 4)
-    message = _HEADER.pack(_HEADER.size + len(body), _DELETE, _FLAGS, 1, 0) + body
+    try:
+        _ask(_DELETE_LINK, 0, _ANY + _attribute(_NAME, _text(name)))
+    except OSError as error:
+        if error.errno != errno.ENODEV:
+            raise
+
+
+def add_macvtap(name: str, lower: str, mode: str, address: str) -> None:
+    """Makes a link on another one, which shares the wire with it, and whose packets are read and
+    written by a character device.
+
+    Args:
+        name, address: The new link's.
+        lower: The link of the wire.
+        mode: ``private``, ``vepa``, ``bridge``, ``passthrough``. By the last the wire's link takes
+            the address, and has its own back when this one has gone.
+
+    Raises:
+        OSError: EEXIST: there is a link of that name; ENODEV: there is no *lower* one; EBUSY or
+            EINVAL: others are on it, which do not agree with the mode.
+    """
+    data = _attribute(_MACVLAN_MODE, struct.pack("=I", _MODES[mode]))
+    info = _attribute(_KIND, b"macvtap") + _attribute(_DATA, data)
+    index = socket.if_nametoindex(lower)
+    _ask(
+        _NEW_LINK,
+        _CREATING,
+        _ANY
+        + _attribute(_NAME, _text(name))
+        + _attribute(_LINK, struct.pack("=I", index))
+        + _attribute(_ADDRESS, _hardware(address))
+        + _attribute(_INFO, info),
+    )
+
+
+def remove_macvtap(name: str, lower: str, address: str) -> None:
+    """Removes what :func:`add_macvtap` made; another link that has got the name since stays.
+
+    Raises:
+        OSError: The kernel would not.
+    """
+    own = address_of(name)
+    # One that passes everything through has the wire's address before it gets its own.
+    if own in (address, address_of(lower)) and os.path.isdir(f"{_LINKS}/{name}/macvtap"):
+        remove(name)
+
+
+def address_of(name: str) -> str | None:
+    """The link's hardware address (``52:54:00:…``); None where there is no such link."""
+    try:
+        with open(f"{_LINKS}/{name}/address", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return None
+
+
+def add_bridge_entry(port: str, address: str) -> None:
+    """Tells the bridge of *port* who is behind it; it goes with the port.
+
+    Raises:
+        OSError: The link is no port of a bridge, or the kernel would not.
+    """
+    # ``struct ndmsg``: family, padding, link, state, flags, type.
+    index = socket.if_nametoindex(port)
+    entry = struct.pack("=BxxxiHBB", socket.AF_BRIDGE, index, _REACHABLE, _OF_MASTER, 0)
+    _ask(
+        _NEW_NEIGHBOUR,
+        0x100 | 0x400,  # made, or put in place of what the bridge has learned
+        entry + _attribute(_NEIGHBOUR_ADDRESS, _hardware(address)),
+    )
+
+
+def _text(name: str) -> bytes:
+    return os.fsencode(name) + b"\0"
+
+
+def _hardware(address: str) -> bytes:
+    return bytes.fromhex(address.replace(":", ""))
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    """A ``struct rtattr`` with its value, filled up to a multiple of four bytes."""
+    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def _ask(kind: int, flags: int, body: bytes) -> None:
+    header = _HEADER.pack(_HEADER.size + len(body), kind, _ASKING | flags, 1, 0)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
         kernel.bind((0, 0))
-        kernel.send(message)
-        *_, result = _ANSWER.unpack_from(kernel.recv(4096))
-    if result not in (0, -errno.ENODEV):
-        raise OSError(-result, os.strerror(-result), name)
+        kernel.send(header + body)
+        *_, result = _ANSWER.unpack_from(kernel.recv(8192))
+    if result:
+        raise OSError(-result, os.strerror(-result))

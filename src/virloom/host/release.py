@@ -14,6 +14,7 @@ The guardian process loads this module too and has to stay small: only what is n
 ``selinux``    ``label``, ``former`` labels of ``path``     the former label
 ``profile``    ``name`` of the profile; ``path`` takes it   removing it from the kernel
 ``link``       ``path``: the name of a network link         removing the link
+``macvtap``    and ``lower``, ``address`` (of the link)     removing the link
 =============  ===========================================  =============================
 """
 
@@ -103,6 +104,12 @@ def _remove_link(resource: Resource) -> None:
     links.remove(resource["path"])
 
 
+def _remove_macvtap(resource: Resource) -> None:
+    from virloom.host import links  # most guests are on bridges, if at all
+
+    links.remove_macvtap(resource["path"], resource["lower"], resource["address"])
+
+
 def _remove_directory(resource: Resource) -> None:
     """Remove a tree strictly below ``root``, following no symbolic link on the way down."""
     root = os.path.realpath(resource["root"])
@@ -145,4 +152,5 @@ _UNDO: dict[str, Callable[[Resource], None]] = {
     "profile": _remove_profile,
     "cgroup": _remove_groups,
     "link": _remove_link,
+    "macvtap": _remove_macvtap,
 }

@@ -23,9 +23,9 @@ _LINKS = "/sys/class/net"
 #: Bytes of a link's name, with the zero at its end (``IFNAMSIZ``).
 _NAME_SIZE = 16
 
-_TUNSETIFF = 0x400454CA
+TUNSETIFF = 0x400454CA
 #: ``IFF_TAP``, ``IFF_NO_PI``, ``IFF_VNET_HDR``, ``IFF_MULTI_QUEUE``, ``IFF_TUN_EXCL``.
-_TAP, _NO_INFORMATION, _VIRTIO_HEADER, _QUEUES, _NEW = 0x2, 0x1000, 0x4000, 0x100, 0x8000
+TAP, NO_INFORMATION, VIRTIO_HEADER, QUEUES, _NEW = 0x2, 0x1000, 0x4000, 0x100, 0x8000
 
 _SIOCGIFFLAGS, _SIOCSIFFLAGS = 0x8913, 0x8914
 _SIOCGIFMTU, _SIOCSIFMTU, _SIOCSIFHWADDR = 0x8921, 0x8922, 0x8924
@@ -38,7 +38,12 @@ _ETHERNET = 1
 _REQUEST_SIZE = 40
 
 
-def _request(name: str, data: bytes = b"") -> bytearray:
+def request(name: str, data: bytes = b"") -> bytearray:
+    """A ``struct ifreq`` about a link.
+
+    Raises:
+        OSError: EINVAL: no link can be called so.
+    """
     encoded = os.fsencode(name)
     if len(encoded) >= _NAME_SIZE or not encoded:
         raise OSError(errno.EINVAL, f"'{name}' is no name of a network link")
@@ -67,18 +72,18 @@ def open_tap(name: str, queues: int, *, header: bool, new: bool) -> tuple[str, l
     Raises:
         OSError: EBUSY where there is a link of that name; EPERM without the right to make one.
     """
-    flags = _TAP | _NO_INFORMATION
-    flags |= _VIRTIO_HEADER if header else 0
-    flags |= _QUEUES if queues > 1 else 0
+    flags = TAP | NO_INFORMATION
+    flags |= VIRTIO_HEADER if header else 0
+    flags |= QUEUES if queues > 1 else 0
     fds: list[int] = []
     try:
         for number in range(queues):
             fds.append(os.open(_DEVICE, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK))
             # Only the first queue makes the link, and only there can it be in the way.
             first = _NEW if new and number == 0 else 0
-            request = _request(name, struct.pack("=H", flags | first))
-            fcntl.ioctl(fds[-1], _TUNSETIFF, request)
-            name = os.fsdecode(bytes(request[:_NAME_SIZE]).rstrip(b"\0"))
+            asked = request(name, struct.pack("=H", flags | first))
+            fcntl.ioctl(fds[-1], TUNSETIFF, asked)
+            name = os.fsdecode(bytes(asked[:_NAME_SIZE]).rstrip(b"\0"))
     except BaseException:
         for fd in fds:
             os.close(fd)
@@ -94,7 +99,7 @@ def set_address(name: str, address: str) -> None:
     """
     data = struct.pack("=H", _ETHERNET) + bytes.fromhex(address.replace(":", ""))
     with _control() as control:
-        fcntl.ioctl(control, _SIOCSIFHWADDR, _request(name, data))
+        fcntl.ioctl(control, _SIOCSIFHWADDR, request(name, data))
 
 
 def set_mtu(name: str, size: int) -> None:
@@ -104,7 +109,7 @@ def set_mtu(name: str, size: int) -> None:
         OSError: The kernel would not.
     """
     with _control() as control:
-        fcntl.ioctl(control, _SIOCSIFMTU, _request(name, struct.pack("=i", size)))
+        fcntl.ioctl(control, _SIOCSIFMTU, request(name, struct.pack("=i", size)))
 
 
 def mtu_of(name: str) -> int:
@@ -114,9 +119,9 @@ def mtu_of(name: str) -> int:
         OSError: ENODEV: there is no such link.
     """
     with _control() as control:
-        request = _request(name)
-        fcntl.ioctl(control, _SIOCGIFMTU, request)
-        (size,) = struct.unpack_from("=i", request, _NAME_SIZE)
+        asked = request(name)
+        fcntl.ioctl(control, _SIOCGIFMTU, asked)
+        (size,) = struct.unpack_from("=i", asked, _NAME_SIZE)
         return int(size)
 
 
@@ -127,12 +132,12 @@ def set_up(name: str, *, up: bool = True) -> None:
         OSError: The kernel would not.
     """
     with _control() as control:
-        request = _request(name)
-        fcntl.ioctl(control, _SIOCGIFFLAGS, request)
-        (flags,) = struct.unpack_from("=H", request, _NAME_SIZE)
+        asked = request(name)
+        fcntl.ioctl(control, _SIOCGIFFLAGS, asked)
+        (flags,) = struct.unpack_from("=H", asked, _NAME_SIZE)
         wanted = flags | _UP if up else flags & ~_UP
         if wanted != flags:
-            fcntl.ioctl(control, _SIOCSIFFLAGS, _request(name, struct.pack("=H", wanted)))
+            fcntl.ioctl(control, _SIOCSIFFLAGS, request(name, struct.pack("=H", wanted)))
 
 
 def add_to_bridge(bridge: str, name: str) -> None:
@@ -155,10 +160,10 @@ def remove_from_bridge(bridge: str, name: str) -> None:
 
 def _change_port(bridge: str, name: str, change: int) -> None:
     with _control() as control:
-        request = _request(name)
-        fcntl.ioctl(control, _SIOCGIFINDEX, request)
-        index = bytes(request[_NAME_SIZE : _NAME_SIZE + 4])
-        fcntl.ioctl(control, change, _request(bridge, index))
+        asked = request(name)
+        fcntl.ioctl(control, _SIOCGIFINDEX, asked)
+        index = bytes(asked[_NAME_SIZE : _NAME_SIZE + 4])
+        fcntl.ioctl(control, change, request(bridge, index))
 
 
 def bridge_of(name: str) -> str | None:

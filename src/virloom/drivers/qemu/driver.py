@@ -20,7 +20,7 @@ from virloom.drivers.qemu.directories import Directories
 from virloom.drivers.qemu.display_ports import DisplayPorts
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.monitor_events import MonitorEvents
-from virloom.drivers.qemu.nics.names import SUFFIX, TapNames
+from virloom.drivers.qemu.nics.names import DIRECT_PREFIX, SUFFIX, TapNames
 from virloom.drivers.qemu.patience import Patience
 from virloom.drivers.qemu.persistent import load_definitions
 from virloom.drivers.qemu.process.autostart import autostart
@@ -69,7 +69,7 @@ class QemuDriver:
         index: Which of them need not be parsed at a start.
         capabilities: What the QEMU binaries can do.
         display_ports: Which ports displays may have.
-        tap_names: How taps of guests are called.
+        tap_names, macvtap_names: How taps of guests are called.
         space: The network namespace that taps are made in; None is this process's own.
         dac: Whom QEMU runs as.
         security: The kernel's security models that confine guests.
@@ -107,6 +107,7 @@ class QemuDriver:
             self.config.remote_display_port_min, self.config.remote_display_port_max
         )
         self.tap_names = TapNames()
+        self.macvtap_names = TapNames(DIRECT_PREFIX)
         self.dac = Dac(
             self.config.user,
             self.config.group,

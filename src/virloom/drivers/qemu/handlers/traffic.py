@@ -63,7 +63,7 @@ class Traffic:
         draft = running.model.copy()
         change(draft)
         wanted = bandwidth.find_interface(draft, device)
-        await limit_card(self._driver, running.record, wanted.target.dev or "", wanted.bandwidth)
+        await limit_card(self._driver, running.record, wanted, wanted.bandwidth)
         bandwidth.find_interface(running.model, device).bandwidth = wanted.bandwidth
         running.set_document()
         running.save()

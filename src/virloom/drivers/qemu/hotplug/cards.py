@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from virloom.drivers.qemu.process.hooked import on_networks
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.errors import VirloomError
 from virloom.host.release import release
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
 
 logger = logging.getLogger(__name__)
+
+#: Kinds of resources (:mod:`virloom.host.release`) that are links of the host.
+_LINKS = ("link", "macvtap")
 
 
 async def cards(
@@ -43,7 +46,7 @@ async def cards(
 
 
 async def leave_network(driver: QemuDriver, running: RunningGuest, device: Device) -> None:
-    """Gives back the port of a card that was taken out, or did not get in.
+    """Gives back the port of a card that was taken out, or did not get in, and its links.
 
     Where the network driver is away the port stays on the guest's list.
     """
@@ -51,24 +54,30 @@ async def leave_network(driver: QemuDriver, running: RunningGuest, device: Devic
         return
     if device.source.portid is not None:
         await _give_back(driver, running, device.source.portid)
-    _release_companion(running, device.target.dev or "")
+    tap = device.target.dev or ""
+    _release_links(running, lambda name: name in (tap, companion(tap)))
 
 
-def _release_companion(running: RunningGuest, tap: str) -> None:
-    """The link that limited what the tap received, where the kernel could not do it otherwise."""
+def _release_links(running: RunningGuest, unused: Callable[[str], bool]) -> None:
+    """Removes links that outlive QEMU: macvtaps, and what limited the traffic of others."""
     resources = running.record.resources
-    held = [item for item in resources if item == {"kind": "link", "path": companion(tap)}]
-    if held and not release(held):
-        resources[:] = [item for item in resources if item not in held]
+    held = [one for one in resources if one["kind"] in _LINKS and unused(one["path"])]
+    failed = release(held)
+    if failed:
+        logger.error("domain '%s': cannot release %s", running.guest.name, failed)
+    else:
+        resources[:] = [one for one in resources if one not in held]
 
 
 async def settle_cards(driver: QemuDriver, running: RunningGuest) -> None:
-    """Gives back ports of cards that an earlier owner was about to plug in, and did not."""
-    if not on_networks(running.model):
-        return
+    """Gives back what an earlier owner had for cards that it was about to plug in, and did not."""
+    cards = running.model.devices.interfaces
+    taps = {card.target.dev or "" for card in cards}
+    used = taps | {companion(tap) for tap in taps}
+    _release_links(running, lambda name: name not in used)
     from virloom.drivers.qemu.nics.ports import ports_of
 
-    there = {interface.source.portid for interface in running.model.devices.interfaces}
+    there = {card.source.portid for card in cards}
     for port in ports_of(driver, running.guest.name).all:
         if port not in there:
             await _give_back(driver, running, port)

@@ -115,7 +115,7 @@ async def _limit(
         raise _refuse("<bandwidth>", ErrorDomain.NONE)
     from virloom.drivers.qemu.nics.limits import limit_card  # seldom needed
 
-    await limit_card(driver, running.record, card.target.dev or "", new.bandwidth)
+    await limit_card(driver, running.record, card, new.bandwidth)
 
 
 def _move(card: Interface, new: Interface) -> None:

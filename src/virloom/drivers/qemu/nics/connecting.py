@@ -8,6 +8,7 @@ from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.domain import Guest
+from virloom.drivers.qemu.nics.direct import open_direct
 from virloom.drivers.qemu.nics.limits import limit_cards
 from virloom.drivers.qemu.nics.ports import take_ports
 from virloom.drivers.qemu.nics.taps import open_taps
@@ -26,7 +27,7 @@ async def connect(
     cards: Sequence[Interface],
     opened: ExitStack,
 ) -> dict[str, int]:
-    """Gets ports of networks, makes the taps, and limits their traffic.
+    """Gets ports of networks, makes taps and macvtaps, and limits their traffic.
 
     What was done before a failure the caller undoes: ports are on the guest's list, and all else
     in its record.
@@ -42,8 +43,10 @@ async def connect(
     """
     given = await take_ports(driver, guest.name, guest.uuid_text, cards)
     reached("ports-taken")
+    managed = [mac for mac, port in given.items() if port.plug.mac_table_manager == "libvirt"]
     with driver.space.entered() if driver.space is not None else nullcontext():
-        files = open_taps(driver.tap_names, cards, opened)
+        files = open_taps(driver.tap_names, cards, opened, managed)
+    files |= open_direct(driver, record, cards, opened)
     await limit_cards(driver, record, cards, given)
     reached("taps-made")
     return files

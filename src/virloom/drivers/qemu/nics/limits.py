@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How much traffic the cards of a guest may have, at the host's ends of them.
 
-What goes in to the guest its tap sends; what comes out the tap receives.
+What goes in to the guest its tap sends; what comes out the tap receives. A macvtap is the other
+way round: what it sends goes out on the wire.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.host.process import Completed, run
 from virloom.host.traffic import Limit, companion, limit, release
 from virloom.model.domain import Interface
+from virloom.model.network.port import NetworkPort
 from virloom.model.network.traffic import Bandwidth
 from virloom.model.traffic import Rate
 
@@ -25,32 +27,37 @@ async def limit_cards(
     driver: QemuDriver,
     record: GuestRecord,
     cards: Iterable[Interface],
-    given: Mapping[str, Bandwidth],
+    given: Mapping[str, NetworkPort],
 ) -> None:
     """Limits the taps of cards for which somebody wants that.
 
     Args:
         driver: Of the guest.
         record: Of the guest; what outlives a tap is listed there before it is made.
-        given: Limits that ports of networks have, by the card's hardware address.
+        given: Ports of networks, which may have limits, by the card's hardware address.
 
     Raises:
         InternalError: The kernel would not.
     """
     for card in cards:
-        wanted = given.get(card.mac.address or "") or card.bandwidth
+        port = given.get(card.mac.address or "")
+        wanted = port.bandwidth if port is not None else card.bandwidth
         if wanted is not None:
-            await limit_card(driver, record, card.target.dev or "", wanted)
+            await limit_card(driver, record, card, wanted)
 
 
 async def limit_card(
-    driver: QemuDriver, record: GuestRecord, tap: str, wanted: Bandwidth | CardBandwidth | None
+    driver: QemuDriver,
+    record: GuestRecord,
+    card: Interface,
+    wanted: Bandwidth | CardBandwidth | None,
 ) -> None:
-    """Limits one tap, in place of what limited it before; None takes the limits away.
+    """Limits one card, in place of what limited it before; None takes the limits away.
 
     Raises:
         InternalError: The kernel would not.
     """
+    tap = card.target.dev or ""
     prefix = driver.space.prefix() if driver.space is not None else []
 
     async def tc(argv: Sequence[str], input: bytes) -> Completed:
@@ -59,11 +66,14 @@ async def limit_card(
     if wanted is None:
         await release(tc, tap)
         return
+    sent, received = _limit(wanted.inbound), _limit(wanted.outbound)
+    if card.type == "direct":
+        sent, received = received, sent
     note = {"kind": "link", "path": companion(tap)}
-    if wanted.outbound is not None and note not in record.resources:
+    if received is not None and note not in record.resources:
         record.resources.append(note)
         record.save()
-    await limit(tc, tap, _limit(wanted.inbound), _limit(wanted.outbound))
+    await limit(tc, tap, sent, received)
 
 
 def _limit(rate: Rate | None) -> Limit | None:

@@ -5,18 +5,26 @@ from __future__ import annotations
 
 from itertools import count
 
-#: What libvirt begins the names of its taps with.
+#: What libvirt begins the names of its taps with, and of its macvtaps.
 PREFIX = "vnet"
+DIRECT_PREFIX = "macvtap"
+#: What a document may have kept of another run: nobody asked for these names.
+GENERATED_DIRECT = (PREFIX, DIRECT_PREFIX, "macvlan")
 #: What the names of the lists of guests' ports end with (:mod:`virloom.drivers.qemu.nics.ports`).
 SUFFIX = ".ports"
 
 
 class TapNames:
-    """Gives names to taps. None is given twice, so that what is kept by name is never another's."""
+    """Gives names to taps. None is given twice, so that what is kept by name is never another's.
 
-    def __init__(self) -> None:
+    Args:
+        prefix: What they begin with.
+    """
+
+    def __init__(self, prefix: str = PREFIX) -> None:
+        self._prefix = prefix
         self._numbers = count()
 
     def next(self) -> str:
         """A name that this driver has not given yet; the host may have a link of it."""
-        return f"{PREFIX}{next(self._numbers)}"
+        return f"{self._prefix}{next(self._numbers)}"

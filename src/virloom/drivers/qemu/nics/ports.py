@@ -93,23 +93,23 @@ def ports_of(driver: QemuDriver, name: str) -> PortList:
 
 async def take_ports(
     driver: QemuDriver, name: str, uuid: str, interfaces: Iterable[Interface]
-) -> dict[str, Bandwidth]:
+) -> dict[str, NetworkPort]:
     """Gets a port for each interface on a virtual network, and notes in it how it is connected.
 
     Args:
         name, uuid: Of the guest.
 
     Returns:
-        The limits of traffic that ports have, by the hardware address of their interface.
+        The ports, by the hardware address of their interface.
 
     Raises:
         NoSupport: There is no network driver.
         VirloomError: There is no such network, it is not active, or it has nothing left.
     """
     wanted = [interface for interface in interfaces if interface.type == "network"]
-    limits: dict[str, Bandwidth] = {}
+    taken: dict[str, NetworkPort] = {}
     if not wanted:
-        return limits
+        return taken
     listed = ports_of(driver, name)
     async with networks_of(driver) as networks:
         for interface in wanted:
@@ -124,10 +124,9 @@ async def take_ports(
             )
             got = parse_document(NetworkPort, told.xml)
             _note(interface, got)
-            _require_bridge(interface)
-            if got.bandwidth is not None:
-                limits[interface.mac.address or ""] = got.bandwidth
-    return limits
+            _require_served(interface, got)
+            taken[interface.mac.address or ""] = got
+    return taken
 
 
 def _asked(name: str, uuid: str, interface: Interface) -> NetworkPort:
@@ -146,18 +145,29 @@ def _asked(name: str, uuid: str, interface: Interface) -> NetworkPort:
 
 
 def _note(interface: Interface, port: NetworkPort) -> None:
+    """What the live document says of it; as in libvirt, also by its type if it is another."""
     interface.source.portid = port.uuid
     interface.source.bridge = port.plug.bridge
     interface.source.dev = port.plug.dev
     interface.source.mode = port.plug.mode
     interface.port.isolated = port.port.isolated
+    interface.trust_guest_rx_filters = port.rxfilters.trust_guest
+    if port.plug.type in ("bridge", "direct"):
+        interface.type = port.plug.type
 
 
-def _require_bridge(interface: Interface) -> None:
-    if interface.source.bridge is None:
+def _require_served(interface: Interface, port: NetworkPort) -> None:
+    what = ""
+    if port.plug.type not in ("network", "bridge", "direct"):
+        what = f"a plug of type '{port.plug.type}'"
+    elif port.virtualport is not None and port.virtualport.type not in (None, "none"):
+        what = f"a virtual port of type '{port.virtualport.type}'"
+    elif port.vlan is not None and port.vlan.tags:
+        what = "a VLAN"
+    if what:
         raise ConfigUnsupported(
-            f"network '{interface.source.network}' has no bridge, and nothing here connects cards "
-            "otherwise",
+            f"network '{interface.source.network}' gives the card {what}, which nothing here "
+            "serves",
             domain=ErrorDomain.QEMU,
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from virloom.drivers.qemu.nics.names import PREFIX, TapNames
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, system_failure
-from virloom.host import taps
+from virloom.host import links, taps
 from virloom.model.domain import Interface
 
 if TYPE_CHECKING:
@@ -30,12 +30,16 @@ _FIRST = "fe"
 
 
 def open_taps(
-    names: TapNames, interfaces: Iterable[Interface], opened: ExitStack
+    names: TapNames,
+    interfaces: Iterable[Interface],
+    opened: ExitStack,
+    announced: Container[str] = (),
 ) -> dict[str, int]:
     """Makes the tap of each interface that has one, and notes its name in the interface.
 
     Args:
         opened: Closes our copies.
+        announced: Hardware addresses that the bridge is told of, instead of learning them.
 
     Returns:
         The descriptors, by the keys of the command line.
@@ -46,11 +50,13 @@ def open_taps(
     """
     files: dict[str, int] = {}
     for interface in interfaces:
-        if interface.type in TAPS:
+        if interface.type in TAPS and interface.type != "direct":
             fds = _open(names, interface)
             for fd in fds:
                 opened.callback(os.close, fd)
             _set_up(interface)
+            if interface.mac.address in announced:
+                _announce(interface)
             keys = (tap_key(alias_of(interface), number) for number in range(len(fds)))
             files.update(zip(keys, fds, strict=True))
     return files
@@ -58,10 +64,11 @@ def open_taps(
 
 def queues_of(interface: Interface) -> int:
     """How many queues a card has in each direction."""
-    return max(1, interface.driver.queues or 1) if _is_virtio(interface) else 1
+    return max(1, interface.driver.queues or 1) if is_virtio(interface) else 1
 
 
-def _is_virtio(interface: Interface) -> bool:
+def is_virtio(interface: Interface) -> bool:
+    """Whether the card's packets have the header of virtio."""
     return (interface.model.type or "").startswith("virtio")
 
 
@@ -71,10 +78,10 @@ def _open(names: TapNames, interface: Interface) -> list[int]:
     given = asked is not None and not asked.startswith(PREFIX)
     while True:
         name = asked if given and asked is not None else names.next()
-        with _doing(f"Unable to create tap device {name}"):
+        with doing(f"Unable to create tap device {name}"):
             try:
                 made, fds = taps.open_tap(
-                    name, queues_of(interface), header=_is_virtio(interface), new=new
+                    name, queues_of(interface), header=is_virtio(interface), new=new
                 )
             except OSError as exc:
                 if exc.errno == errno.EBUSY and not given:
@@ -88,16 +95,24 @@ def _set_up(interface: Interface) -> None:
     name, bridge = interface.target.dev or "", interface.source.bridge
     if interface.type == "ethernet" and interface.target.managed is False:
         return
-    with _doing(f"Cannot get interface MTU on '{bridge}'"):
+    with doing(f"Cannot get interface MTU on '{bridge}'"):
         mtu = interface.mtu.size or (taps.mtu_of(bridge) if bridge else None)
-    with _doing(f"cannot set up the tap '{name}'"):
+    with doing(f"cannot set up the tap '{name}'"):
         taps.set_address(name, f"{_FIRST}{(interface.mac.address or '')[2:]}")
         if mtu:
             taps.set_mtu(name, mtu)
     if bridge and interface.type != "ethernet":
         join(interface, bridge)
-    with _doing(f"cannot have the tap '{name}' carry packets"):
+    with doing(f"cannot have the tap '{name}' carry packets"):
         taps.set_up(name)
+
+
+def _announce(interface: Interface) -> None:
+    name = interface.target.dev or ""
+    with doing(f"cannot tell the bridge of the guest's address behind '{name}'"):
+        taps.set_port_option(name, "learning", False)
+        taps.set_port_option(name, "unicast_flood", False)
+        links.add_bridge_entry(name, interface.mac.address or "")
 
 
 def join(interface: Interface, bridge: str) -> None:
@@ -108,7 +123,7 @@ def join(interface: Interface, bridge: str) -> None:
         ConfigUnsupported: It cannot keep ports apart.
     """
     name = interface.target.dev or ""
-    with _doing(f"Unable to add bridge {bridge} port {name}"):
+    with doing(f"Unable to add bridge {bridge} port {name}"):
         taps.add_to_bridge(bridge, name)
     if interface.port.isolated:
         try:
@@ -129,12 +144,17 @@ def leave(interface: Interface) -> None:
     name = interface.target.dev or ""
     bridge = taps.bridge_of(name)
     if bridge is not None:
-        with _doing(f"cannot take {name} off the bridge {bridge}"):
+        with doing(f"cannot take {name} off the bridge {bridge}"):
             taps.remove_from_bridge(bridge, name)
 
 
 @contextmanager
-def _doing(what: str) -> Iterator[None]:
+def doing(what: str) -> Iterator[None]:
+    """Errors of the kernel within the ``with`` statement are said to be of *what*.
+
+    Raises:
+        SystemFailure: There was one.
+    """
     try:
         yield
     except OSError as exc:

@@ -37,7 +37,10 @@ async def tell_hooks(driver: QemuDriver, name: str, model: Domain) -> None:
 
 def on_networks(model: Domain) -> bool:
     """Whether the guest has ports of virtual networks."""
-    return any(interface.type == "network" for interface in model.devices.interfaces)
+    return any(
+        interface.type == "network" or interface.source.portid is not None
+        for interface in model.devices.interfaces
+    )
 
 
 async def leave_networks(driver: QemuDriver, name: str, model: Domain) -> None:

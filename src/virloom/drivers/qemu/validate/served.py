@@ -22,7 +22,7 @@ from virloom.model.domain import (
 
 _INTERFACES = (
     *("user", "udp", "mcast", "server", "client", "vhostuser"),
-    *("network", "bridge", "ethernet"),
+    *("network", "bridge", "ethernet", "direct"),
 )
 _PORT_OPTIONS = ("virtualport", "vlan", "filterref", "coalesce")
 _DISKS = ("file", "block", "dir", "network", "vhostuser")

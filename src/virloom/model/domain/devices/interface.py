@@ -202,10 +202,15 @@ class Interface(Device):
     rom: Rom = group(Rom, order=ROM)
 
     def adapted(self, flags: FormatFlags) -> Self:
-        """Without the name that the host's device got for this run."""
+        """Without the name that the host's device got for this run, and what a network gave it."""
         shown = super().adapted(flags)
+        if not flags & FormatFlags.INACTIVE:
+            return shown
+        if self.source.portid is not None and self.source.network is not None:
+            given = dict.fromkeys(("portid", "bridge", "dev", "mode"))
+            shown = shown.beside(type="network", source=self.source.beside(**given))
         name = self.target.dev
         generated = _GENERATED_DIRECT if self.type == "direct" else _GENERATED
-        if flags & FormatFlags.INACTIVE and name is not None and name.startswith(generated):
+        if name is not None and name.startswith(generated):
             return shown.beside(target=self.target.beside(dev=None))
         return shown

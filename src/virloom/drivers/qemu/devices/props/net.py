@@ -20,7 +20,7 @@ from virloom.model.domain import Interface
 _SOCKETS = {"server": "listen", "client": "connect", "mcast": "mcast", "udp": "udp"}
 
 #: Kinds of interfaces whose other end is a tap of the host.
-TAPS = ("ethernet", "bridge", "network")
+TAPS = ("ethernet", "bridge", "network", "direct")
 
 
 def netdev_id(interface: Interface) -> str:
