@@ -20,7 +20,7 @@ from virloom.drivers.qemu.directories import Directories
 from virloom.drivers.qemu.display_ports import DisplayPorts
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.monitor_events import MonitorEvents
-from virloom.drivers.qemu.nics.names import DIRECT_PREFIX, SUFFIX, TapNames
+from virloom.drivers.qemu.nics.names import DIRECT_PREFIX, FILTERS_SUFFIX, SUFFIX, TapNames
 from virloom.drivers.qemu.patience import Patience
 from virloom.drivers.qemu.persistent import load_definitions
 from virloom.drivers.qemu.process.autostart import autostart
@@ -164,8 +164,12 @@ class QemuDriver:
                 from virloom.drivers.qemu.snapshots.recovery import settle_all
 
                 await settle_all(driver)
-            if next(directories.run.glob(f"*{SUFFIX}"), None) is not None:
-                from virloom.drivers.qemu.nics.ports import give_back_strays
+            held = (
+                *directories.run.glob(f"*{SUFFIX}"),
+                *directories.run.glob(f"*{FILTERS_SUFFIX}"),
+            )
+            if held:
+                from virloom.drivers.qemu.nics.strays import give_back_strays
 
                 await give_back_strays(driver)
             await autostart(driver)

@@ -52,6 +52,8 @@ async def leave_network(driver: QemuDriver, running: RunningGuest, device: Devic
     """
     if not isinstance(device, Interface):
         return
+    if device.filterref is not None:
+        await _unbind(driver, running, device.target.dev or "")
     if device.source.portid is not None:
         await _give_back(driver, running, device.source.portid)
     tap = device.target.dev or ""
@@ -75,8 +77,12 @@ async def settle_cards(driver: QemuDriver, running: RunningGuest) -> None:
     taps = {card.target.dev or "" for card in cards}
     used = taps | {companion(tap) for tap in taps}
     _release_links(running, lambda name: name not in used)
+    from virloom.drivers.qemu.nics.filters import filters_of
     from virloom.drivers.qemu.nics.ports import ports_of
 
+    for tap in filters_of(driver, running.guest.name).all:
+        if tap not in taps:
+            await _unbind(driver, running, tap)
     there = {card.source.portid for card in cards}
     for port in ports_of(driver, running.guest.name).all:
         if port not in there:
@@ -90,3 +96,12 @@ async def _give_back(driver: QemuDriver, running: RunningGuest, port: str) -> No
         await give_back(driver, running.guest.name, port)
     except VirloomError as exc:
         logger.warning("domain '%s': a port is not given back: %s", running.guest.name, exc)
+
+
+async def _unbind(driver: QemuDriver, running: RunningGuest, tap: str) -> None:
+    from virloom.drivers.qemu.nics.filters import unbind
+
+    try:
+        await unbind(driver, running.guest.name, tap)
+    except VirloomError as exc:
+        logger.warning("domain '%s': a filter is not taken away: %s", running.guest.name, exc)

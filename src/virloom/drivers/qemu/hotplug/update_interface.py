@@ -73,6 +73,8 @@ async def update_interface(driver: QemuDriver, running: RunningGuest, changed: F
         await _limit(driver, running, card, new)
     if card.type == "bridge" and card.source.bridge != new.source.bridge:
         _move(card, new)
+    if not _same(card.filterref, new.filterref):
+        await _filter(driver, running, card, new)
     if (new.link.state or "up") != (card.link.state or "up"):
         up = (new.link.state or "up") == "up"
         await running.execute("set_link", {"name": alias_of(card), "up": up})
@@ -116,6 +118,14 @@ async def _limit(
     from virloom.drivers.qemu.nics.limits import limit_card  # seldom needed
 
     await limit_card(driver, running.record, card, new.bandwidth)
+
+
+async def _filter(
+    driver: QemuDriver, running: RunningGuest, card: Interface, new: Interface
+) -> None:
+    from virloom.drivers.qemu.nics.filters import rebind  # seldom needed
+
+    await rebind(driver, running.guest, card, new)
 
 
 def _move(card: Interface, new: Interface) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.nics.direct import open_direct
+from virloom.drivers.qemu.nics.filters import bind_filters
 from virloom.drivers.qemu.nics.limits import limit_cards
 from virloom.drivers.qemu.nics.ports import take_ports
 from virloom.drivers.qemu.nics.taps import open_taps
@@ -27,10 +28,10 @@ async def connect(
     cards: Sequence[Interface],
     opened: ExitStack,
 ) -> dict[str, int]:
-    """Gets ports of networks, makes taps and macvtaps, and limits their traffic.
+    """Gets ports of networks, makes taps and macvtaps, limits and filters their traffic.
 
-    What was done before a failure the caller undoes: ports are on the guest's list, and all else
-    in its record.
+    What was done before a failure the caller undoes: ports and filters are on the guest's lists,
+    and all else in its record.
 
     Args:
         opened: Closes our copies of the descriptors.
@@ -49,4 +50,6 @@ async def connect(
     files |= open_direct(driver, record, cards, opened)
     await limit_cards(driver, record, cards, given)
     reached("taps-made")
+    await bind_filters(driver, guest, cards)
+    reached("filters-bound")
     return files

@@ -12,6 +12,8 @@ DIRECT_PREFIX = "macvtap"
 GENERATED_DIRECT = (PREFIX, DIRECT_PREFIX, "macvlan")
 #: What the names of the lists of guests' ports end with (:mod:`virloom.drivers.qemu.nics.ports`).
 SUFFIX = ".ports"
+#: The same of those of their filters (:mod:`virloom.drivers.qemu.nics.filters`).
+FILTERS_SUFFIX = ".filters"
 
 
 class TapNames:

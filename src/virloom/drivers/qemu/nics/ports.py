@@ -7,20 +7,18 @@ back: whatever kill comes between, the next driver gives back what no guest has 
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
+from virloom.drivers.qemu.nics.held import HeldList
 from virloom.drivers.qemu.nics.names import SUFFIX
 from virloom.endpoint.endpoint import Endpoint
 from virloom.endpoint.identity import Identity
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, NoNetwork, NoNetworkPort, VirloomError
-from virloom.host.files import write_atomic
+from virloom.errors import ConfigUnsupported, NoNetwork, NoNetworkPort
 from virloom.model.domain import Interface
 from virloom.model.network.port import NetworkPort, Plug
 from virloom.model.network.traffic import Bandwidth
@@ -36,59 +34,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class PortList:
-    """The list of one guest's ports on disk: UUIDs of their networks, by their own.
-
-    Args:
-        path: The file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self._ports: dict[str, str] = json.loads(path.read_bytes())
-        except FileNotFoundError:
-            self._ports = {}
-        except ValueError as exc:
-            logger.error("'%s' is no list of ports: %s", path, exc)
-            self._ports = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._ports)
-
-    @property
-    def all(self) -> dict[str, str]:
-        """A copy of what it says."""
-        return dict(self._ports)
-
-    def add(self, port: str, network: str) -> None:
-        """Notes a port that is about to be asked for.
-
-        Raises:
-            SystemFailure: It cannot be written.
-        """
-        self._ports[port] = network
-        self._save()
-
-    def remove(self, port: str) -> None:
-        """Forgets one that was given back.
-
-        Raises:
-            SystemFailure: It cannot be written.
-        """
-        self._ports.pop(port, None)
-        if self._ports:
-            self._save()
-        else:
-            self.path.unlink(missing_ok=True)
-
-    def _save(self) -> None:
-        write_atomic(self.path, json.dumps(self._ports).encode(), durable=False)
-
-
-def ports_of(driver: QemuDriver, name: str) -> PortList:
-    """The list of the guest *name*."""
-    return PortList(driver.directories.run / f"{name}{SUFFIX}")
+def ports_of(driver: QemuDriver, name: str) -> HeldList:
+    """The list of the guest *name*: UUIDs of networks, by those of their ports."""
+    return HeldList(driver.directories.run / f"{name}{SUFFIX}")
 
 
 async def take_ports(
@@ -197,19 +145,6 @@ async def give_back(driver: QemuDriver, name: str, only: str | None = None) -> N
 async def _delete(networks: Endpoint, network: UUID, port: UUID) -> None:
     ref = p.NonnullNetworkPort(NonnullNetwork("", network.bytes), port.bytes)
     await networks.call(p.NETWORK_PORT_DELETE, p.NetworkPortDeleteArgs(ref, 0))
-
-
-async def give_back_strays(driver: QemuDriver) -> None:
-    """Gives back what guests had that ended while no driver looked."""
-    for path in sorted(driver.directories.run.glob(f"*{SUFFIX}")):
-        name = path.name.removesuffix(SUFFIX)
-        guest = driver.guests.by_name(name)
-        if guest is not None and guest.active:
-            continue
-        try:
-            await give_back(driver, name)
-        except VirloomError as exc:
-            logger.warning("ports of '%s' are not given back: %s", name, exc)
 
 
 @asynccontextmanager

@@ -3,18 +3,14 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.block.volumes import as_told
-from virloom.errors import VirloomError
 from virloom.model.domain import Domain
 from virloom.xml import FormatFlags, format_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
-
-logger = logging.getLogger(__name__)
 
 
 async def ask_hooks(driver: QemuDriver, name: str, model: Domain, operation: str) -> None:
@@ -36,23 +32,24 @@ async def tell_hooks(driver: QemuDriver, name: str, model: Domain) -> None:
 
 
 def on_networks(model: Domain) -> bool:
-    """Whether the guest has ports of virtual networks."""
+    """Whether the guest may have ports of virtual networks, or filters."""
     return any(
-        interface.type == "network" or interface.source.portid is not None
+        interface.type == "network"
+        or interface.source.portid is not None
+        or interface.filterref is not None
         for interface in model.devices.interfaces
     )
 
 
 async def leave_networks(driver: QemuDriver, name: str, model: Domain) -> None:
-    """Gives the guest's ports back; where the network driver is away, the next opening does."""
-    if not on_networks(model):
-        return
-    from virloom.drivers.qemu.nics.ports import give_back  # guests may be on no network
+    """Gives back what the guest holds of other drivers; where one is away, the next opening does.
 
-    try:
-        await give_back(driver, name)
-    except VirloomError as exc:
-        logger.warning("domain '%s': its ports are not given back: %s", name, exc)
+    Waits for them.
+    """
+    if on_networks(model):
+        from virloom.drivers.qemu.nics.strays import give_all_back  # guests may be on no network
+
+        await give_all_back(driver, name)
 
 
 async def after_end(driver: QemuDriver, name: str, model: Domain) -> None:

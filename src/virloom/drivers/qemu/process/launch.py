@@ -215,6 +215,8 @@ class Launch:
         needed: set[Area] = set()
         if any(interface.type == "network" for interface in self._model.devices.interfaces):
             needed.add("network")
+        if any(interface.filterref is not None for interface in self._model.devices.interfaces):
+            needed.add("nwfilter")
         if any(disk.type == "volume" for disk in self._model.devices.disks):
             needed.add("storage")
         for area in sorted(needed):

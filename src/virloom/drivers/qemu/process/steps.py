@@ -31,7 +31,7 @@ STEPS = (
 )
 
 #: Before ``files-opened`` of guests with cards on the host's networks.
-CARD_STEPS = ("ports-taken", "taps-made")
+CARD_STEPS = ("ports-taken", "taps-made", "filters-bound")
 
 #: After ``files-opened`` of guests whose files become QEMU's own.
 OWNER_STEPS = ("owners-recorded", "owners-changed", "labels-recorded")

@@ -24,7 +24,7 @@ _INTERFACES = (
     *("user", "udp", "mcast", "server", "client", "vhostuser"),
     *("network", "bridge", "ethernet", "direct"),
 )
-_PORT_OPTIONS = ("virtualport", "vlan", "filterref", "coalesce")
+_PORT_OPTIONS = ("virtualport", "vlan", "coalesce")
 _DISKS = ("file", "block", "dir", "network", "vhostuser")
 _PROTOCOLS = (None, "raw", "telnet")
 
