@@ -116,6 +116,11 @@ def test_cards_come_and_go(host: Host) -> None:
     document = host.virsh("dumpxml", "two")
     shown = r"<interface type='direct'>[^/]*/>\s*<source network='direct' portid='[^']*' "
     assert re.search(shown + "dev='wire2' mode='private'/>", document), document
+    down = NETWORKED.replace("</interface>", "<link state='down'/></interface>")
+    host.virsh("update-device", "two", host.document(down), "--live")
+    document = host.virsh("dumpxml", "two")
+    assert "<link state='down'/>" in document
+    assert re.search(shown + "dev='wire2' mode='private'/>", document), document
     inactive = host.virsh("dumpxml", "two", "--inactive")
     shown = r"<interface type='network'>[^/]*/>\s*<source network='direct'/>"
     assert re.search(shown, inactive), inactive

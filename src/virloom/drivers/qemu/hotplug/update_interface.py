@@ -101,13 +101,18 @@ def _keep(card: Interface, new: Interface) -> None:
     """What a client cannot know, or need not say."""
     if new.target.dev is None:
         new.target = card.target
-    if card.type == new.type == "network" and _same_network(card, new):
-        new.source = card.source
+    if new.type == "network" and _same_network(card, new):  # it may be shown as what it got
+        new.type, new.source = card.type, card.source
+        if new.port.isolated is None:
+            new.port = card.port
 
 
 def _same_network(card: Interface, new: Interface) -> bool:
     one, other = card.source, new.source
-    return (one.network, one.portgroup) == (other.network, other.portgroup)
+    return one.network is not None and (one.network, one.portgroup) == (
+        other.network,
+        other.portgroup,
+    )
 
 
 async def _limit(
