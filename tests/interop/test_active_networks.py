@@ -162,7 +162,8 @@ def test_a_client_of_a_nat_network(scene: Scene) -> None:
     scene.address("10.66.0.50/24", "10.66.0.1")
     asked = scene.client.run("busybox", "nslookup", "-type=a", "printer.inner.test", "10.66.0.1")
     assert "10.66.0.9" in asked
-    assert " 10.66.0.50/24 " in scene.daemon.virsh("net-dhcp-leases", name)
+    # dnsmasq answers first, and tells the helper then.
+    until(lambda: " 10.66.0.50/24 " in scene.daemon.virsh("net-dhcp-leases", name))
     assert reaches(scene.client, "203.0.113.2")  # who is outside knows no way back but to the host
     way_in = ("10.66.0.0/24", "via", "203.0.113.1")
     scene.outside.run("ip", "route", "add", *way_in)
