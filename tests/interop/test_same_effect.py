@@ -29,7 +29,7 @@ from virloom.sync.portal import portal
 
 pytestmark = [*needs_libvirtd, *needs("dnsmasq", root=True)]
 TABLE = os.environ.get("VIRLOOM_ALL_EFFECTS")
-SOME = ("nat-many-six-all", "route-both-eth0", "none-both")
+SOME = ("none-both", "nat-both-six", "nat-many-six-all")
 #: A document and its probes; what becomes of each.
 Side = Callable[[str, tuple[str, ...], list[Probe]], list[str]]
 

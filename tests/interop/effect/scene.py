@@ -102,9 +102,18 @@ class Surroundings:
             assert time.monotonic() < deadline, self.spaces["host"].run("ip", "address")
 
     def ask(self, probes: list[Probe]) -> list[Answer]:
-        """Sends all probes at once; what becomes of each."""
+        """Sends all probes at once; what becomes of each.
+
+        Those without an answer are sent again: the kernel tells no more than some 50 refusals at
+        a time, of all namespaces together.
+        """
         pids = {name: space.pid for name, space in self.spaces.items()}
-        return send(probes, pids, self.listeners)
+        answers = send(probes, pids, self.listeners)
+        lost = [number for number, answer in enumerate(answers) if answer == "lost"]
+        again = send([probes[number] for number in lost], pids, self.listeners)
+        for number, answer in zip(lost, again, strict=True):
+            answers[number] = answer
+        return answers
 
 
 #: Who pings needs no right, and each refusal is told: the kernel tells only some of many.
