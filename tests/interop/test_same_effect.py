@@ -11,7 +11,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -40,9 +40,18 @@ def _portal() -> None:
     portal()
 
 
-def side(around: Surroundings, conn: Connection) -> Side:
+@contextmanager
+def side(around: Surroundings, uri: str) -> Iterator[Side]:
     """A function that gives what becomes of each probe, with a document's network on one side."""
-    conn.networks.create_xml(NEIGHBOUR)
+    with virloom.open_sync(uri) as conn:
+        neighbour = conn.networks.create_xml(NEIGHBOUR)
+        try:
+            yield _side(around, conn)
+        finally:  # or its dnsmasq outlives the daemon
+            neighbour.destroy()
+
+
+def _side(around: Surroundings, conn: Connection) -> Side:
     around.plug("other", "virbr2", ("10.200.0.1/24", "fdc8::1/64"))
     around.spaces["other"].run("ip", "address", "add", "10.200.0.50/24", "dev", "eth0")
     around.spaces["other"].run("ip", "address", "add", "fdc8::50/64", "dev", "eth0", "nodad")
@@ -79,10 +88,7 @@ def sides() -> Iterator[dict[str, Side]]:
             stack.callback(daemon.signal, signal.SIGTERM)
             made[name] = (around, daemon.uri())
         libvirtd.await_socket()
-        yield {
-            name: side(around, stack.enter_context(virloom.open_sync(uri)))
-            for name, (around, uri) in made.items()
-        }
+        yield {name: stack.enter_context(side(around, uri)) for name, (around, uri) in made.items()}
 
 
 def test_the_same_passes(sides: dict[str, Side]) -> None:
