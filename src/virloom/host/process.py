@@ -284,6 +284,7 @@ async def run(
     timeout: float = 30.0,
     env: Mapping[str, str] | None = None,
     limit: int = 16 << 20,
+    pass_fds: Sequence[int] = (),
 ) -> Completed:
     """Run a helper program to its end.
 
@@ -294,6 +295,7 @@ async def run(
         input: What it reads from standard input, which is a file; None is ``/dev/null``.
         timeout: Seconds that it may take.
         limit: Bytes that each of its outputs may have.
+        pass_fds: Descriptors that it gets under the same numbers.
 
     Raises:
         OperationTimeout: It took longer.
@@ -310,7 +312,7 @@ async def run(
         stdin = DEVNULL if input is None else _file_of(input, resources)
         out = resources.enter_context(Collector(limit, flooded))
         err = resources.enter_context(Collector(limit, flooded))
-        process = spawn(SpawnRequest(argv, env, None, stdin, out.writer, err.writer))
+        process = spawn(SpawnRequest(argv, env, None, stdin, out.writer, err.writer, pass_fds))
         resources.callback(process.close)
         out.begin()
         err.begin()

@@ -8,7 +8,13 @@ from itertools import count, takewhile
 from virloom.drivers.qemu.command.arguments import Props, keyval
 from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.drivers.qemu.devices.props.address import alias_of
-from virloom.drivers.qemu.devices.props.net import TAPS, net_backend, net_device, netdev_id
+from virloom.drivers.qemu.devices.props.net import (
+    TAPS,
+    net_backend,
+    net_device,
+    netdev_id,
+    uses_passt,
+)
 from virloom.model.domain import Interface
 
 #: The descriptor of the first tap in a command line that nobody runs.
@@ -42,7 +48,14 @@ def _backend(assembly: Assembly, interface: Interface, alias: str) -> Props:
         elif "reconnect" in source.__dict__:
             pairs.append(("reconnect", _seconds(interface)))
         assembly.args.option("chardev", f"socket,{keyval(pairs)}")
+    if uses_passt(interface):
+        return net_backend(interface, [assembly.args.descriptor(passt_key(alias))])
     return net_backend(interface, _taps(assembly, alias))
+
+
+def passt_key(alias: str) -> str:
+    """What the descriptor of an interface's connection to passt is known by."""
+    return f"{alias}.passt"
 
 
 def tap_key(alias: str, queue: int) -> str:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
+from virloom.drivers.qemu.command.net import passt_key
+from virloom.drivers.qemu.devices.props.address import alias_of
+from virloom.drivers.qemu.devices.props.net import TAPS, uses_passt
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.nics.direct import open_direct
 from virloom.drivers.qemu.nics.filters import bind_filters
@@ -15,6 +18,7 @@ from virloom.drivers.qemu.nics.ports import take_ports
 from virloom.drivers.qemu.nics.taps import open_taps
 from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.qemu.process.steps import reached
+from virloom.host.guardian import MARKER
 from virloom.model.domain import Interface
 
 if TYPE_CHECKING:
@@ -30,6 +34,8 @@ async def connect(
 ) -> dict[str, int]:
     """Gets ports of networks, makes taps and macvtaps, limits and filters their traffic.
 
+    Cards of ``passt`` get their processes.
+
     What was done before a failure the caller undoes: ports and filters are on the guest's lists,
     and all else in its record.
 
@@ -42,14 +48,30 @@ async def connect(
     Raises:
         VirloomError: There is no port, or the host would not.
     """
+    files = await _start_passt(record, cards, opened)
+    if all(card.type not in TAPS for card in cards):
+        return files
     given = await take_ports(driver, guest.name, guest.uuid_text, cards)
     reached("ports-taken")
     managed = [mac for mac, port in given.items() if port.plug.mac_table_manager == "libvirt"]
     with driver.space.entered() if driver.space is not None else nullcontext():
-        files = open_taps(driver.tap_names, cards, opened, managed)
+        files |= open_taps(driver.tap_names, cards, opened, managed)
     files |= open_direct(driver, record, cards, opened)
     await limit_cards(driver, record, cards, given)
     reached("taps-made")
     await bind_filters(driver, guest, cards)
     reached("filters-bound")
+    return files
+
+
+async def _start_passt(
+    record: GuestRecord, cards: Sequence[Interface], opened: ExitStack
+) -> dict[str, int]:
+    """Those that do not start end the others, whose connections are closed."""
+    files: dict[str, int] = {}
+    for card in filter(uses_passt, cards):
+        from virloom.drivers.qemu.nics.passt import start_passt
+
+        key = passt_key(alias_of(card, "network interface"))
+        files[key] = await start_passt(card, {MARKER: record.marker}, opened)
     return files

@@ -35,7 +35,7 @@ from virloom.drivers.qemu.confine.labels import check_models
 from virloom.drivers.qemu.confine.owners import ids_of_guest, show_owner
 from virloom.drivers.qemu.confine.start import hand_over
 from virloom.drivers.qemu.devices.alias import assign_aliases
-from virloom.drivers.qemu.devices.props.net import TAPS
+from virloom.drivers.qemu.devices.props.net import needs_host
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.firmware import choose_firmware, choose_template
 from virloom.drivers.qemu.iothreads import iothread_ids
@@ -339,9 +339,9 @@ class Launch:
         return logged | resources.open_files(others, opened, reader, given)
 
     async def _connect_cards(self, opened: ExitStack) -> dict[str, int]:
-        """Ports of networks, and taps."""
+        """Ports of networks, taps, and processes of user networks."""
         cards = self._model.devices.interfaces
-        if all(card.type not in TAPS for card in cards):
+        if not any(map(needs_host, cards)):
             return {}
         from virloom.drivers.qemu.nics.connecting import connect  # guests may have no such card
 

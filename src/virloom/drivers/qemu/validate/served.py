@@ -133,9 +133,7 @@ def _source(source: DiskSource) -> Iterator[str]:
 def _interface(interface: Interface) -> Iterator[str]:
     if interface.type not in _INTERFACES:
         yield f"@type='{interface.type}'"
-    if interface.backend.type == "passt":
-        yield "backend/@type='passt'"
-    if interface.port_forwards:
+    if interface.port_forwards and interface.type != "user":
         yield "portForward"
     yield from (name for name in _PORT_OPTIONS if getattr(interface, name) is not None)
     if interface.bandwidth is not None and interface.type not in TAPS:

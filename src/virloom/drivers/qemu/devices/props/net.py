@@ -12,6 +12,7 @@ from virloom.drivers.qemu.devices.props.address import (
     virtio_driver,
     virtio_options,
 )
+from virloom.drivers.qemu.devices.props.forwards import slirp_rules
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
 from virloom.model.domain import Interface
@@ -21,6 +22,16 @@ _SOCKETS = {"server": "listen", "client": "connect", "mcast": "mcast", "udp": "u
 
 #: Kinds of interfaces whose other end is a tap of the host.
 TAPS = ("ethernet", "bridge", "network", "direct")
+
+
+def uses_passt(interface: Interface) -> bool:
+    """Whether a process of its own connects it, which QEMU reaches by a socket."""
+    return interface.type == "user" and interface.backend.type == "passt"
+
+
+def needs_host(interface: Interface) -> bool:
+    """Whether something is made on the host for it before QEMU is told of it."""
+    return interface.type in TAPS or uses_passt(interface)
 
 
 def netdev_id(interface: Interface) -> str:
@@ -33,7 +44,8 @@ def net_backend(interface: Interface, taps: Sequence[int | str] = ()) -> Props:
 
     Args:
         interface: The interface.
-        taps: Descriptors of the host's device, or QEMU's names of them, one for each queue.
+        taps: Descriptors of the host's device, or QEMU's names of them, one for each queue;
+            of passt's connection.
 
     Raises:
         ConfigUnsupported: A connection that nothing here makes.
@@ -44,6 +56,9 @@ def net_backend(interface: Interface, taps: Sequence[int | str] = ()) -> Props:
         props["fds" if len(taps) > 1 else "fd"] = ":".join(map(str, taps))
         if interface.tune.sndbuf:
             props["sndbuf"] = interface.tune.sndbuf
+    elif uses_passt(interface):
+        address = {"type": "fd", "str": str(taps[0])}
+        props = {"type": "stream", "addr": address, "server": False}
     elif kind == "user":
         props = _slirp(interface)
     elif kind == "vhostuser":
@@ -69,6 +84,8 @@ def _slirp(interface: Interface) -> Props:
                 props["ipv6-prefixlen"] = ip.prefix
         else:
             props["net"] = f"{ip.address}/{ip.prefix}" if ip.prefix else ip.address
+    if interface.port_forwards:
+        props["hostfwd"] = slirp_rules(interface.port_forwards)
     return props
 
 
