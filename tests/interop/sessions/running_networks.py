@@ -64,7 +64,7 @@ BODIES = {
 
 MARK = "<network><name>mark</name><uuid>11111111-2222-3333-4444-555555555555</uuid>"
 
-#: Whoever has an address of IPv6 waits for its neighbours, libvirt for 20 s where there is none.
+#: Nobody looks for neighbours with the same address of IPv6, which takes a while.
 SCRIPT = """
 echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad
 ip link add vbrB type bridge; ip link set vbrB up
