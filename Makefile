@@ -9,7 +9,7 @@ BASE ?= origin/main
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: setup packages venv compare demo test check system format generate golden parity fuzz bench docs check-series hooks help
+.PHONY: setup packages venv compare demo test long check system format generate golden parity fuzz bench docs check-series hooks help
 
 help:  ## show the targets
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1 \2/p' $(MAKEFILE_LIST) | awk '{printf "  make %-13s", $$2; $$1=$$2=""; print $$0}'
@@ -34,10 +34,13 @@ check: venv  ## format, lint, types, layers, generated code, imports, docs: ever
 	@$(PYTHON_BIN)/python -m tools.check
 
 test: compare  ## the whole test suite, with real guests
-	@$(PYTEST) -n $(WORKERS) --dist worksteal
+	@$(PYTEST) -n $(WORKERS) --dist worksteal -m "not long"
+
+long: compare  ## the long tests, which make test leaves out
+	@$(PYTEST) -n $(WORKERS) --dist worksteal -m long
 
 system: compare  ## the tests with real guests only
-	@$(PYTEST) -n $(WORKERS) --dist worksteal tests/system
+	@$(PYTEST) -n $(WORKERS) --dist worksteal -m "not long" tests/system
 
 format: venv  ## repair format, imports and what the linter can mend
 	@$(PYTHON_BIN)/ruff check --quiet --fix-only .

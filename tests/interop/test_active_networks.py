@@ -271,12 +271,20 @@ KILLED = """<network><name>killed</name><uuid>0d3f9ad2-5f2d-4b0c-9a77-90c8e9a2d2
 </network>"""
 
 
-def test_a_kill_at_any_step_leaves_all_or_nothing(scene: Scene) -> None:
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ("bridge-made", "active-recorded", "rules-removed"),
+        pytest.param((*START_STEPS, *CHANGE_STEPS, *STOP_STEPS), marks=pytest.mark.long),
+    ],
+    ids=["some", "all"],
+)
+def test_a_kill_at_any_step_leaves_all_or_nothing(scene: Scene, steps: tuple[str, ...]) -> None:
     root = scene.daemon.root
     scene.daemon.signal(signal.SIGTERM)
     (root / "network.xml").write_text(KILLED)
     program = (sys.executable, str(OWNER), str(root))
-    for step in (*START_STEPS, *CHANGE_STEPS, *STOP_STEPS):
+    for step in steps:
         code, said = scene.host.ask(*program, step, str(root / "network.xml"))
         assert code == -signal.SIGKILL, f"{step}: {said}"
         told = scene.host.run(*program, "look", "")

@@ -66,6 +66,17 @@ class Host:
         found = json.loads(self.space.run("ip", "-j", "-d", "link"))
         return {link["ifname"]: link for link in found}
 
+    def lease(self) -> re.Match[str]:
+        """The guest's address; dnsmasq has it noted a moment after the guest has it."""
+        deadline = time.monotonic() + 10
+        while True:
+            told = self.virsh("net-dhcp-leases", "default")
+            found = re.search(rf"{MAC}\s+ipv4\s+([\d.]+)/24", told)
+            if found is not None:
+                return found
+            assert time.monotonic() < deadline, told
+            time.sleep(0.1)
+
     def ports(self) -> list[str]:
         """What the network driver has of ports of the network."""
         record = json.loads((self.root / "run/libvirt/network/default.json").read_text())
@@ -170,9 +181,7 @@ def test_a_guest_is_online(host: Host) -> None:
     ):
         console.tell(line)
     console.expect("lease-0")
-    leased = host.virsh("net-dhcp-leases", "default")
-    address = re.search(rf"{MAC}\s+ipv4\s+([\d.]+)/24", leased)
-    assert address is not None, leased
+    address = host.lease()
     console.tell(
         f"busybox ifconfig eth0 {address[1]} && busybox route add default gw 192.168.122.1"
     )

@@ -254,6 +254,7 @@ def test_changes_of_an_earlier_boot_are_taken_back(own: Host) -> None:
     assert own.files() == []
 
 
+@pytest.mark.long
 def test_kills_while_it_starts(own: Host) -> None:
     """It is up and known, or gone with all that was made for it."""
     for delay in (0.0, 0.01, 0.04):

@@ -59,6 +59,7 @@ def typed(uri: str, document: Path) -> list[tuple[str, int, str]]:
     return told
 
 
+@pytest.mark.long
 def test_the_same_session_and_lines(tmp_path: Path) -> None:
     document = tmp_path / "binding.xml"
     document.write_text(BINDING)

@@ -14,6 +14,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from tests.interop.conftest import Virtnetworkd
 from tests.interop.programs import needs
 from tests.interop.reference import Libvirtd, needs_libvirtd
@@ -49,6 +51,7 @@ def test_ours_are_the_recorded_answers() -> None:
     assert ours == GOLDEN.read_text().splitlines()
 
 
+@pytest.mark.long
 def test_recorded_answers_are_libvirts() -> None:
     with tempfile.TemporaryDirectory(prefix="lv-") as name:
         daemon = Libvirtd(Path(name), networks=True)

@@ -91,6 +91,7 @@ def sides() -> Iterator[dict[str, Side]]:
         yield {name: stack.enter_context(side(around, uri)) for name, (around, uri) in made.items()}
 
 
+@pytest.mark.long
 def test_the_same_passes(sides: dict[str, Side]) -> None:
     tried, different, lines = 0, [], []
     for number, (name, (document, addresses)) in enumerate(documents().items()):

@@ -183,6 +183,7 @@ def test_an_address_by_dhcp(daemon: Filtering, tmp_path: Path) -> None:
         server.wait(10)
 
 
+@pytest.mark.long
 def test_kills(mortal: Filtering) -> None:
     """Whenever the daemon is killed, a binding that was there protects, with the address that was
     learned; others left nothing.

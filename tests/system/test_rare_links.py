@@ -76,6 +76,7 @@ def test_a_bond_and_a_vlan_are_described(guest: HostGuest) -> None:
     assert "error:" not in told
 
 
+@pytest.mark.long
 def test_a_bond_and_a_vlan_are_made(guest: HostGuest) -> None:
     told = guest.run(f"""
 cat >/run/br9.xml <<'END'

@@ -18,6 +18,7 @@ from virloom.errors import (
     ConfigUnsupported,
     InternalError,
     InvalidArg,
+    NoNetwork,
     NoSupport,
     SystemFailure,
     VirloomError,
@@ -182,8 +183,8 @@ STARTS = [
     (
         "a network without networks",
         with_devices("<interface type='network'><source network='default'/></interface>"),
-        NoSupport,
-        "network",
+        NoNetwork,
+        "'default'",
     ),
     ("no memory for it", PLAIN.replace(">32<", ">8388608<"), VirloomError, "memory"),
 ]

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from virloom.errors import OperationFailed
-from virloom.host.files import write_atomic
+from virloom.host.files import ensure_directory, write_atomic
 from virloom.host.identity import ProcessIdentity
 from virloom.host.pidfd import PidFd, reap
 from virloom.host.process import SpawnRequest, spawn
@@ -72,11 +72,15 @@ class NetworkSpace:
                     "cannot make a network namespace", remedy="that needs root's rights"
                 )
             self._holder = process.identity
-            write_atomic(
-                self._record, json.dumps(process.identity.to_json()).encode(), durable=False
-            )
             process.close()
-            return self._holder
+            try:
+                text = json.dumps(process.identity.to_json())
+                ensure_directory(self._record.parent)
+                write_atomic(self._record, text.encode(), durable=False)
+            except BaseException:
+                self.end()
+                raise
+            return process.identity
         finally:
             os.close(ours)
             if its >= 0:

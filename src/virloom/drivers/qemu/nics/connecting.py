@@ -18,6 +18,8 @@ from virloom.drivers.qemu.nics.ports import take_ports
 from virloom.drivers.qemu.nics.taps import open_taps
 from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.qemu.process.steps import reached
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported
 from virloom.host.guardian import MARKER
 from virloom.model.domain import Interface
 
@@ -53,6 +55,7 @@ async def connect(
         return files
     given = await take_ports(driver, guest.name, guest.uuid_text, cards)
     reached("ports-taken")
+    _check_space(driver, cards)
     managed = [mac for mac, port in given.items() if port.plug.mac_table_manager == "libvirt"]
     with driver.space.entered() if driver.space is not None else nullcontext():
         files |= open_taps(driver.tap_names, cards, opened, managed)
@@ -62,6 +65,20 @@ async def connect(
     await bind_filters(driver, guest, cards)
     reached("filters-bound")
     return files
+
+
+def _check_space(driver: QemuDriver, cards: Sequence[Interface]) -> None:
+    """Refuses links of an embedded root that has none: its namespace comes with its networks."""
+    if driver.space is None or driver.space.find() is not None:
+        return
+    for card in cards:
+        if card.type in TAPS:
+            raise ConfigUnsupported(
+                f"an interface of type '{card.type}' of an embedded root needs an active network "
+                "of that root",
+                domain=ErrorDomain.QEMU,
+                remedy="network=host in the URI reaches the host's own links",
+            )
 
 
 async def _start_passt(
