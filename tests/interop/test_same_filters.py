@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from tests.interop.reference import needs_libvirtd
 from tools.parity.filters.compare import compare
 from tools.parity.filters.documents import Case, cases
@@ -26,6 +28,7 @@ def sample(parts: Sequence[str]) -> list[Case]:
     return [next(case for case in every if part in case.name) for part in parts]
 
 
+@pytest.mark.long
 def test_the_same_frames_pass() -> None:
     assert len(list(cases())) > 60
     *outcomes, refused = compare([*sample(SAMPLE), *sample((REFUSED,))])

@@ -65,6 +65,7 @@ def guest(installed: None) -> Iterator[HostGuest]:
         yield started
 
 
+@pytest.mark.long
 def test_a_bond_and_a_vlan_are_described(guest: HostGuest) -> None:
     told = guest.run(f"{VIRSH} 'iface-list; iface-dumpxml bond0; iface-dumpxml bond0.5'")
     assert [line.split()[0] for line in told.splitlines()[2:6] if line] == [
