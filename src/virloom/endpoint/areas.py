@@ -7,7 +7,8 @@ process when embedded, over the area's socket when not.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 
 from virloom.endpoint.endpoint import Endpoint
 from virloom.endpoint.identity import Identity
@@ -36,3 +37,19 @@ class Areas:
         if opener is None:
             raise NoSupport(f"the {area} driver is not installed here")
         return await opener(identity)
+
+    @asynccontextmanager
+    async def opened(self, area: Area, *, trusted: bool = False) -> AsyncIterator[Endpoint]:
+        """A connection to *area* for this process itself, for as long as the block lasts.
+
+        Args:
+            trusted: It may have what is kept from clients, as values of private secrets.
+
+        Raises:
+            VirloomError: As :meth:`connect`.
+        """
+        endpoint = await self.connect(area, Identity.of_this_process(trusted=trusted))
+        try:
+            yield endpoint
+        finally:
+            await endpoint.close()

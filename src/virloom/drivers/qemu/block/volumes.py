@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.block.chain import LOCAL_KINDS
 from virloom.endpoint.endpoint import Endpoint
-from virloom.endpoint.identity import Identity
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, XmlError
 from virloom.model.domain import BackingStore, Disk, DiskSource, Domain
@@ -45,12 +44,9 @@ async def resolve(driver: QemuDriver, disks: Iterable[Disk]) -> None:
             disk.type = "file"  # an empty drive
     if not wanted:
         return
-    endpoint = await driver.areas.connect("storage", Identity.of_this_process())
-    try:
+    async with driver.areas.opened("storage") as endpoint:
         for disk in wanted:
             await _resolve(endpoint, disk)
-    finally:
-        await endpoint.close()
 
 
 async def _resolve(endpoint: Endpoint, disk: Disk) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from virloom.drivers.qemu.nics.ports import networks_of
 from virloom.endpoint.endpoint import Endpoint
 from virloom.enums.error import ErrorDomain
 from virloom.enums.network import IPAddrType
@@ -33,7 +32,7 @@ async def leases_of(
     cards = [card for card in model.devices.interfaces if card.type == "network"]
     if not cards:
         return []
-    async with networks_of(driver) as networks:
+    async with driver.areas.opened("network") as networks:
         found = [(card, await _leases(networks, card)) for card in cards]
     return [(card, leases) for card, leases in found if leases]
 

@@ -8,15 +8,13 @@ while it says that it is this guest's.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.nics.held import HeldList
 from virloom.drivers.qemu.nics.names import FILTERS_SUFFIX
 from virloom.endpoint.endpoint import Endpoint
-from virloom.endpoint.identity import Identity
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, NoNwfilterBinding
 from virloom.model.domain import Interface
@@ -56,7 +54,7 @@ async def bind_filters(driver: QemuDriver, guest: Guest, cards: Iterable[Interfa
                 domain=ErrorDomain.QEMU,
             )
     listed = filters_of(driver, guest.name)
-    async with _filters(driver) as filters:
+    async with driver.areas.opened("nwfilter") as filters:
         for card in filtered:
             listed.add(card.target.dev or "", guest.uuid_text)
             args = p.NwfilterBindingCreateXMLArgs(format_document(_binding(guest, card)))
@@ -103,7 +101,7 @@ async def unbind(driver: QemuDriver, name: str, only: str | None = None) -> None
     wanted = {tap: uuid for tap, uuid in listed.all.items() if only in (None, tap)}
     if not wanted:
         return
-    async with _filters(driver) as filters:
+    async with driver.areas.opened("nwfilter") as filters:
         for tap, uuid in wanted.items():
             try:
                 await _delete(filters, tap, uuid)
@@ -120,12 +118,3 @@ async def _delete(filters: Endpoint, tap: str, uuid: str) -> None:
     )
     if parse_document(FilterBinding, told.xml).owner.uuid == uuid:
         await filters.call(p.NWFILTER_BINDING_DELETE, p.NwfilterBindingDeleteArgs(found))
-
-
-@asynccontextmanager
-async def _filters(driver: QemuDriver) -> AsyncIterator[Endpoint]:
-    endpoint = await driver.areas.connect("nwfilter", Identity.of_this_process())
-    try:
-        yield endpoint
-    finally:
-        await endpoint.close()

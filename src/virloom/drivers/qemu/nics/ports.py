@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 from virloom.drivers.qemu.nics.held import HeldList
 from virloom.drivers.qemu.nics.names import SUFFIX
 from virloom.endpoint.endpoint import Endpoint
-from virloom.endpoint.identity import Identity
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, NoNetwork, NoNetworkPort
 from virloom.model.domain import Interface
@@ -27,8 +25,6 @@ from virloom.procedures.types import NonnullNetwork
 from virloom.xml import format_document, parse_document
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from virloom.drivers.qemu.driver import QemuDriver
 
 logger = logging.getLogger(__name__)
@@ -59,7 +55,7 @@ async def take_ports(
     if not wanted:
         return taken
     listed = ports_of(driver, name)
-    async with networks_of(driver) as networks:
+    async with driver.areas.opened("network") as networks:
         for interface in wanted:
             asked = p.NetworkLookupByNameArgs(interface.source.network or "")
             network = (await networks.call(p.NETWORK_LOOKUP_BY_NAME, asked)).net
@@ -133,7 +129,7 @@ async def give_back(driver: QemuDriver, name: str, only: str | None = None) -> N
     wanted = {port: net for port, net in listed.all.items() if only in (None, port)}
     if not wanted:
         return
-    async with networks_of(driver) as networks:
+    async with driver.areas.opened("network") as networks:
         for port, network in wanted.items():
             try:
                 await _delete(networks, UUID(network), UUID(port))
@@ -145,18 +141,3 @@ async def give_back(driver: QemuDriver, name: str, only: str | None = None) -> N
 async def _delete(networks: Endpoint, network: UUID, port: UUID) -> None:
     ref = p.NonnullNetworkPort(NonnullNetwork("", network.bytes), port.bytes)
     await networks.call(p.NETWORK_PORT_DELETE, p.NetworkPortDeleteArgs(ref, 0))
-
-
-@asynccontextmanager
-async def networks_of(driver: QemuDriver) -> AsyncIterator[Endpoint]:
-    """The network driver, for as long as the ``with`` statement lasts.
-
-    Raises:
-        NoSupport: There is none.
-        VirloomError: It cannot be reached.
-    """
-    endpoint = await driver.areas.connect("network", Identity.of_this_process())
-    try:
-        yield endpoint
-    finally:
-        await endpoint.close()

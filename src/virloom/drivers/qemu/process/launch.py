@@ -64,7 +64,6 @@ from virloom.drivers.qemu.validate import validate_start
 from virloom.drivers.qemu.validate.devices import check_cards_start
 from virloom.drivers.qemu.validate.served import check_leases, check_served
 from virloom.drivers.runtime.turns import let_others
-from virloom.endpoint.identity import Identity
 from virloom.enums.domain import (
     DomainEventID,
     DomainEventStartedDetailType,
@@ -220,8 +219,8 @@ class Launch:
         if any(disk.type == "volume" for disk in self._model.devices.disks):
             needed.add("storage")
         for area in sorted(needed):
-            endpoint = await self._driver.areas.connect(area, Identity.of_this_process())
-            await endpoint.close()
+            async with self._driver.areas.opened(area):
+                pass
 
     def _checked(self, caps: BinaryCaps) -> BinaryCaps:
         validate_start(self._model, caps)

@@ -9,7 +9,6 @@ from uuid import UUID
 
 from virloom.drivers.qemu.block.chain import ImageLayer
 from virloom.endpoint.endpoint import Endpoint
-from virloom.endpoint.identity import Identity
 from virloom.enums.secret import SecretUsageType
 from virloom.model.domain import Domain, Encryption, StorageSecret
 
@@ -29,11 +28,8 @@ async def look_up(driver: QemuDriver, model: Domain, chains: Chains) -> dict[str
     wanted = {secret.uuid or secret.usage or "": secret for secret in _wanted(model, chains)}
     if not wanted:
         return {}
-    endpoint = await driver.areas.connect("secret", Identity.of_this_process(trusted=True))
-    try:
+    async with driver.areas.opened("secret", trusted=True) as endpoint:
         return {name: await _value(endpoint, secret) for name, secret in wanted.items()}
-    finally:
-        await endpoint.close()
 
 
 def _wanted(model: Domain, chains: Chains) -> Iterator[StorageSecret]:

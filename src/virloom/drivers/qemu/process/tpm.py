@@ -15,7 +15,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from virloom.endpoint.identity import Identity
 from virloom.enums.domain import DomainUndefineFlagsValues
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, OperationTimeout, system_failure
@@ -225,14 +224,11 @@ async def _secret(driver: QemuDriver, tpm: Tpm) -> bytes | None:
     encryption = tpm.backend.encryption
     if encryption is None or encryption.secret is None:
         return None
-    endpoint = await driver.areas.connect("secret", Identity.of_this_process(trusted=True))
-    try:
+    async with driver.areas.opened("secret", trusted=True) as endpoint:
         uuid = bytes.fromhex(encryption.secret.replace("-", ""))
         found = await endpoint.call(p.SECRET_LOOKUP_BY_UUID, p.SecretLookupByUUIDArgs(uuid))
         args = p.SecretGetValueArgs(found.secret, 0)
         return bytes((await endpoint.call(p.SECRET_GET_VALUE, args)).value)
-    finally:
-        await endpoint.close()
 
 
 def keeps_state(tpm: Tpm | None, flags: int) -> bool:
