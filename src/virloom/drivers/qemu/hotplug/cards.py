@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from virloom.drivers.qemu.nics.held import filters_of, ports_of
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.errors import VirloomError
 from virloom.host.release import release
@@ -77,9 +78,6 @@ async def settle_cards(driver: QemuDriver, running: RunningGuest) -> None:
     taps = {card.target.dev or "" for card in cards}
     used = taps | {companion(tap) for tap in taps}
     _release_links(running, lambda name: name not in used)
-    from virloom.drivers.qemu.nics.filters import filters_of
-    from virloom.drivers.qemu.nics.ports import ports_of
-
     for tap in filters_of(driver, running.guest.name).all:
         if tap not in taps:
             await _unbind(driver, running, tap)

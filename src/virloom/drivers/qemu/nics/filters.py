@@ -7,16 +7,14 @@ while it says that it is this guest's.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.domain import Guest
-from virloom.drivers.qemu.nics.held import HeldList
-from virloom.drivers.qemu.nics.names import FILTERS_SUFFIX
+from virloom.drivers.qemu.nics.held import filters_of
 from virloom.endpoint.endpoint import Endpoint
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, NoNwfilterBinding
+from virloom.errors import ConfigUnsupported
 from virloom.model.domain import Interface
 from virloom.model.nwfilter import FilterBinding
 from virloom.model.nwfilter.reference import FilterParameter
@@ -26,15 +24,8 @@ from virloom.xml import format_document, parse_document
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
 
-logger = logging.getLogger(__name__)
-
 #: Kinds of cards whose packets pass a tap that rules can be about.
 _FILTERED = ("network", "bridge", "ethernet")
-
-
-def filters_of(driver: QemuDriver, name: str) -> HeldList:
-    """The list of the guest *name*: its UUID, by the names of its taps with a filter."""
-    return HeldList(driver.directories.run / f"{name}{FILTERS_SUFFIX}")
 
 
 async def bind_filters(driver: QemuDriver, guest: Guest, cards: Iterable[Interface]) -> None:
@@ -97,17 +88,7 @@ async def unbind(driver: QemuDriver, name: str, only: str | None = None) -> None
     Raises:
         VirloomError: The driver of filters cannot be reached, or cannot take its rules away.
     """
-    listed = filters_of(driver, name)
-    wanted = {tap: uuid for tap, uuid in listed.all.items() if only in (None, tap)}
-    if not wanted:
-        return
-    async with driver.areas.opened("nwfilter") as filters:
-        for tap, uuid in wanted.items():
-            try:
-                await _delete(filters, tap, uuid)
-            except NoNwfilterBinding:
-                logger.debug("the filter of '%s' at '%s' has gone already", tap, name)
-            listed.remove(tap)
+    await filters_of(driver, name).give_back(driver.areas, "nwfilter", _delete, only)
 
 
 async def _delete(filters: Endpoint, tap: str, uuid: str) -> None:

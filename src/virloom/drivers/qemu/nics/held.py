@@ -9,11 +9,24 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from virloom.drivers.qemu.nics.names import FILTERS_SUFFIX, SUFFIX
+from virloom.endpoint.areas import Areas
+from virloom.endpoint.endpoint import Endpoint
+from virloom.errors import NoNetwork, NoNetworkPort, NoNwfilterBinding
 from virloom.host.files import write_atomic
+from virloom.procedures.record import Area
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.driver import QemuDriver
 
 logger = logging.getLogger(__name__)
+
+#: What a driver says of what it has not any more.
+_GONE = (NoNetwork, NoNetworkPort, NoNwfilterBinding)
 
 
 class HeldList:
@@ -59,5 +72,44 @@ class HeldList:
         else:
             self.path.unlink(missing_ok=True)
 
+    async def give_back(
+        self,
+        areas: Areas,
+        area: Area,
+        delete: Callable[[Endpoint, str, str], Awaitable[None]],
+        only: str | None = None,
+    ) -> None:
+        """Gives back what is held; what cannot be stays on the list.
+
+        Args:
+            area: Whose driver is asked.
+            delete: Asks it, given a name and what that belongs to. What it says to be gone is no
+                error.
+            only: The name that is meant; None means all.
+
+        Raises:
+            VirloomError: The driver cannot be reached, or would not.
+        """
+        wanted = {name: owner for name, owner in self._held.items() if only in (None, name)}
+        if not wanted:
+            return
+        async with areas.opened(area) as endpoint:
+            for name, owner in wanted.items():
+                try:
+                    await delete(endpoint, name, owner)
+                except _GONE:
+                    logger.debug("'%s' of '%s' has gone already", name, self.path)
+                self.remove(name)
+
     def _save(self) -> None:
         write_atomic(self.path, json.dumps(self._held).encode(), durable=False)
+
+
+def ports_of(driver: QemuDriver, name: str) -> HeldList:
+    """The list of the guest *name*: UUIDs of networks, by those of their ports."""
+    return HeldList(driver.directories.run / f"{name}{SUFFIX}")
+
+
+def filters_of(driver: QemuDriver, name: str) -> HeldList:
+    """The list of the guest *name*: its UUID, by the names of its taps with a filter."""
+    return HeldList(driver.directories.run / f"{name}{FILTERS_SUFFIX}")

@@ -7,16 +7,14 @@ back: whatever kill comes between, the next driver gives back what no guest has 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from virloom.drivers.qemu.nics.held import HeldList
-from virloom.drivers.qemu.nics.names import SUFFIX
+from virloom.drivers.qemu.nics.held import ports_of
 from virloom.endpoint.endpoint import Endpoint
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, NoNetwork, NoNetworkPort
+from virloom.errors import ConfigUnsupported
 from virloom.model.domain import Interface
 from virloom.model.network.port import NetworkPort, Plug
 from virloom.model.network.traffic import Bandwidth
@@ -26,13 +24,6 @@ from virloom.xml import format_document, parse_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
-
-logger = logging.getLogger(__name__)
-
-
-def ports_of(driver: QemuDriver, name: str) -> HeldList:
-    """The list of the guest *name*: UUIDs of networks, by those of their ports."""
-    return HeldList(driver.directories.run / f"{name}{SUFFIX}")
 
 
 async def take_ports(
@@ -125,19 +116,9 @@ async def give_back(driver: QemuDriver, name: str, only: str | None = None) -> N
     Raises:
         VirloomError: The network driver cannot be reached.
     """
-    listed = ports_of(driver, name)
-    wanted = {port: net for port, net in listed.all.items() if only in (None, port)}
-    if not wanted:
-        return
-    async with driver.areas.opened("network") as networks:
-        for port, network in wanted.items():
-            try:
-                await _delete(networks, UUID(network), UUID(port))
-            except (NoNetwork, NoNetworkPort):
-                logger.debug("port %s of '%s' has gone with its network", port, name)
-            listed.remove(port)
+    await ports_of(driver, name).give_back(driver.areas, "network", _delete, only)
 
 
-async def _delete(networks: Endpoint, network: UUID, port: UUID) -> None:
-    ref = p.NonnullNetworkPort(NonnullNetwork("", network.bytes), port.bytes)
+async def _delete(networks: Endpoint, port: str, network: str) -> None:
+    ref = p.NonnullNetworkPort(NonnullNetwork("", UUID(network).bytes), UUID(port).bytes)
     await networks.call(p.NETWORK_PORT_DELETE, p.NetworkPortDeleteArgs(ref, 0))
