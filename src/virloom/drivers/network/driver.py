@@ -32,7 +32,6 @@ from virloom.drivers.runtime.store import DocumentStore, check_name
 from virloom.enums.error import ErrorDomain
 from virloom.enums.network import NetworkEventID, NetworkEventLifecycleType
 from virloom.errors import NoNetwork, OperationFailed, OperationInvalid, VirloomError
-from virloom.host.boot import boot_id
 from virloom.host.files import remove_temporaries
 from virloom.host.lock import LockHeld, RootLock
 from virloom.model.network import Network
@@ -146,7 +145,7 @@ class NetworkDriver:
                 logger.error("the network of '%s' is not taken over: %s", path, exc)
 
     async def _take(self, model: Network, record: NetworkRecord) -> None:
-        if record.boot_id != boot_id():  # what it tells of went with that boot
+        if not record.is_of_this_boot:  # what it tells of went with that boot
             record.delete()
             return
         if record.stage != "active":

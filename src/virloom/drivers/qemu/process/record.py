@@ -11,22 +11,17 @@ the current boot, which do not outlive the loss of power that a sync would prote
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any, Literal
 
-from virloom.host.boot import boot_id
-from virloom.host.files import write_atomic
+from virloom.drivers.runtime.status_file import StatusFile
 from virloom.host.pidfd import ProcessIdentity
-
-#: Raised whenever an older reader could misunderstand the file.
-VERSION = 1
 
 Stage = Literal["intent", "starting", "running", "stopping"]
 
 
-class GuestRecord:
+class GuestRecord(StatusFile):
     """What the status file says.
 
     Attributes:
@@ -47,12 +42,11 @@ class GuestRecord:
     """
 
     def __init__(self, path: Path, name: str, uuid: str, id: int) -> None:
-        self.path = path
+        super().__init__(path)
         self.name = name
         self.uuid = uuid
         self.id = id
         self.marker = os.urandom(16).hex()
-        self.boot_id = boot_id()
         self.stage: Stage = "intent"
         self.process: ProcessIdentity | None = None
         self.persistent = False
@@ -65,16 +59,8 @@ class GuestRecord:
         self.reason = 0
         self.runtime: dict[str, Any] = {}
 
-    def save(self) -> None:
-        """Writes the file.
-
-        Raises:
-            SystemFailure: The disk is full, say; the former file is still there.
-        """
-        data = {key: value for key, value in self.__dict__.items() if key != "path"}
-        data["process"] = self.process.to_json() if self.process else None
-        text = json.dumps({"version": VERSION, **data}, indent=1)
-        write_atomic(self.path, text.encode(), durable=False)
+    def said(self) -> dict[str, Any]:
+        return {**super().said(), "process": self.process.to_json() if self.process else None}
 
     @classmethod
     def load(cls, path: Path) -> GuestRecord:
@@ -85,19 +71,11 @@ class GuestRecord:
             OSError: It cannot be read.
         """
         try:
-            data = json.loads(path.read_bytes())
-            if data.pop("version") != VERSION:
-                raise ValueError("another version")
+            data = cls.read(path)
             process = data.pop("process")
             record = cls(path, str(data["name"]), str(data["uuid"]), int(data["id"]))
         except (KeyError, TypeError, ValueError, AttributeError) as exc:
             raise ValueError(f"'{path}' is not a guest's record: {exc}") from exc
-        for key, value in data.items():
-            if key in record.__dict__ and isinstance(value, type(record.__dict__[key])):
-                record.__dict__[key] = value
+        record.take(data)
         record.process = ProcessIdentity.from_json(process) if process else None
         return record
-
-    def delete(self) -> None:
-        """Removes the file; a missing one is no error."""
-        self.path.unlink(missing_ok=True)

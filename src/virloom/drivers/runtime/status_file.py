@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Status files: what a restarted daemon takes over of this boot, or cleans up after.
+
+They are JSON, readable by a person, versioned, and replaced atomically. They describe the current
+boot, so they are not forced to the disk.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, ClassVar
+
+from virloom.host.boot import boot_id
+from virloom.host.files import write_atomic
+
+
+class StatusFile:
+    """A status file; the other attributes of its objects are what it says.
+
+    Attributes:
+        version: Raised whenever an older reader could misunderstand the file.
+        path: The file.
+        boot_id: The boot of which it tells.
+    """
+
+    version: ClassVar[int] = 1
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.boot_id = boot_id()
+
+    @property
+    def is_of_this_boot(self) -> bool:
+        """Whether what it tells of can still be there."""
+        return self.boot_id == boot_id()
+
+    def said(self) -> dict[str, Any]:
+        """What is written."""
+        return {key: value for key, value in self.__dict__.items() if key != "path"}
+
+    def save(self) -> None:
+        """Writes the file.
+
+        Raises:
+            SystemFailure: The disk is full, say; the former file is still there.
+        """
+        text = json.dumps({"version": self.version, **self.said()}, indent=1)
+        write_atomic(self.path, text.encode(), durable=False)
+
+    @classmethod
+    def read(cls, path: Path) -> dict[str, Any]:
+        """What a file says, without its version.
+
+        Raises:
+            ValueError: It is no object of JSON, or of a version that we do not know.
+            OSError: It cannot be read.
+        """
+        data = json.loads(path.read_bytes())
+        if not isinstance(data, dict) or data.pop("version", None) != cls.version:
+            raise ValueError("another version")
+        return data
+
+    def take(self, data: dict[str, Any]) -> None:
+        """Takes what a file says where it is of the kind that is there."""
+        for key, value in data.items():
+            if key in self.__dict__ and isinstance(value, type(self.__dict__[key])):
+                self.__dict__[key] = value
+
+    def delete(self) -> None:
+        """Removes the file; a missing one is no error."""
+        self.path.unlink(missing_ok=True)
