@@ -56,9 +56,5 @@ class SpaceHost(NetworkHost):
     async def run(self, argv: Sequence[str], input: bytes | None = None) -> Completed:
         return await super().run([*self._space.prefix(), *argv], input)
 
-    def close(self) -> None:
-        """Lets the namespace go; for when no network of it is active."""
-        self._space.end()
-
     def entered(self) -> AbstractContextManager[None]:
         return self._space.entered()

@@ -44,7 +44,8 @@ class Firewall:
 
     def tables(self, bridge: str) -> frozenset[str]:
         """The tables of nft that have the rules of the network with that bridge."""
-        return frozenset().union(*(one.tables(bridge) for one in self._there()[:1]))
+        backend = self._first()
+        return backend.tables(bridge) if backend is not None else frozenset()
 
     async def apply(self, model: Network) -> None:
         """Gives the network its rules, in place of those that it has.
@@ -61,7 +62,8 @@ class Firewall:
         Raises:
             InternalError: The kernel would not.
         """
-        for backend in self._there()[:1]:
+        backend = self._first()
+        if backend is not None:
             await backend.remove(bridge)
 
     async def holds(self, model: Network) -> bool:
@@ -72,14 +74,16 @@ class Firewall:
         """
         return await self._backend().holds(model)
 
-    def _there(self) -> list[Backend]:
-        return [backend for backend in self._backends if backend.is_there()]
+    def _first(self) -> Backend | None:
+        """The one that is used here."""
+        return next((backend for backend in self._backends if backend.is_there()), None)
 
     def _backend(self) -> Backend:
-        for backend in self._there():
-            return backend
-        raise ConfigUnsupported(
-            "the rules of virtual networks need nft, or iptables",
-            domain=ErrorDomain.NETWORK,
-            remedy="install the package nftables",
-        )
+        backend = self._first()
+        if backend is None:
+            raise ConfigUnsupported(
+                "the rules of virtual networks need nft, or iptables",
+                domain=ErrorDomain.NETWORK,
+                remedy="install the package nftables",
+            )
+        return backend
