@@ -14,6 +14,8 @@ from typing import Any, ClassVar
 from virloom.host.boot import boot_id
 from virloom.host.files import write_atomic
 
+_UNSAID = ("path", "_removed")
+
 
 class StatusFile:
     """A status file; the other attributes of its objects are what it says.
@@ -25,6 +27,7 @@ class StatusFile:
     """
 
     version: ClassVar[int] = 1
+    _removed = False
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -37,14 +40,16 @@ class StatusFile:
 
     def said(self) -> dict[str, Any]:
         """What is written."""
-        return {key: value for key, value in self.__dict__.items() if key != "path"}
+        return {key: value for key, value in self.__dict__.items() if key not in _UNSAID}
 
     def save(self) -> None:
-        """Writes the file.
+        """Writes the file, unless it was removed: who comes late brings nothing back.
 
         Raises:
             SystemFailure: The disk is full, say; the former file is still there.
         """
+        if self._removed:
+            return
         text = json.dumps({"version": self.version, **self.said()}, indent=1)
         write_atomic(self.path, text.encode(), durable=False)
 
@@ -68,5 +73,6 @@ class StatusFile:
                 self.__dict__[key] = value
 
     def delete(self) -> None:
-        """Removes the file; a missing one is no error."""
+        """Removes the file for good; a missing one is no error."""
+        self._removed = True
         self.path.unlink(missing_ok=True)
