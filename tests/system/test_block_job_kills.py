@@ -123,7 +123,13 @@ async def chain_agreed_on(dom: Domain, directory: Path) -> list[str]:
     return chain
 
 
-@pytest.mark.parametrize("jobs", [("pull", "slowpull", "commit"), ("copy", "slowcopy", "active")])
+@pytest.mark.parametrize(
+    "jobs",
+    [
+        pytest.param(("pull", "slowpull", "commit"), marks=pytest.mark.long),
+        ("copy", "slowcopy", "active"),
+    ],
+)
 async def test_whoever_comes_after_a_kill_goes_on(
     jobs: tuple[str, ...], tmp_path: Path, template: Path
 ) -> None:

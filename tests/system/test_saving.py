@@ -70,7 +70,7 @@ async def boot_id(dom: Domain) -> str:
                 return await asyncio.wait_for(until_told(), 5)
 
 
-@pytest.mark.parametrize("machine", ["q35", "pc", "microvm"])
+@pytest.mark.parametrize("machine", [pytest.param("q35", marks=pytest.mark.long), "pc", "microvm"])
 async def test_the_guest_goes_on(
     machine: str, conn: Connection, boot: BootGuest, tmp_path: Path, lifecycle: Lifecycle
 ) -> None:
@@ -304,9 +304,14 @@ async def settled(conn: Connection) -> Domain:
 
 
 LOST_AT = [*SAVE_STEPS, "stopping-recorded", "terminated", *START_STEPS, LOADED]
+#: What `make test` tries of them: before, in the middle of and after the one write that counts.
+QUICK = (SAVE_STEPS[0], SAVE_STEPS[-1], "terminated", LOADED)
 
 
-@pytest.mark.parametrize("step", LOST_AT)
+@pytest.mark.parametrize(
+    "step",
+    [s if s in QUICK else pytest.param(s, marks=pytest.mark.long) for s in LOST_AT],
+)
 async def test_an_owner_killed_meanwhile_loses_nothing(
     step: str, root: Path, tmp_path: Path
 ) -> None:
