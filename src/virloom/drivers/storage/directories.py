@@ -62,3 +62,7 @@ class StorageDirectories(NamedTuple):
     def record(self, name: str) -> Path:
         """The status record of the active pool *name*."""
         return self.run / f"{name}.json"
+
+    def claim(self, name: str) -> Path:
+        """The lock that is held while programs work at the pool *name*."""
+        return self.run / f"{name}.lock"

@@ -5,37 +5,38 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TypeVar
 from uuid import UUID
 
 from virloom.drivers.runtime.autostart import first_since_boot
 from virloom.drivers.runtime.index import DocumentIndex
-from virloom.drivers.runtime.object_events import ObjectEvents
 from virloom.drivers.runtime.objects import ObjectIndex
 from virloom.drivers.runtime.store import DocumentStore, check_name
-from virloom.drivers.storage import directory
+from virloom.drivers.storage.activation import Activation
+from virloom.drivers.storage.backends import Backend
 from virloom.drivers.storage.directories import StorageDirectories
+from virloom.drivers.storage.host import StorageHost
+from virloom.drivers.storage.ongoing import Ongoing
 from virloom.drivers.storage.pool import StoragePool
+from virloom.drivers.storage.pool_events import PoolEvents
+from virloom.drivers.storage.pool_work import PoolWork
 from virloom.drivers.storage.pools import parse_pool, same_source
 from virloom.drivers.storage.record import PoolRecord
 from virloom.drivers.storage.volumes import in_bytes
 from virloom.enums.error import ErrorDomain
-from virloom.enums.storage import StoragePoolEventID, StoragePoolEventLifecycleType
+from virloom.enums.storage import StoragePoolEventLifecycleType
 from virloom.errors import (
     InternalError,
     NoStoragePool,
     NoStorageVol,
     OperationFailed,
-    OperationInvalid,
     VirloomError,
 )
 from virloom.host.boot import boot_id
 from virloom.host.files import remove_temporaries
 from virloom.host.lock import LockHeld, RootLock
 from virloom.model.storage import Pool, Volume
-from virloom.procedures import storage as p
 from virloom.procedures.storage import NonnullStoragePool, NonnullStorageVol
 from virloom.xml import format_document
 
@@ -44,6 +45,8 @@ logger = logging.getLogger(__name__)
 _DOMAIN = ErrorDomain.STORAGE
 T = TypeVar("T")
 _Event = StoragePoolEventLifecycleType
+#: Seconds that an open waits for programs of an earlier daemon.
+_PATIENCE = 2.0
 
 
 class StorageDriver:
@@ -53,7 +56,8 @@ class StorageDriver:
         uri: What clients are told.
         all: The pools.
         events: Who listens to what happens to them.
-        closing: Set when long work is to be given up.
+        ongoing: Work that goes on when whoever asked for it goes away.
+        work: What is done to pools.
         store: The persistent documents.
     """
 
@@ -68,11 +72,10 @@ class StorageDriver:
         self.directories = directories
         self.uri = uri
         self.all: ObjectIndex[StoragePool] = ObjectIndex()
-        self.events: ObjectEvents[bytes] = ObjectEvents(
-            "storage pool", frozenset(int(event) for event in StoragePoolEventID)
-        )
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self.closing = threading.Event()
+        self.events = PoolEvents()
+        self.ongoing = Ongoing()
+        self._activation = Activation(directories, StorageHost())
+        self.work = PoolWork(self.all, self._activation, self.events, self.ongoing)
         self._index = DocumentIndex(directories.cache / "documents.index")
         self.store = DocumentStore(directories.config, directories.autostart, self._index)
 
@@ -98,9 +101,7 @@ class StorageDriver:
 
     async def close(self) -> None:
         """Gives long work up, and lets go of everything; active pools stay as they are."""
-        self.closing.set()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self.ongoing.close()
         await self.store.settled()
         self._lock.release()
 
@@ -123,23 +124,29 @@ class StorageDriver:
                 logger.error("the pool '%s' is left out: %s", document.name, exc)
 
     async def _take_over(self) -> None:
-        """Pools that an earlier daemon started in this boot go on."""
-        for path in sorted(self.directories.run.glob("*.json")):
-            try:
-                record = PoolRecord.load(path)
-                if record.boot_id == boot_id():
-                    await self._take(parse_pool(record.document))
-                    continue
-            except (OSError, ValueError, VirloomError) as exc:
-                logger.error("the pool of '%s' is not gone on with: %s", path, exc)
-            path.unlink(missing_ok=True)
+        """Pools that an earlier daemon started in this boot go on.
 
-    async def _take(self, model: Pool) -> None:
-        pool = self.all.by_uuid(UUID(model.uuid).bytes) or StoragePool(model)
-        volumes = await directory.look(model)
-        if pool not in self.all:
-            self.all.add(pool)
-        pool.live, pool.volumes = model, volumes
+        Where a program of that daemon still works at one, it is waited for, though not long: the
+        pool comes by itself then.
+        """
+        for path in self.directories.run.glob("*.lock"):
+            if not path.with_suffix(".json").exists():
+                path.unlink(missing_ok=True)
+        work = [
+            self.ongoing.keep(self._take(path))
+            for path in sorted(self.directories.run.glob("*.json"))
+        ]
+        if work:
+            await asyncio.wait(work, timeout=_PATIENCE)
+
+    async def _take(self, path: Path) -> None:
+        record = _read(path)
+        if record is None:
+            return
+        try:
+            await self.work.take_over(record)
+        except VirloomError as exc:  # the record stays: what it tells of may be there still
+            logger.error("the pool of '%s' is not gone on with: %s", path, exc)
 
     async def _autostart(self) -> None:
         """Starts those that start by themselves; one that fails does not keep the others.
@@ -151,9 +158,21 @@ class StorageDriver:
         for pool in self.all:
             if pool.autostart and not pool.active:
                 try:
-                    await self.start(pool)
+                    await self.work.start(pool)
                 except VirloomError as exc:
                     logger.error("pool '%s' cannot be started: %s", pool.name, exc)
+
+    def backend_of(self, kind: str) -> Backend:
+        """What a kind of pools does in its own way.
+
+        Raises:
+            InternalError: There is no such kind here.
+        """
+        return self._activation.backend(kind)
+
+    def backend(self, pool: StoragePool) -> Backend:
+        """The back end of a pool, as :meth:`backend_of`."""
+        return self.backend_of(pool.model.type or "")
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -204,7 +223,7 @@ class StorageDriver:
             OperationFailed: The name, the UUID or the storage belongs to another pool.
             SystemFailure: It cannot be written; the former one stays.
         """
-        pool = self._admit(model)
+        pool = self.admit(model)
         async with pool.changing:
 
             def durable() -> None:
@@ -213,11 +232,15 @@ class StorageDriver:
             await self.store.save(pool.name, pool.uuid, format_document(model), durable)
             if pool not in self.all:
                 self.all.add(pool)
-        self.tell(pool, _Event.DEFINED)
+        self.events.changed(pool, _Event.DEFINED)
         return pool
 
-    def _admit(self, model: Pool) -> StoragePool:
-        """The pool that *model* describes: a known one, or a new one."""
+    def admit(self, model: Pool) -> StoragePool:
+        """The pool that *model* describes: a known one, or a new one that is nowhere yet.
+
+        Raises:
+            OperationFailed: The name, the UUID or the storage belongs to another pool.
+        """
         name = model.name or ""
         check_name(name, _DOMAIN)
         for amount in ("capacity", "allocation", "available"):
@@ -244,7 +267,7 @@ class StorageDriver:
             await self.store.delete(pool.name)
             pool.autostart = False
             self.all.remove(pool)
-        self.tell(pool, _Event.UNDEFINED)
+        self.events.changed(pool, _Event.UNDEFINED)
 
     async def set_autostart(self, pool: StoragePool, on: bool) -> None:
         """Has it start with the driver, or not.
@@ -258,139 +281,17 @@ class StorageDriver:
             await self.store.set_autostart(pool.name, on)
             pool.autostart = on
 
-    # -- starting and stopping -----------------------------------------------------------------
 
-    async def create_xml(self, model: Pool, *, build: bool) -> StoragePool:
-        """Starts a pool that is gone when it is stopped, or a known one with *model*.
-
-        Args:
-            build: Its directory is made first.
-
-        Raises:
-            OperationInvalid: It is active.
-            VirloomError: As :meth:`define` and :meth:`start`.
-        """
-        pool = self._admit(model)
-        async with pool.changing:
-            if pool.active:
-                raise OperationInvalid(f"pool is already active as '{pool.name}'", domain=_DOMAIN)
-            await self._activate(pool, model, build=build)
-            if pool not in self.all:
-                self.all.add(pool)
-        self.tell(pool, _Event.STARTED)
-        return pool
-
-    async def start(self, pool: StoragePool, *, build: bool = False) -> None:
-        """Starts it.
-
-        Raises:
-            OperationInvalid: It is active.
-            SystemFailure: Its directory cannot be read.
-            ConfigUnsupported: Such pools cannot be started here.
-        """
-        async with pool.changing:
-            await self._activate(pool, pool.require_inactive().model, build=build)
-        self.tell(pool, _Event.STARTED)
-
-    async def _activate(self, pool: StoragePool, model: Pool, *, build: bool) -> None:
-        if build:
-            await directory.build(model)
-        volumes = await directory.look(model)
-        PoolRecord.now(format_document(model)).save(self.directories.record(pool.name))
-        pool.live, pool.volumes = model, volumes
-
-    async def destroy(self, pool: StoragePool) -> None:
-        """Stops it; its volumes stay where they are.
-
-        Raises:
-            OperationInvalid: It is not active, or a volume is being made.
-        """
-        async with pool.changing:
-            pool.require_active()
-            pool.require_rest()
-            self._stop(pool)
-        self.tell(pool, _Event.STOPPED)
-
-    def _stop(self, pool: StoragePool) -> None:
-        self.directories.record(pool.name).unlink(missing_ok=True)
-        if not pool.persistent:
-            self.all.remove(pool)
-            return
-        pool.live, pool.volumes = None, {}
-
-    async def refresh(self, pool: StoragePool) -> None:
-        """Looks at its volumes again; a pool that cannot be looked at is stopped, as by libvirt.
-
-        Raises:
-            OperationInvalid: It is not active, or a volume is being made.
-            SystemFailure: Its directory cannot be read.
-        """
-        async with pool.changing:
-            model = pool.require_active().model
-            pool.require_rest()
-            try:
-                pool.volumes = await directory.look(model)
-            except VirloomError:
-                self._stop(pool)
-                self.tell(pool, _Event.STOPPED)
-                raise
-        self.events.emit(
-            StoragePoolEventID.REFRESH,
-            pool.uuid,
-            p.STORAGE_POOL_EVENT_REFRESH,
-            lambda number: p.StoragePoolEventRefreshMsg(number, pool.ref()),
-        )
-
-    def refresh_soon(self, pool: StoragePool) -> None:
-        """Has its volumes looked at again, without waiting for it."""
-        self.keep(self._refresh_quietly(pool))
-
-    def keep(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Begins work that goes on when whoever asked for it goes away; a close waits for it."""
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _refresh_quietly(self, pool: StoragePool) -> None:
-        try:
-            if pool.active and not pool.building and not pool.using:
-                await self.refresh(pool)
-        except VirloomError as exc:
-            logger.error("pool '%s' cannot be looked at again: %s", pool.name, exc)
-
-    async def build(self, pool: StoragePool) -> None:
-        """Makes its directory.
-
-        Raises:
-            OperationInvalid: It is active.
-            SystemFailure: It cannot be made.
-        """
-        async with pool.changing:
-            await directory.build(pool.require_inactive().model)
-        self.tell(pool, _Event.CREATED)
-
-    async def delete(self, pool: StoragePool) -> None:
-        """Removes its directory, which must be empty.
-
-        Raises:
-            OperationInvalid: It is active.
-            SystemFailure: It cannot be removed.
-        """
-        async with pool.changing:
-            await directory.delete(pool.require_inactive().model)
-        self.tell(pool, _Event.DELETED)
-
-    # -- telling -------------------------------------------------------------------------------
-
-    def tell(self, pool: StoragePool, event: StoragePoolEventLifecycleType) -> None:
-        """Tells whoever listens of a change in its life."""
-        self.events.emit(
-            StoragePoolEventID.LIFECYCLE,
-            pool.uuid,
-            p.STORAGE_POOL_EVENT_LIFECYCLE,
-            lambda number: p.StoragePoolEventLifecycleMsg(number, pool.ref(), int(event), 0),
-        )
+def _read(path: Path) -> PoolRecord | None:
+    """A record of this boot; others are removed."""
+    try:
+        record = PoolRecord.load(path)
+        if record.boot_id == boot_id():
+            return record
+    except (OSError, ValueError) as exc:
+        logger.error("the pool of '%s' is not gone on with: %s", path, exc)
+    path.unlink(missing_ok=True)
+    return None
 
 
 def _failed(what: str) -> OperationFailed:

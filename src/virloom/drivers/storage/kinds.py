@@ -58,6 +58,3 @@ KINDS = {
     "zfs": PoolKind(_BLOCK, ("name",), target="/dev/zvol/{}"),
     "vstorage": PoolKind(_FILE, ("name",), volume_formats=_IMAGES),
 }
-
-#: The kinds that can be started here.
-STARTED = frozenset(("dir",))

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, cast, get_args
 
 from virloom.host.boot import boot_id
 from virloom.host.files import write_atomic
 
 #: Raised whenever an older reader could misunderstand the file.
-VERSION = 1
+VERSION = 2
+#: What is done to the pool: whoever finds another than ``active`` undoes it.
+Phase = Literal["starting", "active", "stopping"]
 
 
 class PoolRecord(NamedTuple):
@@ -24,15 +26,17 @@ class PoolRecord(NamedTuple):
     Attributes:
         boot_id: The boot in which the pool was started.
         document: The live document.
+        phase: What is being done to the pool.
     """
 
     boot_id: str
     document: str
+    phase: Phase = "active"
 
     @classmethod
-    def now(cls, document: str) -> PoolRecord:
+    def now(cls, document: str, phase: Phase) -> PoolRecord:
         """A record of this boot."""
-        return cls(boot_id(), document)
+        return cls(boot_id(), document, phase)
 
     def save(self, path: Path) -> None:
         """Writes the file.
@@ -53,8 +57,11 @@ class PoolRecord(NamedTuple):
         """
         try:
             data = json.loads(path.read_bytes())
-            if data["version"] != VERSION:
+            if data["version"] not in (1, VERSION):  # the first one knew active pools only
                 raise ValueError("another version")
-            return cls(str(data["boot_id"]), str(data["document"]))
+            phase = data.get("phase", "active")
+            if phase not in get_args(Phase):
+                raise ValueError(f"no phase '{phase}'")
+            return cls(str(data["boot_id"]), str(data["document"]), cast(Phase, phase))
         except (KeyError, TypeError, ValueError) as exc:
             raise ValueError(f"'{path}' is not a pool's record: {exc}") from exc

@@ -4,15 +4,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 
-from virloom.drivers.storage import directory
 from virloom.drivers.storage.driver import StorageDriver
 from virloom.drivers.storage.pool import StoragePool
-from virloom.drivers.storage.scan import measure, volume_at
-from virloom.drivers.storage.wiping import passes, wipe
-from virloom.enums.error import ErrorDomain
-from virloom.errors import system_failure
+from virloom.drivers.storage.wiping import passes
 from virloom.model.storage import Volume
 
 
@@ -35,65 +30,64 @@ class VolumeWork:
 
         Raises:
             StorageVolExist: There is one of that name.
-            VirloomError: As :func:`directory.make`; nothing is left of the attempt.
+            VirloomError: As :meth:`Backend.make`; nothing is left of the attempt.
         """
-        directory.check_new(pool, model)
+        self._driver.backend(pool).check_new(pool, model)
         pool.building.add(model.name or "")
         return await asyncio.shield(
-            self._driver.keep(self._make(pool, model, metadata, origin, reflink))
+            self._driver.ongoing.keep(self._make(pool, model, metadata, origin, reflink))
         )
 
     async def _make(
         self, pool: StoragePool, model: Volume, metadata: bool,
         origin: tuple[StoragePool, Volume] | None, reflink: bool,
     ) -> Volume:  # fmt: skip
-        name = model.name or ""
+        name, backend = model.name or "", self._driver.backend(pool)
         try:
             if origin is None:
-                volume = await directory.make(pool.model, model, metadata=metadata)
+                volume = await backend.make(pool.model, model, metadata=metadata)
             else:
                 with origin[0].in_use(origin[1]):
-                    volume = await directory.make(
+                    volume = await backend.make(
                         pool.model, model, metadata=metadata, origin=origin[1], reflink=reflink
                     )
             pool.volumes[name] = volume
         finally:
             pool.building.discard(name)
-        await asyncio.to_thread(measure, pool.model)
+        await backend.measure(pool.model)
         return volume
 
-    async def delete(self, pool: StoragePool, volume: Volume) -> None:
+    async def delete(self, pool: StoragePool, volume: Volume, flags: int) -> None:
         """Removes a volume.
+
+        Args:
+            flags: Of ``StorageVolDeleteFlags``.
 
         Raises:
             OperationInvalid: Somebody copies or wipes it.
             SystemFailure: It cannot be removed.
         """
         pool.require_idle(volume)
-        await directory.remove(volume)
+        backend = self._driver.backend(pool)
+        await backend.remove(pool.model, volume, flags)
         pool.volumes.pop(volume.name or "", None)
-        await asyncio.to_thread(measure, pool.model)
+        await backend.measure(pool.model)
 
     async def wipe(self, pool: StoragePool, volume: Volume, algorithm: int) -> None:
         """Overwrites what is in a volume; it is looked at again then.
 
         Raises:
             OperationInvalid: Somebody copies or wipes it, or a guest has it open.
-            VirloomError: As :func:`wipe`.
+            VirloomError: As :meth:`Backend.wipe`.
         """
         passes(algorithm)
         pool.require_idle(volume)
-        await asyncio.shield(self._driver.keep(self._wipe(pool, volume, algorithm)))
+        await asyncio.shield(self._driver.ongoing.keep(self._wipe(pool, volume, algorithm)))
 
     async def _wipe(self, pool: StoragePool, volume: Volume, algorithm: int) -> None:
-        path, name = volume.target.path or "", volume.name or ""
+        name, backend = volume.name or "", self._driver.backend(pool)
         with pool.in_use(volume):
-            await asyncio.to_thread(wipe, volume, algorithm, self._driver.closing)
-        try:
-            fresh = await asyncio.to_thread(volume_at, os.path.dirname(path), name)
-        except OSError as exc:
-            raise system_failure(
-                f"cannot open volume '{path}'", exc, domain=ErrorDomain.STORAGE
-            ) from exc
+            await backend.wipe(volume, algorithm, self._driver.ongoing.closing)
+        fresh = await backend.fresh(pool.model, volume, probing=True)
         if pool.volumes.get(name) is volume:
             pool.volumes[name] = fresh

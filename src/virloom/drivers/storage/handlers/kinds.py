@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
+from virloom.drivers.storage.backends import BACKENDS
 from virloom.drivers.storage.driver import StorageDriver
-from virloom.drivers.storage.handlers.arguments import check_flags
-from virloom.drivers.storage.kinds import KINDS, STARTED, PoolKind
+from virloom.drivers.storage.flags import check_flags
+from virloom.drivers.storage.kinds import KINDS, PoolKind
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, NoSupport
 from virloom.model.storage import PoolCapabilities
 from virloom.model.storage.capabilities import FormatOptions, Values
 from virloom.model.storage.capabilities import PoolKind as ShownKind
+from virloom.model.storage.sources import PoolSources, SourceSpecification
 from virloom.model.storage.target import FormatType
 from virloom.procedures import storage as p
-from virloom.xml import format_document
+from virloom.xml import format_document, parse_document
 
 #: Kinds whose formats of volumes libvirt does not list, and those that it does not tell at all.
 _UNLISTED, _UNTOLD = ("rbd",), ("sheepdog",)
@@ -36,22 +38,29 @@ class Kinds:
         return p.ConnectGetStoragePoolCapabilitiesRet(format_document(model))
 
     @serves(p.CONNECT_FIND_STORAGE_POOL_SOURCES)
-    def find_sources(
+    async def find_sources(
         self, call: Call, args: p.ConnectFindStoragePoolSourcesArgs
     ) -> p.ConnectFindStoragePoolSourcesRet:
-        """The kinds that are started here have no sources that could be found."""
+        check_flags(args.flags, 0, "storageConnectFindStoragePoolSources")
         if args.type not in KINDS:
             raise InternalError(
                 f"unknown storage pool type {args.type}", domain=ErrorDomain.STORAGE
             )
-        raise NoSupport(
-            f"pool type '{args.type}' does not support source discovery",
-            domain=ErrorDomain.STORAGE,
-        )
+        if args.type not in BACKENDS:
+            raise NoSupport(
+                f"pool type '{args.type}' does not support source discovery",
+                domain=ErrorDomain.STORAGE,
+            )
+        spec = None
+        if args.src_spec is not None:
+            spec = parse_document(SourceSpecification, args.src_spec)
+        found = PoolSources()
+        found.sources = await self._driver.backend_of(args.type).find_sources(spec)
+        return p.ConnectFindStoragePoolSourcesRet(format_document(found))
 
 
 def _shown(name: str, kind: PoolKind) -> ShownKind:
-    shown = ShownKind(type=name, supported=name in STARTED)
+    shown = ShownKind(type=name, supported=name in BACKENDS)
     if kind.formats:
         shown.pool_options = _options("sourceFormatType", kind.formats)
     if kind.volume_formats and name not in _UNTOLD:

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from virloom.drivers.storage.driver import StorageDriver
-from virloom.drivers.storage.handlers.arguments import check_apart, check_flags
+from virloom.drivers.storage.flags import check_apart, check_flags
 from virloom.drivers.storage.pools import parse_pool
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
 from virloom.enums.storage import (
+    StoragePoolBuildFlags,
     StoragePoolCreateFlags,
     StoragePoolDefineFlags,
-    StoragePoolDeleteFlags,
     StoragePoolState,
     StorageXMLFlags,
 )
@@ -43,31 +43,28 @@ class Life:
     ) -> p.StoragePoolCreateXMLRet:
         check_flags(args.flags, _BUILDS, "storagePoolCreateXML")
         _check_build(args.flags)
-        pool = await self._driver.create_xml(parse_pool(args.xml), build=bool(args.flags))
+        model = parse_pool(args.xml)
+        pool = self._driver.admit(model)
+        await self._driver.work.create_xml(pool, model, build=_build_flags(args.flags))
         return p.StoragePoolCreateXMLRet(pool.ref())
 
     @serves(p.STORAGE_POOL_CREATE)
     async def create(self, call: Call, args: p.StoragePoolCreateArgs) -> None:
         check_flags(args.flags, _BUILDS, "storagePoolCreate")
         _check_build(args.flags)
-        await self._driver.start(self._driver.find(args.pool), build=bool(args.flags))
+        await self._driver.work.start(self._driver.find(args.pool), build=_build_flags(args.flags))
 
     @serves(p.STORAGE_POOL_BUILD)
     async def build(self, call: Call, args: p.StoragePoolBuildArgs) -> None:
-        """A directory has nothing to be overwritten, so there are no flags."""
-        pool = self._driver.find(args.pool).require_inactive()
-        check_flags(args.flags, 0, "virStorageBackendBuildLocal")
-        await self._driver.build(pool)
+        await self._driver.work.build(self._driver.find(args.pool), args.flags)
 
     @serves(p.STORAGE_POOL_DELETE)
     async def delete(self, call: Call, args: p.StoragePoolDeleteArgs) -> None:
-        pool = self._driver.find(args.pool).require_inactive()
-        check_flags(args.flags, StoragePoolDeleteFlags.NORMAL, "virStorageBackendDeleteLocal")
-        await self._driver.delete(pool)
+        await self._driver.work.delete(self._driver.find(args.pool), args.flags)
 
     @serves(p.STORAGE_POOL_DESTROY)
     async def destroy(self, call: Call, args: p.StoragePoolDestroyArgs) -> None:
-        await self._driver.destroy(self._driver.find(args.pool))
+        await self._driver.work.destroy(self._driver.find(args.pool))
 
     @serves(p.STORAGE_POOL_UNDEFINE)
     async def undefine(self, call: Call, args: p.StoragePoolUndefineArgs) -> None:
@@ -76,7 +73,7 @@ class Life:
     @serves(p.STORAGE_POOL_REFRESH)
     async def refresh(self, call: Call, args: p.StoragePoolRefreshArgs) -> None:
         check_flags(args.flags, 0, "storagePoolRefresh")
-        await self._driver.refresh(self._driver.find(args.pool))
+        await self._driver.work.refresh(self._driver.find(args.pool))
 
     @serves(p.STORAGE_POOL_IS_ACTIVE)
     def is_active(self, call: Call, args: p.StoragePoolIsActiveArgs) -> p.StoragePoolIsActiveRet:
@@ -131,3 +128,12 @@ def _check_build(flags: int) -> None:
         flags, _Create.WITH_BUILD_OVERWRITE, _Create.WITH_BUILD_NO_OVERWRITE,
         "WITH_BUILD_OVERWRITE and WITH_BUILD_NO_OVERWRITE",
     )  # fmt: skip
+
+
+def _build_flags(flags: int) -> int | None:
+    """What a start with those flags builds with; None where it does not."""
+    if flags & _Create.WITH_BUILD_OVERWRITE:
+        return int(StoragePoolBuildFlags.OVERWRITE)
+    if flags & _Create.WITH_BUILD_NO_OVERWRITE:
+        return int(StoragePoolBuildFlags.NO_OVERWRITE)
+    return 0 if flags & _Create.WITH_BUILD else None

@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from virloom.drivers.storage.driver import StorageDriver
-from virloom.drivers.storage.handlers.arguments import check_flags
-from virloom.drivers.storage.transfer import VolumeStream, open_volume
+from virloom.drivers.storage.flags import check_flags
+from virloom.drivers.storage.transfer import VolumeStream
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.storage import StorageVolDownloadFlags, StorageVolUploadFlags
 from virloom.procedures import storage as p
@@ -36,13 +34,13 @@ class Transfer:
         self, call: Call, args: p.StorageVolDownloadArgs | p.StorageVolUploadArgs, *, writing: bool
     ) -> None:
         pool, volume = self._driver.find_volume(args.vol)
-        path = volume.target.path or ""
-        descriptor = await asyncio.to_thread(open_volume, path, args.offset, writing=writing)
+        backend = self._driver.backend(pool)
+        descriptor = await backend.open(volume, args.offset, writing=writing)
 
         def closed() -> None:
             """What was written may be another image."""
             if writing:
-                self._driver.refresh_soon(pool)
+                self._driver.work.refresh_soon(pool)
 
         stream = VolumeStream(
             descriptor, args.offset, args.length,

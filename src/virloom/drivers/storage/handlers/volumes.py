@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 
 from virloom.drivers.storage.driver import StorageDriver
-from virloom.drivers.storage.handlers.arguments import check_flags
+from virloom.drivers.storage.flags import check_flags
 from virloom.drivers.storage.pool import StoragePool
-from virloom.drivers.storage.resizing import new_capacity, resize
-from virloom.drivers.storage.scan import measure, remember, volume_at
+from virloom.drivers.storage.resizing import new_capacity
 from virloom.drivers.storage.volumes import parse_volume
 from virloom.drivers.storage.work import VolumeWork
 from virloom.endpoint.dispatch import Call, serves
@@ -22,7 +20,7 @@ from virloom.enums.storage import (
     StorageVolResizeFlags,
 )
 from virloom.enums.storage import StorageVolWipeAlgorithm as Algorithm
-from virloom.errors import InternalError, system_failure
+from virloom.errors import InternalError
 from virloom.model.storage import Volume
 from virloom.procedures import storage as p
 from virloom.procedures.storage import NonnullStoragePool, NonnullStorageVol
@@ -30,6 +28,8 @@ from virloom.xml import format_document
 
 _CREATE = StorageVolCreateFlags.PREALLOC_METADATA | StorageVolCreateFlags.VALIDATE
 _Flags = StorageVolCreateFlags
+#: By ``StorageVolType``.
+_KINDS = ("file", "block", "dir", "network", "netdir", "ploop")
 _DELETE = StorageVolDeleteFlags.ZEROED | StorageVolDeleteFlags.WITH_SNAPSHOTS
 
 
@@ -131,11 +131,9 @@ class Volumes:
 
     @serves(p.STORAGE_VOL_DELETE)
     async def delete(self, call: Call, args: p.StorageVolDeleteArgs) -> None:
-        """Neither of the flags that other pools have means anything to files."""
         check_flags(args.flags, _DELETE, "storageVolDelete")
         pool, volume = self._driver.find_volume(args.vol)
-        check_flags(args.flags, 0, "virStorageBackendVolDeleteLocal")
-        await self._work.delete(pool, volume)
+        await self._work.delete(pool, volume, args.flags)
 
     @serves(p.STORAGE_VOL_RESIZE)
     async def resize(self, call: Call, args: p.StorageVolResizeArgs) -> None:
@@ -144,25 +142,19 @@ class Volumes:
         pool.require_idle(volume)
         room = pool.model.available.value or 0
         capacity = new_capacity(volume, room, args.capacity, args.flags)
-        await resize(
-            volume, capacity,
+        backend = self._driver.backend(pool)
+        await backend.resize(
+            pool.model, volume, capacity,
             allocate=bool(args.flags & StorageVolResizeFlags.ALLOCATE),
             shrink=bool(args.flags & StorageVolResizeFlags.SHRINK),
         )  # fmt: skip
         await self._fresh(args.vol)
-        await asyncio.to_thread(measure, pool.model)
+        await backend.measure(pool.model)
 
     async def _fresh(self, ref: NonnullStorageVol) -> tuple[StoragePool, Volume]:
         """The volume as it is now: a guest may have written to it since."""
         pool, former = self._driver.find_volume(ref)
-        path = former.target.path or ""
-        try:
-            volume = await asyncio.to_thread(volume_at, os.path.dirname(path), ref.name)
-        except OSError as exc:
-            raise system_failure(
-                f"cannot open volume '{path}'", exc, domain=ErrorDomain.STORAGE
-            ) from exc
-        remember(former, volume)
+        volume = await self._driver.backend(pool).fresh(pool.model, former)
         if pool.volumes.get(ref.name) is former:
             pool.volumes[ref.name] = volume
         return pool, volume
@@ -181,8 +173,7 @@ class Volumes:
     async def _info(self, ref: NonnullStorageVol, flags: int) -> tuple[int, int, int]:
         _, volume = await self._fresh(ref)
         size = volume.physical if flags else volume.allocation
-        kind = {"file": 0, "block": 1, "dir": 2}[volume.type or "file"]
-        return kind, volume.capacity.value or 0, size.value or 0
+        return _KINDS.index(volume.type or "file"), volume.capacity.value or 0, size.value or 0
 
     @serves(p.STORAGE_VOL_GET_XML_DESC)
     async def get_xml_desc(

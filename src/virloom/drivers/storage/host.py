@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What back ends use of the host: its programs, and its files below a root.
+
+Tests hand in another one, whose programs answer from a recorded dialogue and whose root is a tree
+of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InternalError
+from virloom.host import process
+from virloom.host.process import Completed
+
+#: Seconds: making a file system on a large slow disk, or asking a server that is away.
+_PATIENCE = 3600.0
+
+
+class StorageHost:
+    """The host.
+
+    Args:
+        root: Where its ``/dev``, ``/proc`` and ``/sys`` are.
+        claims: Descriptors that its programs inherit: locks that last until the last of them has
+            ended, whatever becomes of us (:mod:`virloom.drivers.storage.activation`).
+    """
+
+    def __init__(self, root: Path = Path("/"), claims: Sequence[int] = ()) -> None:
+        self.root = root
+        self._claims = tuple(claims)
+
+    def claimed(self, descriptor: int) -> StorageHost:
+        """The same host, whose programs inherit *descriptor* too."""
+        return type(self)(self.root, (*self._claims, descriptor))
+
+    def path(self, name: str) -> Path:
+        """The file *name*, which is absolute, of the host."""
+        return self.root / name.lstrip("/")
+
+    async def run(
+        self,
+        words: Sequence[str],
+        *,
+        timeout: float = _PATIENCE,
+        env: Mapping[str, str] | None = None,
+        input: bytes | None = None,
+        pass_fds: Sequence[int] = (),
+    ) -> Completed:
+        """Runs a program to its end; how it ended is the caller's to judge.
+
+        Args:
+            timeout: Seconds that it may take.
+            env: Its whole environment; None is ours.
+            input: What it reads.
+            pass_fds: Descriptors that it gets under the same numbers: secrets are handed over so.
+
+        Raises:
+            SystemFailure: It cannot be started.
+            OperationTimeout: It took longer.
+        """
+        return await process.run(
+            words, input=input, timeout=timeout, env=env, pass_fds=(*self._claims, *pass_fds)
+        )
+
+    async def output(self, words: Sequence[str], *, timeout: float = _PATIENCE) -> str:
+        """What a program prints that must succeed, in the C locale.
+
+        Raises:
+            InternalError: It did not (libvirt's code and domain), with its words.
+            SystemFailure: It cannot be started.
+            OperationTimeout: It took longer.
+        """
+        done = await self.run(["env", "LC_ALL=C", *words], timeout=timeout)
+        if done.returncode != 0:
+            said = (done.stderr or done.stdout).decode(errors="replace").strip()
+            raise InternalError(
+                f"'{' '.join(words)}' ended with status {done.returncode}: {said}",
+                domain=ErrorDomain.NONE,
+            )
+        return done.stdout.decode(errors="replace")
