@@ -172,6 +172,7 @@ def test_a_client_of_a_nat_network(scene: Scene) -> None:
     scene.host.run("nft", "flush", "ruleset")
     until(lambda: reaches(scene.client, "203.0.113.2"))  # somebody flushed them, and they are back
     _goes_on_after_kills(scene)
+    _has_dnsmasq_again(scene)
     scene.daemon.virsh("net-destroy", name)
     assert traces(scene) == []
 
@@ -186,6 +187,25 @@ def _lease_printer(root: Path) -> Path:
 def _names(found: list[str]) -> list[str]:
     """Without the processes, of which one is another."""
     return [name for name in found if not name.isdecimal()]
+
+
+def _has_dnsmasq_again(scene: Scene) -> None:
+    """One that is killed while the daemon runs is replaced, with the leases; twice."""
+    for _ in range(2):
+        former = _dnsmasq(scene)
+        scene.host.run("kill", "-9", former)
+        until(lambda pid=former: _dnsmasq(scene) not in ("", pid))
+    assert " 10.66.0.50/24 " in scene.daemon.virsh("net-dhcp-leases", "out")
+    assert "the dnsmasq of network 'out' had ended" in scene.daemon.log()
+
+
+def _dnsmasq(scene: Scene) -> str:
+    """Its pid; nothing where it does not run."""
+    try:
+        pid = (scene.daemon.root / "run/libvirt/network/out.pid").read_text().strip()
+    except FileNotFoundError:
+        return ""
+    return pid if b"dnsmasq" in _read(Path(f"/proc/{pid}/cmdline")) else ""
 
 
 def _goes_on_after_kills(scene: Scene) -> None:
@@ -226,9 +246,12 @@ def test_routed_and_isolated_networks(scene: Scene) -> None:
     until(lambda: reaches(scene.client, "10.68.0.1"))
     assert not reaches(scene.client, "203.0.113.2")
     assert not reaches(scene.outside, "10.68.0.50")
-    for name in ("routed", "alone"):
-        scene.daemon.virsh("net-destroy", name)
+    scene.daemon.virsh("net-destroy", "routed")
+    scene.host.run("ip", "link", "delete", "virbr7")  # somebody else's hand
+    until(lambda: "alone" not in scene.daemon.virsh("net-list", "--name"))
     assert traces(scene) == []
+    scene.daemon.virsh("net-start", "alone")
+    scene.daemon.virsh("net-destroy", "alone")
 
 
 #: A host that never had networks: its own directories are empty ones of the test's.

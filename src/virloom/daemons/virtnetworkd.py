@@ -31,12 +31,12 @@ class NetworkService(AreaService):
         self._driver = driver
 
     def reload(self) -> None:
-        """Takes in documents that somebody put there, and puts rules back that have gone.
+        """Takes in documents that somebody put there, and puts back what networks have lost.
 
         Documents of known networks are left alone.
         """
         self._driver.reload()
-        self._driver.check_rules()
+        self._driver.life.check()
 
     async def close(self) -> None:
         await self._driver.close()

@@ -26,6 +26,7 @@ from virloom.drivers.network.record import NetworkRecord
 from virloom.drivers.network.steps import reached
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, VirloomError, system_failure
+from virloom.host.identity import ProcessIdentity
 from virloom.model.network import Network
 from virloom.model.network.port import NetworkPort
 
@@ -151,22 +152,55 @@ class Activation:
         Args:
             ports: Those that guests have of it.
         """
-        if has_own_bridge(model):
-            await self._take_over_bridge(model, record)
-        if "limited" in record.runtime and not await shaping.is_shaped(self.host, model, ports):
-            logger.warning("the traffic of network '%s' was not limited", model.name)
-            await shaping.shape(self.host, model, ports)
-
-    async def _take_over_bridge(self, model: Network, record: NetworkRecord) -> None:
-        if CHANGING in record.runtime:
+        if CHANGING in record.runtime and has_own_bridge(model):
             await self._firewall.apply(model)
             await self._dnsmasq(model).renew()
             del record.runtime[CHANGING]
             record.save()
-            return
-        await self.restore_rules(model)
+        await self.mend(model, record, ports)
+
+    async def mend(
+        self, model: Network, record: NetworkRecord, ports: Collection[NetworkPort]
+    ) -> bool:
+        """Puts back what the network has lost, as far as that is possible.
+
+        Returns:
+            Whether it has all again; what it has not is in the log.
+        """
+        parts: list[Callable[[], Awaitable[None]]] = []
+        if has_own_bridge(model):
+            parts += [lambda: self._mend_rules(model), lambda: self._mend_dnsmasq(model)]
+        if "limited" in record.runtime:
+            parts.append(lambda: self._mend_limits(model, ports))
+        return all([await self._attempt(model, part) for part in parts])
+
+    async def _attempt(self, model: Network, part: Callable[[], Awaitable[None]]) -> bool:
+        """One part that cannot be had does not keep the others."""
+        try:
+            await part()
+        except VirloomError as exc:
+            logger.error("network '%s' has not all that it should: %s", model.name, exc)
+            return False
+        return True
+
+    async def _mend_rules(self, model: Network) -> None:
+        if not await self._firewall.holds(model):
+            logger.warning("the rules of network '%s' had gone", model.name)
+            await self._firewall.apply(model)
+
+    async def _mend_dnsmasq(self, model: Network) -> None:
         if await self._dnsmasq(model).take_over():
             logger.warning("the dnsmasq of network '%s' had ended", model.name)
+
+    async def _mend_limits(self, model: Network, ports: Collection[NetworkPort]) -> None:
+        if not await shaping.is_shaped(self.host, model, ports):
+            logger.warning("the traffic of network '%s' was not limited", model.name)
+            await shaping.shape(self.host, model, ports)
+
+    def server(self, model: Network) -> ProcessIdentity | None:
+        """The dnsmasq of an active network; None where there is none."""
+        dnsmasq = self._dnsmasq(model)
+        return dnsmasq.find() if has_own_bridge(model) and dnsmasq.wanted else None
 
     async def reserve(
         self, model: Network, port: NetworkPort, others: Collection[NetworkPort]
@@ -187,12 +221,6 @@ class Activation:
     def tables(self, model: Network) -> frozenset[str]:
         """The tables of nft that have the rules of the network."""
         return self._firewall.tables(model.bridge.name or "") if has_own_bridge(model) else _NONE
-
-    async def restore_rules(self, model: Network) -> None:
-        """Gives the network its rules again if somebody has flushed them."""
-        if has_own_bridge(model) and not await self._firewall.holds(model):
-            logger.warning("the rules of network '%s' had gone", model.name)
-            await self._firewall.apply(model)
 
     async def change(self, former: Network, model: Network) -> None:
         """Applies a changed document to the active network.

@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
 from uuid import UUID
 
-from virloom.drivers.network.activation import CHANGING, Activation
+from virloom.drivers.network.activation import Activation
 from virloom.drivers.network.completion import complete
 from virloom.drivers.network.directories import NetworkDirectories
-from virloom.drivers.network.guard import RulesGuard
 from virloom.drivers.network.hooks import NetworkHooks
+from virloom.drivers.network.life import NetworkLife
 from virloom.drivers.network.naming import (
     bridges_of,
     give_address,
@@ -19,10 +19,6 @@ from virloom.drivers.network.naming import (
     name_bridge,
 )
 from virloom.drivers.network.network import VirtualNetwork
-from virloom.drivers.network.ports import holding
-from virloom.drivers.network.ports.life import PortLife
-from virloom.drivers.network.record import NetworkRecord
-from virloom.drivers.network.steps import reached
 from virloom.drivers.network.validate import validate_network
 from virloom.drivers.runtime.autostart import first_since_boot
 from virloom.drivers.runtime.index import DocumentIndex
@@ -35,7 +31,6 @@ from virloom.errors import NoNetwork, OperationFailed, OperationInvalid, Virloom
 from virloom.host.files import remove_temporaries
 from virloom.host.lock import LockHeld, RootLock
 from virloom.model.network import Network
-from virloom.model.network.port import NetworkPort
 from virloom.procedures import network as p
 from virloom.procedures.types import NonnullNetwork
 from virloom.xml import FormatFlags, format_document, parse_document
@@ -56,6 +51,7 @@ class NetworkDriver:
         events: Who listens to what happens to them.
         store: The persistent documents.
         activation: What makes them of the host.
+        life: Those that run.
         hooks: The host's scripts for them.
     """
 
@@ -77,10 +73,10 @@ class NetworkDriver:
         self._index = DocumentIndex(directories.cache / "documents.index")
         self.store = DocumentStore(directories.config, directories.autostart, self._index)
         self.activation = activation or Activation(directories)
-        self._records: dict[bytes, NetworkRecord] = {}
         self.hooks = NetworkHooks(directories.hooks)
-        self._ports = PortLife(self.activation, self.hooks)
-        self._guard = RulesGuard(self.all, self.activation)
+        self.life = NetworkLife(directories, self.all, self.activation, self.hooks, self._stopped)
+        # Names of bridges are given by what the others have; nobody else names one meanwhile.
+        self._admitting = asyncio.Lock()
 
     @classmethod
     async def open(
@@ -97,17 +93,17 @@ class NetworkDriver:
             remove_temporaries(directories.config)
             remove_temporaries(directories.run)
             driver.reload()
-            await driver._take_over()
+            await driver.life.take_over()
             await driver._autostart()
         except BaseException:
-            await driver._guard.close()
+            await driver.life.close()
             driver._lock.release()
             raise
         return driver
 
     async def close(self) -> None:
         """Lets go of everything; active networks stay as they are."""
-        await self._guard.close()
+        await self.life.close()
         await self.store.settled()
         self._lock.release()
 
@@ -129,43 +125,6 @@ class NetworkDriver:
                 self.all.add(network)
             except (VirloomError, ValueError) as exc:
                 logger.error("the network '%s' is left out: %s", document.name, exc)
-
-    def check_rules(self) -> None:
-        """Has rules of active networks put back that have gone."""
-        self._guard.check()
-
-    async def _take_over(self) -> None:
-        """Networks that an earlier daemon started go on; what it left unfinished is undone."""
-        for path in sorted(self.directories.run.glob("*.json")):
-            try:
-                record = NetworkRecord.load(path)
-                model = parse_document(Network, record.document)
-                await self._take(model, record)
-            except (OSError, ValueError, VirloomError) as exc:
-                logger.error("the network of '%s' is not taken over: %s", path, exc)
-
-    async def _take(self, model: Network, record: NetworkRecord) -> None:
-        if not record.is_of_this_boot:  # what it tells of went with that boot
-            record.delete()
-            return
-        if record.stage != "active":
-            await self.activation.stop(model, record)
-            record.delete()
-            return
-        if not await self.activation.is_there(model, record):
-            logger.warning("the network '%s' is not there any more", record.name)
-            await self.activation.stop(model, record)
-            record.delete()
-            return
-        network = self.all.by_uuid(UUID(record.uuid).bytes)
-        if network is None:
-            network = VirtualNetwork(model)
-            self.all.add(network)
-        network.live = model
-        self._records[network.uuid] = record
-        self._guard.open()
-        holding.find_again(network, record)
-        await self.activation.take_over(model, record, network.ports.values())
 
     async def _autostart(self) -> None:
         """Starts those that start by themselves; one that fails does not keep the others.
@@ -195,10 +154,6 @@ class NetworkDriver:
             raise NoNetwork(f"no network with matching uuid '{text}' ({ref.name})", domain=_DOMAIN)
         return network
 
-    def record_of(self, network: VirtualNetwork) -> NetworkRecord:
-        """The status file of an active network."""
-        return self._records[network.uuid]
-
     # -- changing ------------------------------------------------------------------------------
 
     async def define(self, model: Network) -> VirtualNetwork:
@@ -210,12 +165,13 @@ class NetworkDriver:
             ConfigUnsupported: Nothing here could start it.
             SystemFailure: It cannot be written; the former one stays.
         """
-        self._settle(model)
-        network = self._admit(model)
-        async with network.changing:
-            await self._write(network, model)
-            if network not in self.all:
-                self.all.add(network)
+        async with self._admitting:
+            self._settle(model)
+            network = self._admit(model)
+            async with network.changing:
+                await self._write(network, model)
+                if network not in self.all:
+                    self.all.add(network)
         self.tell(network, _Event.DEFINED)
         return network
 
@@ -298,31 +254,15 @@ class NetworkDriver:
                 validate_network(model, self.activation.is_virtual_function)
         former = network.live
         if live is not None:
-            await self._change_live(network, live)
+            await self.life.change(network, live)
         if config is None:
             return
         try:
             await self._write(network, config)
         except BaseException:
             if live is not None and former is not None:
-                await self._change_live(network, former)
+                await self.life.change(network, former)
             raise
-
-    async def _change_live(self, network: VirtualNetwork, model: Network) -> None:
-        """A kill on the way leaves a record that says so: all is made anew from it then."""
-        former, record = network.current, self._records[network.uuid]
-        record.runtime[CHANGING] = True
-        self._save(record, former)
-        await self.activation.change(former, model)
-        del record.runtime[CHANGING]
-        reached("change-made")
-        try:
-            self._save(record, model)
-        except BaseException:
-            await self.activation.change(model, former)
-            raise
-        network.live = model
-        holding.count(network)
 
     # -- starting and stopping -----------------------------------------------------------------
 
@@ -333,16 +273,17 @@ class NetworkDriver:
             OperationInvalid: It is active.
             VirloomError: As :meth:`define` and :meth:`start`.
         """
-        self._settle(model)
-        network = self._admit(model)
-        async with network.changing:
-            if network.active:
-                raise OperationInvalid(
-                    f"network is already active as '{network.name}'", domain=_DOMAIN
-                )
-            await self._activate(network, model)
-            if network not in self.all:
-                self.all.add(network)
+        async with self._admitting:
+            self._settle(model)
+            network = self._admit(model)
+            async with network.changing:
+                if network.active:
+                    raise OperationInvalid(
+                        f"network is already active as '{network.name}'", domain=_DOMAIN
+                    )
+                await self.life.activate(network, model)
+                if network not in self.all:
+                    self.all.add(network)
         self.tell(network, _Event.STARTED)
         return network
 
@@ -358,27 +299,8 @@ class NetworkDriver:
                 raise OperationInvalid(
                     f"network '{network.name}' is already active", domain=_DOMAIN
                 )
-            await self._activate(network, network.current.copy())
+            await self.life.activate(network, network.current.copy())
         self.tell(network, _Event.STARTED)
-
-    async def _activate(self, network: VirtualNetwork, model: Network) -> None:
-        await self.hooks.tell("start", model)
-        record = NetworkRecord(self.directories.record(model.name), model.name, model.uuid or "")
-        self._save(record, model)
-        try:
-            reached("intent-recorded")
-            self._guard.open()
-            await self.activation.start(model, record)
-            await self.hooks.tell("started", model)
-            record.stage = "active"
-            self._save(record, model)
-            reached("active-recorded")
-        except BaseException:
-            await self.activation.stop(model, record)
-            record.delete()
-            raise
-        self._records[network.uuid] = record
-        network.live = model
 
     async def destroy(self, network: VirtualNetwork) -> None:
         """Stops it.
@@ -390,61 +312,11 @@ class NetworkDriver:
             model = network.live
             if model is None:
                 raise OperationInvalid(f"network '{network.name}' is not active", domain=_DOMAIN)
-            record = self._records[network.uuid]
-            record.stage = "stopping"
-            self._save(record, model)
-            reached("stopping-recorded")
-            await self.activation.stop(model, record)
-            record.delete()
-            del self._records[network.uuid]
-            network.live = None
-            network.ports.clear()
-            if not network.persistent:
-                self.all.remove(network)
-            await self.hooks.tell("stopped", model)
+            await self.life.deactivate(network, model)
         self.tell(network, _Event.STOPPED)
 
-    @staticmethod
-    def _save(record: NetworkRecord, model: Network) -> None:
-        record.document = format_document(model)
-        record.save()
-
-    async def add_port(
-        self, network: VirtualNetwork, port: NetworkPort, *, reclaim: bool = False
-    ) -> None:
-        """Gives a guest's interface a port of an active network.
-
-        Raises:
-            OperationInvalid: It is not active.
-            VirloomError: As :meth:`~virloom.drivers.network.ports.life.PortLife.take`.
-        """
-        async with network.changing:
-            record = self._records.get(network.uuid)
-            await self._ports.take(network, record, port, reclaim=reclaim)
-
-    async def change_port(
-        self, network: VirtualNetwork, port: NetworkPort, change: Callable[[NetworkPort], None]
-    ) -> None:
-        """Changes what a port may do.
-
-        Raises:
-            VirloomError: The network has not what is asked for; it stays as it was.
-        """
-        async with network.changing:
-            former = network.ports.get(port.uuid or "")
-            if former is not None:
-                await self._ports.change(network, self._records[network.uuid], former, change)
-
-    async def remove_port(self, network: VirtualNetwork, port: NetworkPort) -> None:
-        """Takes a port back.
-
-        Raises:
-            SystemFailure: That cannot be written.
-        """
-        async with network.changing:
-            known = network.ports.get(port.uuid or "")
-            if known is not None:
-                await self._ports.give_back(network, self._records[network.uuid], known)
+    def _stopped(self, network: VirtualNetwork) -> None:
+        self.tell(network, _Event.STOPPED)
 
     # -- telling -------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ class VirtualNetwork:
         definition: The document on disk; None of a transient network.
         live: The document of what runs; None while it is not active.
         autostart: Whether it starts with the driver.
+        bridge: The index of its own bridge while it is active, if it has one.
         ports: What guests' interfaces have of it, by UUID.
         changing: Held by whoever starts, stops or changes it.
     """
@@ -28,6 +29,7 @@ class VirtualNetwork:
         self.definition: Network | None = None
         self.live: Network | None = None
         self.autostart = False
+        self.bridge: int | None = None
         self.ports: dict[str, NetworkPort] = {}
         self.changing = asyncio.Lock()
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from virloom.drivers.network.announcements import lost_links, lost_tables
 from virloom.drivers.network.completion import parse_network
 from virloom.drivers.network.firewall.rules import ruleset
-from virloom.drivers.network.firewall.watch import lost_tables
 
 NAT = """<network><name>n</name><forward mode='nat'{dev}>{nat}</forward>
 <bridge name='virbr0'/><ip address='10.1.0.1' prefix='24'/>
@@ -95,3 +95,14 @@ def test_what_is_lost_is_heard() -> None:
     for cut in range(len(told)):  # whatever is cut off, it ends
         assert all(name in "one three" for name in lost_tables(told[:cut]))
     assert list(lost_tables(b"\0" * 64)) == []
+
+
+def test_links_that_go_are_heard() -> None:
+    def link(kind: int, family: int, index: int) -> bytes:
+        body = struct.pack("=BxHiII", family, 1, index, 0, 0) + struct.pack("=HH4s", 8, 3, b"br0\0")
+        return struct.pack("=IHHII", 16 + len(body), kind, 0, 0, 0) + body
+
+    told = link(17, 0, 5) + link(16, 0, 6) + link(17, 7, 7) + link(17, 0, 8)
+    assert list(lost_links(told)) == [5, 8]  # one is new, one has only left its bridge
+    for cut in range(len(told)):
+        assert set(lost_links(told[:cut])) <= {5, 8}

@@ -142,21 +142,24 @@ class Dnsmasq:
 
     async def stop(self) -> None:
         """Ends it, if it runs, and removes its files; leases stay, as with libvirt."""
-        running = self.find()
-        for process in [running] if running is not None else self._found():
-            await _end(process)
+        while (running := self.find()) is not None:
+            await _end(running)
         for path in self._files:
             path.unlink(missing_ok=True)
 
     def find(self) -> ProcessIdentity | None:
         """The process that runs with the network's file; None where none does."""
         try:
-            return self._ours(int(self._files.pid.read_text()))
+            found = self._ours(int(self._files.pid.read_text()))
         except (OSError, ValueError):
-            return None
+            found = None
+        return found or next(iter(self._found()), None)
 
     def _found(self) -> list[ProcessIdentity]:
-        """Those that run without a file that tells it: we were killed while one started."""
+        """Those that run without a file that tells it.
+
+        We were killed while one started, or somebody has removed the file.
+        """
         if not self._files.configuration.exists():
             return []
         pids = [int(name) for name in os.listdir("/proc") if name.isdecimal()]

@@ -58,7 +58,7 @@ class Ports:
         validate = bool(args.flags & NetworkPortCreateFlags.VALIDATE)
         port = parse_port(args.xml, validate=validate)
         reclaim = bool(args.flags & NetworkPortCreateFlags.RECLAIM)
-        await self._driver.add_port(network, port, reclaim=reclaim)
+        await self._driver.life.add_port(network, port, reclaim=reclaim)
         return p.NetworkPortCreateXMLRet(_ref(network, port))
 
     @serves(p.NETWORK_PORT_GET_XML_DESC)
@@ -86,7 +86,7 @@ class Ports:
         check_flags(args.flags, 0, "networkPortSetParameters")
         network, port = self._find(args.port)
         values = bandwidth.KINDS.check(args.params)
-        await self._driver.change_port(
+        await self._driver.life.change_port(
             network, port, lambda draft: bandwidth.set_port_limits(draft, values)
         )
 
@@ -94,7 +94,7 @@ class Ports:
     async def delete(self, call: Call, args: p.NetworkPortDeleteArgs) -> None:
         check_flags(args.flags, 0, "networkPortDelete")
         network, port = self._find(args.port)
-        await self._driver.remove_port(network, port)
+        await self._driver.life.remove_port(network, port)
 
     def _find(self, ref: NonnullNetworkPort) -> tuple[VirtualNetwork, NetworkPort]:
         network = self._driver.find(ref.net)
