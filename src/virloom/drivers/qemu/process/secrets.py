@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from virloom.drivers.qemu.block.chain import ImageLayer
-from virloom.endpoint.endpoint import Endpoint
+from virloom.drivers.runtime.secret_values import secret_value
 from virloom.enums.secret import SecretUsageType
 from virloom.model.domain import Domain, Encryption, StorageSecret
 
@@ -29,7 +28,12 @@ async def look_up(driver: QemuDriver, model: Domain, chains: Chains) -> dict[str
     if not wanted:
         return {}
     async with driver.areas.opened("secret", trusted=True) as endpoint:
-        return {name: await _value(endpoint, secret) for name, secret in wanted.items()}
+        return {
+            name: await secret_value(
+                endpoint, SecretUsageType.VOLUME, uuid=secret.uuid, usage=secret.usage
+            )
+            for name, secret in wanted.items()
+        }
 
 
 def _wanted(model: Domain, chains: Chains) -> Iterator[StorageSecret]:
@@ -45,17 +49,3 @@ def _wanted(model: Domain, chains: Chains) -> Iterator[StorageSecret]:
 def _passphrases(encryption: Encryption) -> Iterator[StorageSecret]:
     if encryption.engine == "qemu":
         yield from encryption.secrets[:1]
-
-
-async def _value(endpoint: Endpoint, secret: StorageSecret) -> bytes:
-    from virloom.procedures import secret as p  # few guests have any
-
-    if secret.uuid is not None:
-        by_uuid = p.SecretLookupByUUIDArgs(UUID(secret.uuid).bytes)
-        found = (await endpoint.call(p.SECRET_LOOKUP_BY_UUID, by_uuid)).secret
-    else:
-        use = int(SecretUsageType.VOLUME)
-        by_use = p.SecretLookupByUsageArgs(use, secret.usage or "")
-        found = (await endpoint.call(p.SECRET_LOOKUP_BY_USAGE, by_use)).secret
-    args = p.SecretGetValueArgs(found, 0)
-    return bytes((await endpoint.call(p.SECRET_GET_VALUE, args)).value)
