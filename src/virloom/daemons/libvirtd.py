@@ -106,7 +106,7 @@ async def _open(places: Places) -> Service:
         add(virtnodedevd.NodeDeviceService(devices), nodedev_handlers.handlers(devices))
         networks = await virtnetworkd.open_driver(places)
         add(virtnetworkd.NetworkService(networks), network_handlers.handlers(networks))
-        pools = await virtstoraged.open_driver(places)
+        pools = await virtstoraged.open_driver(places, {"secret": opener(secrets)})
         add(virtstoraged.StorageService(pools), storage_handlers.handlers(pools))
         inside: dict[Area, AreaOpener] = {
             "secret": opener(secrets),

@@ -3,18 +3,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports asyncio
 
 # isort: split
 from virloom.daemon.area import AreaService
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
+from virloom.daemon.reach import by_sockets
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.drivers.storage.directories import StorageDirectories
 from virloom.drivers.storage.driver import StorageDriver
 from virloom.drivers.storage.handlers import dispatcher
+from virloom.endpoint.areas import AreaOpener
 from virloom.enums.error import ErrorDomain
+from virloom.procedures.record import Area
 
 
 class StorageService(AreaService):
@@ -32,8 +37,13 @@ class StorageService(AreaService):
         await self._driver.close()
 
 
-async def open_driver(places: Places) -> StorageDriver:
+async def open_driver(
+    places: Places, inside: Mapping[Area, AreaOpener] | None = None
+) -> StorageDriver:
     """Opens the storage driver of the host, or of one user.
+
+    Args:
+        inside: The other areas that this process serves.
 
     Raises:
         VirloomError: As :meth:`StorageDriver.open`.
@@ -42,7 +52,9 @@ async def open_driver(places: Places) -> StorageDriver:
         directories = StorageDirectories.system(places.prefix)
     else:
         directories = StorageDirectories.session(places.settings, places.run, places.cache)
-    return await StorageDriver.open(directories, f"storage://{places.uri_path}")
+    path = places.uri_path
+    areas = by_sockets(places.run, path, inside or {})
+    return await StorageDriver.open(directories, f"storage://{path}", areas)
 
 
 async def _open(places: Places) -> Service:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from virloom.endpoint.areas import Areas
 from virloom.endpoint.dispatch import Dispatcher
 from virloom.endpoint.endpoint import Endpoint
 from virloom.endpoint.identity import Identity
@@ -78,7 +79,6 @@ async def open_embedded(stack: AsyncExitStack, root: Path, uri: ConnectURI) -> D
     from virloom.drivers.secret.driver import SecretDirectories, SecretDriver
     from virloom.drivers.secret.handlers import Secrets
     from virloom.drivers.secret.handlers import opener as secret_opener
-    from virloom.endpoint.areas import Areas
 
     later.load_all()
     etc = root / "etc"
@@ -87,7 +87,8 @@ async def open_embedded(stack: AsyncExitStack, root: Path, uri: ConnectURI) -> D
     secrets = SecretDriver(places, str(uri))
     stack.push_async_callback(secrets.close)
     space = None if _is_on_host(uri) else NetworkSpace(root / "run" / "network" / "space")
-    networks, pools = _networks(root, str(uri), space), _pools(root, str(uri))
+    networks = _networks(root, str(uri), space)
+    pools = _pools(root, str(uri), Areas({"secret": secret_opener(secrets)}))
     for late in (networks, pools):
         stack.push_async_callback(late.close)
         await late.open_if_used()
@@ -142,13 +143,13 @@ def _networks(root: Path, uri: str, space: NetworkSpace | None) -> LateDriver:
     return LateDriver(start, root / "etc" / "qemu" / "networks")
 
 
-def _pools(root: Path, uri: str) -> LateDriver:
+def _pools(root: Path, uri: str, areas: Areas) -> LateDriver:
     async def start(stack: AsyncExitStack) -> Dispatcher:
         from virloom.drivers.storage.directories import StorageDirectories
         from virloom.drivers.storage.driver import StorageDriver
         from virloom.drivers.storage.handlers import dispatcher
 
-        driver = await StorageDriver.open(StorageDirectories.embedded(root), uri)
+        driver = await StorageDriver.open(StorageDirectories.embedded(root), uri, areas)
         stack.push_async_callback(driver.close)
         return dispatcher(driver)
 

@@ -8,50 +8,73 @@ import errno
 import fcntl
 import json
 import os
+from typing import Any
 
+from virloom.drivers.runtime.arguments import unknown_flags
+from virloom.drivers.storage.encryption import KEY, Keys
 from virloom.drivers.storage.images import image_options
-from virloom.drivers.storage.making import Unfinished, qcow2_options
+from virloom.drivers.storage.making import Unfinished, make_image, make_raw, qcow2_options
+from virloom.drivers.storage.qemu_img import qemu_img
 from virloom.enums.error import ErrorDomain
+from virloom.enums.storage import StorageVolCreateFlags
 from virloom.errors import ConfigUnsupported, InternalError, system_failure
-from virloom.host.process import run
 from virloom.model.storage import Volume
 
 _DOMAIN = ErrorDomain.STORAGE
+Node = dict[str, Any]
 #: ``FICLONE`` of ``linux/fs.h``.
 _FICLONE = 0x40049409
 #: Bytes of one copy; between two of them the work can be given up.
 _STEP = 64 << 20
 _SECTOR = 512
-_PATIENCE = 24 * 3600.0
+_REFLINK = int(StorageVolCreateFlags.REFLINK)
+#: What ``qemu-img`` calls the passphrase of the volume that is copied.
+_ORIGIN = "origin"
 #: What says that a file system shares no blocks.
 _NO_SHARING = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY)
 
 
 async def copy_volume(
-    origin: Volume, model: Volume, file: Unfinished, *, metadata: bool, reflink: bool
+    origin: Volume, model: Volume, file: Unfinished, *, metadata: bool, reflink: bool, keys: Keys
 ) -> None:
     """Fills *file*: raw to raw by the kernel, anything else by ``qemu-img convert``.
 
     Args:
         metadata: The tables of the new image are written for all of its capacity.
         reflink: The blocks are to be shared; without it they are where the file system can.
+        keys: The passphrases of both, where they are encrypted.
 
     Raises:
         ConfigUnsupported: The origin is no image that is read here.
+        InvalidArg: Blocks are to be shared by what has not the same ones.
         SystemFailure: It cannot be read, there is no room, or blocks cannot be shared.
         InternalError: ``qemu-img`` would not, with its words.
     """
-    kinds = (origin.target.format.type, model.target.format.type)
-    if origin.type not in ("file", "block") or kinds[0] not in ("raw", "qcow2", "iso"):
-        raise ConfigUnsupported(
-            f"volume '{origin.name}' of format '{kinds[0]}' is not copied here", domain=_DOMAIN
+    kind = origin.target.format.type
+    if origin.type == "dir" and _is_plain(model):
+        await asyncio.to_thread(make_raw, model, file)  # as libvirt: there is nothing in it
+        return
+    if origin.type == "dir":
+        raise InternalError(
+            f"volume '{model.name}' cannot have the content of directory '{origin.name}'",
+            domain=ErrorDomain.NONE,
         )
-    if kinds[1] == "raw" and kinds[0] != "qcow2":
+    if origin.type not in ("file", "block") or kind not in ("raw", "qcow2", "iso"):
+        raise ConfigUnsupported(
+            f"volume '{origin.name}' of format '{kind}' is not copied here", domain=_DOMAIN
+        )
+    if _is_plain(origin) and _is_plain(model):
         await _copy_raw(origin, model, file, reflink=reflink)
         return
     if reflink:
-        raise ConfigUnsupported("only raw volumes share their blocks with raw ones", domain=_DOMAIN)
-    await _convert(origin, model, file, metadata=metadata)
+        raise unknown_flags(_REFLINK, "storageBackendCreateQemuImg", _DOMAIN)
+    await _convert(origin, model, file, metadata=metadata, keys=keys)
+
+
+def _is_plain(volume: Volume) -> bool:
+    """Whether a guest sees the bytes of the file."""
+    target = volume.target
+    return target.format.type in ("raw", "iso") and target.encryption is None
 
 
 async def _copy_raw(origin: Volume, model: Volume, file: Unfinished, *, reflink: bool) -> None:
@@ -123,23 +146,43 @@ def _copy_section(source: int, target: int, begin: int, end: int) -> None:
         begin += done
 
 
-async def _convert(origin: Volume, model: Volume, file: Unfinished, *, metadata: bool) -> None:
+async def _convert(
+    origin: Volume, model: Volume, file: Unfinished, *, metadata: bool, keys: Keys
+) -> None:
     kind = model.target.format.type or "raw"
+    doing = f"cannot make volume '{model.name}'"
     form = "qcow2" if origin.target.format.type == "qcow2" else "raw"
-    options = await asyncio.to_thread(image_options, origin.target.path or "", form)
-    words = ["qemu-img", "convert", "-q", "-O", kind]
+    source = await asyncio.to_thread(
+        image_options, origin.target.path or "", form,
+        encryption=None if keys.origin is None else "luks", key=_ORIGIN,
+    )  # fmt: skip
+    held = {} if keys.origin is None else {_ORIGIN: keys.origin}
+    if keys.new is not None:
+        await _convert_into(model, file, source, held | {KEY: keys.new}, metadata=metadata)
+        return
+    words = ["-O", kind]
     if kind == "qcow2":
         words += ["-o", qcow2_options(model, metadata=metadata)]
-    await _qemu_img([*words, f"json:{json.dumps(options)}", file.path], model)
+    await qemu_img("convert", [*words, _json(source), file.path], doing=doing, keys=held)
     capacity, former = model.capacity.value or 0, origin.capacity.value or 0
     if capacity > -(-former // _SECTOR) * _SECTOR:  # an image ends with a whole sector
         target = {"driver": kind, "file": {"driver": "file", "filename": file.path}}
-        name = f"json:{json.dumps(target)}"
-        await _qemu_img(["qemu-img", "resize", "-q", name, str(capacity)], model)
+        await qemu_img("resize", [_json(target), str(capacity)], doing=doing)
 
 
-async def _qemu_img(words: list[str], model: Volume) -> None:
-    done = await run(words, timeout=_PATIENCE)
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip()
-        raise InternalError(f"cannot make volume '{model.name}': {said}", domain=_DOMAIN)
+async def _convert_into(
+    model: Volume, file: Unfinished, source: Node, keys: dict[str, bytes], *, metadata: bool
+) -> None:
+    """Into an encrypted image, which ``qemu-img`` must make first: it opens it with the key."""
+    await make_image(model, file, metadata=metadata, key=keys[KEY])
+    target: Node = {"file": {"driver": "file", "filename": file.path}}
+    if model.target.format.type == "qcow2":
+        target |= {"driver": "qcow2", "encrypt": {"format": "luks", "key-secret": KEY}}
+    else:
+        target |= {"driver": "luks", "key-secret": KEY}
+    words = ["-n", "-O", target["driver"], _json(source), _json(target)]
+    await qemu_img("convert", words, doing=f"cannot make volume '{model.name}'", keys=keys)
+
+
+def _json(node: Node) -> str:
+    return f"json:{json.dumps(node)}"

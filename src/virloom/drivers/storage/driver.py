@@ -24,6 +24,7 @@ from virloom.drivers.storage.pool_work import PoolWork
 from virloom.drivers.storage.pools import parse_pool, same_source
 from virloom.drivers.storage.record import PoolRecord
 from virloom.drivers.storage.volumes import in_bytes
+from virloom.endpoint.areas import Areas
 from virloom.enums.error import ErrorDomain
 from virloom.enums.storage import StoragePoolEventLifecycleType
 from virloom.errors import (
@@ -61,7 +62,9 @@ class StorageDriver:
         store: The persistent documents.
     """
 
-    def __init__(self, directories: StorageDirectories, uri: str) -> None:
+    def __init__(
+        self, directories: StorageDirectories, uri: str, areas: Areas | None = None
+    ) -> None:
         directories.make()
         try:
             self._lock = RootLock.acquire(str(directories.run))
@@ -74,20 +77,25 @@ class StorageDriver:
         self.all: ObjectIndex[StoragePool] = ObjectIndex()
         self.events = PoolEvents()
         self.ongoing = Ongoing()
-        self._activation = Activation(directories, StorageHost())
+        self._activation = Activation(directories, StorageHost(areas=areas))
         self.work = PoolWork(self.all, self._activation, self.events, self.ongoing)
         self._index = DocumentIndex(directories.cache / "documents.index")
         self.store = DocumentStore(directories.config, directories.autostart, self._index)
 
     @classmethod
-    async def open(cls, directories: StorageDirectories, uri: str) -> StorageDriver:
+    async def open(
+        cls, directories: StorageDirectories, uri: str, areas: Areas | None = None
+    ) -> StorageDriver:
         """Opens the driver: loads the documents, goes on with active pools, starts the others.
+
+        Args:
+            areas: Where secrets come from.
 
         Raises:
             OperationFailed: Another process has the directories.
             SystemFailure: A directory cannot be used.
         """
-        driver = cls(directories, uri)
+        driver = cls(directories, uri, areas)
         try:
             remove_temporaries(directories.config)
             remove_temporaries(directories.run)

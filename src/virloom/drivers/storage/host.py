@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from virloom.endpoint.areas import Areas
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError
 from virloom.host import process
@@ -26,15 +27,19 @@ class StorageHost:
         root: Where its ``/dev``, ``/proc`` and ``/sys`` are.
         claims: Descriptors that its programs inherit: locks that last until the last of them has
             ended, whatever becomes of us (:mod:`virloom.drivers.storage.activation`).
+        areas: Where secrets come from; without any there are none.
     """
 
-    def __init__(self, root: Path = Path("/"), claims: Sequence[int] = ()) -> None:
+    def __init__(
+        self, root: Path = Path("/"), claims: Sequence[int] = (), areas: Areas | None = None
+    ) -> None:
         self.root = root
+        self.areas = areas or Areas()
         self._claims = tuple(claims)
 
     def claimed(self, descriptor: int) -> StorageHost:
         """The same host, whose programs inherit *descriptor* too."""
-        return type(self)(self.root, (*self._claims, descriptor))
+        return type(self)(self.root, (*self._claims, descriptor), self.areas)
 
     def path(self, name: str) -> Path:
         """The file *name*, which is absolute, of the host."""

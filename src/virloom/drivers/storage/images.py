@@ -7,21 +7,34 @@ backing image is opened in the format that the image above it records, raw where
 
 from __future__ import annotations
 
+import errno
 import os
 from itertools import pairwise
 from typing import Any
 
 from virloom.drivers.runtime.image import qcow2_backing, read_head
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, OperationInvalid
+from virloom.errors import (
+    ConfigUnsupported,
+    InternalError,
+    OperationInvalid,
+    StorageProbeFailed,
+    system_failure,
+)
 
 _DOMAIN = ErrorDomain.STORAGE
 #: Images that one may be laid over; libvirt's own limit is 200.
 _MOST = 200
 
 
-def image_options(path: str, image_format: str) -> dict[str, Any]:
+def image_options(
+    path: str, image_format: str, *, encryption: str | None = None, key: str = ""
+) -> dict[str, Any]:
     """The node that QEMU is to make of an image; by a thread.
+
+    Args:
+        encryption: The way in which the image itself is encrypted; what is below it is not.
+        key: QEMU's name of its passphrase.
 
     Raises:
         ConfigUnsupported: An image is of a format that is not opened here, names something that is
@@ -52,7 +65,41 @@ def image_options(path: str, image_format: str) -> dict[str, Any]:
         path, following = _beside(path, backing.reference), backing.format or "raw"
     for above, below in pairwise(nodes):
         above["backing"] = below
+    if encryption is not None:
+        _decrypt(nodes[0], encryption, key)
     return nodes[0]
+
+
+def _decrypt(node: dict[str, Any], encryption: str, key: str) -> None:
+    """Has QEMU see what is in an encrypted image."""
+    if node["driver"] == "raw":
+        node |= {"driver": encryption, "key-secret": key}
+    else:
+        node["encrypt"] = {"format": encryption, "key-secret": key}
+
+
+def check_backing(path: str, reference: str, image_format: str) -> None:
+    """Checks that a new image at *path* may be laid over *reference*: by headers, all the way down.
+
+    Raises:
+        SystemFailure: There is no such file, or it cannot be read.
+        InternalError: It is not of that format, or what it is laid over itself is nothing that is
+            opened here (libvirt's code, which it gets from ``qemu-img``).
+    """
+    place = os.path.join(os.path.dirname(path), reference)
+    try:
+        os.stat(place)
+    except (OSError, ValueError) as exc:
+        error = exc if isinstance(exc, OSError) else OSError(errno.EINVAL, str(exc))
+        raise system_failure(
+            f"inaccessible backing store volume {reference}", error, domain=_DOMAIN
+        ) from exc
+    try:
+        image_options(os.path.normpath(place), image_format)
+    except (ConfigUnsupported, OperationInvalid, StorageProbeFailed) as exc:
+        raise InternalError(
+            f"'{reference}' cannot be a backing image: {exc.message}", domain=ErrorDomain.NONE
+        ) from exc
 
 
 def _beside(parent: str, reference: str) -> str:

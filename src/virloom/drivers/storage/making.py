@@ -7,12 +7,19 @@ whoever starts or refreshes the pool next removes the file.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import fcntl
 import os
 import re
+import shutil
+import stat
+import sys
 
+from virloom.drivers.storage import encryption
+from virloom.drivers.storage.images import check_backing
+from virloom.drivers.storage.qemu_img import qemu_img
 from virloom.enums.error import ErrorDomain
 from virloom.errors import (
     ConfigUnsupported,
@@ -20,29 +27,36 @@ from virloom.errors import (
     NoSupport,
     StorageVolExist,
     SystemFailure,
+    VirloomError,
     XmlError,
     system_failure,
 )
-from virloom.host.process import run
 from virloom.model.storage import Volume
-from virloom.model.storage.volume import ImageFeatures
+from virloom.model.storage.volume import Encryption, ImageFeatures
 
 _DOMAIN = ErrorDomain.STORAGE
 #: Names of volumes that are not finished.
 UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.virloom-new\Z")
 #: libvirt's mode of volumes that say none.
 _MODE = 0o600
+#: ``FS_IOC_GETFLAGS``, ``FS_IOC_SETFLAGS`` and ``FS_NOCOW_FL`` of ``linux/fs.h``.
+_GET_FLAGS, _SET_FLAGS, _NOCOW = 0x80086601, 0x40086602, 0x00800000
+#: Formats that ``qemu-img`` does not make either.
+_READ_ONLY = frozenset(("bochs", "cloop", "dmg", "fat", "vhd", "cow"))
 #: off_t ends there.
 _MOST = (1 << 63) - 1
-#: Seconds: writing the tables of a large image takes long on a slow disk.
-_PATIENCE = 3600.0
+
+
+def unfinished_name() -> str:
+    """A name for a volume that is not finished."""
+    return f".{os.urandom(8).hex()}.virloom-new"
 
 
 class Unfinished:
     """The file of a volume that is being made; entering makes it, leaving removes what is left."""
 
     def __init__(self, directory: str) -> None:
-        self.path = os.path.join(directory, f".{os.urandom(8).hex()}.virloom-new")
+        self.path = os.path.join(directory, unfinished_name())
         self.fd = -1
 
     def __enter__(self) -> Unfinished:
@@ -93,12 +107,23 @@ def remove_unfinished(directory: str) -> None:
     for name in names:
         path = os.path.join(directory, name)
         with contextlib.suppress(OSError):  # another removes it, works at it, or does not let us
-            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.unlink(path)
-            finally:
-                os.close(fd)
+            _remove_unlocked(path)
+
+
+def _remove_unlocked(path: str) -> None:
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        fd = os.open(path, os.O_RDWR | flags)
+    except IsADirectoryError:
+        fd = os.open(path, os.O_RDONLY | flags)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+    finally:
+        os.close(fd)
 
 
 def check_makeable(model: Volume, *, metadata: bool) -> None:
@@ -107,21 +132,49 @@ def check_makeable(model: Volume, *, metadata: bool) -> None:
     Raises:
         ConfigUnsupported: Its format, or something that its format has not.
         NoSupport: It is raw, and laid over another (libvirt's code for it).
+        InternalError, InvalidArg: It cannot be encrypted so.
         SystemFailure: It is larger than files can be.
     """
-    kind, target = model.target.format.type, model.target
-    if kind not in ("raw", "qcow2"):
-        raise ConfigUnsupported(f"volumes of format '{kind}' are not made here", domain=_DOMAIN)
-    if target.encryption is not None:
-        raise ConfigUnsupported("encrypted volumes are not made here", domain=_DOMAIN)
-    if kind == "raw" and metadata:
-        raise ConfigUnsupported(
-            "metadata preallocation is not supported for raw volumes", domain=_DOMAIN
-        )
-    if kind == "raw" and model.backing_store is not None:
-        raise NoSupport("backing storage not supported for raw volumes", domain=_DOMAIN)
+    kind = model.target.format.type
+    if kind not in ("raw", "qcow2", "dir"):
+        raise _unmade(kind)
+    encryption.check_makeable(model)
+    if metadata and kind != "qcow2":
+        raise _unsupported("metadata preallocation is only there for qcow2")
+    if kind == "qcow2":
+        _check_qcow2(model, metadata=metadata)
+    elif model.backing_store is not None:
+        raise NoSupport(f"backing storage not supported for {kind} volumes", domain=_DOMAIN)
     if max(model.capacity.value or 0, model.allocation.value or 0) > _MOST:
         _raise_too_large(model)
+
+
+def _check_qcow2(model: Volume, *, metadata: bool) -> None:
+    target, backing = model.target, model.backing_store
+    compat, features = target.compat or "0.10", target.features or ImageFeatures()
+    if compat not in ("0.10", "1.1"):
+        raise XmlError(f"unknown version '{compat}' of qcow2", domain=_DOMAIN)
+    for name, asked in (
+        ("lazy_refcounts", features.lazy_refcounts), ("extended_l2", features.extended_l2),
+    ):  # fmt: skip
+        if asked and compat == "0.10":
+            raise _unsupported(f"qcow2 of version 0.10 has no {name}")
+    if metadata and backing is not None and backing.path:
+        raise _unsupported("metadata preallocation conflicts with a backing store")
+
+
+def _unmade(kind: str | None) -> VirloomError:
+    """The error of a format that is not made; by libvirt's code where that does not make it."""
+    said = f"volumes of format '{kind}' are not made here"
+    if kind == "ploop":
+        return InternalError(said, domain=_DOMAIN)
+    if kind in _READ_ONLY:
+        return InternalError(said, domain=ErrorDomain.NONE)
+    return _unsupported(said)
+
+
+def _unsupported(what: str) -> ConfigUnsupported:
+    return ConfigUnsupported(what, domain=_DOMAIN)
 
 
 def _raise_too_large(model: Volume) -> None:
@@ -138,6 +191,8 @@ def make_raw(model: Volume, file: Unfinished) -> None:
         SystemFailure: The file system has no room for it.
     """
     capacity, allocation = model.capacity.value or 0, model.allocation.value or 0
+    if model.target.nocow:
+        _write_in_place(model, file)
     try:
         os.ftruncate(file.fd, capacity)
         if allocation:
@@ -152,56 +207,76 @@ def make_raw(model: Volume, file: Unfinished) -> None:
         ) from exc  # fmt: skip
 
 
+def _write_in_place(model: Volume, file: Unfinished) -> None:
+    """Turns copying on write off, which only btrfs does for single files."""
+    try:
+        flags = bytearray(fcntl.ioctl(file.fd, _GET_FLAGS, bytes(8)))
+        word = int.from_bytes(flags[:4], sys.byteorder) | _NOCOW
+        fcntl.ioctl(file.fd, _SET_FLAGS, word.to_bytes(8, sys.byteorder))
+    except OSError as exc:
+        error = OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))  # libvirt's, for all of them
+        raise system_failure(
+            f"copying on write of '{model.target.path}' cannot be turned off", error,
+            domain=ErrorDomain.NONE,
+        ) from exc  # fmt: skip
+
+
 def qcow2_options(model: Volume, *, metadata: bool) -> str:
-    """The word after ``-o``; nothing that a document says can end an option."""
-    target, options = model.target, []
-    compat = target.compat or "1.1"
-    if compat not in ("0.10", "1.1"):
-        raise XmlError(f"unknown version '{compat}' of qcow2", domain=_DOMAIN)
-    options.append(f"compat={'v2' if compat == '0.10' else 'v3'}")
+    """The word after ``-o``; nothing that a document says can end an option.
+
+    Without a version it is libvirt's, 0.10, which every QEMU reads.
+    """
+    target, words = model.target, []
+    words.append("compat=v3" if target.compat == "1.1" else "compat=v2")
     if metadata:
-        options.append("preallocation=metadata")
+        words.append("preallocation=metadata")
+    if target.nocow:
+        words.append("nocow=on")
     features = target.features or ImageFeatures()
     if features.lazy_refcounts:
-        options.append("lazy_refcounts=on")
+        words.append("lazy_refcounts=on")
     if features.extended_l2:
-        options.append("extended_l2=on")
+        words.append("extended_l2=on")
     if target.cluster_size.value:
-        options.append(f"cluster_size={target.cluster_size.value}")
-    return ",".join(options)
+        words.append(f"cluster_size={target.cluster_size.value}")
+    if target.encryption is not None:
+        words.append("encrypt.format=luks")
+        words += encryption.options(target.encryption, prefix="encrypt.")
+    return ",".join(words)
 
 
-async def make_qcow2(model: Volume, file: Unfinished, *, metadata: bool) -> None:
-    """Has ``qemu-img`` write the tables; a backing image is named, never opened.
+async def make_image(model: Volume, file: Unfinished, *, metadata: bool, key: bytes | None) -> None:
+    """Has ``qemu-img`` write the header and the tables of a qcow2 image or an encrypted raw one.
+
+    A backing image is named, never opened by it.
+
+    Args:
+        key: The passphrase of an encrypted volume.
 
     Raises:
-        XmlError: Its version is unknown.
         SystemFailure: Its backing image is not there.
+        VirloomError: Its backing image is not what it is said to be.
         InternalError: ``qemu-img`` would not, with its words.
     """
-    words = ["qemu-img", "create", "-q", "-f", "qcow2"]
-    words += ["-o", qcow2_options(model, metadata=metadata)]
+    target = model.target
+    if target.format.type == "qcow2":
+        words = ["-f", "qcow2", "-o", qcow2_options(model, metadata=metadata)]
+    else:
+        options = encryption.options(target.encryption or Encryption())
+        words = ["-f", "luks", "-o", ",".join(options)]
     backing = model.backing_store
     if backing is not None and backing.path:
-        _check_backing(backing.path, model)
-        words += ["-u", "-F", backing.format.type or "raw", "-b", backing.path]
-    done = await run([*words, file.path, str(model.capacity.value)], timeout=_PATIENCE)
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip()
-        raise InternalError(f"cannot make volume '{model.name}': {said}", domain=_DOMAIN)
+        form = backing.format.type or "raw"
+        await asyncio.to_thread(check_backing, target.path or "", backing.path, form)
+        words += ["-u", "-F", form, "-b", backing.path]
+    await qemu_img(
+        "create", [*words, file.path, str(model.capacity.value)],
+        doing=f"cannot make volume '{model.name}'",
+        keys={} if key is None else {encryption.KEY: key},
+    )  # fmt: skip
 
 
-def _check_backing(path: str, model: Volume) -> None:
-    directory = os.path.dirname(model.target.path or "")
-    try:
-        os.stat(os.path.join(directory, path))
-    except OSError as exc:
-        raise system_failure(
-            f"inaccessible backing store volume {path}", exc, domain=_DOMAIN
-        ) from exc
-
-
-def give_away(model: Volume, file: Unfinished) -> None:
+def give_away(model: Volume, descriptor: int) -> None:
     """Sets the mode and the owner that the document asks for.
 
     Raises:
@@ -209,9 +284,9 @@ def give_away(model: Volume, file: Unfinished) -> None:
     """
     wanted = model.target.permissions
     try:
-        os.fchmod(file.fd, int(wanted.mode, 8) if wanted.mode is not None else _MODE)
+        os.fchmod(descriptor, int(wanted.mode, 8) if wanted.mode is not None else _MODE)
         if wanted.owner is not None or wanted.group is not None:
-            os.fchown(file.fd, int(wanted.owner or -1), int(wanted.group or -1))
+            os.fchown(descriptor, int(wanted.owner or -1), int(wanted.group or -1))
     except (OSError, ValueError, OverflowError) as exc:
         raise _refused(model, exc) from exc
 

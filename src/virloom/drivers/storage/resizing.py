@@ -7,7 +7,9 @@ import asyncio
 import os
 
 from virloom.drivers.runtime.image import read_head
+from virloom.drivers.storage.encryption import KEY
 from virloom.drivers.storage.probe import probe
+from virloom.drivers.storage.qemu_img import qemu_img
 from virloom.enums.error import ErrorDomain
 from virloom.enums.storage import StorageVolResizeFlags as Flags
 from virloom.errors import (
@@ -18,11 +20,9 @@ from virloom.errors import (
     OperationUnsupported,
     system_failure,
 )
-from virloom.host.process import run
 from virloom.model.storage import Volume
 
 _DOMAIN, _NONE = ErrorDomain.STORAGE, ErrorDomain.NONE
-_PATIENCE = 3600.0
 
 
 def new_capacity(volume: Volume, room: int, capacity: int, flags: int) -> int:
@@ -53,8 +53,13 @@ def _wrong(what: str) -> InvalidArg:
     return InvalidArg.worded(what, domain=_DOMAIN)
 
 
-async def resize(volume: Volume, capacity: int, *, allocate: bool, shrink: bool) -> None:
+async def resize(
+    volume: Volume, capacity: int, *, allocate: bool, shrink: bool, key: bytes | None = None
+) -> None:
     """Gives the file that capacity.
+
+    Args:
+        key: The passphrase of an encrypted volume.
 
     Raises:
         OperationUnsupported: Blocks are to be allocated of what is not raw.
@@ -63,14 +68,15 @@ async def resize(volume: Volume, capacity: int, *, allocate: bool, shrink: bool)
         InternalError: Its format has no size to change; ``qemu-img`` would not, with its words.
     """
     path, kind = volume.target.path or "", volume.target.format.type
-    if volume.type != "file" or kind not in ("raw", "qcow2"):
+    encrypted = volume.target.encryption is not None
+    if volume.type != "file" or kind not in ("raw", "qcow2", "iso"):
         raise InternalError(f"volumes of format '{kind}' are not resized", domain=_NONE)
-    if kind == "qcow2":
+    if kind == "qcow2" or encrypted:
         if allocate:
             raise OperationUnsupported(
-                "preallocate is only supported for raw volumes", domain=_DOMAIN
+                "blocks are allocated of raw volumes that are not encrypted, only", domain=_DOMAIN
             )
-        await _resize_qcow2(path, capacity, shrink=shrink)
+        await _resize_image(volume, capacity, shrink=shrink, key=key)
         return
     try:
         await asyncio.to_thread(_resize_raw, path, capacity, allocate)
@@ -89,13 +95,20 @@ def _resize_raw(path: str, capacity: int, allocate: bool) -> None:
         os.close(descriptor)
 
 
-async def _resize_qcow2(path: str, capacity: int, *, shrink: bool) -> None:
-    words = ["qemu-img", "resize", "-q", *(["--shrink"] if shrink else []), "--image-opts"]
-    image = await asyncio.to_thread(_image, path)
-    done = await run([*words, image, str(capacity)], timeout=_PATIENCE)
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip()
-        raise InternalError(f"cannot resize '{path}': {said}", domain=_NONE)
+async def _resize_image(volume: Volume, capacity: int, *, shrink: bool, key: bytes | None) -> None:
+    path = volume.target.path or ""
+    if volume.target.format.type == "qcow2":
+        image = await asyncio.to_thread(_image, path)
+        encryption = "encrypt.format=luks,encrypt."
+    else:
+        image = f"driver=luks,file.driver=file,file.filename={_escaped(path)}"
+        encryption = ""
+    if key is not None:
+        image += f",{encryption}key-secret={KEY}"
+    await qemu_img(
+        "resize", [*(["--shrink"] if shrink else []), "--image-opts", image, str(capacity)],
+        doing=f"cannot resize '{path}'", keys={} if key is None else {KEY: key},
+    )  # fmt: skip
 
 
 def _image(path: str) -> str:

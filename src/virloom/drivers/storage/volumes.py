@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from virloom.drivers.storage.encryption import check_document
 from virloom.drivers.storage.kinds import KINDS
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, VirloomError, XmlError
@@ -40,11 +41,14 @@ def parse_volume(
         raise XmlError("missing volume name element", domain=_DOMAIN)
     _fill_sizes(model, origin)
     _fill_format(model, pool)
+    if model.target.features is not None and model.target.compat is None:
+        model.target.compat = "1.1"  # the first version that has any
+    if model.target.encryption is not None:
+        check_document(model.target.encryption)
     check_mode(model.target.permissions)
     model.type = "file"
     model.key = None
     model.source = VolumeSource()
-    model.target.nocow = False
     backing = model.backing_store
     if backing is not None and not backing.path:
         model.backing_store = None
@@ -95,7 +99,7 @@ def _fill_format(model: Volume, pool: Pool) -> None:
     if backing is not None and backing.path and backing.format.type is not None:
         given.append(backing.format.type)
     for name in given:
-        if name not in formats:
+        if name not in formats or (name == "none" and formats[0] != name):
             raise ConfigUnsupported(f"unknown volume format type {name}", domain=_DOMAIN)
 
 

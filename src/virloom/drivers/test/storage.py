@@ -119,6 +119,7 @@ class StoragePool:
         if not own_path or not volume.target.path:
             volume.target.path = f"{self.model.target.path or '(null)'}/{name}"
         volume.key = volume.target.path
+        volume.target.nocow = False  # a wish for its making, which no document tells of
         self.volumes[name] = volume
         self.set_sizes(self.allocation + size)
 

@@ -8,13 +8,15 @@ import os
 
 from virloom.drivers.storage.backends.paths import PathBackend
 from virloom.drivers.storage.cloning import copy_volume
+from virloom.drivers.storage.encryption import Keys, look_up
 from virloom.drivers.storage.flags import check_flags
+from virloom.drivers.storage.folders import make_folder
 from virloom.drivers.storage.making import (
     UNFINISHED,
     Unfinished,
     check_makeable,
     give_away,
-    make_qcow2,
+    make_image,
     make_raw,
     remove_unfinished,
 )
@@ -132,6 +134,7 @@ class FileBackend(PathBackend):
 
         Raises:
             ConfigUnsupported: Its format is none that can be made.
+            NoSecret, InvalidArg: It is to be encrypted, and there is no passphrase.
             StorageVolExist: There is a file of that name.
             SystemFailure: There is no room for it, or its permissions cannot be given.
             InternalError: ``qemu-img`` would not.
@@ -140,22 +143,31 @@ class FileBackend(PathBackend):
         path = model.target.path or ""
         if await asyncio.to_thread(os.path.lexists, path):
             raise StorageVolExist(f"'{path}'", domain=_DOMAIN)
+        if model.target.format.type == "dir":
+            await make_folder(model, origin)
+            return await asyncio.to_thread(_made, model)
+        keys = await self._keys(model, origin)
         with Unfinished(place(pool)) as file:
             if origin is not None:
-                await copy_volume(origin, model, file, metadata=metadata, reflink=reflink)
-            elif model.target.format.type == "raw":
+                await copy_volume(
+                    origin, model, file, metadata=metadata, reflink=reflink, keys=keys
+                )
+            elif model.target.format.type == "raw" and keys.new is None:
                 await asyncio.to_thread(make_raw, model, file)
             else:
-                await make_qcow2(model, file, metadata=metadata)
+                await make_image(model, file, metadata=metadata, key=keys.new)
 
             def finish() -> Volume:
-                give_away(model, file)
+                give_away(model, file.fd)
                 file.finish(path)
-                volume = volume_at(os.path.dirname(path), model.name or "")
-                remember(model, volume)
-                return volume
+                return _made(model)
 
             return await asyncio.to_thread(finish)
+
+    async def _keys(self, model: Volume, origin: Volume | None) -> Keys:
+        areas = self.host.areas
+        new = await look_up(areas, model)
+        return Keys(new, await look_up(areas, origin) if origin is not None else None)
 
     async def remove(self, pool: Pool, volume: Volume, flags: int) -> None:
         """Removes the file of a volume; one that is gone already is no error.
@@ -175,7 +187,14 @@ class FileBackend(PathBackend):
     async def resize(
         self, pool: Pool, volume: Volume, capacity: int, *, allocate: bool, shrink: bool
     ) -> None:
-        await resize(volume, capacity, allocate=allocate, shrink=shrink)
+        key = await look_up(self.host.areas, volume)
+        await resize(volume, capacity, allocate=allocate, shrink=shrink, key=key)
+
+
+def _made(model: Volume) -> Volume:
+    volume = volume_at(os.path.dirname(model.target.path or ""), model.name or "")
+    remember(model, volume)
+    return volume
 
 
 def _build(model: Pool, path: str) -> None:
