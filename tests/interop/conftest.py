@@ -159,6 +159,12 @@ class Virtlogd(Virtqemud):
     name = sockets = "virtlogd"
 
 
+class Virtlockd(Virtqemud):
+    """The daemon of leases on disks."""
+
+    name = sockets = "virtlockd"
+
+
 class Virtproxyd(Virtqemud):
     """The proxy."""
 

@@ -7,10 +7,6 @@ import os
 import random
 import re
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -21,60 +17,10 @@ import pytest
 
 from tests.interop.conftest import STEP
 from tests.interop.log_client import Client
-from virloom.cli.store import DescriptorStore
-from virloom.daemon.handover import VARIABLE, variable
-from virloom.host.fdpass import recv_fds
+from tests.interop.watcher import Watcher
 
 KILLS = 25
 WRITERS = 3
-
-
-class Watcher:
-    """Starts the daemon, keeps what it leaves, and starts it again at once."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.store = DescriptorStore()
-        self._told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._told.bind(str(root / "notify"))
-        self._told.settimeout(STEP)
-        self.process = self._start()
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        held = self.store.held
-        program = "from virloom.daemons.virtlogd import main; raise SystemExit(main())"
-        process = subprocess.Popen(
-            [sys.executable, "-c", program, "--root", str(self.root)],
-            env={**os.environ, "NOTIFY_SOCKET": str(self.root / "notify"),
-                 VARIABLE: variable(held)},
-            pass_fds=list(held.values()),
-        )  # fmt: skip
-        self._hear_until("READY=1")
-        return process
-
-    def _hear_until(self, word: str) -> None:
-        text = ""
-        while text != word:
-            data, fds = recv_fds(self._told, 4096, 250)
-            text = data.decode()
-            self.store.take(text, fds)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(STEP)
-        self._told.settimeout(0)
-        try:
-            self._hear_until("nothing more")
-        except BlockingIOError:
-            self._told.settimeout(STEP)
-        self.process = self._start()
-
-    def end(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(STEP)
-        self.store.close()
-        self._told.close()
-        return code
 
 
 @pytest.fixture
@@ -82,7 +28,7 @@ def watcher() -> Iterator[Watcher]:
     root = Path(tempfile.mkdtemp(prefix="vk"))
     (root / "etc/libvirt").mkdir(parents=True)
     (root / "etc/libvirt/virtlogd.conf").write_text("max_size = 30000\nmax_backups = 100000\n")
-    made = Watcher(root)
+    made = Watcher(root, "virtlogd")
     yield made
     assert made.end() == 0
     shutil.rmtree(root)

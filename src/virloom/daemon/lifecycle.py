@@ -135,6 +135,7 @@ async def serve(
         drop = partial(_drop_rights, proxy, authentication) if spec.relays_all else None
         await _serve(service, places, idle, done, partial(_ready, ready, drop), loop)
     finally:
+        service.ending()
         passed_on = renewal.descriptors(spec, service, sockets)
         await server.close()
         await admin.close()

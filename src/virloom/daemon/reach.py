@@ -32,7 +32,8 @@ def by_sockets(directory: Path, path: str, inside: Mapping[Area, AreaOpener] = {
     """
     routes, token = area_routes(directory, path), SystemToken(directory)
     openers: dict[Area, AreaOpener] = {area: _opener(routes[area], area, token) for area in AREAS}
-    openers["log"] = _log_opener(Route("virtlogd", directory, ""))
+    openers["log"] = _helper_opener("log", Route("virtlogd", directory, ""))
+    openers["lock"] = _helper_opener("lock", Route("virtlockd", directory, ""))
     return Areas({**openers, **inside})
 
 
@@ -52,9 +53,9 @@ def _opener(route: Route, area: Area, token: SystemToken) -> AreaOpener:
     return connect
 
 
-def _log_opener(route: Route) -> AreaOpener:
+def _helper_opener(area: Area, route: Route) -> AreaOpener:
     async def connect(identity: Identity) -> Endpoint:
-        return await _connect(route, "log", handshake=False)
+        return await _connect(route, area, handshake=False)
 
     return connect
 

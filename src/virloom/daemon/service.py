@@ -87,6 +87,9 @@ class Service(ABC):
         """What the next process of this daemon is to have; still ours."""
         return {}
 
+    def ending(self) -> None:  # noqa: B027 # most do not mind
+        """Told before the daemon itself sends clients away, for good or for its next process."""
+
     def warm_up(self) -> None:  # noqa: B027 # most have nothing to load
         """Called a moment after the first clients could connect: loads what was left for later."""
 

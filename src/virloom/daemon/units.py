@@ -49,7 +49,7 @@ ExecReload=/bin/kill -USR1 $MAINPID
 # What guests have open is kept here while there is no process, and given to the next one.
 FileDescriptorStoreMax=16384
 Restart=on-failure
-# Without it, guests lose what they write.
+# Without it, guests lose what they write, or the leases on their disks.
 OOMScoreAdjust=-900
 LimitNOFILE=16384"""
 

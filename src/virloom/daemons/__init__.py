@@ -9,6 +9,7 @@ from collections.abc import Mapping
 #: which they are started. ``libvirtd`` is all but the proxy in one, and so none of them.
 FAMILY: Mapping[str, str] = {
     "log": "virtlogd",
+    "lock": "virtlockd",
     "secret": "virtsecretd",
     "interface": "virtinterfaced",
     "nodedev": "virtnodedevd",
@@ -20,4 +21,4 @@ FAMILY: Mapping[str, str] = {
 }
 
 #: Those that the others need as soon as they start guests.
-HELPERS = frozenset(("log", "secret", "nwfilter", "network", "storage"))
+HELPERS = frozenset(("log", "lock", "secret", "nwfilter", "network", "storage"))

@@ -129,7 +129,7 @@ SPEC = DaemonSpec(
     _open,
     sockets="libvirt",
     network=True,
-    needs=("virtlogd",),
+    needs=("virtlogd", "virtlockd"),
 )
 
 

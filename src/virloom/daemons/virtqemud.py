@@ -122,7 +122,7 @@ async def _open(places: Places) -> Service:
     return QemuService(await open_driver(places), path, routes=area_routes(places.run, path))
 
 
-SPEC = DaemonSpec("virtqemud", "Virloom QEMU daemon", _open, needs=("virtlogd",))
+SPEC = DaemonSpec("virtqemud", "Virloom QEMU daemon", _open, needs=("virtlogd", "virtlockd"))
 
 
 def main() -> int:

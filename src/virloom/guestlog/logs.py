@@ -13,13 +13,14 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, VirloomError, system_failure
 from virloom.guestlog import files
 from virloom.guestlog.files import Limits, LogFile, Position
 from virloom.host.files import write_atomic
+from virloom.host.keeper import Keeper
 
 logger = logging.getLogger(__name__)
 
@@ -30,16 +31,6 @@ _RESPITE = 0.01
 _PIPE = 1 << 18
 #: Steps in a row for one guest that writes without end, before others have their turn.
 _STEPS = 16
-
-
-class Keeper(Protocol):
-    """Somebody who has descriptors when this process is killed, for the next one."""
-
-    def keep(self, name: str, fd: int) -> None:
-        """Has a copy of *fd* from now on."""
-
-    def forget(self, name: str) -> None:
-        """Closes its copy."""
 
 
 class Owner(NamedTuple):

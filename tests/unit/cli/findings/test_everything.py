@@ -42,7 +42,7 @@ async def test_no_daemon_runs(tmp_path: Path) -> None:
     rows = await find_daemons(places)
     networks = ["virtnwfilterd", "virtnetworkd"]
     areas = ["virtsecretd", "virtinterfaced", "virtnodedevd", *networks, "virtstoraged"]
-    ours = ["virtlogd", *areas, "virtqemud"]
+    ours = ["virtlogd", "virtlockd", *areas, "virtqemud"]
     ours.append("libvirtd or virtproxyd")
     assert [row.name for row in rows] == ours
     assert all("not running" in row.detail and row.remedy for row in rows)
