@@ -23,6 +23,7 @@ from virloom.daemon.lifecycle import serve
 from virloom.daemon.memory import out_of_memory
 from virloom.daemon.places import Places
 from virloom.daemon.renewal import hold_back
+from virloom.daemon.rights import give_up
 from virloom.daemon.spec import DaemonSpec
 from virloom.daemon.units import write_units
 from virloom.errors import VirloomError, system_failure
@@ -111,6 +112,8 @@ def _start(spec: DaemonSpec, options: argparse.Namespace) -> int:
     default = logs.default_output(log_file, background=options.daemon)
     state = LoggingState(spec.name, logging, default, verbose=options.verbose)
     state.apply()
+    if spec.rights is not None:
+        give_up(spec.rights)
     ensure_directory(pid_file.parent, 0o755)
 
     def ready() -> None:

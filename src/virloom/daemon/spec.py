@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from virloom.daemon.config import DaemonConfig
 from virloom.daemon.places import Places
+from virloom.daemon.rights import Rights
 from virloom.daemon.service import Service
 
 
@@ -26,6 +27,7 @@ class DaemonSpec(NamedTuple):
         needs: Daemons that it uses where they are.
         lasting: Whether its descriptors outlive it: SIGUSR1 has it execute itself anew, and who
             watches it has copies for the process after a kill.
+        rights: What it keeps of root's rights; None: all.
     """
 
     name: str
@@ -38,6 +40,7 @@ class DaemonSpec(NamedTuple):
     lasting: bool = False
     needs: tuple[str, ...] = ()
     relays_all: bool = False
+    rights: Rights | None = None
 
     @property
     def is_relayed_to(self) -> bool:

@@ -115,9 +115,20 @@ def _service(spec: DaemonSpec, program: str) -> str:
         wants="\n".join(f"Wants={unit}" for unit in [*others, *needed]),
         sockets=" ".join([*sockets, *needed]),
         after="Before=libvirtd.service virtqemud.service" if spec.lasting else _AFTER,
-        how=_HOW_LASTING if spec.lasting else _HOW,
+        how="\n".join([_HOW_LASTING if spec.lasting else _HOW, *_rights(spec)]),
         also="\n".join(f"Also={unit}" for unit in sockets),
     )
+
+
+def _rights(spec: DaemonSpec) -> list[str]:
+    """What the daemon gives up itself too, for who starts it otherwise."""
+    if spec.rights is None:
+        return []
+    names = " ".join(f"CAP_{name}" for name in spec.rights.capabilities)
+    return [
+        f"CapabilityBoundingSet={names}",
+        *([] if spec.rights.gains else ["NoNewPrivileges=yes"]),
+    ]
 
 
 def _socket(spec: DaemonSpec, kind: str, socket: str, mode: str, bind: str, group: str = "") -> str:

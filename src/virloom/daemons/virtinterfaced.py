@@ -9,6 +9,7 @@ import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports
 from virloom.daemon.area import AreaService
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
+from virloom.daemon.rights import FILES, NETWORK, SERVERS, Rights
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.drivers.interface.driver import InterfaceDriver
@@ -49,7 +50,12 @@ async def _open(places: Places) -> Service:
     return InterfaceService(await open_driver(places))
 
 
-SPEC = DaemonSpec("virtinterfaced", "Virloom interface daemon", _open)
+SPEC = DaemonSpec(
+    "virtinterfaced",
+    "Virloom interface daemon",
+    _open,
+    rights=Rights((*FILES, *NETWORK, *SERVERS)),
+)
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from virloom.daemon.area import AreaService
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
+from virloom.daemon.rights import FILES, NETWORK, SERVERS, Rights
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.drivers.network import default
@@ -64,7 +65,12 @@ async def _open(places: Places) -> Service:
     return NetworkService(await open_driver(places))
 
 
-SPEC = DaemonSpec("virtnetworkd", "Virloom network daemon", _open)
+SPEC = DaemonSpec(
+    "virtnetworkd",
+    "Virloom network daemon",
+    _open,
+    rights=Rights((*FILES, *NETWORK, *SERVERS)),
+)
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ import asyncio
 from virloom.daemon.area import AreaService
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
+from virloom.daemon.rights import FILES, NETWORK, Rights
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.drivers.nwfilter.directories import FilterDirectories
@@ -62,7 +63,12 @@ async def _open(places: Places) -> Service:
     return FilterService(await open_driver(places))
 
 
-SPEC = DaemonSpec("virtnwfilterd", "Virloom network filter daemon", _open)
+SPEC = DaemonSpec(
+    "virtnwfilterd",
+    "Virloom network filter daemon",
+    _open,
+    rights=Rights((*FILES, *NETWORK), gains=False),
+)
 
 
 def main() -> int:
