@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m tools.soak [--kills N] [--guests N]``: kill each daemon N times; print what came.
+"""``python -m tools.soak [networks] [--kills N] [--guests N]``: kill daemons; print what came.
 
-All three daemons run under ``virloom daemons``; each is killed at moments of its own, while clients
-read, write and listen, directly and through virtproxyd, and guests run.
+The daemons run under ``virloom daemons``; each is killed at moments of its own, while clients read,
+write and listen, and guests run: virtqemud, virtsecretd and virtproxyd, with clients directly and
+through the proxy; or, as root, those of networks, filters and interfaces, with traffic that does
+not stop (:mod:`tools.soak.networks`).
 """
 
 from __future__ import annotations
@@ -19,23 +21,21 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import virloom
-from tools.soak.clients import Client, Listener, Reader, Writer, lost_writes
-from tools.soak.family import SOCKETS, Family
+from tools.soak import networks
+from tools.soak.clients import Client, Listener, Reader, Writer, lost_writes, working
+from tools.soak.family import Family
+from tools.soak.killing import kill_all
 from tools.soak.tally import PATIENCE, Tally, clients_table, kills_table
-from virloom.errors import VirloomError
-from virloom.procedures import connect
-from virloom.rpc.packet import Header, pack
 from virloom.testing.documents import paused_guest_xml
 
-#: Seconds of a daemon's life before it is killed: long enough for the supervisor to take it for one
-#: that runs, so that it starts the next one at once.
-_LIFE = (3.2, 4.2)
-_TICK = 0.005
+#: What is killed, and what the names of its sockets begin with.
+SOCKETS = {"virtsecretd": "virtsecretd", "virtqemud": "virtqemud", "virtproxyd": "libvirt"}
 
 
 def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(prog="python -m tools.soak", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("guests", "networks"), default="guests")
     parser.add_argument("--kills", type=int, default=200, help="of each daemon")
     parser.add_argument("--guests", type=int, default=4)
     parser.add_argument("--seed", type=int, default=None)
@@ -46,19 +46,20 @@ def main() -> int:
     root = Path(tempfile.mkdtemp(prefix="vs"))  # short: libvirt's paths of sockets are
     root.chmod(0o755)
     try:
-        return asyncio.run(_soak(root, options.kills, options.guests))
+        soak = networks.soak if options.what == "networks" else _soak
+        return asyncio.run(soak(root, options.kills, options.guests))
     finally:
         shutil.rmtree(root)
 
 
 async def _soak(root: Path, kills: int, guests: int) -> int:
-    family, tally = Family(root), Tally()
+    family, tally = Family(root, SOCKETS), Tally()
     try:
         await family.start()
         await _create(family, guests)
         before = family.guests()
         async with _load(family, tally):
-            await asyncio.gather(*(_kill(family, name, kills, tally) for name in SOCKETS))
+            await kill_all(family, kills, tally)
             await asyncio.sleep(2 * PATIENCE)
         lost = await lost_writes(family.uri("virtqemud"), tally)
         gone = len(before.keys() - family.guests().keys()) + await _unknown(family, before)
@@ -96,56 +97,8 @@ async def _load(family: Family, tally: Tally) -> AsyncIterator[None]:
         Listener(direct, tally),
         Listener(proxied, tally),
     ]
-    tasks = [asyncio.ensure_future(client.run()) for client in clients]
-    try:
+    async with working(clients):
         yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        for task in tasks:
-            if not task.cancelled():
-                task.result()  # a client never ends by itself
-
-
-async def _kill(family: Family, name: str, kills: int, tally: Tally) -> None:
-    loop = asyncio.get_running_loop()
-    tally.back[name] = []
-    for number in range(kills):
-        await asyncio.sleep(random.uniform(*_LIFE))
-        before, begun = family.pids[name], loop.time()
-        await family.kill(name)
-        async with asyncio.timeout(60):
-            while not await _answers(family, name):  # noqa: ASYNC110 # a daemon that is not there
-                await asyncio.sleep(_TICK)
-        tally.back[name].append(loop.time() - begun)
-        await family.ready_again(name, before)
-        if number % 20 == 19:
-            print(f"{name}: killed {number + 1} times", file=sys.stderr, flush=True)
-
-
-async def _answers(family: Family, name: str) -> bool:
-    """Whether a daemon answers: with what it drives, or the proxy with how to authenticate."""
-    try:
-        if name == "virtproxyd":
-            return await _says_how(family)
-        scheme = "secret" if name == "virtsecretd" else "qemu"
-        async with virloom.open(family.uri(SOCKETS[name], scheme)) as conn:
-            await (conn.secrets.list() if scheme == "secret" else conn.list_all_domains())
-    except (VirloomError, OSError):
-        return False
-    return True
-
-
-async def _says_how(family: Family) -> bool:
-    path = family.root / "run/libvirt/libvirt-sock"
-    reader, writer = await asyncio.open_unix_connection(path)
-    try:
-        procedure = connect.AUTH_LIST
-        writer.write(pack(Header(procedure.program, 1, procedure.number, 0, 0, 0)))
-        return len(await reader.read(100)) > 0
-    finally:
-        writer.close()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import re
 import uuid
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any, TypeVar
 
 import virloom
@@ -61,7 +61,7 @@ class Client(ABC):
     async def _work(self, conn: Connection) -> None:
         """What it does over and over."""
 
-    async def _call(self, call: Awaitable[R]) -> R | None:
+    async def call(self, call: Awaitable[R]) -> R | None:
         """Notes the end of a call; None where it has no result."""
         try:
             async with asyncio.timeout(_LONGEST):
@@ -86,9 +86,9 @@ class Reader(Client):
     """Lists and looks."""
 
     async def _work(self, conn: Connection) -> None:
-        for dom in (await self._call(conn.list_all_domains()) or [])[:3]:
-            await self._call(dom.info())
-        await self._call(conn.secrets.list())
+        for dom in (await self.call(conn.list_all_domains()) or [])[:3]:
+            await self.call(dom.info())
+        await self.call(conn.secrets.list())
 
 
 class Writer(Client):
@@ -115,18 +115,18 @@ class Writer(Client):
     async def _define(self, conn: Connection, name: str) -> None:
         loop = asyncio.get_running_loop()
         asked = loop.time()
-        done = await self._call(conn.define_xml(_domain(name)))
+        done = await self.call(conn.define_xml(_domain(name)))
         self._note("domain", name, done, name.encode())
         if done is not None:
             self._tally.defined[name] = asked, loop.time()
 
     async def _keep_secret(self, conn: Connection, name: str) -> None:
-        secret = await self._call(conn.secrets.define_xml(_secret(name)))
+        secret = await self.call(conn.secrets.define_xml(_secret(name)))
         value = name.encode()
         if secret is None:
             self._tally.unsure.add(("secret", name))
             return
-        done = await self._call(_set_value(secret, value))
+        done = await self.call(_set_value(secret, value))
         self._note("secret", name, done, value)
 
     def _note(self, kind: str, name: str, done: object, value: bytes) -> None:
@@ -142,7 +142,7 @@ class Writer(Client):
             removal = _undefine(conn.lookup_by_name(name))
         else:
             removal = _undefine(conn.secrets.lookup_by_uuid(uuid.uuid5(_SPACE, name)))
-        done = await self._call(removal)
+        done = await self.call(removal)
         (self._tally.unsure if done is None else self._tally.gone).add((kind, name))
 
 
@@ -168,7 +168,7 @@ class Listener(Client):
         def event(what: Any) -> None:
             heard.add(what.domain.name)
 
-        if await self._call(conn.on_event(event, LifecycleEvent)) is None:
+        if await self.call(conn.on_event(event, LifecycleEvent)) is None:
             await conn.close()
             return
         watch = Watch(loop.time(), None, heard)
@@ -190,6 +190,21 @@ def _secret(name: str) -> str:
         f"<secret><uuid>{uuid.uuid5(_SPACE, name)}</uuid>"
         f"<usage type='ceph'><name>{name}</name></usage></secret>"
     )
+
+
+@contextlib.asynccontextmanager
+async def working(clients: Sequence[Client]) -> AsyncIterator[None]:
+    """All of them work while the block runs."""
+    tasks = [asyncio.ensure_future(client.run()) for client in clients]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        for task in tasks:
+            if not task.cancelled():
+                task.result()  # a client never ends by itself
 
 
 async def lost_writes(uri: str, tally: Tally) -> list[str]:

@@ -9,25 +9,37 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _COMMAND = "from virloom.cli.main import main; raise SystemExit(main())"
 _READY = re.compile(r"(\w+): ready as process (\d+)")
 
-#: What is killed, and what the names of its sockets begin with.
-SOCKETS = {"virtsecretd": "virtsecretd", "virtqemud": "virtqemud", "virtproxyd": "libvirt"}
-
 
 class Family:
     """The daemons.
 
+    Args:
+        prefix: What their command line begins with, to run them elsewhere.
+        options: Of ``virloom daemons``.
+
     Attributes:
         root: What all of their files are below.
+        sockets: What is killed, and what the names of its sockets begin with.
         pids: Their processes, as told last.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(
+        self,
+        root: Path,
+        sockets: Mapping[str, str],
+        prefix: Sequence[str] = (),
+        options: Sequence[str] = (),
+    ) -> None:
         self.root = root
+        self.sockets = sockets
+        self._prefix = prefix
+        self._options = options
         self.pids: dict[str, int] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -40,12 +52,13 @@ class Family:
     async def start(self) -> None:
         """Returns when all are ready."""
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _COMMAND, "daemons", "--root", str(self.root),
+            *self._prefix, sys.executable, "-c", _COMMAND, "daemons", "--root", str(self.root),
+            *self._options,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
             stderr=(self.root / "log").open("wb"), start_new_session=True,
         )  # fmt: skip
         self._reader = asyncio.ensure_future(self._read(self._process))
-        while not SOCKETS.keys() <= self.pids.keys():
+        while not self.sockets.keys() <= self.pids.keys():
             await self._told()
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
