@@ -11,7 +11,7 @@ import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports
 # isort: split
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
-from virloom.daemon.relay.routes import AREAS, Route, area_routes, to_scheme
+from virloom.daemon.relay.routes import AREAS, Route, area_routes, route_of, to_scheme
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.endpoint.dispatch import Dispatcher
@@ -51,7 +51,7 @@ class ProxyService(Service):
         return to_scheme(ConnectURI.parse(uri).scheme, self._sockets, uri)
 
     def route(self, procedure: Procedure[Any, Any]) -> Route | None:
-        return self._routes.get(procedure.area)
+        return route_of(self._routes, procedure)
 
     def busy(self) -> bool:
         return False

@@ -16,7 +16,7 @@ import asyncio
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
 from virloom.daemon.reach import by_sockets
-from virloom.daemon.relay.routes import Route, area_routes
+from virloom.daemon.relay.routes import Route, area_routes, route_of
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.drivers.qemu import later
@@ -63,7 +63,7 @@ class QemuService(Service):
 
     def route(self, procedure: Procedure[Any, Any]) -> Route | None:
         """Other areas are their daemons', where there are any."""
-        return self._routes.get(procedure.area)
+        return route_of(self._routes, procedure)
 
     def check_uri(self, uri: str) -> None:
         parsed = ConnectURI.parse(uri)

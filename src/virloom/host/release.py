@@ -15,6 +15,7 @@ The guardian process loads this module too and has to stay small: only what is n
 ``profile``    ``name`` of the profile; ``path`` takes it   removing it from the kernel
 ``link``       ``path``: the name of a network link         removing the link
 ``macvtap``    and ``lower``, ``address`` (of the link)     removing the link
+``pci``        as :mod:`virloom.host.pci` made it           giving the host the device back
 =============  ===========================================  =============================
 """
 
@@ -110,6 +111,12 @@ def _remove_macvtap(resource: Resource) -> None:
     links.remove_macvtap(resource["path"], resource["lower"], resource["address"])
 
 
+def _return_device(resource: Resource) -> None:
+    from virloom.host import pci  # few guests have a device of the host's
+
+    pci.give_back(resource)
+
+
 def _remove_directory(resource: Resource) -> None:
     """Remove a tree strictly below ``root``, following no symbolic link on the way down."""
     root = os.path.realpath(resource["root"])
@@ -153,4 +160,5 @@ _UNDO: dict[str, Callable[[Resource], None]] = {
     "cgroup": _remove_groups,
     "link": _remove_link,
     "macvtap": _remove_macvtap,
+    "pci": _return_device,
 }

@@ -19,6 +19,7 @@ from virloom.drivers.qemu.config import QemuConfig
 from virloom.drivers.qemu.directories import Directories
 from virloom.drivers.qemu.display_ports import DisplayPorts
 from virloom.drivers.qemu.domain import Guest
+from virloom.drivers.qemu.hostdevs.claims import Claims
 from virloom.drivers.qemu.monitor_events import MonitorEvents
 from virloom.drivers.qemu.nics.names import DIRECT_PREFIX, FILTERS_SUFFIX, SUFFIX, TapNames
 from virloom.drivers.qemu.patience import Patience
@@ -69,6 +70,7 @@ class QemuDriver:
         index: Which of them need not be parsed at a start.
         capabilities: What the QEMU binaries can do.
         display_ports: Which ports displays may have.
+        claims: Which guest has which device of the host.
         tap_names, macvtap_names: How taps of guests are called.
         space: The network namespace that taps are made in; None is this process's own.
         dac: Whom QEMU runs as.
@@ -106,6 +108,7 @@ class QemuDriver:
         self.display_ports = DisplayPorts(
             self.config.remote_display_port_min, self.config.remote_display_port_max
         )
+        self.claims = Claims()
         self.tap_names = TapNames()
         self.macvtap_names = TapNames(DIRECT_PREFIX)
         self.dac = Dac(
@@ -172,6 +175,11 @@ class QemuDriver:
                 from virloom.drivers.qemu.nics.strays import give_back_strays
 
                 await give_back_strays(driver)
+            between = list(directories.run.glob("*.pci"))
+            if between:
+                from virloom.drivers.qemu.hostdevs.handing import put_back_all
+
+                await put_back_all(between)
             await autostart(driver)
         except BaseException:
             lock.release()

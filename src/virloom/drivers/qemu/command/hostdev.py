@@ -31,6 +31,8 @@ def add_hostdevs(assembly: Assembly) -> None:
     for hostdev in assembly.dom.devices.hostdevs:
         alias = alias_of(hostdev, "host device")
         address, boot = hostdev.address, assembly.boot.get(alias)
+        if hostdev.source.missing:
+            continue  # the guest does without, as its document lets it
         if address is not None and address.type == "unassigned":
             # Taken from the host, but not shown to the guest.
             continue

@@ -46,6 +46,7 @@ _LATER = (
     ("sleeping", "Sleeping"),
     ("host_memory", "HostMemory"),
     ("native", "Native"),
+    ("node_devices", "HostDevices"),
     ("recorder", "Recording"),
     ("agent", "GuestAgent"),
     ("agent_files", "AgentFiles"),

@@ -26,6 +26,7 @@ from virloom.drivers.qemu.defaults.disks import place_disk
 from virloom.drivers.qemu.definition import prepare_definition
 from virloom.drivers.qemu.devices.controllers import ensure_controller
 from virloom.drivers.qemu.hotplug import persistent
+from virloom.drivers.qemu.hotplug.assigned import give_back_device, take_device
 from virloom.drivers.qemu.hotplug.cards import cards, leave_network
 from virloom.drivers.qemu.hotplug.fragment import Fragment, fragment_of
 from virloom.drivers.qemu.hotplug.intention import (
@@ -161,6 +162,8 @@ async def _plug(
         alias = resources.alias_of(device.device)
         failing.push_async_callback(take_away, driver, running, alias)
         failing.push_async_callback(leave_network, driver, running, device.device)
+        failing.push_async_callback(give_back_device, driver, running, device.device)
+        await take_device(driver, running, whole, device.device)
         assembly, args = await describe(driver, running, whole, device, caps, opened)
         opened.callback(update_devices, running)  # to what it has, when all is done or undone
         restrict_devices(running.groups, whole)

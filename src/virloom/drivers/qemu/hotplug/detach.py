@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from virloom.drivers.qemu.blockjobs.rules import check_idle
 from virloom.drivers.qemu.confine.plugged import take_away
 from virloom.drivers.qemu.devices.describe import all_devices
+from virloom.drivers.qemu.hotplug.assigned import give_back_device
 from virloom.drivers.qemu.hotplug.backends import forget, leftovers
 from virloom.drivers.qemu.hotplug.cards import leave_network
 from virloom.drivers.qemu.hotplug.fragment import Fragment, fragment_of
@@ -141,6 +142,7 @@ async def drop(driver: QemuDriver, running: RunningGuest, device: Fragment) -> N
     update_devices(running)
     await take_away(driver, running, alias)
     await leave_network(driver, running, device.device)
+    await give_back_device(driver, running, device.device)
     running.set_document()
     running.save()
 

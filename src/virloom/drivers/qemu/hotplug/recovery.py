@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.devices.describe import all_devices
+from virloom.drivers.qemu.hotplug.assigned import settle_lent
 from virloom.drivers.qemu.hotplug.cards import settle_cards
 from virloom.drivers.qemu.hotplug.detach import drop, pending
 from virloom.drivers.qemu.hotplug.fragment import fragment_of
@@ -29,6 +30,7 @@ async def settle_devices(driver: QemuDriver, running: RunningGuest) -> None:
     present = await present_devices(running)
     added = await settle(running, present)
     await settle_cards(driver, running)
+    await settle_lent(running)
     if added is not None:
         ref = running.guest.ref()
         driver.events.emit_missed(DomainEventID.DEVICE_ADDED, ref, added)

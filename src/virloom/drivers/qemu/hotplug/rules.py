@@ -57,9 +57,9 @@ def check_attachable(new: Fragment) -> None:
     if new.tag == "filesystem" and device.driver.type != "virtiofs":
         raise _unsupported("only virtiofs filesystems can be hotplugged")
     if new.tag == "hostdev":
-        from virloom.drivers.qemu.hotplug.host_devices import prepare_host_device  # seldom needed
+        from virloom.drivers.qemu.hostdevs.taking import prepare  # seldom needed
 
-        prepare_host_device(device)
+        prepare(device)
     if new.tag == "input" and device.source.evdev:
         _check_there(device.source.evdev)
     if new.tag == "vsock" and not os.path.exists(VSOCK_DEVICE):

@@ -251,6 +251,7 @@ class Launch:
         live_fd = self._take_liveness(lock, opened)
         owner = self._make_directories()
         reached("directory-made")
+        await self._take_devices()
         given = resources.given_images(self._model, self._guest.fd_groups)
         chains = resources.image_chains(self._model, given)
         passphrases = await secrets.look_up(self._driver, self._model, chains)
@@ -314,6 +315,14 @@ class Launch:
                 gone.alias,
                 int(gone.reason),
             )
+
+    async def _take_devices(self) -> None:
+        hostdevs = self._model.devices.hostdevs
+        if hostdevs:
+            from virloom.drivers.qemu.hostdevs.taking import take_devices  # few guests have any
+
+            restoring = self._incoming is not None
+            await take_devices(self._driver, self._record, hostdevs, restoring=restoring)
 
     def _make_directories(self) -> tuple[int, int] | None:
         """The guest's own directory and those in huge pages; whose they are, if not ours."""
@@ -621,6 +630,11 @@ class Launch:
         if self._monitor is not None:
             self._monitor.close()
         await self._servers.kill()
+        if self._record.lent:
+            from virloom.drivers.qemu.hostdevs.taking import return_devices  # few guests have any
+
+            await return_devices(self._record)
+        self._driver.claims.drop(guest.name)
         failed = release(self._record.resources)
         if failed:
             logger.error("domain '%s': cannot release %s", guest.name, failed)

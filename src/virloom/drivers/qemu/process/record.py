@@ -62,6 +62,11 @@ class GuestRecord(StatusFile):
     def said(self) -> dict[str, Any]:
         return {**super().said(), "process": self.process.to_json() if self.process else None}
 
+    @property
+    def lent(self) -> list[dict[str, Any]]:
+        """Those of the resources that are devices which the host gets back."""
+        return [resource for resource in self.resources if resource["kind"] == "pci"]
+
     @classmethod
     def load(cls, path: Path) -> GuestRecord:
         """Reads a status file.

@@ -33,6 +33,11 @@ STEPS = (
 #: Before ``files-opened`` of guests with cards on the host's networks.
 CARD_STEPS = ("ports-taken", "taps-made", "filters-bound")
 
+#: Before ``files-opened`` of guests that get devices of the host.
+HOSTDEV_STEPS = ("devices-noted", "devices-taken")
+#: Of one that changes hands without a guest.
+HANDING_STEPS = ("handing-noted", "handed-over")
+
 #: After ``files-opened`` of guests whose files become QEMU's own.
 OWNER_STEPS = ("owners-recorded", "owners-changed", "labels-recorded")
 

@@ -134,6 +134,7 @@ def finish(driver: QemuDriver, running: RunningGuest) -> None:
     running.consoles.clear()
     running.close()
     release_record(driver, running)
+    driver.claims.drop(guest.name)
     if running.backup is not None:
         from virloom.drivers.qemu.backup.ending import lost  # seldom needed
 

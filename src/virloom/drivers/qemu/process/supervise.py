@@ -74,6 +74,7 @@ class Supervisor:
         self._running = running
         self._exited = False
         self._disconnected = False
+        self._returning = False
         self._handlers: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "STOP": self._stopped,
             "RESUME": self._resumed,
@@ -300,7 +301,21 @@ class Supervisor:
         running = self._running
         if running.cause is None:
             running.cause = SHUT_DOWN if running.shutdown_seen else FAILED
+        if running.record.lent and not running.loading and running.guest.running is running:
+            if not self._returning:
+                self._returning = True
+                self._driver.background(
+                    self._return_devices(), f"devices of '{running.guest.name}'"
+                )
+            return
         finish(self._driver, running)
+
+    async def _return_devices(self) -> None:
+        """Drivers of the host may take their time; the guest has its devices until then."""
+        from virloom.drivers.qemu.hostdevs.taking import return_devices  # few guests have any
+
+        await return_devices(self._running.record)
+        finish(self._driver, self._running)
 
     def _lifecycle(self, event: DomainEventType, detail: int) -> None:
         self._driver.events.emit(

@@ -131,6 +131,10 @@ def _tell_finished(driver: QemuDriver, record: GuestRecord) -> None:
 
 
 async def _discard(driver: QemuDriver, record: GuestRecord) -> None:
+    if record.lent:
+        from virloom.drivers.qemu.hostdevs.taking import return_devices  # few guests have any
+
+        await return_devices(record)
     failed = release(record.resources)
     if failed:
         logger.error("domain '%s': cannot release %s", record.name, failed)
@@ -187,6 +191,7 @@ async def _take_over(driver: QemuDriver, record: GuestRecord, identity: ProcessI
     log = reopen_log(driver, guest, record.runtime)
     running = RunningGuest(guest, record, model, monitor, process, log)
     running.groups = find_groups(driver, record, running.pid)
+    _claim_devices(driver, running)
     guest.id = record.id
     guest.running = running
     guest.agent_timeout = int(record.runtime.get("agent_timeout", guest.agent_timeout))
@@ -198,6 +203,13 @@ async def _take_over(driver: QemuDriver, record: GuestRecord, identity: ProcessI
     except VirloomError as exc:  # as in libvirt, the guest is ended
         logger.error("domain '%s' is ended: %s", guest.name, exc.message)
         driver.background(stop(running, DESTROYED), f"end of '{guest.name}'")
+
+
+def _claim_devices(driver: QemuDriver, running: RunningGuest) -> None:
+    if running.model.devices.hostdevs:
+        from virloom.drivers.qemu.hostdevs.identity import devices_of  # few guests have any
+
+        driver.claims.take(devices_of(running.model), running.guest.name)
 
 
 async def _living(identity: ProcessIdentity) -> Process | None:
@@ -382,6 +394,7 @@ def _without_monitor(
     model = parse_document(Domain, record.document)
     running = RunningGuest(guest, record, model, None, process, log)
     running.groups = find_groups(driver, record, running.pid)
+    _claim_devices(driver, running)
     running.monitor_error = f"the monitor cannot be reached: {why}"
     guest.id = record.id
     guest.running = running
