@@ -14,8 +14,11 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
+
+    #: Writes a value into a file of the kernel's tree.
+    Write = Callable[[str, str], None]
 
 DEVICES = "/sys/bus/pci/devices"
 #: The kernel's driver that hands devices to programs (Documentation/driver-api/vfio.rst).
@@ -24,6 +27,15 @@ VFIO = "vfio-pci"
 _BRIDGE_CLASS = 0x0604
 #: What the kernel shows where nothing is overridden.
 _NO_OVERRIDE = "(null)"
+
+
+def write_file(path: str, value: str) -> None:
+    """Tells the kernel something; a tree that is not the kernel's has a way of its own."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, value.encode())
+    finally:
+        os.close(fd)
 
 
 def is_loaded(driver: str = VFIO) -> bool:
@@ -64,7 +76,7 @@ def group_of(device: str) -> list[str]:
         return []
 
 
-def bind(device: str, driver: str = VFIO) -> None:
+def bind(device: str, driver: str = VFIO, write: Write = write_file) -> None:
     """Has *driver* take the device, from whichever has it.
 
     Raises:
@@ -72,14 +84,14 @@ def bind(device: str, driver: str = VFIO) -> None:
     """
     if driver_of(device) == driver:
         return
-    _write(f"{device}/driver_override", driver)
-    _unbind(device)
-    _probe(device)
+    write(f"{device}/driver_override", driver)
+    _unbind(device, write)
+    _probe(device, write)
     if driver_of(device) != driver:
         raise OSError(f"the driver {driver} does not take it")
 
 
-def unbind(device: str, override: str = "") -> None:
+def unbind(device: str, override: str = "", write: Write = write_file) -> None:
     """Takes the device from its driver, and lets the one take it that the kernel chooses.
 
     Args:
@@ -88,9 +100,9 @@ def unbind(device: str, override: str = "") -> None:
     Raises:
         OSError: The kernel would not.
     """
-    _write(f"{device}/driver_override", override or "\n")
-    _unbind(device)
-    _probe(device)
+    write(f"{device}/driver_override", override or "\n")
+    _unbind(device, write)
+    _probe(device, write)
 
 
 def reset(device: str) -> None:
@@ -99,7 +111,7 @@ def reset(device: str) -> None:
     Raises:
         OSError: It would not; FileNotFoundError: there is none.
     """
-    _write(f"{device}/reset", "1")
+    write_file(f"{device}/reset", "1")
 
 
 def lent(device: str, alias: str) -> dict[str, str]:
@@ -116,7 +128,7 @@ def lent(device: str, alias: str) -> dict[str, str]:
     }
 
 
-def give_back(resource: Mapping[str, Any]) -> None:
+def give_back(resource: Mapping[str, Any], write: Write = write_file) -> None:
     """Gives a device back to the host that :func:`lent` describes; may be repeated.
 
     Raises:
@@ -125,27 +137,19 @@ def give_back(resource: Mapping[str, Any]) -> None:
     device = resource["path"]
     if not os.path.exists(device) or override_of(device) != VFIO:
         return  # it has been pulled out, was never taken, or is given back already
-    unbind(device, resource["override"])
+    unbind(device, resource["override"], write)
 
 
-def _unbind(device: str) -> None:
+def _unbind(device: str, write: Write) -> None:
     try:
-        _write(f"{device}/driver/unbind", os.path.basename(device))
+        write(f"{device}/driver/unbind", os.path.basename(device))
     except FileNotFoundError:
         return  # no driver has it
 
 
-def _probe(device: str) -> None:
+def _probe(device: str, write: Write) -> None:
     # The tree's own: <root>/bus/pci/devices/ADDRESS is a link to below <root>/devices.
-    _write(
+    write(
         os.path.join(os.path.dirname(os.path.dirname(device)), "drivers_probe"),
         os.path.basename(device),
     )
-
-
-def _write(path: str, value: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        os.write(fd, value.encode())
-    finally:
-        os.close(fd)

@@ -15,21 +15,19 @@ CARD, OTHER, BRIDGE = "0000:01:00.0", "0000:01:00.1", "0000:00:1c.0"
 
 
 @pytest.fixture
-def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PciKernel:
-    made = PciKernel(tmp_path, {CARD: "e1000e"})
-    monkeypatch.setattr(pci, "_write", made.write)
-    return made
+def kernel(tmp_path: Path) -> PciKernel:
+    return PciKernel(tmp_path, {CARD: "e1000e"})
 
 
 def test_a_device_is_taken_and_given_back(kernel: PciKernel) -> None:
     device = kernel.add(CARD, 1)
     resource = pci.lent(device, "hostdev0")
-    pci.bind(device)
+    pci.bind(device, write=kernel.write)
     assert (pci.driver_of(device), pci.override_of(device)) == ("vfio-pci", "vfio-pci")
-    pci.bind(device)
+    pci.bind(device, write=kernel.write)
     assert len(kernel.written) == 3
     for _ in range(2):
-        assert release([resource]) == []
+        pci.give_back(resource, kernel.write)
         assert (pci.driver_of(device), pci.override_of(device)) == ("e1000e", "")
     assert len(kernel.written) == 6
 
@@ -44,16 +42,14 @@ def test_what_was_never_taken_is_left_alone(kernel: PciKernel, tmp_path: Path) -
 def test_a_device_without_a_driver_has_none_afterwards(kernel: PciKernel) -> None:
     device = kernel.add(OTHER, 1)
     resource = pci.lent(device, "hostdev0")
-    pci.bind(device)
+    pci.bind(device, write=kernel.write)
     assert pci.driver_of(device) == "vfio-pci"
-    release([resource])
+    pci.give_back(resource, kernel.write)
     assert pci.driver_of(device) is None
 
 
 @pytest.mark.parametrize("done", [1, 2, 3])
-def test_a_kill_at_any_step_is_undone(
-    kernel: PciKernel, monkeypatch: pytest.MonkeyPatch, done: int
-) -> None:
+def test_a_kill_at_any_step_is_undone(kernel: PciKernel, done: int) -> None:
     device = kernel.add(CARD, 1)
     resource = pci.lent(device, "hostdev0")
 
@@ -62,20 +58,17 @@ def test_a_kill_at_any_step_is_undone(
         if len(kernel.written) == done:
             raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(pci, "_write", killed)
-        with pytest.raises(KeyboardInterrupt):
-            pci.bind(device)
-    assert release([resource]) == []
+    with pytest.raises(KeyboardInterrupt):
+        pci.bind(device, write=killed)
+    pci.give_back(resource, kernel.write)
     assert (pci.driver_of(device), pci.override_of(device)) == ("e1000e", "")
 
 
-def test_a_driver_that_does_not_take_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_driver_that_does_not_take_it(tmp_path: Path) -> None:
     kernel = PciKernel(tmp_path, {CARD: "e1000e"}, refused=("vfio-pci",))
-    monkeypatch.setattr(pci, "_write", kernel.write)
     device = kernel.add(CARD, 1)
     with pytest.raises(OSError, match="does not take it"):
-        pci.bind(device)
+        pci.bind(device, write=kernel.write)
     assert pci.driver_of(device) is None
 
 

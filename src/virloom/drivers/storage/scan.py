@@ -94,10 +94,14 @@ class Seen:
 
     Args:
         most: Files of which something is kept; the oldest are forgotten.
+        settled: Nanoseconds after which a change is told by its time.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, settled: int = _SETTLED) -> None:
         self._most = most
+        self._settled = settled
+        #: Files that were opened.
+        self.opened = 0
         self._looks: dict[tuple[int, ...], Look] = {}
         self._volumes: dict[str, tuple[tuple[int, ...], Volume]] = {}
 
@@ -115,8 +119,9 @@ class Seen:
         known = self._looks.get(key)
         if known is not None and regular:
             return known
+        self.opened += 1
         found, identity = _open_and_look(path)
-        if regular and identity == key and time.time_ns() - status.st_ctime_ns > _SETTLED:
+        if regular and identity == key and time.time_ns() - status.st_ctime_ns > self._settled:
             _keep(self._looks, key, found, self._most)
         return found
 
@@ -137,7 +142,7 @@ class Seen:
             return known[1]
         found = self.look(path, status)
         volume = _volume(path, name, status, found)
-        settled = time.time_ns() - status.st_ctime_ns > _SETTLED
+        settled = time.time_ns() - status.st_ctime_ns > self._settled
         if volume.type == "file" and found.probed.backing is None and settled:
             _keep(self._volumes, path, (key, volume), self._most)
         return volume

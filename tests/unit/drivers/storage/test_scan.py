@@ -9,48 +9,34 @@ from pathlib import Path
 
 import pytest
 
-from virloom.drivers.storage import scan as scanning
 from virloom.drivers.storage.scan import Seen
 from virloom.errors import StorageProbeFailed
 
 QCOW2 = b"QFI\xfb\0\0\0\2" + bytes(12) + b"\0\0\0\x10" + (1 << 20).to_bytes(8, "big")
 
 
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is opened, in order."""
-    paths: list[str] = []
-    really = scanning._open_and_look
-
-    def look(path: str) -> object:
-        paths.append(path)
-        return really(path)
-
-    monkeypatch.setattr(scanning, "_open_and_look", look)
-    return paths
+#: Nanoseconds; as short as the kernel's clock of files allows.
+SETTLED = 5 * 10**7
 
 
 def settle(path: Path) -> None:
     """Lets the last change be long ago, as far as the measure of that goes."""
     deadline = time.monotonic() + 5
-    while time.time_ns() - path.stat().st_ctime_ns <= scanning._SETTLED:
+    while time.time_ns() - path.stat().st_ctime_ns <= SETTLED:
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def test_a_file_is_opened_again_only_when_it_changed(
-    tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(scanning, "_SETTLED", 5 * 10**7)
-    seen, path = Seen(10), tmp_path / "image"
+def test_a_file_is_opened_again_only_when_it_changed(tmp_path: Path) -> None:
+    seen, path = Seen(10, SETTLED), tmp_path / "image"
     path.write_bytes(bytes(4096))
     seen.volume(str(path), "image")
     seen.volume(str(path), "image")
-    assert len(opened) == 2, "what was just written may be written again within the clock's tick"
+    assert seen.opened == 2, "what was just written may be written again within the clock's tick"
     settle(path)
     former = seen.volume(str(path), "image")
     assert seen.volume(str(path), "image") is former
-    assert len(opened) == 3
+    assert seen.opened == 3
     os.utime(path, ns=(1, path.stat().st_mtime_ns))
     settle(path)
     assert seen.volume(str(path), "image").target.timestamps.atime == "0.000000001"
@@ -63,22 +49,20 @@ def test_a_file_is_opened_again_only_when_it_changed(
     assert seen.volume(str(path), "image").target.format.type == "raw"
 
 
-def test_the_oldest_are_forgotten(
-    tmp_path: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(scanning, "_SETTLED", 0)
-    seen = Seen(2)
+def test_the_oldest_are_forgotten(tmp_path: Path) -> None:
+    seen = Seen(2, 0)
     for _ in range(2):
         for number in range(3):
             path = tmp_path / str(number)
             path.touch()
             seen.volume(str(path), path.name)
-    assert len(opened) == 6
+    assert seen.opened == 6
     assert len(seen._looks) == len(seen._volumes) == 2
 
 
-def test_a_pipe_is_never_opened(tmp_path: Path, opened: list[str]) -> None:
+def test_a_pipe_is_never_opened(tmp_path: Path) -> None:
+    seen = Seen(1)
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(StorageProbeFailed):
-        Seen(1).volume(str(tmp_path / "pipe"), "pipe")
-    assert opened == []
+        seen.volume(str(tmp_path / "pipe"), "pipe")
+    assert seen.opened == 0
