@@ -129,7 +129,7 @@ def reference() -> Iterator[Path]:
          _SCRIPT.format(program=REFERENCE)],
         stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    path = Path(f"/proc/{process.pid}/root/run/libvirt/virtlockd-sock")
+    path = Path(f"/proc/{process.pid}", "root", "run/libvirt/virtlockd-sock")
     try:
         deadline = time.monotonic() + STEP
         while not path.with_name("virtlockd-admin-sock").is_socket():
