@@ -97,6 +97,9 @@ class Service(ABC):
     def reload(self) -> None:
         """Reads documents that came to the disk meanwhile."""
 
+    def give_up(self) -> None:  # noqa: B027 # most have no work that lasts
+        """Called before the clients are let go: ends long work, whose callers they wait for."""
+
     @abstractmethod
     async def close(self) -> None:
         """Lets go of everything; what runs goes on."""

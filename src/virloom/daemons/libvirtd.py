@@ -83,6 +83,10 @@ class Everything(virtqemud.QemuService):
         for service in self._beside:
             service.reload()
 
+    def give_up(self) -> None:
+        for service in self._beside:
+            service.give_up()
+
     async def close(self) -> None:
         await super().close()
         for service in reversed(self._beside):

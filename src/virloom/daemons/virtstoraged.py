@@ -33,6 +33,13 @@ class StorageService(AreaService):
         """Takes in documents that somebody put there; those of known pools are left alone."""
         self._driver.reload()
 
+    def busy(self) -> bool:
+        """An idle daemon does not end while somebody's volume is made."""
+        return self._driver.ongoing.busy
+
+    def give_up(self) -> None:
+        self._driver.ongoing.give_up()
+
     async def close(self) -> None:
         await self._driver.close()
 

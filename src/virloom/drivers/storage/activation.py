@@ -19,6 +19,7 @@ from pathlib import Path
 from virloom.drivers.storage.backends import Backend, backend_of
 from virloom.drivers.storage.directories import StorageDirectories
 from virloom.drivers.storage.host import StorageHost
+from virloom.drivers.storage.long_work import LongWork
 from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.record import Phase, PoolRecord
 from virloom.enums.error import ErrorDomain
@@ -45,13 +46,16 @@ class Activation:
         self._directories = directories
         self._host = host
 
-    def backend(self, kind: str) -> Backend:
+    def backend(self, kind: str, work: LongWork | None = None) -> Backend:
         """The back end of a kind of pools.
+
+        Args:
+            work: What its programs are to end with.
 
         Raises:
             InternalError: There is none here.
         """
-        return backend_of(kind, self._host)
+        return backend_of(kind, self._host if work is None else self._host.working(work))
 
     @asynccontextmanager
     async def _working(self, model: Pool) -> AsyncIterator[Backend]:

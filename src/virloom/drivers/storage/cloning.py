@@ -13,7 +13,8 @@ from typing import Any
 from virloom.drivers.runtime.arguments import unknown_flags
 from virloom.drivers.storage.encryption import KEY, Keys
 from virloom.drivers.storage.images import image_options
-from virloom.drivers.storage.making import Unfinished, make_image, make_raw, qcow2_options
+from virloom.drivers.storage.long_work import LongWork
+from virloom.drivers.storage.making import Unfinished, allocate, make_image, make_raw, qcow2_options
 from virloom.drivers.storage.qemu_img import qemu_img
 from virloom.enums.error import ErrorDomain
 from virloom.enums.storage import StorageVolCreateFlags
@@ -84,7 +85,7 @@ async def _copy_raw(origin: Volume, model: Volume, file: Unfinished, *, reflink:
     except OSError as exc:
         raise system_failure(f"cannot open file '{path}'", exc, domain=_DOMAIN) from exc
     try:
-        await asyncio.to_thread(_fill, source, file.fd, model, reflink)
+        await asyncio.to_thread(_fill, source, file, model, reflink)
     except OSError as exc:
         raise system_failure(
             f"cannot copy '{path}' to volume '{model.name}'", exc, domain=_DOMAIN
@@ -93,14 +94,14 @@ async def _copy_raw(origin: Volume, model: Volume, file: Unfinished, *, reflink:
         os.close(source)
 
 
-def _fill(source: int, target: int, model: Volume, reflink: bool) -> None:
-    size = os.lseek(source, 0, os.SEEK_END)
+def _fill(source: int, file: Unfinished, model: Volume, reflink: bool) -> None:
+    size, target = os.lseek(source, 0, os.SEEK_END), file.fd
     if not _share(source, target, required=reflink):
-        copy_data(source, target, size)
+        copy_data(source, target, size, file.host.work)
     capacity, allocation = model.capacity.value or 0, model.allocation.value or 0
     os.ftruncate(target, max(size, capacity))
     if allocation:
-        os.posix_fallocate(target, 0, allocation)
+        allocate(file, allocation)
 
 
 def _share(source: int, target: int, *, required: bool) -> bool:
@@ -113,10 +114,11 @@ def _share(source: int, target: int, *, required: bool) -> bool:
     return True
 
 
-def copy_data(source: int, target: int, size: int) -> None:
+def copy_data(source: int, target: int, size: int, work: LongWork) -> None:
     """Copies what is in a file, by the kernel; its holes stay holes.
 
     Raises:
+        OperationAborted: The work was given up.
         OSError: It cannot be read, or there is no room.
     """
     position = 0
@@ -128,12 +130,13 @@ def copy_data(source: int, target: int, size: int) -> None:
                 return
             raise
         end = min(size, os.lseek(source, begin, os.SEEK_HOLE))
-        _copy_section(source, target, begin, end)
+        _copy_section(source, target, begin, end, work)
         position = end
 
 
-def _copy_section(source: int, target: int, begin: int, end: int) -> None:
+def _copy_section(source: int, target: int, begin: int, end: int, work: LongWork) -> None:
     while begin < end:
+        work.require_going()
         length = min(_STEP, end - begin)
         try:
             done = os.copy_file_range(source, target, length, begin, begin)
@@ -163,11 +166,11 @@ async def _convert(
     words = ["-O", kind]
     if kind == "qcow2":
         words += ["-o", qcow2_options(model, metadata=metadata)]
-    await qemu_img("convert", [*words, _json(source), file.path], doing=doing, keys=held)
+    await qemu_img(file.host, "convert", [*words, _json(source), file.path], doing=doing, keys=held)
     capacity, former = model.capacity.value or 0, origin.capacity.value or 0
     if capacity > -(-former // _SECTOR) * _SECTOR:  # an image ends with a whole sector
         target = {"driver": kind, "file": {"driver": "file", "filename": file.path}}
-        await qemu_img("resize", [_json(target), str(capacity)], doing=doing)
+        await qemu_img(file.host, "resize", [_json(target), str(capacity)], doing=doing)
 
 
 async def _convert_into(
@@ -181,7 +184,8 @@ async def _convert_into(
     else:
         target |= {"driver": "luks", "key-secret": KEY}
     words = ["-n", "-O", target["driver"], _json(source), _json(target)]
-    await qemu_img("convert", words, doing=f"cannot make volume '{model.name}'", keys=keys)
+    doing = f"cannot make volume '{model.name}'"
+    await qemu_img(file.host, "convert", words, doing=doing, keys=keys)
 
 
 def _json(node: Node) -> str:

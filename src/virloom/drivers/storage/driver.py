@@ -17,6 +17,7 @@ from virloom.drivers.storage.activation import Activation
 from virloom.drivers.storage.backends import Backend
 from virloom.drivers.storage.directories import StorageDirectories
 from virloom.drivers.storage.host import StorageHost
+from virloom.drivers.storage.long_work import LongWork
 from virloom.drivers.storage.ongoing import Ongoing
 from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.pool_events import PoolEvents
@@ -178,9 +179,9 @@ class StorageDriver:
         """
         return self._activation.backend(kind)
 
-    def backend(self, pool: StoragePool) -> Backend:
-        """The back end of a pool, as :meth:`backend_of`."""
-        return self.backend_of(pool.model.type or "")
+    def backend(self, pool: StoragePool, work: LongWork | None = None) -> Backend:
+        """The back end of a pool, for a piece of work, as :meth:`backend_of`."""
+        return self._activation.backend(pool.model.type or "", work)
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -217,7 +218,7 @@ class StorageDriver:
             NoStorageVol: There is none.
         """
         for pool in self.all:
-            for volume in pool.volumes.values():
+            for volume in pool.all_volumes().values():
                 if value == (volume.key if what == "key" else volume.target.path):
                     return pool, volume
         raise NoStorageVol(f"no storage vol with matching {what} '{value}'", domain=_DOMAIN)

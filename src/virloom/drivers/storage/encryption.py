@@ -20,7 +20,7 @@ from virloom.model.storage import Volume
 from virloom.model.storage.target import SecretReference
 from virloom.model.storage.volume import Encryption
 
-_DOMAIN = ErrorDomain.STORAGE
+_DOMAIN, _XML = ErrorDomain.STORAGE, ErrorDomain.XML
 _VOLUME = SecretUsageType.VOLUME
 #: What ``qemu-img`` calls the passphrase of the volume that is made or changed.
 KEY = "key"
@@ -61,11 +61,13 @@ def _check_cipher(encryption: Encryption) -> None:
     if any(part is not None for part in given):
         for what, value in (("name", cipher.name), ("size", cipher.size)):
             if value is None:
-                raise XmlError(f"Missing required attribute '{what}' in element 'cipher'")
+                raise XmlError(
+                    f"Missing required attribute '{what}' in element 'cipher'", domain=_XML
+                )
     elif vector.name is not None or vector.hash is not None:
         raise XmlError("ivgen element found, but cipher is missing", domain=_DOMAIN)
     if vector.hash is not None and vector.name is None:
-        raise XmlError("Missing required attribute 'name' in element 'ivgen'")
+        raise XmlError("Missing required attribute 'name' in element 'ivgen'", domain=_XML)
 
 
 def check_makeable(model: Volume) -> None:

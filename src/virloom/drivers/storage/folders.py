@@ -8,10 +8,10 @@ import fcntl
 import os
 import shutil
 
+from virloom.drivers.storage.host import StorageHost
 from virloom.drivers.storage.making import give_away, unfinished_name
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, StorageVolExist, system_failure
-from virloom.host.process import run
 from virloom.model.storage import Volume
 
 _DOMAIN = ErrorDomain.STORAGE
@@ -19,10 +19,11 @@ _DOMAIN = ErrorDomain.STORAGE
 _PATIENCE = 24 * 3600.0
 
 
-async def make_folder(model: Volume, origin: Volume | None) -> None:
+async def make_folder(host: StorageHost, model: Volume, origin: Volume | None) -> None:
     """Makes the directory of a volume; none of its name is there before it is whole.
 
     Args:
+        host: Where, and for which work.
         origin: Another one whose files it gets, with their owners, modes and attributes, where
             libvirt makes an empty file.
 
@@ -36,7 +37,7 @@ async def make_folder(model: Volume, origin: Volume | None) -> None:
     descriptor = await asyncio.to_thread(_begin, unfinished)
     try:
         if origin is not None:
-            await _copy(origin, model, unfinished)
+            await _copy(host, origin, model, unfinished)
         await asyncio.to_thread(_finish, model, descriptor, unfinished, path)
     finally:
         await asyncio.to_thread(shutil.rmtree, unfinished, ignore_errors=True)
@@ -54,14 +55,14 @@ def _begin(path: str) -> int:
     return descriptor
 
 
-async def _copy(origin: Volume, model: Volume, place: str) -> None:
+async def _copy(host: StorageHost, origin: Volume, model: Volume, place: str) -> None:
     if origin.type != "dir":
         raise InternalError(
             f"volume '{model.name}' cannot be a directory with the content of '{origin.name}'",
             domain=ErrorDomain.NONE,
         )
     source = os.path.join(origin.target.path or "", ".")
-    done = await run(["cp", "-a", "--reflink=auto", "--", source, place], timeout=_PATIENCE)
+    done = await host.run(["cp", "-a", "--reflink=auto", "--", source, place], timeout=_PATIENCE)
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip()
         raise InternalError(f"cannot make volume '{model.name}': {said}", domain=ErrorDomain.NONE)

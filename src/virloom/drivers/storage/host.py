@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from virloom.drivers.storage.long_work import LongWork
 from virloom.endpoint.areas import Areas
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError
@@ -28,18 +29,28 @@ class StorageHost:
         claims: Descriptors that its programs inherit: locks that last until the last of them has
             ended, whatever becomes of us (:mod:`virloom.drivers.storage.activation`).
         areas: Where secrets come from; without any there are none.
+        work: What its programs run for, and end with when it is given up.
     """
 
     def __init__(
-        self, root: Path = Path("/"), claims: Sequence[int] = (), areas: Areas | None = None
+        self,
+        root: Path = Path("/"),
+        claims: Sequence[int] = (),
+        areas: Areas | None = None,
+        work: LongWork | None = None,
     ) -> None:
         self.root = root
         self.areas = areas or Areas()
+        self.work = work or LongWork()
         self._claims = tuple(claims)
 
     def claimed(self, descriptor: int) -> StorageHost:
         """The same host, whose programs inherit *descriptor* too."""
-        return type(self)(self.root, (*self._claims, descriptor), self.areas)
+        return type(self)(self.root, (*self._claims, descriptor), self.areas, self.work)
+
+    def working(self, work: LongWork) -> StorageHost:
+        """The same host, whose programs end when *work* is given up."""
+        return type(self)(self.root, self._claims, self.areas, work)
 
     def path(self, name: str) -> Path:
         """The file *name*, which is absolute, of the host."""
@@ -65,10 +76,12 @@ class StorageHost:
         Raises:
             SystemFailure: It cannot be started.
             OperationTimeout: It took longer.
+            OperationAborted: What it runs for was given up.
         """
-        return await process.run(
-            words, input=input, timeout=timeout, env=env, pass_fds=(*self._claims, *pass_fds)
-        )
+        with self.work.ending():
+            return await process.run(
+                words, input=input, timeout=timeout, env=env, pass_fds=(*self._claims, *pass_fds)
+            )
 
     async def output(self, words: Sequence[str], *, timeout: float = _PATIENCE) -> str:
         """What a program prints that must succeed, in the C locale.

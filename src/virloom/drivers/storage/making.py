@@ -18,6 +18,7 @@ import stat
 import sys
 
 from virloom.drivers.storage import encryption
+from virloom.drivers.storage.host import StorageHost
 from virloom.drivers.storage.images import check_backing
 from virloom.drivers.storage.qemu_img import qemu_img
 from virloom.enums.error import ErrorDomain
@@ -39,6 +40,8 @@ _DOMAIN = ErrorDomain.STORAGE
 UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.virloom-new\Z")
 #: libvirt's mode of volumes that say none.
 _MODE = 0o600
+#: Bytes that are allocated at once: a file system that cannot writes them all.
+_STEP = 256 << 20
 #: ``FS_IOC_GETFLAGS``, ``FS_IOC_SETFLAGS`` and ``FS_NOCOW_FL`` of ``linux/fs.h``.
 _GET_FLAGS, _SET_FLAGS, _NOCOW = 0x80086601, 0x40086602, 0x00800000
 #: Formats that ``qemu-img`` does not make either.
@@ -53,9 +56,14 @@ def unfinished_name() -> str:
 
 
 class Unfinished:
-    """The file of a volume that is being made; entering makes it, leaving removes what is left."""
+    """The file of a volume that is being made; entering makes it, leaving removes what is left.
 
-    def __init__(self, directory: str) -> None:
+    Args:
+        host: Where its programs run; the work that they run for is told where the file is.
+    """
+
+    def __init__(self, directory: str, host: StorageHost) -> None:
+        self.host = host
         self.path = os.path.join(directory, unfinished_name())
         self.fd = -1
 
@@ -67,6 +75,7 @@ class Unfinished:
         except OSError as exc:
             self.__exit__()
             raise system_failure(f"cannot create file '{self.path}'", exc, domain=_DOMAIN) from exc
+        self.host.work.path = self.path
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -199,12 +208,24 @@ def make_raw(model: Volume, file: Unfinished) -> None:
             room = os.fstatvfs(file.fd)
             if allocation > room.f_frsize * room.f_bfree:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.posix_fallocate(file.fd, 0, allocation)
+            allocate(file, allocation)
     except OSError as exc:
         raise system_failure(
             f"cannot allocate {max(allocation, capacity)} bytes in file '{model.target.path}'",
             exc, domain=_DOMAIN,
         ) from exc  # fmt: skip
+
+
+def allocate(file: Unfinished, size: int) -> None:
+    """Gives the beginning of the file its blocks, in steps between which it can be given up.
+
+    Raises:
+        OSError: There is no room.
+        OperationAborted: It was given up.
+    """
+    for position in range(0, size, _STEP):
+        file.host.work.require_going()
+        os.posix_fallocate(file.fd, position, min(_STEP, size - position))
 
 
 def _write_in_place(model: Volume, file: Unfinished) -> None:
@@ -270,7 +291,7 @@ async def make_image(model: Volume, file: Unfinished, *, metadata: bool, key: by
         await asyncio.to_thread(check_backing, target.path or "", backing.path, form)
         words += ["-u", "-F", form, "-b", backing.path]
     await qemu_img(
-        "create", [*words, file.path, str(model.capacity.value)],
+        file.host, "create", [*words, file.path, str(model.capacity.value)],
         doing=f"cannot make volume '{model.name}'",
         keys={} if key is None else {encryption.KEY: key},
     )  # fmt: skip

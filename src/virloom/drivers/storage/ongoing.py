@@ -8,6 +8,8 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from virloom.drivers.storage.long_work import LongWork
+
 T = TypeVar("T")
 
 
@@ -20,17 +22,33 @@ class Ongoing:
 
     def __init__(self) -> None:
         self.closing = threading.Event()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], LongWork | None] = {}
 
-    def keep(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Begins work; the driver's close waits for it."""
+    def keep(self, work: Coroutine[Any, Any, T], long: LongWork | None = None) -> asyncio.Task[T]:
+        """Begins work; the driver's close waits for it.
+
+        Args:
+            long: What a close gives up first.
+        """
         task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = long
+        task.add_done_callback(lambda task: self._tasks.pop(task, None))
         return task
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is any."""
+        return bool(self._tasks)
+
+    def give_up(self) -> None:
+        """Has long work end, with what can be undone undone; returns before that."""
+        self.closing.set()
+        for long in list(self._tasks.values()):
+            if long is not None:
+                long.give_up()
 
     async def close(self) -> None:
         """Gives long work up, and waits for all that there is."""
-        self.closing.set()
+        self.give_up()
         while self._tasks:
             await asyncio.wait(self._tasks)

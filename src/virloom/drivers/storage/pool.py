@@ -6,13 +6,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 from uuid import UUID
 
 from virloom.drivers.storage.kinds import KINDS
+from virloom.drivers.storage.long_work import LongWork
 from virloom.enums.error import ErrorDomain
-from virloom.errors import NoStorageVol, OperationInvalid
+from virloom.errors import InternalError, NoStorageVol, OperationInvalid
 from virloom.model.storage import Pool, Volume
 from virloom.procedures.storage import NonnullStoragePool, NonnullStorageVol
+
+
+class Building(NamedTuple):
+    """A volume that is being made.
+
+    Attributes:
+        volume: What it is to be.
+        work: Who makes it.
+    """
+
+    volume: Volume
+    work: LongWork
 
 
 class StoragePool:
@@ -22,7 +36,8 @@ class StoragePool:
         definition: The document on disk; None of a transient pool.
         live: The document of what is active, with its sizes; None while it is not.
         volumes: Those of an active pool, by name.
-        building: Names of volumes that are being made.
+        building: Volumes that are being made, by name.
+        writing: Names of volumes that are uploaded to, each as often as that is done.
         using: Names of volumes that are being copied or wiped, each as often as that is done.
         changing: Held by whoever starts, stops, refreshes or changes it.
     """
@@ -34,8 +49,9 @@ class StoragePool:
         self.live: Pool | None = None
         self.autostart = False
         self.volumes: dict[str, Volume] = {}
-        self.building: set[str] = set()
+        self.building: dict[str, Building] = {}
         self.using: list[str] = []
+        self.writing: list[str] = []
         self.changing = asyncio.Lock()
 
     @property
@@ -99,24 +115,44 @@ class StoragePool:
         return self
 
     def require_idle(self, volume: Volume) -> None:
-        """Checks that nobody copies or wipes a volume.
+        """Checks that nobody makes, copies, wipes or writes a volume.
 
         Raises:
             OperationInvalid: Somebody does.
         """
+        self.require_unused(volume)
+        if volume.name in self.writing:
+            raise _in_use(volume)
+
+    def require_unused(self, volume: Volume) -> None:
+        """Checks that nobody makes, copies or wipes a volume.
+
+        Raises:
+            OperationInvalid: Somebody does.
+        """
+        self.require_made(volume)
         if volume.name in self.using:
+            raise _in_use(volume)
+
+    def require_made(self, volume: Volume) -> None:
+        """Checks that a volume is whole.
+
+        Raises:
+            OperationInvalid: It is being made.
+        """
+        if volume.name in self.building:
             raise OperationInvalid(
-                f"volume '{volume.name}' is still in use.", domain=ErrorDomain.STORAGE
+                f"volume '{volume.name}' is still being allocated.", domain=ErrorDomain.STORAGE
             )
 
     def require_rest(self) -> None:
         """Checks that nobody makes, copies or wipes a volume.
 
         Raises:
-            OperationInvalid: Somebody does.
+            InternalError: Somebody does (libvirt's code for it).
         """
         if self.building or self.using:
-            raise OperationInvalid(
+            raise InternalError(
                 f"pool '{self.name}' has asynchronous jobs running.", domain=ErrorDomain.STORAGE
             )
 
@@ -135,8 +171,20 @@ class StoragePool:
         Raises:
             NoStorageVol: There is none.
         """
-        if name not in self.volumes:
+        found = self.all_volumes().get(name)
+        if found is None:
             raise NoStorageVol(
                 f"no storage vol with matching name '{name}'", domain=ErrorDomain.STORAGE
             )
-        return self.volumes[name]
+        return found
+
+    def all_volumes(self) -> dict[str, Volume]:
+        """Those that there are and those that are being made, by name."""
+        if not self.building:
+            return self.volumes
+        made = {name: building.volume for name, building in self.building.items()}
+        return self.volumes | made
+
+
+def _in_use(volume: Volume) -> OperationInvalid:
+    return OperationInvalid(f"volume '{volume.name}' is still in use.", domain=ErrorDomain.STORAGE)

@@ -10,9 +10,9 @@ import contextlib
 import os
 from collections.abc import Mapping, Sequence
 
+from virloom.drivers.storage.host import StorageHost
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError
-from virloom.host.process import run
 
 #: Seconds: copying a large image takes long on a slow disk.
 _PATIENCE = 24 * 3600.0
@@ -22,11 +22,17 @@ _MEMORY = 4 << 30
 
 
 async def qemu_img(
-    command: str, words: Sequence[str], *, doing: str, keys: Mapping[str, bytes] | None = None
+    host: StorageHost,
+    command: str,
+    words: Sequence[str],
+    *,
+    doing: str,
+    keys: Mapping[str, bytes] | None = None,
 ) -> None:
     """Runs one command of it.
 
     Args:
+        host: Where, and for which work.
         command: ``create``, ``convert``, ``resize``, …
         words: What follows it.
         doing: For the message: ``cannot make volume 'v'``.
@@ -35,6 +41,7 @@ async def qemu_img(
     Raises:
         InternalError: It would not, with its words.
         OperationTimeout: It did not end within a day.
+        OperationAborted: The work was given up.
         SystemFailure: It cannot be started.
     """
     with contextlib.ExitStack() as resources:
@@ -45,7 +52,7 @@ async def qemu_img(
             descriptors.append(descriptor)
             objects += ["--object", f"secret,id={name},file=/proc/self/fd/{descriptor}"]
         limits = ["prlimit", f"--as={_MEMORY}", "--core=0"]
-        done = await run(
+        done = await host.run(
             [*limits, "qemu-img", command, "-q", *objects, *words],
             timeout=_PATIENCE, pass_fds=descriptors,
         )  # fmt: skip

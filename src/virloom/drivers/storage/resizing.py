@@ -8,6 +8,7 @@ import os
 
 from virloom.drivers.runtime.image import read_head
 from virloom.drivers.storage.encryption import KEY
+from virloom.drivers.storage.host import StorageHost
 from virloom.drivers.storage.probe import probe
 from virloom.drivers.storage.qemu_img import qemu_img
 from virloom.enums.error import ErrorDomain
@@ -54,7 +55,13 @@ def _wrong(what: str) -> InvalidArg:
 
 
 async def resize(
-    volume: Volume, capacity: int, *, allocate: bool, shrink: bool, key: bytes | None = None
+    host: StorageHost,
+    volume: Volume,
+    capacity: int,
+    *,
+    allocate: bool,
+    shrink: bool,
+    key: bytes | None = None,
 ) -> None:
     """Gives the file that capacity.
 
@@ -76,7 +83,7 @@ async def resize(
             raise OperationUnsupported(
                 "blocks are allocated of raw volumes that are not encrypted, only", domain=_DOMAIN
             )
-        await _resize_image(volume, capacity, shrink=shrink, key=key)
+        await _resize_image(host, volume, capacity, shrink=shrink, key=key)
         return
     try:
         await asyncio.to_thread(_resize_raw, path, capacity, allocate)
@@ -95,7 +102,9 @@ def _resize_raw(path: str, capacity: int, allocate: bool) -> None:
         os.close(descriptor)
 
 
-async def _resize_image(volume: Volume, capacity: int, *, shrink: bool, key: bytes | None) -> None:
+async def _resize_image(
+    host: StorageHost, volume: Volume, capacity: int, *, shrink: bool, key: bytes | None
+) -> None:
     path = volume.target.path or ""
     if volume.target.format.type == "qcow2":
         image = await asyncio.to_thread(_image, path)
@@ -106,7 +115,7 @@ async def _resize_image(volume: Volume, capacity: int, *, shrink: bool, key: byt
     if key is not None:
         image += f",{encryption}key-secret={KEY}"
     await qemu_img(
-        "resize", [*(["--shrink"] if shrink else []), "--image-opts", image, str(capacity)],
+        host, "resize", [*(["--shrink"] if shrink else []), "--image-opts", image, str(capacity)],
         doing=f"cannot resize '{path}'", keys={} if key is None else {KEY: key},
     )  # fmt: skip
 

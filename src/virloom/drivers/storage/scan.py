@@ -6,6 +6,8 @@ All of it waits for the file system, so it is called by a thread.
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import os
 import re
 import stat
@@ -182,6 +184,21 @@ def _volume(path: str, name: str, status: os.stat_result, found: Look) -> Volume
     if found.probed.format == "dir":
         return _of_directory(name, path, status, times)
     return _of_file(_named(name, path, status, times), status, found.length, found.probed)
+
+
+def so_far(volume: Volume, path: str | None) -> Volume:
+    """A volume that is being made, with the blocks that it has so far.
+
+    Args:
+        path: The unfinished file, if there is one.
+    """
+    shown = copy.copy(volume)
+    shown.type = "dir" if volume.target.format.type == "dir" else "file"
+    shown.allocation = shown.physical = in_bytes(0)
+    with contextlib.suppress(OSError):  # not begun, or whole by now
+        if path is not None:
+            shown.allocation = shown.physical = in_bytes(os.stat(path).st_blocks * 512)
+    return shown
 
 
 def remember(former: Volume, volume: Volume) -> None:

@@ -51,14 +51,21 @@ class VolumeStream(StreamEnd):
         length: Bytes that it has at most; 0 leaves that to the volume, or to the client.
         sparse: Whether it carries holes.
         closed: Called once, when nothing more is done with the volume.
+        end: Where the volume ends: nothing is written behind that; None where it may grow.
+
+    Attributes:
+        position: How far it came.
+        finished: Whether its client has said that it is done.
     """
 
     def __init__(
         self, descriptor: int, offset: int, length: int, *, sparse: bool,
-        closed: Callable[[], None],
+        closed: Callable[[], None], end: int | None = None,
     ) -> None:  # fmt: skip
         self._fd = descriptor
-        self._position = offset
+        self.position = offset
+        self.finished = False
+        self._end = end
         self._left: int | None = length or None
         self._sparse = sparse
         self._closed = closed
@@ -74,14 +81,14 @@ class VolumeStream(StreamEnd):
         if self._over:
             return self._ended()
         size = limit if self._left is None else min(limit, self._left)
-        data = await self._work(lambda: os.pread(self._fd, size, self._position))
+        data = await self._work(lambda: os.pread(self._fd, size, self.position))
         self._advance(len(data))
         return data
 
     async def read_sparse(self, limit: int = READ_SIZE) -> bytes | Hole:
         if self._over or self._left == 0:
             return self._ended()
-        data, length = await self._work(lambda: _section(self._fd, self._position))
+        data, length = await self._work(lambda: _section(self._fd, self.position))
         if self._left is not None:
             length = min(length, self._left)
         if length == 0 or data:
@@ -91,15 +98,16 @@ class VolumeStream(StreamEnd):
 
     async def write(self, data: bytes) -> None:
         self._require_room(len(data))
-        await self._work(lambda: _write(self._fd, data, self._position))
+        await self._work(lambda: _write(self._fd, data, self.position))
         self._advance(len(data))
 
     async def write_hole(self, length: int) -> None:
         self._require_room(length)
-        await self._work(lambda: _clear(self._fd, self._position, length))
+        await self._work(lambda: _clear(self._fd, self.position, length))
         self._advance(length)
 
     async def finish(self) -> None:
+        self.finished = not self._over
         self._close()
 
     def abort(self, reason: VirloomError | None = None) -> None:
@@ -113,14 +121,15 @@ class VolumeStream(StreamEnd):
         return b""
 
     def _advance(self, length: int) -> None:
-        self._position += length
+        self.position += length
         if self._left is not None:
             self._left -= length
 
     def _require_room(self, length: int) -> None:
         if self._over:
             raise self._error or OperationAborted("the stream is closed")
-        if self._left is not None and length > self._left:
+        beyond = self._end is not None and self.position + length > self._end
+        if beyond or (self._left is not None and length > self._left):
             error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             raise system_failure("cannot write to stream", error, domain=_DOMAIN)
 

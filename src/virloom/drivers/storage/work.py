@@ -6,7 +6,8 @@ from __future__ import annotations
 import asyncio
 
 from virloom.drivers.storage.driver import StorageDriver
-from virloom.drivers.storage.pool import StoragePool
+from virloom.drivers.storage.long_work import LongWork
+from virloom.drivers.storage.pool import Building, StoragePool
 from virloom.drivers.storage.wiping import passes
 from virloom.model.storage import Volume
 
@@ -33,16 +34,18 @@ class VolumeWork:
             VirloomError: As :meth:`Backend.make`; nothing is left of the attempt.
         """
         self._driver.backend(pool).check_new(pool, model)
-        pool.building.add(model.name or "")
-        return await asyncio.shield(
-            self._driver.ongoing.keep(self._make(pool, model, metadata, origin, reflink))
-        )
+        if origin is not None:
+            origin[0].require_made(origin[1])
+        building = Building(model, LongWork())
+        pool.building[model.name or ""] = building
+        making = self._make(pool, model, building.work, metadata, origin, reflink)
+        return await asyncio.shield(self._driver.ongoing.keep(making, building.work))
 
     async def _make(
-        self, pool: StoragePool, model: Volume, metadata: bool,
+        self, pool: StoragePool, model: Volume, work: LongWork, metadata: bool,
         origin: tuple[StoragePool, Volume] | None, reflink: bool,
     ) -> Volume:  # fmt: skip
-        name, backend = model.name or "", self._driver.backend(pool)
+        name, backend = model.name or "", self._driver.backend(pool, work)
         try:
             if origin is None:
                 volume = await backend.make(pool.model, model, metadata=metadata)
@@ -53,12 +56,13 @@ class VolumeWork:
                     )
             pool.volumes[name] = volume
         finally:
-            pool.building.discard(name)
+            del pool.building[name]
+            work.ended.set()
         await backend.measure(pool.model)
         return volume
 
     async def delete(self, pool: StoragePool, volume: Volume, flags: int) -> None:
-        """Removes a volume.
+        """Removes a volume; the making of one that is not whole is given up.
 
         Args:
             flags: Of ``StorageVolDeleteFlags``.
@@ -67,7 +71,12 @@ class VolumeWork:
             OperationInvalid: Somebody copies or wipes it.
             SystemFailure: It cannot be removed.
         """
-        pool.require_idle(volume)
+        building = pool.building.get(volume.name or "")
+        if building is not None:
+            building.work.give_up()
+            await building.work.ended.wait()
+            return
+        pool.require_unused(volume)
         backend = self._driver.backend(pool)
         await backend.remove(pool.model, volume, flags)
         pool.volumes.pop(volume.name or "", None)

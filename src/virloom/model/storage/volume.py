@@ -14,7 +14,7 @@ from virloom.model.storage.target import (
 )
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, flag, group, leaf
-from virloom.xml.kinds import STRING, UINT, choice
+from virloom.xml.kinds import STRING, UINT, choice, option
 
 
 class Extent(Element):
@@ -56,7 +56,7 @@ class Ivgen(Element):
 class Encryption(Element):
     """``<encryption format='luks'>``."""
 
-    format: str | None = attribute(choice("default", "qcow", "luks", "luks2", "luks-any"))
+    format: str | None = attribute(option("default", "qcow", "luks", "luks2", "luks-any"))
     engine: str | None = attribute(choice("qemu", "librbd"))
     secrets: list[SecretReference] = children(SecretReference, "secret")
     cipher: Cipher = group(Cipher)

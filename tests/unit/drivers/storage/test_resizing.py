@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from virloom.drivers.storage.host import StorageHost
 from virloom.drivers.storage.resizing import new_capacity, resize
 from virloom.drivers.storage.volumes import in_bytes
 from virloom.enums.storage import StorageVolResizeFlags as Flags
@@ -63,5 +64,5 @@ async def test_an_image_is_not_followed(tmp_path: Path, data: bytes) -> None:
     path.write_bytes(data)
     model.target.path, model.target.format.type = str(path), "qcow2"
     with pytest.raises(ConfigUnsupported):
-        await resize(model, 1 << 20, allocate=False, shrink=False)
+        await resize(StorageHost(), model, 1 << 20, allocate=False, shrink=False)
     assert path.read_bytes() == data

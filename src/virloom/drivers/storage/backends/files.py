@@ -115,7 +115,7 @@ class FileBackend(PathBackend):
             raise OperationInvalid(
                 f"volume name '{name[:80]}' cannot be that of a file of the pool", domain=_DOMAIN
             )
-        model.target.path = os.path.join(place(pool.model), name)
+        model.key = model.target.path = os.path.join(place(pool.model), name)
 
     async def make(
         self,
@@ -144,10 +144,10 @@ class FileBackend(PathBackend):
         if await asyncio.to_thread(os.path.lexists, path):
             raise StorageVolExist(f"'{path}'", domain=_DOMAIN)
         if model.target.format.type == "dir":
-            await make_folder(model, origin)
+            await make_folder(self.host, model, origin)
             return await asyncio.to_thread(_made, model)
         keys = await self._keys(model, origin)
-        with Unfinished(place(pool)) as file:
+        with Unfinished(place(pool), self.host) as file:
             if origin is not None:
                 await copy_volume(
                     origin, model, file, metadata=metadata, reflink=reflink, keys=keys
@@ -188,7 +188,7 @@ class FileBackend(PathBackend):
         self, pool: Pool, volume: Volume, capacity: int, *, allocate: bool, shrink: bool
     ) -> None:
         key = await look_up(self.host.areas, volume)
-        await resize(volume, capacity, allocate=allocate, shrink=shrink, key=key)
+        await resize(self.host, volume, capacity, allocate=allocate, shrink=shrink, key=key)
 
 
 def _made(model: Volume) -> Volume:

@@ -3,12 +3,17 @@
 
 from __future__ import annotations
 
+import logging
+
 from virloom.drivers.storage.driver import StorageDriver
 from virloom.drivers.storage.flags import check_flags
 from virloom.drivers.storage.transfer import VolumeStream
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.storage import StorageVolDownloadFlags, StorageVolUploadFlags
+from virloom.model.storage import Volume
 from virloom.procedures import storage as p
+
+logger = logging.getLogger(__name__)
 
 #: ``VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM`` and ``VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM``
 _SPARSE = 1
@@ -34,20 +39,47 @@ class Transfer:
         self, call: Call, args: p.StorageVolDownloadArgs | p.StorageVolUploadArgs, *, writing: bool
     ) -> None:
         pool, volume = self._driver.find_volume(args.vol)
+        pool.require_made(volume)
         backend = self._driver.backend(pool)
         descriptor = await backend.open(volume, args.offset, writing=writing)
+
+        if writing:
+            pool.writing.append(args.vol.name)
 
         def closed() -> None:
             """What was written may be another image."""
             if writing:
+                pool.writing.remove(args.vol.name)
+                self._tell(stream, volume)
                 self._driver.work.refresh_soon(pool)
 
         stream = VolumeStream(
             descriptor, args.offset, args.length,
-            sparse=bool(args.flags & _SPARSE), closed=closed,
+            sparse=bool(args.flags & _SPARSE), closed=closed, end=_end(volume) if writing else None,
         )  # fmt: skip
         try:
             call.attach_stream(stream)
         except BaseException:
             stream.abort()
             raise
+
+    @staticmethod
+    def _tell(stream: VolumeStream, volume: Volume) -> None:
+        """Says how far an upload came whose client went away, or gave it up."""
+        if not stream.finished:
+            logger.warning(
+                "an upload to volume '%s' ended early: it was written as far as byte %d of '%s'",
+                volume.name, stream.position, volume.target.path,
+            )  # fmt: skip
+
+
+def _end(volume: Volume) -> int | None:
+    """Where a volume ends that is no longer than what a guest sees of it.
+
+    An upload to it does not go further, as to a block device; libvirt makes the file longer. An
+    image in a format has the length that it needs.
+    """
+    target = volume.target
+    if volume.type != "file" or target.format.type != "raw" or target.encryption is not None:
+        return None
+    return volume.capacity.value

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 from virloom.drivers.storage.driver import StorageDriver
 from virloom.drivers.storage.flags import check_flags
 from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.resizing import new_capacity
+from virloom.drivers.storage.scan import so_far
 from virloom.drivers.storage.volumes import parse_volume
 from virloom.drivers.storage.work import VolumeWork
 from virloom.endpoint.dispatch import Call, serves
@@ -49,13 +51,14 @@ class Volumes:
     def num_of(
         self, call: Call, args: p.StoragePoolNumOfVolumesArgs
     ) -> p.StoragePoolNumOfVolumesRet:
-        return p.StoragePoolNumOfVolumesRet(len(self._active(args.pool).volumes))
+        return p.StoragePoolNumOfVolumesRet(len(self._active(args.pool).all_volumes()))
 
     @serves(p.STORAGE_POOL_LIST_VOLUMES)
     def list_names(
         self, call: Call, args: p.StoragePoolListVolumesArgs
     ) -> p.StoragePoolListVolumesRet:
-        return p.StoragePoolListVolumesRet(list(self._active(args.pool).volumes)[: args.maxnames])
+        names = list(self._active(args.pool).all_volumes())
+        return p.StoragePoolListVolumesRet(names[: args.maxnames])
 
     @serves(p.STORAGE_POOL_LIST_ALL_VOLUMES)
     def list_all(
@@ -63,7 +66,7 @@ class Volumes:
     ) -> p.StoragePoolListAllVolumesRet:
         check_flags(args.flags, 0, "storagePoolListAllVolumes")
         pool = self._active(args.pool)
-        found = [pool.volume_ref(volume) for volume in pool.volumes.values()]
+        found = [pool.volume_ref(volume) for volume in pool.all_volumes().values()]
         return p.StoragePoolListAllVolumesRet(found if args.need_results else [], len(found))
 
     @serves(p.STORAGE_VOL_LOOKUP_BY_NAME)
@@ -109,7 +112,7 @@ class Volumes:
         origin_pool, origin = await self._fresh(args.clonevol)
         validate = bool(args.flags & _Flags.VALIDATE)
         model = parse_volume(pool.model, args.xml, validate=validate, origin=origin)
-        if model.name in pool.volumes:  # libvirt's code for it here
+        if model.name in pool.all_volumes():  # libvirt's code for it here
             raise InternalError(
                 f"storage volume name '{model.name}' already in use.", domain=ErrorDomain.STORAGE
             )
@@ -139,7 +142,7 @@ class Volumes:
     async def resize(self, call: Call, args: p.StorageVolResizeArgs) -> None:
         check_flags(args.flags, sum(StorageVolResizeFlags), "storageVolResize")
         pool, volume = self._driver.find_volume(args.vol)
-        pool.require_idle(volume)
+        pool.require_unused(volume)
         room = pool.model.available.value or 0
         capacity = new_capacity(volume, room, args.capacity, args.flags)
         backend = self._driver.backend(pool)
@@ -154,6 +157,9 @@ class Volumes:
     async def _fresh(self, ref: NonnullStorageVol) -> tuple[StoragePool, Volume]:
         """The volume as it is now: a guest may have written to it since."""
         pool, former = self._driver.find_volume(ref)
+        building = pool.building.get(ref.name)
+        if building is not None:
+            return pool, await asyncio.to_thread(so_far, building.volume, building.work.path)
         volume = await self._driver.backend(pool).fresh(pool.model, former)
         if pool.volumes.get(ref.name) is former:
             pool.volumes[ref.name] = volume
