@@ -109,11 +109,12 @@ def test_work_is_seen_and_given_up(storage: Storage, tmp_path: Path) -> None:
         until(lambda: "slow" in storage.virsh("vol-list", "pool"))
         assert "Allocation:     0.00 B" in storage.virsh("vol-info", "slow", "pool")
         assert f"<path>{storage.root}/pool/slow<" in storage.virsh("vol-dumpxml", "slow", "pool")
-        for words in (
+        refusals: tuple[tuple[str, ...], ...] = (
             ("vol-resize", "slow", "2M", "pool"), ("vol-wipe", "slow", "pool"),
             ("vol-clone", "slow", "other", "pool"),
             ("vol-download", "slow", str(tmp_path / "file"), "pool"),
-        ):  # fmt: skip
+        )  # fmt: skip
+        for words in refusals:
             assert "volume 'slow' is still being allocated" in refused(storage, *words)
         assert "exists already" in refused(storage, "vol-create-as", "pool", "slow", "1M")
         for words in (("pool-refresh", "pool"), ("pool-destroy", "pool")):

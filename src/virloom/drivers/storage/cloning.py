@@ -156,7 +156,7 @@ async def _convert(
     doing = f"cannot make volume '{model.name}'"
     form = "qcow2" if origin.target.format.type == "qcow2" else "raw"
     source = await asyncio.to_thread(
-        image_options, origin.target.path or "", form,
+        image_options, origin.target.path or "", form, file.host.holds,
         encryption=None if keys.origin is None else "luks", key=_ORIGIN,
     )  # fmt: skip
     held = {} if keys.origin is None else {_ORIGIN: keys.origin}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
@@ -78,7 +79,7 @@ class StorageDriver:
         self.all: ObjectIndex[StoragePool] = ObjectIndex()
         self.events = PoolEvents()
         self.ongoing = Ongoing()
-        self._activation = Activation(directories, StorageHost(areas=areas))
+        self._activation = Activation(directories, StorageHost(areas=areas, holds=self.holds))
         self.work = PoolWork(self.all, self._activation, self.events, self.ongoing)
         self._index = DocumentIndex(directories.cache / "documents.index")
         self.store = DocumentStore(directories.config, directories.autostart, self._index)
@@ -224,6 +225,19 @@ class StorageDriver:
         raise NoStorageVol(f"no storage vol with matching {what} '{value}'", domain=_DOMAIN)
 
     # -- changing ------------------------------------------------------------------------------
+
+    def holds(self, path: str) -> bool:
+        """Whether the file at *path* is a volume of an active pool, or in the directory of one."""
+        real = os.path.realpath(path)
+        for pool in list(self.all):
+            if pool.live is None:
+                continue
+            if any(volume.target.path == path for volume in list(pool.volumes.values())):
+                return True
+            place = pool.live.target.path
+            if place and os.path.dirname(real) == os.path.realpath(place):
+                return True
+        return False
 
     async def define(self, model: Pool) -> StoragePool:
         """Makes the pool, or gives a known one another document for its next start.

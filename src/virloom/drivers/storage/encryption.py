@@ -15,7 +15,14 @@ from virloom.drivers.runtime.secret_values import secret_value
 from virloom.endpoint.areas import Areas
 from virloom.enums.error import ErrorDomain
 from virloom.enums.secret import SecretUsageType
-from virloom.errors import ConfigUnsupported, InternalError, InvalidArg, NoSecret, XmlError
+from virloom.errors import (
+    ConfigUnsupported,
+    InternalError,
+    InvalidArg,
+    NoSecret,
+    NoSupport,
+    XmlError,
+)
 from virloom.model.storage import Volume
 from virloom.model.storage.target import SecretReference
 from virloom.model.storage.volume import Encryption
@@ -143,9 +150,10 @@ async def look_up(areas: Areas, volume: Volume) -> bytes | None:
     target = volume.target
     if target.encryption is None:
         return None
-    async with areas.opened("secret", trusted=True) as endpoint:
-        if not target.encryption.secrets:
-            with contextlib.suppress(NoSecret):
+    if not target.encryption.secrets:
+        with contextlib.suppress(NoSecret, NoSupport):
+            async with areas.opened("secret", trusted=True) as endpoint:
                 return await secret_value(endpoint, _VOLUME, uuid=None, usage=target.path)
-        secret = passphrase(target.encryption)
+    secret = passphrase(target.encryption)
+    async with areas.opened("secret", trusted=True) as endpoint:
         return await secret_value(endpoint, _VOLUME, uuid=secret.uuid, usage=secret.usage)

@@ -7,7 +7,7 @@ of their own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from virloom.drivers.storage.long_work import LongWork
@@ -30,6 +30,7 @@ class StorageHost:
             ended, whatever becomes of us (:mod:`virloom.drivers.storage.activation`).
         areas: Where secrets come from; without any there are none.
         work: What its programs run for, and end with when it is given up.
+        holds: Whether an active pool has the file at a path: by default, none has any.
     """
 
     def __init__(
@@ -38,19 +39,22 @@ class StorageHost:
         claims: Sequence[int] = (),
         areas: Areas | None = None,
         work: LongWork | None = None,
+        holds: Callable[[str], bool] = lambda path: False,
     ) -> None:
         self.root = root
         self.areas = areas or Areas()
         self.work = work or LongWork()
+        self.holds = holds
         self._claims = tuple(claims)
 
     def claimed(self, descriptor: int) -> StorageHost:
         """The same host, whose programs inherit *descriptor* too."""
-        return type(self)(self.root, (*self._claims, descriptor), self.areas, self.work)
+        claims = (*self._claims, descriptor)
+        return type(self)(self.root, claims, self.areas, self.work, self.holds)
 
     def working(self, work: LongWork) -> StorageHost:
         """The same host, whose programs end when *work* is given up."""
-        return type(self)(self.root, self._claims, self.areas, work)
+        return type(self)(self.root, self._claims, self.areas, work, self.holds)
 
     def path(self, name: str) -> Path:
         """The file *name*, which is absolute, of the host."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
@@ -28,17 +29,23 @@ _MOST = 200
 
 
 def image_options(
-    path: str, image_format: str, *, encryption: str | None = None, key: str = ""
+    path: str,
+    image_format: str,
+    holds: Callable[[str], bool],
+    *,
+    encryption: str | None = None,
+    key: str = "",
 ) -> dict[str, Any]:
     """The node that QEMU is to make of an image; by a thread.
 
     Args:
+        holds: Whether a pool has the file at a path: others are not opened, whoever names them.
         encryption: The way in which the image itself is encrypted; what is below it is not.
         key: QEMU's name of its passphrase.
 
     Raises:
         ConfigUnsupported: An image is of a format that is not opened here, names something that is
-            no file, or has its data elsewhere.
+            no file or no pool's, or has its data elsewhere.
         OperationInvalid: The chain comes back to itself, or is too long.
         StorageProbeFailed: A header is damaged.
         SystemFailure: A file cannot be read.
@@ -55,6 +62,7 @@ def image_options(
         nodes.append({"driver": following, "file": {"driver": driver, "filename": path}})
         if following == "raw":
             break
+        nodes[-1]["backing"] = None  # whatever its header says by then
         if following != "qcow2":
             raise ConfigUnsupported(
                 f"'{path}' is of format '{following}', which is not opened here", domain=_DOMAIN
@@ -62,9 +70,15 @@ def image_options(
         backing = qcow2_backing(head, path)
         if backing is None:
             break
-        path, following = _beside(path, backing.reference), backing.format or "raw"
-    for above, below in pairwise(nodes):
-        above["backing"] = below
+        above, path = path, _beside(path, backing.reference)
+        if not holds(path):
+            raise ConfigUnsupported(
+                f"'{above}' is laid over '{path[:200]}', which is in no active pool",
+                domain=_DOMAIN, remedy="start a pool on its directory",
+            )  # fmt: skip
+        following = backing.format or "raw"
+    for upper, lower in pairwise(nodes):
+        upper["backing"] = lower
     if encryption is not None:
         _decrypt(nodes[0], encryption, key)
     return nodes[0]
@@ -81,6 +95,8 @@ def _decrypt(node: dict[str, Any], encryption: str, key: str) -> None:
 def check_backing(path: str, reference: str, image_format: str) -> None:
     """Checks that a new image at *path* may be laid over *reference*: by headers, all the way down.
 
+    Nothing of their content gets to anybody by that, so they may be anywhere.
+
     Raises:
         SystemFailure: There is no such file, or it cannot be read.
         InternalError: It is not of that format, or what it is laid over itself is nothing that is
@@ -95,7 +111,7 @@ def check_backing(path: str, reference: str, image_format: str) -> None:
             f"inaccessible backing store volume {reference}", error, domain=_DOMAIN
         ) from exc
     try:
-        image_options(os.path.normpath(place), image_format)
+        image_options(os.path.normpath(place), image_format, lambda path: True)
     except (ConfigUnsupported, OperationInvalid, StorageProbeFailed) as exc:
         raise InternalError(
             f"'{reference}' cannot be a backing image: {exc.message}", domain=ErrorDomain.NONE

@@ -145,6 +145,16 @@ class StoragePool:
                 f"volume '{volume.name}' is still being allocated.", domain=ErrorDomain.STORAGE
             )
 
+    def require_settled(self, volume: Volume) -> None:
+        """Checks that a volume is whole, and that no client writes to the header of an image.
+
+        Raises:
+            OperationInvalid: It is not, or one does.
+        """
+        self.require_made(volume)
+        if volume.name in self.writing and volume.target.format.type != "raw":
+            raise _in_use(volume)
+
     def require_rest(self) -> None:
         """Checks that nobody makes, copies or wipes a volume.
 

@@ -4,17 +4,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 
-from virloom.drivers.runtime.image import read_head
 from virloom.drivers.storage.encryption import KEY
 from virloom.drivers.storage.host import StorageHost
-from virloom.drivers.storage.probe import probe
+from virloom.drivers.storage.images import image_options
 from virloom.drivers.storage.qemu_img import qemu_img
 from virloom.enums.error import ErrorDomain
 from virloom.enums.storage import StorageVolResizeFlags as Flags
 from virloom.errors import (
-    ConfigUnsupported,
     InternalError,
     InvalidArg,
     OperationFailed,
@@ -70,7 +69,8 @@ async def resize(
 
     Raises:
         OperationUnsupported: Blocks are to be allocated of what is not raw.
-        ConfigUnsupported: Its header is damaged, or it is laid over what is not raw.
+        ConfigUnsupported: It is laid over what is not opened here.
+        StorageProbeFailed: Its header is damaged, or that of an image below it.
         SystemFailure: The file system would not.
         InternalError: Its format has no size to change; ``qemu-img`` would not, with its words.
     """
@@ -105,47 +105,17 @@ def _resize_raw(path: str, capacity: int, allocate: bool) -> None:
 async def _resize_image(
     host: StorageHost, volume: Volume, capacity: int, *, shrink: bool, key: bytes | None
 ) -> None:
+    """By ``qemu-img``, which sees the images below too.
+
+    What lies behind the end of a shorter one must not come to light.
+    """
     path = volume.target.path or ""
-    if volume.target.format.type == "qcow2":
-        image = await asyncio.to_thread(_image, path)
-        encryption = "encrypt.format=luks,encrypt."
-    else:
-        image = f"driver=luks,file.driver=file,file.filename={_escaped(path)}"
-        encryption = ""
-    if key is not None:
-        image += f",{encryption}key-secret={KEY}"
+    image = await asyncio.to_thread(
+        image_options, path, volume.target.format.type or "raw", host.holds,
+        encryption=None if key is None else "luks", key=KEY,
+    )  # fmt: skip
     await qemu_img(
-        host, "resize", [*(["--shrink"] if shrink else []), "--image-opts", image, str(capacity)],
+        host, "resize",
+        [*(["--shrink"] if shrink else []), f"json:{json.dumps(image)}", str(capacity)],
         doing=f"cannot resize '{path}'", keys={} if key is None else {KEY: key},
     )  # fmt: skip
-
-
-def _image(path: str) -> str:
-    """How ``qemu-img`` is to open an image: nothing is left to what the image says.
-
-    It has to see how long a backing image is, for what lies behind the end of a shorter image
-    must not come to light. A raw one is as long as its file; one of another format may name
-    further files itself, so that is not opened.
-    """
-    head = read_head(path)
-    probed = probe(head, path)
-    if probed.format != "qcow2":
-        raise ConfigUnsupported(f"'{path}' is no qcow2 image that can be used", domain=_DOMAIN)
-    image = f"driver=qcow2,file.driver=file,file.filename={_escaped(path)}"
-    if probed.backing is None:
-        return image
-    if probed.backing.format != "raw":
-        raise ConfigUnsupported(
-            f"'{path}' is laid over an image that is not raw, and is not resized", domain=_DOMAIN
-        )
-    backing = os.path.join(os.path.dirname(path), probed.backing.reference)
-    if read_head(backing).block:
-        raise ConfigUnsupported(
-            f"'{path}' is laid over a block device, and is not resized", domain=_DOMAIN
-        )
-    image += ",backing.driver=raw,backing.file.driver=file"
-    return f"{image},backing.file.filename={_escaped(backing)}"
-
-
-def _escaped(path: str) -> str:
-    return path.replace(",", ",,")

@@ -35,7 +35,7 @@ class VolumeWork:
         """
         self._driver.backend(pool).check_new(pool, model)
         if origin is not None:
-            origin[0].require_made(origin[1])
+            origin[0].require_settled(origin[1])
         building = Building(model, LongWork())
         pool.building[model.name or ""] = building
         making = self._make(pool, model, building.work, metadata, origin, reflink)

@@ -84,22 +84,38 @@ def _qcow2(path: Path, backing: str, form: str = "qcow2") -> None:
 def test_chains_are_spelled_out(tmp_path: Path) -> None:
     (tmp_path / "base").write_bytes(b"QFI\xfb a guest wrote this")
     _qcow2(tmp_path / "top", "base", "raw")
-    options = image_options(str(tmp_path / "top"), "qcow2")
+    options = image_options(str(tmp_path / "top"), "qcow2", lambda path: True)
     assert options["backing"] == {
         "driver": "raw",
         "file": {"driver": "file", "filename": str(tmp_path / "base")},
     }
 
 
+def test_what_is_in_no_pool_is_not_opened(tmp_path: Path) -> None:
+    _qcow2(tmp_path / "top", "/etc/shadow", "raw")
+    with pytest.raises(ConfigUnsupported, match="no active pool"):
+        image_options(str(tmp_path / "top"), "qcow2", lambda path: path != "/etc/shadow")
+
+
+def test_an_image_that_stands_alone_stays_so(tmp_path: Path) -> None:
+    """What its header says when it is opened is another matter."""
+    _qcow2(tmp_path / "top", "")
+    head = bytearray((tmp_path / "top").read_bytes())
+    head[8:16] = bytes(8)
+    (tmp_path / "top").write_bytes(head)
+    options = image_options(str(tmp_path / "top"), "qcow2", lambda path: True)
+    assert options["backing"] is None
+
+
 @pytest.mark.parametrize("name", ["json:{}", "nbd://host/x", "http:x"])
 def test_what_is_no_file_is_refused(tmp_path: Path, name: str) -> None:
     _qcow2(tmp_path / "top", name)
     with pytest.raises(ConfigUnsupported, match="no file"):
-        image_options(str(tmp_path / "top"), "qcow2")
+        image_options(str(tmp_path / "top"), "qcow2", lambda path: True)
 
 
 def test_loops_are_refused(tmp_path: Path) -> None:
     _qcow2(tmp_path / "one", "two")
     _qcow2(tmp_path / "two", "one")
     with pytest.raises(OperationInvalid, match="no end"):
-        image_options(str(tmp_path / "one"), "qcow2")
+        image_options(str(tmp_path / "one"), "qcow2", lambda path: True)

@@ -40,6 +40,8 @@ class Transfer:
     ) -> None:
         pool, volume = self._driver.find_volume(args.vol)
         pool.require_made(volume)
+        if writing and volume.target.format.type != "raw":
+            pool.require_unused(volume)  # whoever reads an image relies on its header
         backend = self._driver.backend(pool)
         descriptor = await backend.open(volume, args.offset, writing=writing)
 
