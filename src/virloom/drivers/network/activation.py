@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Collection
 from virloom.drivers.network.directories import NetworkDirectories
 from virloom.drivers.network.dnsmasq.process import Dnsmasq
 from virloom.drivers.network.firewall.apply import Firewall
+from virloom.drivers.network.firewall.former import FormerRules
 from virloom.drivers.network.firewall.rules import ruleset, show_ports
 from virloom.drivers.network.host import NetworkHost
 from virloom.drivers.network.links import shaping
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 #: In the record while a change of what runs is under way.
 CHANGING = "changing"
+#: In the record of a network that libvirt has started, until nothing of libvirt's is left of it.
+FORMER = "libvirt"
 
 
 class Activation:
@@ -48,6 +51,7 @@ class Activation:
         self.host = host or NetworkHost()
         self._directories = directories
         self._firewall = Firewall(self.host)
+        self._former = FormerRules(self.host)
 
     def has_link(self, name: str) -> bool:
         """Whether there is a link of that name, whoever's."""
@@ -112,6 +116,8 @@ class Activation:
         await self._undo(model, self._dnsmasq(model).stop)
         reached("dnsmasq-stopped")
         await self._undo(model, lambda: self._firewall.remove(name))
+        if FORMER in record.runtime:
+            await self._undo(model, lambda: self._former.remove(model))
         reached("rules-removed")
         await self._undo(model, lambda: remove_bridge(self.host, model, index))
         reached("bridge-removed")
@@ -140,7 +146,13 @@ class Activation:
         bridge = record.runtime.get("bridge")
         if bridge is None:
             return not has_own_bridge(model) or self.has_link(model.bridge.name or "")
+        if bridge["index"] is None:
+            return False
         return bool(await index_of(self.host, bridge["name"]) == bridge["index"])
+
+    async def index_of(self, bridge: str, address: str | None) -> int | None:
+        """The index of the bridge of that name and hardware address; None where there is none."""
+        return await index_of(self.host, bridge, address)
 
     async def take_over(
         self, model: Network, record: NetworkRecord, ports: Collection[NetworkPort]
@@ -157,6 +169,8 @@ class Activation:
             await self._dnsmasq(model).renew()
             del record.runtime[CHANGING]
             record.save()
+        if FORMER in record.runtime and has_own_bridge(model):
+            await self._former.remove(model)
         await self.mend(model, record, ports)
 
     async def mend(

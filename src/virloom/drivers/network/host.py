@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import stat
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
@@ -43,7 +44,12 @@ class NetworkHost:
 
     def has_link(self, name: str) -> bool:
         """Whether there is a link of that name, whoever's."""
-        return os.path.exists(os.path.join(self._sysfs, _LINKS, name))
+        try:
+            with self.entered():  # sysfs may show another network than the one that is meant
+                socket.if_nametoindex(name)
+        except OSError:
+            return False
+        return True
 
     def is_virtual_function(self, address: str) -> bool:
         """Whether the PCI device of that address is part of another one (SR-IOV)."""

@@ -10,8 +10,9 @@ import logging
 from collections.abc import Callable
 from uuid import UUID
 
-from virloom.drivers.network.activation import CHANGING, Activation
+from virloom.drivers.network.activation import CHANGING, FORMER, Activation
 from virloom.drivers.network.directories import NetworkDirectories
+from virloom.drivers.network.former import FormerNetworks
 from virloom.drivers.network.guard import NetworkGuard
 from virloom.drivers.network.hooks import NetworkHooks
 from virloom.drivers.network.network import VirtualNetwork
@@ -54,6 +55,7 @@ class NetworkLife:
         self._records: dict[bytes, NetworkRecord] = {}
         self._ports = PortLife(activation, hooks)
         self._stopped = stopped
+        self._former = FormerNetworks(directories, activation)
         self._guard = NetworkGuard(networks, activation, self._mend)
 
     async def close(self) -> None:
@@ -83,7 +85,12 @@ class NetworkLife:
     # -- found again ---------------------------------------------------------------------------
 
     async def take_over(self) -> None:
-        """Networks that an earlier daemon started go on; what it left unfinished is undone."""
+        """Networks that an earlier daemon started go on; what it left unfinished is undone.
+
+        Raises:
+            OperationFailed: Libvirt's daemon runs, and has them.
+        """
+        await self._former.adopt()
         for path in sorted(self._directories.run.glob("*.json")):
             try:
                 record = NetworkRecord.load(path)
@@ -111,6 +118,10 @@ class NetworkLife:
         self._guard.open()
         holding.find_again(network, record)
         await self._activation.take_over(model, record, network.ports.values())
+        if FORMER in record.runtime:
+            self._former.forget(model.name)
+            del record.runtime[FORMER]
+            record.save()
         self._guard.attend(network)
 
     def _has(self, network: VirtualNetwork, model: Network, record: NetworkRecord) -> None:
@@ -121,6 +132,8 @@ class NetworkLife:
 
     async def _undo(self, model: Network, record: NetworkRecord) -> None:
         await self._activation.stop(model, record)
+        if FORMER in record.runtime:
+            self._former.forget(model.name)
         record.delete()
 
     # -- made, changed, unmade -----------------------------------------------------------------

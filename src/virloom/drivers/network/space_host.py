@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from virloom.drivers.network.host import NetworkHost, netlink
@@ -14,9 +13,6 @@ from virloom.host.process import Completed
 
 if TYPE_CHECKING:
     from pyroute2 import AsyncIPRoute
-
-#: Lines of the table before its links (proc(5)).
-_HEADING = 2
 
 
 class SpaceHost(NetworkHost):
@@ -31,11 +27,7 @@ class SpaceHost(NetworkHost):
         self._space = space
 
     def has_link(self, name: str) -> bool:
-        holder = self._space.find()
-        if holder is None:
-            return False
-        table = Path(f"/proc/{holder.pid}/net/dev").read_text().splitlines()[_HEADING:]
-        return name in (line.partition(":")[0].strip() for line in table)
+        return self._space.find() is not None and super().has_link(name)
 
     def virtual_functions(self, card: str) -> list[tuple[str, str | None]]:
         return []  # the cards that the kernel shows us are in the host's own namespace

@@ -89,10 +89,15 @@ async def remove_bridge(host: NetworkHost, model: Network, index: int | None) ->
             await kernel.link("del", index=found)
 
 
-async def index_of(host: NetworkHost, name: str) -> int | None:
-    """The index of the bridge of that name; None where there is none."""
+async def index_of(host: NetworkHost, name: str, address: str | None = None) -> int | None:
+    """The index of the bridge of that name; None where there is none.
+
+    Args:
+        address: The hardware address that it has, if that is known.
+    """
+    more = {"address": address.lower()} if address is not None else {}
     async with _talking(host, f"cannot look at the bridge '{name}'") as kernel:
-        found = list(await kernel.link_lookup(ifname=name, kind="bridge"))
+        found = list(await kernel.link_lookup(ifname=name, kind="bridge", **more))
     return int(found[0]) if found else None
 
 
