@@ -137,7 +137,6 @@ async def serve(
     finally:
         service.ending()
         passed_on = renewal.descriptors(spec, service, sockets)
-        service.give_up()
         await server.close()
         await admin.close()
         if passed_on is None:

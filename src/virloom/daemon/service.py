@@ -88,7 +88,10 @@ class Service(ABC):
         return {}
 
     def ending(self) -> None:  # noqa: B027 # most do not mind
-        """Told before the daemon itself sends clients away, for good or for its next process."""
+        """Told before the daemon itself sends clients away, for good or for its next process.
+
+        Long work is given up here: clients wait for it.
+        """
 
     def warm_up(self) -> None:  # noqa: B027 # most have nothing to load
         """Called a moment after the first clients could connect: loads what was left for later."""
@@ -96,9 +99,6 @@ class Service(ABC):
     @abstractmethod
     def reload(self) -> None:
         """Reads documents that came to the disk meanwhile."""
-
-    def give_up(self) -> None:  # noqa: B027 # most have no work that lasts
-        """Called before the clients are let go: ends long work, whose callers they wait for."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -83,9 +83,9 @@ class Everything(virtqemud.QemuService):
         for service in self._beside:
             service.reload()
 
-    def give_up(self) -> None:
+    def ending(self) -> None:
         for service in self._beside:
-            service.give_up()
+            service.ending()
 
     async def close(self) -> None:
         await super().close()

@@ -37,7 +37,7 @@ class StorageService(AreaService):
         """An idle daemon does not end while somebody's volume is made."""
         return self._driver.ongoing.busy
 
-    def give_up(self) -> None:
+    def ending(self) -> None:
         self._driver.ongoing.give_up()
 
     async def close(self) -> None:
