@@ -56,7 +56,9 @@ golden: compare  ## record tests/golden anew, from libvirt 9 where it is the mod
 
 parity: compare  ## compare with the libvirt 9 of this host, document by document (PARITY=options)
 	@$(PYTHON_BIN)/python -m tools.parity $(PARITY)
-	@if [ -z "$(PARITY)" ] && [ "$$(id -u)" = 0 ]; then $(PYTHON_BIN)/python -m tools.parity.filters; fi
+	@if [ -z "$(PARITY)" ] && [ "$$(id -u)" = 0 ]; then \
+	    $(PYTHON_BIN)/python -m tools.parity.networks && $(PYTHON_BIN)/python -m tools.parity.filters && \
+	    VIRLOOM_ALL_EFFECTS=/dev/null $(PYTEST) -q -n 0 --timeout 3000 tests/interop/test_same_effect.py; fi
 
 fuzz: venv  ## property tests with many examples, then atheris, FUZZ_SECONDS (60) for each target
 	@HYPOTHESIS_PROFILE=fuzz $(PYTEST) -n $(WORKERS) --timeout=1800 tests/property

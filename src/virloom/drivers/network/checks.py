@@ -9,10 +9,11 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, ip_address, ip_in
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, XmlDetail, XmlError
 from virloom.model.network import Network
-from virloom.model.network.network import DhcpHost, DhcpRange, NetworkIp, NetworkRoute
+from virloom.model.network.network import DhcpHost, DhcpRange, Lease, NetworkIp, NetworkRoute
 
 _DOMAIN = ErrorDomain.NETWORK
 _MAC = re.compile(r"[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){5}")
+_SHORTEST_LEASE = 120  #: seconds: what dnsmasq makes of less
 _Address = IPv4Address | IPv6Address
 
 
@@ -131,6 +132,7 @@ def check_range(model: Network, ip: NetworkIp, item: DhcpRange) -> None:
     Raises:
         XmlError: An end is missing or is no address.
         InternalError: It is reversed, or partly outside.
+        ConfigUnsupported: Its leases are too short.
     """
     ends = []
     for name in ("start", "end"):
@@ -148,6 +150,17 @@ def check_range(model: Network, ip: NetworkIp, item: DhcpRange) -> None:
     network = ip_interface(f"{ip.address}/{prefix}").network
     if not all(int(network[0]) <= end <= int(network[-1]) for end in ends):
         raise InternalError(f"range {text} is not entirely within network {ip.address}/{prefix}")
+    _check_lease(model, item.lease)
+
+
+def _check_lease(model: Network, lease: Lease | None) -> None:
+    if lease is None or not lease.expiry or lease.unit == "hours":
+        return
+    if lease.expiry < (_SHORTEST_LEASE if lease.unit == "seconds" else _SHORTEST_LEASE // 60):
+        raise ConfigUnsupported(
+            f"network '{model.name}': a lease lasts two minutes at least, or for ever (0)",
+            domain=_DOMAIN,
+        )
 
 
 def check_host(model: Network, host: DhcpHost, *, version: int, partial: bool = False) -> None:
@@ -168,6 +181,7 @@ def check_host(model: Network, host: DhcpHost, *, version: int, partial: bool = 
                 f"a dhcp host of network '{model.name}' has nothing that tells it", domain=_DOMAIN
             )
         return
+    _check_lease(model, host.lease)
     if host.ip is None:
         raise XmlError(
             f"Missing IP address in static host definition for network '{model.name}'",

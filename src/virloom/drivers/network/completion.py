@@ -8,7 +8,7 @@ from uuid import uuid4
 from virloom.drivers.network.checks import check_network
 from virloom.drivers.network.forwarding import check_forward
 from virloom.model.network import Network
-from virloom.model.network.network import ForwardAddress, ForwardInterface
+from virloom.model.network.network import DhcpHost, DhcpRange, ForwardAddress, ForwardInterface
 from virloom.xml import parse_document
 from virloom.xml.kinds import parse_base0
 
@@ -41,6 +41,7 @@ def complete(model: Network) -> None:
     _fill_forward(model)
     _name_space(model)
     check_network(model)
+    fill_addresses(model)
     mode = forward_mode(model)
     bridge = model.bridge
     if mode in OWN_BRIDGE:
@@ -55,6 +56,23 @@ def complete(model: Network) -> None:
 def forward_mode(model: Network) -> str | None:
     """Where the network leads; None where it is isolated."""
     return model.forward.mode if model.forward is not None else None
+
+
+def fill_addresses(model: Network) -> None:
+    """Says of what is given to guests what a document may leave out, in place."""
+    for ip in model.ips:
+        if ip.dhcp is None:
+            continue
+        given: list[DhcpRange | DhcpHost] = [*ip.dhcp.ranges, *ip.dhcp.hosts]
+        for one in given:
+            if one.lease is not None and one.lease.expiry:
+                one.lease.unit = one.lease.unit or "minutes"
+            elif one.lease is not None and one.lease.expiry is None:
+                one.lease = None
+            elif one.lease is not None:
+                one.lease.unit = None  # for ever, in any unit
+        if not (ip.dhcp.ranges or ip.dhcp.hosts or ip.dhcp.bootp):
+            ip.dhcp = None
 
 
 def _fill_forward(model: Network) -> None:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TypeVar
 
 from virloom.drivers.network.checks import check_host, check_range, parse_address
+from virloom.drivers.network.completion import fill_addresses
 from virloom.enums.error import ErrorDomain
 from virloom.enums.network import NetworkUpdateCommand, NetworkUpdateSection
 from virloom.errors import OperationInvalid, OperationUnsupported, VirloomError, XmlDetail, XmlError
@@ -56,6 +57,7 @@ def update(model: Network, command: int, section: int, index: int, text: str) ->
             f"can't update {name} section of network", domain=ErrorDomain.NETWORK
         ) from exc
     change(model, command, index, text)
+    fill_addresses(model)
 
 
 @cache
