@@ -52,7 +52,7 @@ class NetworkNamespace:
     @property
     def prefix(self) -> list[str]:
         """What a command line begins with that is to run there."""
-        return ["nsenter", "--target", str(self._process.pid), "--net", "--mount"]
+        return ["nsenter", "--target", str(self._process.pid), "--net", "--mount", "--root"]
 
     def run(self, *words: str) -> str:
         """Runs a command there, which must succeed; what it prints."""

@@ -39,6 +39,8 @@ busybox mkdir -p /host/dev/pts /host/dev/shm
 busybox mount -t devpts devpts /host/dev/pts
 busybox mount -t tmpfs shm /host/dev/shm
 busybox mount -t proc proc /host/proc
+busybox ln -s /proc/self/fd /host/dev/fd
+busybox ln -s fd/0 /host/dev/stdin
 busybox mount -t sysfs sys /host/sys
 busybox mount -t tmpfs run /host/run
 busybox ifconfig lo up
@@ -57,7 +59,9 @@ while read -r line <&3; do
 done
 """
 
-_KERNEL_LINE = "console=ttyS0 quiet panic=-1 mitigations=off cryptomgr.notests tsc=reliable"
+_KERNEL_LINE = (
+    "console=ttyS0 quiet panic=-1 mitigations=off cryptomgr.notests tsc=reliable no_timer_check"
+)
 
 
 class HostGuest:

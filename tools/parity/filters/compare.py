@@ -62,13 +62,17 @@ def compare(cases: Sequence[Case]) -> Iterator[Outcome]:
     """
     with OurSide(KNOWN) as ours, LibvirtSide(KNOWN) as theirs:
         for side in (ours, theirs):
-            _settle(side)
+            settle(side)
         for case in cases:
-            yield Outcome(case, _effect(theirs, case), _effect(ours, case))
+            yield Outcome(case, effect(theirs, case), effect(ours, case))
 
 
-def _settle(side: Side) -> None:
-    """The kernel takes a moment to see that links are up."""
+def settle(side: Side) -> None:
+    """Waits until all frames pass: the kernel takes a moment to see that links are up.
+
+    Raises:
+        RuntimeError: A frame does not arrive.
+    """
     for _ in range(50):
         missing = [name for name, passed in side.passed(turns()).items() if not passed]
         if not missing:
@@ -76,6 +80,7 @@ def _settle(side: Side) -> None:
     raise RuntimeError(f"without a filter, this does not arrive: {', '.join(missing)}")
 
 
-def _effect(side: Side, case: Case) -> Effect:
+def effect(side: Side, case: Case) -> Effect:
+    """What becomes of each frame where the guest has the filter."""
     with side.applied(case) as refused:
         return side.passed(turns()) if refused is None else refused

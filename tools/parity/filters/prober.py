@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sends frames over a bridge and tells which arrive; run in a network of its own.
 
-``python prober.py``: each line is a JSON list of turns, each a list of ``[way, frame,
+``python prober.py [SECONDS]``: each line is a JSON list of turns, each a list of ``[way, frame,
 mark]`` in hex; the answer is a list of truths for each turn. Between lines, connections are
-forgotten.
+forgotten. What has not arrived when nothing has for SECONDS has not passed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import time
 from collections.abc import Sequence
 
 _HOST = "192.0.2.1"
-#: Seconds without any frame after which those that are missing have not passed.
 _SILENCE = 0.02
 #: ``linux/netfilter/nfnetlink.h``: messages to connection tracking, and the one that deletes all.
 _NETLINK_NETFILTER, _DELETE = 12, 1 << 8 | 2
@@ -32,9 +31,14 @@ def forget_connections() -> None:
 
 
 class Prober:
-    """The ends of the links, open."""
+    """The ends of the links, open.
 
-    def __init__(self) -> None:
+    Args:
+        silence: Seconds without any frame after which those that are missing have not passed.
+    """
+
+    def __init__(self, silence: float) -> None:
+        self._silence = silence
         self._ends = {name: self._raw(name) for name in ("guest", "peer")}
         self._host = [self._port(number) for number in (22, 53)]
 
@@ -61,8 +65,8 @@ class Prober:
         ways = {self._ends["peer"]: "out", self._ends["guest"]: "in"}
         ways |= dict.fromkeys(self._host, "host")
         last = time.monotonic()
-        while any(missing.values()) and time.monotonic() < last + _SILENCE:
-            for end in select.select(list(ways), [], [], _SILENCE)[0]:
+        while any(missing.values()) and time.monotonic() < last + self._silence:
+            for end in select.select(list(ways), [], [], self._silence)[0]:
                 if self._arrived(end, missing[ways[end]]):
                     last = time.monotonic()
         return [mark not in missing[way] for way, _, mark in frames]
@@ -85,7 +89,7 @@ class Prober:
 
 def main() -> None:
     """Answers each line."""
-    prober = Prober()
+    prober = Prober(float(sys.argv[1]) if len(sys.argv) > 1 else _SILENCE)
     for line in sys.stdin:
         forget_connections()
         answer = [

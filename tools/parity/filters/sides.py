@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from tests.interop.namespace import NetworkNamespace
 from tests.interop.reference import Libvirtd
@@ -20,7 +21,7 @@ from tools.parity.filters import prober
 from tools.parity.filters.documents import Case
 from tools.parity.filters.frames import GUEST, HOST, HOST_IP, Frame
 from virloom.drivers.nwfilter.completion import parse_filter
-from virloom.drivers.nwfilter.rules.loading import Loader
+from virloom.drivers.nwfilter.rules.loading import Loader, tracks_on_bridges
 from virloom.drivers.nwfilter.rules.ruleset import removal, ruleset
 from virloom.errors import VirloomError
 from virloom.model.nwfilter import Filter, FilterReference
@@ -51,21 +52,25 @@ _BINDING = """<filterbinding><owner><name>g</name><uuid>11111111-2222-3333-4444-
 class Side:
     """A network where frames are sent; a context manager.
 
+    Args:
+        silence: Seconds that a frame may take; None for what this machine needs.
+
     Attributes:
         network: The network.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, silence: float | None = None) -> None:
+        self._more = [] if silence is None else [str(silence)]
         self.network = NetworkNamespace(_SETUP)
         self._prober: subprocess.Popen[str] | None = None
         self._resources = contextlib.ExitStack()
 
-    def __enter__(self) -> Side:
+    def __enter__(self) -> Self:
         with contextlib.ExitStack() as resources:
             resources.enter_context(self.network)
             self._open(resources)
             self._prober = subprocess.Popen(
-                [*self.network.prefix, sys.executable, prober.__file__],
+                [*self.network.prefix, sys.executable, prober.__file__, *self._more],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             )  # fmt: skip
             resources.callback(self._prober.communicate)
@@ -109,8 +114,8 @@ class Side:
 class OurSide(Side):
     """Our rules, given to the kernel by our own loader."""
 
-    def __init__(self, known: Mapping[str, str]) -> None:
-        super().__init__()
+    def __init__(self, known: Mapping[str, str], silence: float | None = None) -> None:
+        super().__init__(silence)
         self._known = {name: parse_filter(text) for name, text in known.items()}
         self._loader = Loader(self._run)
 
@@ -135,6 +140,19 @@ class OurSide(Side):
             yield None
         finally:
             asyncio.run(self._loader.load(removal("vnet0")))
+
+    def tracks(self) -> bool:
+        """Whether the kernel tracks connections on bridges."""
+        return asyncio.run(tracks_on_bridges(self._run))
+
+
+class PhysdevSide(OurSide):
+    """The same on a kernel that tracks no connections on bridges, or says so."""
+
+    async def _run(self, argv: Sequence[str], text: bytes) -> subprocess.CompletedProcess[bytes]:
+        if "--check" in argv:
+            return subprocess.CompletedProcess(argv, 1, b"", b"")
+        return await super()._run(argv, text)
 
 
 class LibvirtSide(Side):

@@ -8,9 +8,8 @@ each of the 32 bits that addresses of IPv4 have, which ARP frames alone go throu
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-Expression = dict[str, Any]
+from virloom.drivers.nwfilter.rules.commands import Expression, match, payload
 
 #: Bits from the start of ARP's header (RFC 826): the sender's address, and the one asked for.
 _SENDER, _TARGET, _LENGTH = 112, 192, 32
@@ -30,5 +29,4 @@ def _differing() -> Iterator[list[Expression]]:
 
 
 def _bit(offset: int, bit: int, value: int) -> Expression:
-    left: Expression = {"payload": {"base": "nh", "offset": offset, "len": _LENGTH}}
-    return {"match": {"op": "==", "left": {"&": [left, bit]}, "right": value}}
+    return match({"&": [payload(("nh", offset, _LENGTH)), bit]}, value)

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Network
-from typing import Any
 
+from virloom.drivers.nwfilter.rules.commands import Expression, match, payload
 from virloom.drivers.nwfilter.values import ETHERTYPES, OPCODES, PROTOCOLS
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError
-
-Expression = dict[str, Any]
 
 _TYPE = ("ll", 96, 16)
 _ETHERNET = {"srcmacaddr": ("ll", 48, 48), "dstmacaddr": ("ll", 0, 48)}
@@ -84,7 +82,7 @@ def expressions(protocol: str, values: Mapping[str, str], *, negated: bool) -> l
         raise _unsupported(f"<{protocol.replace('_', '-')}>")
     made = []
     if protocol in _OWN_TYPE:
-        made.append(_match(_payload(_TYPE), _OWN_TYPE[protocol]))
+        made.append(match(payload(_TYPE), _OWN_TYPE[protocol]))
     rest = {name: text for name, text in values.items() if name not in _ELSEWHERE}
     if protocol == "stp":
         made += _spanning_tree(rest, negated)
@@ -102,15 +100,6 @@ def _unsupported(what: str) -> InternalError:
     return InternalError(f"filters on bridges do not have {what}", domain=ErrorDomain.NWFILTER)
 
 
-def _payload(field: tuple[str, int, int]) -> Expression:
-    base, offset, length = field
-    return {"payload": {"base": base, "offset": offset, "len": length}}
-
-
-def _match(left: Expression, right: object, *, negated: bool = False) -> Expression:
-    return {"match": {"op": "!=" if negated else "==", "left": left, "right": right}}
-
-
 def _field(
     name: str, field: tuple[str, int, int], rest: dict[str, str], negated: bool
 ) -> list[Expression]:
@@ -125,15 +114,15 @@ def _field(
         start = "0"
     if start is None:
         return []
-    value, left = _number(start), _payload(field)
+    value, left = _number(start), payload(field)
     if end is not None:
         if value > _number(end):
             raise _unsupported(f"the range from {start} to {end}")
-        return [_match(left, {"range": [value, _number(end)]}, negated=negated)]
+        return [match(left, {"range": [value, _number(end)]}, negated=negated)]
     if mask is not None:
         bits = _mask(mask, field[2])
-        return [_match({"&": [left, bits]}, value & bits, negated=negated)]
-    return [_match(left, value, negated=negated)]
+        return [match({"&": [left, bits]}, value & bits, negated=negated)]
+    return [match(left, value, negated=negated)]
 
 
 def _end(name: str, rest: dict[str, str]) -> str | None:
@@ -143,16 +132,16 @@ def _end(name: str, rest: dict[str, str]) -> str | None:
 
 def _spanning_tree(rest: dict[str, str], negated: bool) -> list[Expression]:
     """Bridges' messages of any kind; with something said of them, those of IEEE 802.1D."""
-    made = [_match(_payload(_ETHERNET["dstmacaddr"]), _BRIDGES)]
+    made = [match(payload(_ETHERNET["dstmacaddr"]), _BRIDGES)]
     said = [
         expression
         for name, field in _CONFIGURATION.items()
         for expression in _field(name, field, rest, negated)
     ]
     if said or "type" in rest:
-        made.append(_match(_payload(("ll", 112, 48)), _MESSAGE))
+        made.append(match(payload(("ll", 112, 48)), _MESSAGE))
     if said:
-        made.append(_match(_payload(("ll", 160, 8)), 0))
+        made.append(match(payload(("ll", 160, 8)), 0))
     return made + said
 
 
@@ -166,14 +155,14 @@ def _ipv6(rest: dict[str, str], negated: bool) -> list[Expression]:
             network = IPv6Network(f"{address}/{mask}", strict=False)
             left = {"payload": {"protocol": "ip6", "field": f"{side[0]}addr"}}
             right = {"prefix": {"addr": str(network.network_address), "len": network.prefixlen}}
-            made.append(_match(left, right, negated=negated))
+            made.append(match(left, right, negated=negated))
     protocol = rest.pop("protocol", None)
     if any(name in rest for name in ("type", "typeend", "code", "codeend")):
         if negated or protocol not in (None, "icmpv6"):
             raise _unsupported(f"types or codes of what is not ICMPv6: {', '.join(rest)}")
         protocol = "icmpv6"
     if protocol is not None:
-        made.append(_match({"meta": {"key": "l4proto"}}, _number(protocol), negated=negated))
+        made.append(match({"meta": {"key": "l4proto"}}, _number(protocol), negated=negated))
     return made
 
 

@@ -12,11 +12,10 @@ made again after any crash.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 
-from virloom.drivers.nwfilter.rules.packets import FROM_GUEST, TO_GUEST, TO_HOST, PacketRule
+from virloom.drivers.nwfilter.rules.iptables import TO_HOST
+from virloom.drivers.nwfilter.rules.packets import FROM_GUEST, TO_GUEST
 
 #: Chains that lead to ports: the chain that leads there and the place in it.
 _SHARED = {
@@ -26,19 +25,6 @@ _SHARED = {
     "libvirt-host-in": ("INPUT", 1),
 }
 _OWN = (FROM_GUEST, TO_GUEST, TO_HOST)
-_PLAIN = re.compile(r"[A-Za-z0-9_.,:/!@%+=\-]+")
-
-
-def lines_of(port: str, rules: Iterable[PacketRule]) -> list[str]:
-    """The rules of a port as lines, by the names that its chains have.
-
-    What goes to the host meets the same rules as what the guest sends on; libvirt has them twice.
-    """
-    made = [
-        " ".join(["-A", f"{rule.chain}-{port}", *(_quoted(word) for word in rule.words)])
-        for rule in rules
-    ]
-    return [*made, f"-A {TO_HOST}-{port} -g {FROM_GUEST}-{port}"]
 
 
 def restore_text(dump: str, ports: Mapping[str, Sequence[str] | None]) -> str | None:
@@ -140,12 +126,3 @@ def _shared(present: _Dump, ports: Mapping[str, Sequence[str] | None]) -> Iterat
             yield f"-D {base} -j {chain}"
     if not needed:
         yield from (f"-X {chain}" for chain in _SHARED if chain in present.chains)
-
-
-@lru_cache(1024)  # most words of a filter are those of its other rules
-def _quoted(word: str) -> str:
-    """A word as ``iptables-restore`` reads it; what it cannot have in one becomes a blank."""
-    if _PLAIN.fullmatch(word):
-        return word
-    plain = re.sub(r"[\x00-\x1f\x7f]", " ", word)
-    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'

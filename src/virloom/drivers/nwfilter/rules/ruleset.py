@@ -8,14 +8,20 @@ what comes back from a chain goes on, and what comes to the end passes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from virloom.drivers.nwfilter.completion import kind_of
 from virloom.drivers.nwfilter.rules.announcements import announcements
-from virloom.drivers.nwfilter.rules.matches import Expression, expressions
+from virloom.drivers.nwfilter.rules.commands import (
+    Command,
+    Expression,
+    new_chain,
+    new_rule,
+    table_of,
+)
+from virloom.drivers.nwfilter.rules.matches import expressions
 from virloom.drivers.nwfilter.rules.packets import packet_rules
-from virloom.drivers.nwfilter.rules.restore import lines_of
-from virloom.drivers.nwfilter.rules.transaction import FAMILIES, Command, Transaction
+from virloom.drivers.nwfilter.rules.transaction import FAMILIES, Transaction
 from virloom.drivers.nwfilter.rules.tree import Find, Placed, expanded, placed_rules, turned
 from virloom.drivers.nwfilter.rules.variables import Variables
 from virloom.enums.error import ErrorDomain
@@ -32,11 +38,6 @@ _VERDICTS = {
     "return": "return",
     "continue": "continue",
 }
-
-
-def table_of(device: str) -> str:
-    """The name of a port's table."""
-    return f"virloom-port-{device}"
 
 
 def removal(device: str) -> Transaction:
@@ -61,11 +62,9 @@ def ruleset(
     """
     placed = list(placed_rules(reference, find, variables))
     found = packet_rules(placed)
-    packets = {
-        family: {device: lines_of(device, found[family]) if family in found else None}
-        for family in FAMILIES
-    }
-    return Transaction(_frames(device, placed), packets)
+    return Transaction(
+        _frames(device, placed), {family: {device: found.get(family)} for family in FAMILIES}
+    )
 
 
 def _emptied(device: str) -> list[Command]:
@@ -80,9 +79,9 @@ def _frames(device: str, placed: list[Placed]) -> list[Command]:
     for direction, (hook, key) in _HOOKS.items():
         made += _direction(device, direction, members)
         base = {"type": "filter", "hook": hook, "prio": _PRIORITY, "policy": "accept"}
-        made.append(_chain(device, hook, base))
+        made.append(new_chain(device, hook, base))
         port: Expression = {"match": {"op": "==", "left": {"meta": {"key": key}}, "right": device}}
-        made.append(_rule(device, hook, [port, {"jump": {"target": direction}}]))
+        made.append(new_rule(device, hook, [port, {"jump": {"target": direction}}]))
     return made
 
 
@@ -93,20 +92,20 @@ def _direction(device: str, direction: str, placed: list[Placed]) -> list[Comman
     for one in wanted:
         chains.setdefault(one.chain, []).append(one)
     root: list[tuple[int, list[list[Expression]]]] = []
-    made = [_chain(device, direction, {}), *_announcing(device, direction, wanted)]
+    made = [new_chain(device, direction, {}), *_announcing(device, direction, wanted)]
     for name, members in chains.items():
         members.sort(key=lambda one: one.priority)
         if name == "root":
             root += [(one.priority, list(_expressions(one, direction))) for one in members]
             continue
         target = f"{direction}-{name}"
-        made.append(_chain(device, target, {}))
+        made.append(new_chain(device, target, {}))
         for one in members:
-            made += [_rule(device, target, found) for found in _expressions(one, direction)]
+            made += [new_rule(device, target, found) for found in _expressions(one, direction)]
         jump = [*_kind(name), {"jump": {"target": target}}]
         root.append((min(one.chain_priority for one in members), [jump]))
     for _, rules in sorted(root, key=lambda entry: entry[0]):
-        made += [_rule(device, direction, found) for found in rules]
+        made += [new_rule(device, direction, found) for found in rules]
     return made
 
 
@@ -167,19 +166,9 @@ def _announcing(device: str, direction: str, members: list[Placed]) -> Iterator[
         if name in made:
             continue
         made.add(name)
-        yield _chain(device, name, {})
+        yield new_chain(device, name, {})
         # To return from the root is to let pass: nothing comes after it.
         action = _VERDICTS[one.rule.action or ""].replace("return", "accept")
         negated = one.choice[1].match == "no"
         for found in announcements({action: None}, negated=negated):
-            yield _rule(device, name, found)
-
-
-def _chain(device: str, name: str, more: Mapping[str, object]) -> Command:
-    chain = {"family": "bridge", "table": table_of(device), "name": name, **more}
-    return {"add": {"chain": chain}}
-
-
-def _rule(device: str, chain: str, expression: list[Expression]) -> Command:
-    rule = {"family": "bridge", "table": table_of(device), "chain": chain, "expr": expression}
-    return {"add": {"rule": rule}}
+            yield new_rule(device, name, found)

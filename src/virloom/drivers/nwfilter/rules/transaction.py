@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-#: One of nftables, in its JSON.
-Command = dict[str, Any]
+from virloom.drivers.nwfilter.rules.commands import Command
+from virloom.drivers.nwfilter.rules.packets import PacketRule
 
 FAMILIES = ("ipv4", "ipv6")
 
@@ -19,11 +18,12 @@ class Transaction:
 
     Attributes:
         commands: For ``nft -j -f -``: the rules of frames.
-        packets: By family and port, lines for ``iptables-restore``; None takes all away.
+        packets: By family and port, the rules of packets; None takes all away. Which of the
+            kernel's filters has them is for :mod:`.loading` to say.
     """
 
     commands: list[Command] = field(default_factory=list)
-    packets: Mapping[str, Mapping[str, list[str] | None]] = field(default_factory=dict)
+    packets: Mapping[str, Mapping[str, list[PacketRule] | None]] = field(default_factory=dict)
 
     def __add__(self, other: Transaction) -> Transaction:
         packets = {

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from virloom.drivers.nwfilter.completion import parse_filter
+from virloom.drivers.nwfilter.rules.iptables import lines_of
 from virloom.drivers.nwfilter.rules.ruleset import removal, ruleset
 from virloom.errors import InternalError
 from virloom.model.nwfilter import FilterReference
@@ -21,8 +22,9 @@ def packets(text: str, **values: list[str]) -> dict[str, list[str] | None]:
     made = ruleset(FilterReference(filter="f"), {"f": model}.get, "vnet0", values)
     found: dict[str, list[str] | None] = {}
     for family, ports in made.packets.items():
-        lines = ports["vnet0"]
-        if lines is not None:
+        rules = ports["vnet0"]
+        if rules is not None:
+            lines = lines_of("vnet0", rules)
             shown = [line.removeprefix("-A ").replace("-vnet0", "", 1) for line in lines]
             assert shown.pop() == "HI -g FI-vnet0"
             found[family] = shown
@@ -130,8 +132,8 @@ def test_rules_of_root_come_first_then_by_priority() -> None:
     }
     known = {name: parse_filter(text) for name, text in filters.items()}
     made = ruleset(FilterReference(filter="f"), known.get, "vnet0", {})
-    lines = made.packets["ipv4"]["vnet0"] or []
-    assert [line.split()[5] for line in lines if line.startswith("-A FI")] == ["4", "3", "2", "1"]
+    found = made.packets["ipv4"]["vnet0"] or []
+    assert [one.said["dscp"] for one in found if one.chain == "FI"] == list("4321")
 
 
 def test_each_combination_of_values_is_a_rule() -> None:
