@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from virloom.cli.findings.filters import filters, tracking
 from virloom.cli.findings.finding import Finding
 from virloom.cli.findings.guests import locate
 from virloom.cli.findings.host import Host
@@ -34,7 +35,14 @@ class Forwarding(NamedTuple):
 
 async def find_firewall(host: Host) -> list[Finding]:
     """Clashes of the host's firewall with virtual networks."""
-    return [await _forward(), _routing(host), *_bridges(host)]
+    tracks, why = await tracking()
+    needed = tracks is False  # filters of guests have nothing else then
+    return [
+        await _forward(),
+        _routing(host),
+        *_bridges(host, needed=needed),
+        filters(host, tracks, why),
+    ]
 
 
 async def _forward() -> Finding:
@@ -105,7 +113,8 @@ def _routing(host: Host) -> Finding:
     return Finding(_AREA, "routing", on, detail, "sysctl -w net.ipv4.ip_forward=1")
 
 
-def _bridges(host: Host) -> list[Finding]:
+def _bridges(host: Host, *, needed: bool) -> list[Finding]:
+    """Whether frames on bridges meet iptables too, which filters of guests may need."""
     path = host.path("/proc/sys/net/bridge/bridge-nf-call-iptables")
     if not path.exists():
         return []
@@ -113,6 +122,8 @@ def _bridges(host: Host) -> list[Finding]:
     detail = "frames on bridges are not filtered by iptables"
     if filtered:
         detail = "iptables filters frames on bridges too: what it drops, bridged guests lose"
+    if filtered and needed:
+        return [Finding(_AREA, "bridges", True, f"{detail}; guests' filters need it here")]
     remedy = "sysctl -w net.bridge.bridge-nf-call-iptables=0"
     return [Finding(_AREA, "bridges", not filtered, detail, remedy)]
 

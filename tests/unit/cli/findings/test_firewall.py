@@ -57,12 +57,13 @@ def test_none_that_drops() -> None:
 def test_routing_and_bridges(tmp_path: Path) -> None:
     host = Host(tmp_path)
     assert not _routing(host).found
-    assert _bridges(host) == []
+    assert _bridges(host, needed=False) == []
     net = tmp_path / "proc/sys/net"
     (net / "ipv4").mkdir(parents=True)
     (net / "bridge").mkdir()
     (net / "ipv4/ip_forward").write_text("1\n")
     for value, fine in (("0\n", True), ("1\n", False)):
         (net / "bridge/bridge-nf-call-iptables").write_text(value)
-        assert [row.found for row in _bridges(host)] == [fine]
+        assert [row.found for row in _bridges(host, needed=False)] == [fine]
+        assert [row.found for row in _bridges(host, needed=True)] == [True]
     assert _routing(host).found
