@@ -42,6 +42,7 @@ for emulator in /usr/bin/qemu-system-*; do
     *) mount --bind /dev/null $emulator ;;
     esac
 done
+{before}
 exec {libvirtd} --listen --config {config}
 """
 
@@ -53,6 +54,7 @@ class Libvirtd:
         prefix: What its command line begins with: for one in namespaces of the test.
         networks: It gets a network namespace too, where it may start virtual networks; nobody
             reaches it by TCP then.
+        before: What a shell does in its namespaces before it starts.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Libvirtd:
         prefix: Sequence[str] = (),
         *,
         networks: bool = False,
+        before: str = "",
     ) -> None:
         self.directory = directory
         with socket.socket() as probe:
@@ -80,6 +83,7 @@ class Libvirtd:
             config=config,
             findings=probed.FINDINGS,
             kept=probed.kept(),
+            before=before,
         )
         spaces = ["--mount", "--net"] if networks else ["--mount"]
         self.process = subprocess.Popen(

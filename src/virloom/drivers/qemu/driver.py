@@ -20,6 +20,7 @@ from virloom.drivers.qemu.directories import Directories
 from virloom.drivers.qemu.display_ports import DisplayPorts
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.hostdevs.claims import Claims
+from virloom.drivers.qemu.locks.choice import choose as choose_locks
 from virloom.drivers.qemu.monitor_events import MonitorEvents
 from virloom.drivers.qemu.nics.names import DIRECT_PREFIX, FILTERS_SUFFIX, SUFFIX, TapNames
 from virloom.drivers.qemu.patience import Patience
@@ -75,6 +76,7 @@ class QemuDriver:
         space: The network namespace that taps are made in; None is this process's own.
         dac: Whom QEMU runs as.
         security: The kernel's security models that confine guests.
+        locks: Who gives leases on disks; None: nobody.
         spawner: What starts QEMU.
         hooks: What the host's administrator has run for guests.
         loop: The event loop of the driver.
@@ -120,6 +122,7 @@ class QemuDriver:
         )
         self.spawner = Spawner()
         self.hooks = Hooks(directories.hooks, "qemu")
+        self.locks = choose_locks(self)
         ids = self.dac.ids
         self.capabilities = CapabilityCache(
             directories.cache,
@@ -197,6 +200,8 @@ class QemuDriver:
             if guest.running is not None:
                 running, guest.running = guest.running, None
                 running.close()
+        if self.locks is not None:
+            await self.locks.close()
         await self.capabilities.close()
         await self.spawner.close()
         self.recorder.close()

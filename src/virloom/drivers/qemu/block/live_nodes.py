@@ -34,6 +34,7 @@ from virloom.drivers.qemu.command.storage_objects import encrypted
 from virloom.drivers.qemu.hotplug.attach import do_steps
 from virloom.drivers.qemu.hotplug.intention import take_back
 from virloom.drivers.qemu.hotplug.steps import LiveArguments, Step
+from virloom.drivers.qemu.locks.claims import claim_of_layer
 from virloom.drivers.qemu.process import resources
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
@@ -88,9 +89,12 @@ async def add_storage_node(
 
     Raises:
         SystemFailure: The image cannot be opened.
+        ResourceBusy: Another guest writes to it.
         ConfigUnsupported: It is of a kind that cannot be had here.
         InternalError: QEMU refuses; nothing is left of it.
     """
+    if write:
+        await running.leases.add([claim_of_layer(disk, layer)])
     name_sets(running, disk)
     with ExitStack() as opened:
         args = await _describe_storage(driver, running, disk, layer, opened, write=write)

@@ -103,6 +103,7 @@ async def undo(running: RunningGuest, job: BlockJob) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(job.made)
     forget(running, job)
+    await running.leases.try_settle()
     job.settled.set()
 
 

@@ -211,6 +211,7 @@ async def take_writing(driver: QemuDriver, running: RunningGuest, disk: Disk) ->
     if not running.record.runtime.get(_WRITTEN):
         running.record.runtime.pop(_WRITTEN, None)
     running.save()
+    await running.leases.try_settle()
 
 
 async def finish_commit(

@@ -133,6 +133,7 @@ async def conclude(
     running.guest.note("job", f"block job {job.id}: {told(job).name.lower()} {job.error or ''}")
     emit(driver, running, job, told(job), missed=missed)
     forget(running, job)
+    await running.leases.try_settle()
     job.settled.set()
 
 

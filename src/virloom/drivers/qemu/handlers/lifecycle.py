@@ -213,6 +213,7 @@ class Lifecycle:
                 return
             running.pause_reason = DomainPausedReason.USER
             await running.execute("stop")
+            await running.leases.give_up()
 
     @serves(p.DOMAIN_RESUME)
     async def resume(self, call: Call, args: p.DomainResumeArgs) -> None:
@@ -228,7 +229,7 @@ class Lifecycle:
                     "domain has crashed", domain=ErrorDomain.QEMU, remedy="reset or destroy it"
                 )
             running.resume_reason = DomainRunningReason.UNPAUSED
-            await running.execute("cont")
+            await running.go_on()
 
     # -- ask the guest to end ------------------------------------------------------------------
 

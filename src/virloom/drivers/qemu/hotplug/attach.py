@@ -45,12 +45,13 @@ from virloom.drivers.qemu.hotplug.rules import check_attachable, check_free, dri
 from virloom.drivers.qemu.hotplug.servers import file_server, logged
 from virloom.drivers.qemu.hotplug.steps import LiveArguments, Step, undone
 from virloom.drivers.qemu.limits.devices import restrict_devices, update_devices
+from virloom.drivers.qemu.locks.claims import claim_of_disk, claim_of_lease
 from virloom.drivers.qemu.monitor.client import QmpError
 from virloom.drivers.qemu.process import live, resources
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.process.secrets import look_up
 from virloom.drivers.qemu.process.steps import reached
-from virloom.drivers.qemu.validate.served import check_leases, check_served
+from virloom.drivers.qemu.validate.served import check_served
 from virloom.enums.domain import DomainEventID
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, OperationTimeout
@@ -84,12 +85,10 @@ async def attach(driver: QemuDriver, running: RunningGuest, new: Fragment) -> No
     if paths:
         raise ConfigUnsupported(f"nothing here serves {', '.join(paths)}", domain=ErrorDomain.QEMU)
     if new.tag == "lease":  # without a lock manager the document lists it, as at a start
-        draft = running.model.copy()
-        persistent.add(draft, new.copy())
-        check_leases(draft, driver.config.lock_manager)
-        persistent.add(running.model, new)
-        running.set_document()
-        running.save()
+        async with running.leases.claimed([claim_of_lease(new.device)]):
+            persistent.add(running.model, new)
+            running.set_document()
+            running.save()
         return
 
     def completed(caps: BinaryCaps) -> tuple[BinaryCaps, Domain, list[Fragment]]:
@@ -157,9 +156,12 @@ async def _plug(
 ) -> None:
     whole = _with(running.model, device, draft)
     _prepare(device, running)
-    async with AsyncExitStack() as failing:
+    async with AsyncExitStack() as whole_way, AsyncExitStack() as failing:
         opened = failing.enter_context(ExitStack())
         alias = resources.alias_of(device.device)
+        if device.tag == "disk":
+            leased = running.leases.claimed([claim_of_disk(device.device)])
+            await whole_way.enter_async_context(leased)
         failing.push_async_callback(take_away, driver, running, alias)
         failing.push_async_callback(leave_network, driver, running, device.device)
         failing.push_async_callback(give_back_device, driver, running, device.device)

@@ -61,6 +61,7 @@ async def detach(driver: QemuDriver, running: RunningGuest, found: Fragment) -> 
         found.remove(running.model, found.device)
         running.set_document()
         running.save()
+        await running.leases.try_settle()
         return
     alias = alias_of(found.device)
     if found.tag == "disk":
@@ -145,6 +146,7 @@ async def drop(driver: QemuDriver, running: RunningGuest, device: Fragment) -> N
     await give_back_device(driver, running, device.device)
     running.set_document()
     running.save()
+    await running.leases.try_settle()
 
 
 def _release_socket(running: RunningGuest, device: Any) -> None:

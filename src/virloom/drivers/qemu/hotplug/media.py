@@ -19,6 +19,7 @@ from virloom.drivers.qemu.hotplug.fragment import Fragment, fragment_named, frag
 from virloom.drivers.qemu.hotplug.intention import take_back
 from virloom.drivers.qemu.hotplug.steps import Command, undone
 from virloom.drivers.qemu.limits.devices import restrict_devices, update_devices
+from virloom.drivers.qemu.locks.claims import claim_of_disk
 from virloom.drivers.qemu.monitor.client import QmpError
 from virloom.drivers.qemu.monitor.commands.answer import reading
 from virloom.drivers.qemu.process.resources import alias_of, image_path
@@ -57,8 +58,9 @@ async def change_medium(
     caps = await driver.capabilities.apply(emulator_of(running.model), lambda caps: caps)
     loaded = drive.of(_loaded(drive.device, new))
     try:
-        with ExitStack() as opened:
-            await _exchange(driver, running, drive, loaded, caps, opened, force=force)
+        async with running.leases.claimed([claim_of_disk(loaded.device)]):
+            with ExitStack() as opened:
+                await _exchange(driver, running, drive, loaded, caps, opened, force=force)
     finally:
         update_devices(running)
 

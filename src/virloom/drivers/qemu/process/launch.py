@@ -43,6 +43,7 @@ from virloom.drivers.qemu.limits import groups as limits
 from virloom.drivers.qemu.limits.devices import restrict_devices
 from virloom.drivers.qemu.limits.start import refuse_unlimited
 from virloom.drivers.qemu.limits.threads import needs_threads_first, settle_threads
+from virloom.drivers.qemu.locks.guest import GuestLeases, give_all_back
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process import channels, live, logd, resources, secrets, usage
 from virloom.drivers.qemu.process.hooked import ask_hooks, leave_networks, tell_hooks
@@ -62,7 +63,7 @@ from virloom.drivers.qemu.process.virtiofs import FilesystemServers
 from virloom.drivers.qemu.tuning.plug import plug_at_start
 from virloom.drivers.qemu.validate import validate_start
 from virloom.drivers.qemu.validate.devices import check_cards_start
-from virloom.drivers.qemu.validate.served import check_leases, check_served
+from virloom.drivers.qemu.validate.served import check_served
 from virloom.drivers.runtime.turns import let_others
 from virloom.enums.domain import (
     DomainEventID,
@@ -78,6 +79,7 @@ from virloom.errors import (
     ConfigUnsupported,
     InternalError,
     OperationFailed,
+    ResourceBusy,
     SystemFailure,
     VirloomError,
 )
@@ -192,7 +194,7 @@ class Launch:
             return await self._bring_up(await self._connect(command))
         except BaseException as exc:
             died = isinstance(exc, VirloomError) and await self._has_died()
-            await self._undo()
+            await self._undo(told=not isinstance(exc, ResourceBusy))
             if self._hooked:
                 await tell_hooks(self._driver, self._guest.name, self._model)
             words = await self._close_log(died)
@@ -221,11 +223,14 @@ class Launch:
         for area in sorted(needed):
             async with self._driver.areas.opened(area):
                 pass
+        if self._driver.locks is not None:
+            await self._driver.locks.ready()
 
     def _checked(self, caps: BinaryCaps) -> BinaryCaps:
         validate_start(self._model, caps)
         check_served(self._model)
-        check_leases(self._model, self._driver.config.lock_manager)
+        if self._driver.locks is not None:
+            self._driver.locks.check(self._model)
         check_cards_start(self._model, caps)
         return caps
 
@@ -528,6 +533,7 @@ class Launch:
         reached("configured")
         running = RunningGuest(guest, record, self._model, self._monitor, self._process, self._log)
         running.groups = self._groups
+        running.leases = GuestLeases(running, self._driver.locks)
         self._running = running
         guest.id = self._id
         guest.running = running
@@ -551,7 +557,7 @@ class Launch:
     async def _boot(self, running: RunningGuest) -> None:
         if not self._paused:
             running.resume_reason = DomainRunningReason.BOOTED
-            await running.execute("cont")
+            await running.go_on()
         reached("started")
         self._guest.note("process", f"is started as process {running.pid}")
         started, paused = DomainEventStartedDetailType, DomainEventSuspendedDetailType
@@ -578,7 +584,7 @@ class Launch:
         self._announce(incoming.started)
         if incoming.resume:
             running.resume_reason = incoming.resumed
-            await running.execute("cont")
+            await running.go_on()
         else:
             self._announce_pause(incoming.paused, incoming.paused_detail)
         reached("started")
@@ -615,8 +621,13 @@ class Launch:
 
     # -- when it fails -------------------------------------------------------------------------
 
-    async def _undo(self) -> None:
-        """Leaves no process, file or socket of this start."""
+    async def _undo(self, *, told: bool) -> None:
+        """Leaves no process, file or socket of this start.
+
+        Args:
+            told: Clients are told of its end. Of a guest whose disk another one has, libvirt
+                tells nothing.
+        """
         guest = self._guest
         if self._running is not None:
             self._running.close_counters()
@@ -629,6 +640,7 @@ class Launch:
             self._process.close()
         if self._monitor is not None:
             self._monitor.close()
+        await give_all_back(self._driver.locks, self._record)
         await self._servers.kill()
         if self._record.lent:
             from virloom.drivers.qemu.hostdevs.taking import return_devices  # few guests have any
@@ -644,7 +656,7 @@ class Launch:
         if self._record.autodestroy:
             self._driver.forget_autodestroy(self._record)
         guest.set_state(DomainState.SHUTOFF, START_FAILED.reason)
-        if self._process is not None and self._incoming is None:
+        if told and self._process is not None and self._incoming is None:
             # It had begun; what is refused before makes no event, nor does a failed restore.
             self._driver.events.emit(
                 DomainEventID.LIFECYCLE,

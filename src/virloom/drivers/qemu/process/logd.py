@@ -3,28 +3,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from virloom.endpoint.endpoint import Endpoint
-from virloom.endpoint.identity import Identity
+from virloom.drivers.qemu.process.attendant import Attendant
 from virloom.enums.error import ErrorDomain
-from virloom.errors import (
-    ConfigUnsupported,
-    InvalidConn,
-    NoSupport,
-    OperationTimeout,
-    SystemFailure,
-    VirloomError,
-)
-from virloom.host.fdpass import OwnedFds
+from virloom.errors import ConfigUnsupported, NoSupport, VirloomError
 from virloom.procedures import log as p
-from virloom.procedures.record import Procedure, Record
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.domain import Guest
@@ -32,17 +21,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Seconds for an answer; a virtlogd that is started again meanwhile answers within them.
-_PATIENCE = 10.0
-#: Connections that are tried for one call.
-_ATTEMPTS = 3
-
 _TRUNCATE = 1
 
 Position = p.VirLogManagerProtocolLogFilePosition
 
 
-class LogDaemon:
+class LogDaemon(Attendant):
     """The daemon; connected while it is needed.
 
     Args:
@@ -50,10 +34,12 @@ class LogDaemon:
         guest: For whom.
     """
 
+    area = "log"
+    name = "virtlogd"
+
     def __init__(self, driver: QemuDriver, guest: Guest) -> None:
-        self._driver = driver
+        super().__init__(driver)
         self._owner = p.VirLogManagerProtocolDomain(UUID(guest.uuid_text).bytes, guest.name)
-        self._endpoint: Endpoint | None = None
 
     async def open(self, path: str, *, truncate: bool = False) -> tuple[int, Position]:
         """A descriptor to write to, the caller's own, and where that begins in the log.
@@ -64,7 +50,7 @@ class LogDaemon:
         """
         flags = _TRUNCATE if truncate else 0
         args = p.VirLogManagerProtocolDomainOpenLogFileArgs("qemu", self._owner, path, flags)
-        result, fds = await self._ask(p.DOMAIN_OPEN_LOG_FILE, args)
+        result, fds = await self.ask(p.DOMAIN_OPEN_LOG_FILE, args)
         with fds:
             (fd,) = fds.release()
         return fd, result.pos
@@ -76,7 +62,7 @@ class LogDaemon:
             VirloomError: It cannot be written, or the daemon is away.
         """
         args = p.VirLogManagerProtocolDomainAppendLogFileArgs("qemu", self._owner, path, text)
-        await self._ask(p.DOMAIN_APPEND_LOG_FILE, args)
+        await self.ask(p.DOMAIN_APPEND_LOG_FILE, args)
 
     async def read(self, path: str, position: Position, length: int) -> str:
         """What a log has from a position on.
@@ -85,49 +71,8 @@ class LogDaemon:
             VirloomError: It cannot be read, or the daemon is away.
         """
         args = p.VirLogManagerProtocolDomainReadLogFileArgs(path, position, length)
-        result, _ = await self._ask(p.DOMAIN_READ_LOG_FILE, args)
+        result, _ = await self.ask(p.DOMAIN_READ_LOG_FILE, args)
         return str(result.data)
-
-    async def connect(self) -> None:
-        """Makes sure that it is there.
-
-        Raises:
-            NoSupport: It is not installed.
-            VirloomError: It is away.
-        """
-        if self._endpoint is None:
-            identity = Identity.of_this_process()
-            self._endpoint = await self._driver.areas.connect("log", identity)
-
-    async def close(self) -> None:
-        """Ends the connection; the next call makes another."""
-        endpoint, self._endpoint = self._endpoint, None
-        if endpoint is not None:
-            await endpoint.close()
-
-    async def _ask(self, procedure: Procedure[Any, Any], args: Record) -> tuple[Any, OwnedFds]:
-        """Asks once more where the daemon goes away meanwhile: it is started again at once."""
-        for attempt in range(_ATTEMPTS):
-            try:
-                async with asyncio.timeout(_PATIENCE):
-                    await self.connect()
-                    assert self._endpoint is not None
-                    return await self._endpoint.call_with_fds(procedure, args)
-            except TimeoutError as exc:
-                await self.close()
-                raise OperationTimeout(
-                    f"virtlogd does not answer within {_PATIENCE:g} s", domain=ErrorDomain.QEMU
-                ) from exc
-            except (InvalidConn, SystemFailure) as exc:
-                if not _is_lost(exc) or attempt == _ATTEMPTS - 1:
-                    raise
-                await self.close()
-        raise AssertionError("the last attempt returns or raises")
-
-
-def _is_lost(error: VirloomError) -> bool:
-    """Whether the connection has gone, rather than that the daemon refuses."""
-    return isinstance(error, InvalidConn) or error.domain == ErrorDomain.RPC
 
 
 async def choose(driver: QemuDriver, guest: Guest) -> LogDaemon | None:

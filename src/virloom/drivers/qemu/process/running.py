@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from virloom.drivers.qemu.block.volumes import as_told
+from virloom.drivers.qemu.locks.guest import GuestLeases
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process.logs import GuestLog
 from virloom.drivers.qemu.process.record import GuestRecord
@@ -80,6 +81,7 @@ class RunningGuest:
         asleep: Set when the guest goes to sleep; whoever sends it there clears it before.
         ended: Done when the process is gone and all it held is released.
         groups: Its control groups; None if it has none.
+        leases: What others may not write to meanwhile.
         monitor_error: What broke the monitor, for those who ask for the control state.
     """
 
@@ -117,6 +119,7 @@ class RunningGuest:
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.monitor_error: str | None = None
         self.groups: GuestGroups | None = None
+        self.leases = GuestLeases(self)
         self.undo_autodestroy: Callable[[], None] = lambda: None
 
     @property
@@ -150,6 +153,17 @@ class RunningGuest:
             self.guest.note("monitor", f"{command}: done")
         self.require_current()
         return result
+
+    async def go_on(self) -> None:
+        """Lets the CPUs run, with the leases that the guest needs for that.
+
+        Raises:
+            ResourceBusy: Another guest has one of its images.
+            VirloomError: As :meth:`execute`; or nobody gives leases.
+        """
+        await self.leases.take()
+        self.require_current()
+        await self.execute("cont")
 
     def require_monitor(self) -> Monitor:
         """The connection to QEMU.

@@ -152,8 +152,8 @@ def finish(driver: QemuDriver, running: RunningGuest) -> None:
         driver.guests.remove(guest)
         _forget_snapshots(driver, guest)
         forget_checkpoints(driver, guest)
-    if driver.hooks.scripts() or on_networks(running.model):
-        after = after_end(driver, guest.name, running.model)
+    if running.leases.taken or driver.hooks.scripts() or on_networks(running.model):
+        after = after_end(driver, guest.name, running.model, running.record)
         guest.after_end = driver.background(after, f"after the end of '{guest.name}'")
     if not running.ended.done():
         running.ended.set_result(None)

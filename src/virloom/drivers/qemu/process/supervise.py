@@ -119,9 +119,25 @@ class Supervisor:
         if guest.state != DomainState.RUNNING or running.shutdown_seen:
             return
         guest.set_state(DomainState.PAUSED, reason)
+        self._give_up_leases(reason)
         detail = _SUSPENDED_DETAIL.get(reason, DomainEventSuspendedDetailType.PAUSED)
         self._lifecycle(DomainEventType.SUSPENDED, detail)
         self._save()
+
+    def _give_up_leases(self, reason: int) -> None:
+        leases = self._running.leases
+        if leases.taken and reason != DomainPausedReason.SNAPSHOT:  # which writes to the images
+            leases.stopped()
+            name = self._running.guest.name
+            self._driver.background(leases.give_up(), f"leases of '{name}'")
+
+    async def _regain_leases(self) -> None:
+        """The CPUs run; they stop again where another guest has got an image meanwhile."""
+        try:
+            await self._running.leases.take()
+        except VirloomError:
+            await self._running.execute("stop")
+            raise
 
     def _resumed(self, data: Mapping[str, Any]) -> None:
         running, guest = self._running, self._running.guest
@@ -129,6 +145,8 @@ class Supervisor:
             return
         reason, running.resume_reason = running.resume_reason, DomainRunningReason.UNPAUSED
         guest.set_state(DomainState.RUNNING, reason)
+        if running.leases.missing:  # QEMU let them run by itself, as after a dump
+            self._begin(self._regain_leases())
         detail = _RESUMED_DETAIL.get(reason, DomainEventResumedDetailType.UNPAUSED)
         self._lifecycle(DomainEventType.RESUMED, detail)
         self._save()
@@ -255,7 +273,7 @@ class Supervisor:
         if guest.state != DomainState.RUNNING:
             guest.set_state(DomainState.PAUSED, DomainPausedReason.STARTING_UP)
             running.resume_reason = reason
-        await running.execute("cont")
+        await running.go_on()
         self._save()
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:

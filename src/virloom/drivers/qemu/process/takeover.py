@@ -27,6 +27,7 @@ from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.limits.devices import update_devices
 from virloom.drivers.qemu.limits.groups import find_groups
 from virloom.drivers.qemu.limits.threads import settle_again
+from virloom.drivers.qemu.locks.guest import GuestLeases, give_all_back
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.patience import Patience
 from virloom.drivers.qemu.process import channels, usage
@@ -135,6 +136,7 @@ async def _discard(driver: QemuDriver, record: GuestRecord) -> None:
         from virloom.drivers.qemu.hostdevs.taking import return_devices  # few guests have any
 
         await return_devices(record)
+    await give_all_back(driver.locks, record)
     failed = release(record.resources)
     if failed:
         logger.error("domain '%s': cannot release %s", record.name, failed)
@@ -192,6 +194,7 @@ async def _take_over(driver: QemuDriver, record: GuestRecord, identity: ProcessI
     running = RunningGuest(guest, record, model, monitor, process, log)
     running.groups = find_groups(driver, record, running.pid)
     _claim_devices(driver, running)
+    running.leases = GuestLeases(running, driver.locks)
     guest.id = record.id
     guest.running = running
     guest.agent_timeout = int(record.runtime.get("agent_timeout", guest.agent_timeout))
@@ -305,7 +308,16 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
         driver.background(stop(running, DESTROYED), f"end of '{running.guest.name}'")
     running.set_document()
     running.save()
+    await _adopt_leases(running, runs=state == DomainState.RUNNING)
     _settle(driver, running)
+
+
+async def _adopt_leases(running: RunningGuest, *, runs: bool) -> None:
+    """A guest goes on although nobody can be asked for its leases: it had them."""
+    try:
+        await running.leases.adopt(runs=runs)
+    except VirloomError as exc:
+        logger.error("domain '%s': its leases: %s", running.guest.name, exc.message)
 
 
 async def _settle_threads(running: RunningGuest, *, moved: bool) -> None:

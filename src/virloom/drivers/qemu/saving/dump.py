@@ -171,7 +171,7 @@ class Dump:
         running.record.runtime.pop(JOB, None)
         if ran and self._guest.state == DomainState.PAUSED:
             running.resume_reason = DomainRunningReason.UNPAUSED
-            await running.execute("cont")
+            await running.go_on()
         running.save()
 
 
@@ -193,6 +193,6 @@ async def dump_barked(driver: QemuDriver, running: RunningGuest) -> None:
             dump = Dump(driver, running, str(path), memory=None, live=False, bypass_cache=False)
             await dump.run(resume=False, reset=False)
             if guest.state == DomainState.PAUSED:
-                await running.execute("cont")
+                await running.go_on()
     except VirloomError as exc:
         logger.error("domain '%s': no dump for its watchdog: %s", guest.name, exc)

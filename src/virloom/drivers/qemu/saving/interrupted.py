@@ -47,7 +47,7 @@ async def _settle_save(running: RunningGuest, note: dict[str, Any]) -> None:
     del running.record.runtime[JOB]
     if note["resume"] and running.guest.state == DomainState.PAUSED:
         running.resume_reason = DomainRunningReason.SAVE_CANCELED
-        await running.execute("cont")
+        await running.go_on()
     running.save()
 
 
@@ -71,7 +71,7 @@ async def _settle_restore(running: RunningGuest, note: dict[str, Any]) -> None:
     """The state had been loaded; from where it came nobody may load it again."""
     if note["resume"] and running.guest.state == DomainState.PAUSED:
         running.resume_reason = DomainRunningReason.RESTORED
-        await running.execute("cont")
+        await running.go_on()
     if note["managed"]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(note["managed"])

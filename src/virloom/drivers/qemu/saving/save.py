@@ -182,7 +182,7 @@ class Save:
         with contextlib.suppress(VirloomError):  # it has just ended, or will be seen to have
             if ran and self._guest.state == DomainState.PAUSED:
                 self._running.resume_reason = DomainRunningReason.SAVE_CANCELED
-                await self._running.execute("cont")
+                await self._running.go_on()
             self._running.save()
 
 

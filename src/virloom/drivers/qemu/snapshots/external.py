@@ -251,6 +251,7 @@ async def finish_live(driver: QemuDriver, guest: Guest, journal: Journal) -> Non
             _take_live(running, noted)
         running.set_document()
         running.save()
+        await running.leases.try_settle()
     reached("snapshot-shown")
     if guest.definition is not None:
         disks = journal.data["disks"]
@@ -306,10 +307,11 @@ async def undo_live(running: RunningGuest, journal: Journal) -> None:
         if disk is not None:
             disown(running, disk)
     running.save()
+    await running.leases.try_settle()
     remove_files(journal)
     if journal.data["ran"] and running.guest.state == DomainState.PAUSED:
         with contextlib.suppress(VirloomError):  # its end is seen by others
-            await running.execute("cont")
+            await running.go_on()
     journal.end()
 
 

@@ -116,7 +116,7 @@ async def go_on(running: RunningGuest) -> None:
     """Lets the CPUs run again, if the guest still is where we left it."""
     if running.guest.running is running and running.guest.state == DomainState.PAUSED:
         running.resume_reason = DomainRunningReason.UNPAUSED
-        await running.execute("cont")
+        await running.go_on()
 
 
 async def finish_state(driver: QemuDriver, guest: Guest, journal: Journal) -> None:
@@ -165,7 +165,7 @@ async def go_on_reverted(running: RunningGuest) -> None:
     note = running.record.runtime[REVERTED]
     if note["resume"] and running.guest.state == DomainState.PAUSED:
         running.resume_reason = DomainRunningReason.FROM_SNAPSHOT
-        await running.execute("cont")
+        await running.go_on()
 
 
 class KeptState:

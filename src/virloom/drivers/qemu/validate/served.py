@@ -29,24 +29,6 @@ _DISKS = ("file", "block", "dir", "network", "vhostuser")
 _PROTOCOLS = (None, "raw", "telnet")
 
 
-def check_leases(dom: Domain, manager: str | None) -> None:
-    """Refuses leases that somebody is to take, which nothing here does yet.
-
-    Without a lock manager they are only listed, as by libvirt.
-
-    Args:
-        manager: The configured one.
-
-    Raises:
-        ConfigUnsupported: The guest has leases, and the configuration has them taken.
-    """
-    if dom.devices.leases and manager not in (None, "nop"):
-        raise ConfigUnsupported(
-            f"nobody here takes leases, as lock_manager '{manager}' of qemu.conf wants it",
-            domain=ErrorDomain.QEMU,
-        )
-
-
 def check_served(dom: Domain) -> None:
     """Refuses what this host has nobody for.
 
