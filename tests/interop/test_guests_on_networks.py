@@ -77,9 +77,9 @@ class Host:
             assert time.monotonic() < deadline, told
             time.sleep(0.1)
 
-    def ports(self) -> list[str]:
+    def ports(self, network: str = "default") -> list[str]:
         """What the network driver has of ports of the network."""
-        record = json.loads((self.root / "run/libvirt/network/default.json").read_text())
+        record = json.loads((self.root / f"run/libvirt/network/{network}.json").read_text())
         return list(record["ports"])
 
 

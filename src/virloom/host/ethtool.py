@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a network link takes off the processor's hands, asked of the kernel (``SIOCETHTOOL``).
+"""What a network link takes off the processor's hands (``SIOCETHTOOL``): asked, and set.
 
 Numbers are those of the kernel's ``linux/ethtool.h``, words are libvirt's.
 """
@@ -21,6 +21,11 @@ _GET_FLAGS = 0x25
 _FLAGS = (("lro", 15), ("rxvlan", 8), ("txvlan", 7), ("ntuple", 27), ("rxhash", 28))
 _GET_FEATURES = 0x3A
 _TUNNELS_BIT = 25
+#: ``struct ethtool_coalesce``: 23 numbers, of which the third is the most received frames for which
+#: one interrupt is enough.
+_GET_COALESCING, _SET_COALESCING = 0x0E, 0x0F
+_COALESCING = struct.Struct("=23I")
+_RECEIVED_FRAMES = 2
 
 
 def link_features(name: str) -> list[str]:
@@ -36,6 +41,30 @@ def link_features(name: str) -> list[str]:
         if _active(channel, name) >> _TUNNELS_BIT & 1:
             found.append("txudptnl")
     return found
+
+
+def set_received_frames(name: str, frames: int) -> int:
+    """Has a link gather so many received frames, at most, before it tells of them.
+
+    Returns:
+        How many it gathers, which may be less than was asked for.
+
+    Raises:
+        OSError: There is no such link, or it gathers none.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+        values = _coalescing(channel, name)
+        values[0], values[_RECEIVED_FRAMES] = _SET_COALESCING, frames
+        asked = ctypes.create_string_buffer(_COALESCING.pack(*values), _COALESCING.size)
+        _require(channel, name, asked)
+        return _coalescing(channel, name)[_RECEIVED_FRAMES]
+
+
+def _coalescing(channel: socket.socket, name: str) -> list[int]:
+    empty = _COALESCING.pack(_GET_COALESCING, *[0] * 22)
+    asked = ctypes.create_string_buffer(empty, _COALESCING.size)
+    _require(channel, name, asked)
+    return list(_COALESCING.unpack(asked.raw))
 
 
 def _ask(channel: socket.socket, name: str, question: int) -> int:
@@ -56,9 +85,13 @@ def _active(channel: socket.socket, name: str) -> int:
 
 
 def _exchange(channel: socket.socket, name: str, asked: ctypes.Array[ctypes.c_char]) -> bool:
-    request = struct.pack("=16sQ16x", name.encode()[:15], ctypes.addressof(asked))
     try:
-        fcntl.ioctl(channel, _SIOCETHTOOL, request)
+        _require(channel, name, asked)
     except OSError:  # the link has gone, or has no answer to that
         return False
     return True
+
+
+def _require(channel: socket.socket, name: str, asked: ctypes.Array[ctypes.c_char]) -> None:
+    request = struct.pack("=16sQ16x", name.encode()[:15], ctypes.addressof(asked))
+    fcntl.ioctl(channel, _SIOCETHTOOL, request)

@@ -18,7 +18,8 @@ import socket
 import struct
 from collections.abc import Iterator
 
-_DEVICE = "/dev/net/tun"
+#: What makes taps, for whoever opens it.
+DEVICE = "/dev/net/tun"
 _LINKS = "/sys/class/net"
 #: Bytes of a link's name, with the zero at its end (``IFNAMSIZ``).
 _NAME_SIZE = 16
@@ -57,7 +58,9 @@ def _control() -> Iterator[int]:
         yield control.fileno()
 
 
-def open_tap(name: str, queues: int, *, header: bool, new: bool) -> tuple[str, list[int]]:
+def open_tap(
+    name: str, queues: int, *, header: bool, new: bool, device: str = DEVICE
+) -> tuple[str, list[int]]:
     """Opens a tap, a descriptor for each queue.
 
     Args:
@@ -65,6 +68,7 @@ def open_tap(name: str, queues: int, *, header: bool, new: bool) -> tuple[str, l
         queues: How many; more than one is a tap of several queues.
         header: Packets carry the header of virtio, for cards that hand work to each other.
         new: It must not be there yet; else it is one that somebody has made to last.
+        device: What makes it.
 
     Returns:
         The name that the kernel gave it, and the descriptors, the caller's own.
@@ -78,7 +82,7 @@ def open_tap(name: str, queues: int, *, header: bool, new: bool) -> tuple[str, l
     fds: list[int] = []
     try:
         for number in range(queues):
-            fds.append(os.open(_DEVICE, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK))
+            fds.append(os.open(device, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK))
             # Only the first queue makes the link, and only there can it be in the way.
             first = _NEW if new and number == 0 else 0
             asked = request(name, struct.pack("=H", flags | first))
@@ -89,6 +93,11 @@ def open_tap(name: str, queues: int, *, header: bool, new: bool) -> tuple[str, l
             os.close(fd)
         raise
     return name, fds
+
+
+def exists(name: str) -> bool:
+    """Whether there is a link of that name."""
+    return bool(name) and "/" not in name and os.path.exists(f"{_LINKS}/{name}")
 
 
 def set_address(name: str, address: str) -> None:

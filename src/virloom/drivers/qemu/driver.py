@@ -22,7 +22,7 @@ from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.hostdevs.claims import Claims
 from virloom.drivers.qemu.locks.choice import choose as choose_locks
 from virloom.drivers.qemu.monitor_events import MonitorEvents
-from virloom.drivers.qemu.nics.names import DIRECT_PREFIX, FILTERS_SUFFIX, SUFFIX, TapNames
+from virloom.drivers.qemu.nics.names import DIRECT_PREFIX, HELD_SUFFIXES, TapNames
 from virloom.drivers.qemu.patience import Patience
 from virloom.drivers.qemu.persistent import load_definitions
 from virloom.drivers.qemu.process.autostart import autostart
@@ -170,11 +170,7 @@ class QemuDriver:
                 from virloom.drivers.qemu.snapshots.recovery import settle_all
 
                 await settle_all(driver)
-            held = (
-                *directories.run.glob(f"*{SUFFIX}"),
-                *directories.run.glob(f"*{FILTERS_SUFFIX}"),
-            )
-            if held:
+            if any(path.suffix in HELD_SUFFIXES for path in directories.run.iterdir()):
                 from virloom.drivers.qemu.nics.strays import give_back_strays
 
                 await give_back_strays(driver)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count, takewhile
 
 from virloom.drivers.qemu.command.arguments import Props, keyval
@@ -50,7 +51,8 @@ def _backend(assembly: Assembly, interface: Interface, alias: str) -> Props:
         assembly.args.option("chardev", f"socket,{keyval(pairs)}")
     if uses_passt(interface):
         return net_backend(interface, [assembly.args.descriptor(passt_key(alias))])
-    return net_backend(interface, _taps(assembly, alias))
+    taps = _descriptors(assembly, alias, tap_key)
+    return net_backend(interface, taps, _descriptors(assembly, alias, vhost_key))
 
 
 def passt_key(alias: str) -> str:
@@ -63,8 +65,15 @@ def tap_key(alias: str, queue: int) -> str:
     return f"{alias}.tap{queue}"
 
 
-def _taps(assembly: Assembly, alias: str) -> list[int | str]:
-    keys = (tap_key(alias, queue) for queue in count())
+def vhost_key(alias: str, queue: int) -> str:
+    """What the descriptor of the kernel's part of a queue is known by."""
+    return f"{alias}.vhost{queue}"
+
+
+def _descriptors(
+    assembly: Assembly, alias: str, key_of: Callable[[str, int], str]
+) -> list[int | str]:
+    keys = (key_of(alias, queue) for queue in count())
     opened = takewhile(lambda key: key in assembly.context.files, keys)
     return [assembly.args.descriptor(key) for key in opened]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from virloom.drivers.qemu.nics.held import filters_of, ports_of
+from virloom.drivers.qemu.nics.held import filters_of, partings_of, ports_of
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.errors import VirloomError
 from virloom.host.release import release
@@ -43,7 +43,9 @@ async def cards(
         return {}
     from virloom.drivers.qemu.nics.connecting import connect
 
-    return await connect(driver, running.guest, running.record, only.devices.interfaces, opened)
+    kvm = running.model.type == "kvm"
+    cards = only.devices.interfaces
+    return await connect(driver, running.guest, running.record, cards, opened, kvm=kvm)
 
 
 async def leave_network(driver: QemuDriver, running: RunningGuest, device: Device) -> None:
@@ -55,6 +57,8 @@ async def leave_network(driver: QemuDriver, running: RunningGuest, device: Devic
         return
     if device.filterref is not None:
         await _unbind(driver, running, device.target.dev or "")
+    if device.virtualport is not None or device.downscript.path is not None:
+        await _part(driver, running, device.target.dev or "")
     if device.source.portid is not None:
         await _give_back(driver, running, device.source.portid)
     tap = device.target.dev or ""
@@ -81,6 +85,9 @@ async def settle_cards(driver: QemuDriver, running: RunningGuest) -> None:
     for tap in filters_of(driver, running.guest.name).all:
         if tap not in taps:
             await _unbind(driver, running, tap)
+    for tap in partings_of(driver, running.guest.name).all:
+        if tap not in taps:
+            await _part(driver, running, tap)
     there = {card.source.portid for card in cards}
     for port in ports_of(driver, running.guest.name).all:
         if port not in there:
@@ -103,3 +110,12 @@ async def _unbind(driver: QemuDriver, running: RunningGuest, tap: str) -> None:
         await unbind(driver, running.guest.name, tap)
     except VirloomError as exc:
         logger.warning("domain '%s': a filter is not taken away: %s", running.guest.name, exc)
+
+
+async def _part(driver: QemuDriver, running: RunningGuest, tap: str) -> None:
+    from virloom.drivers.qemu.nics.partings import part
+
+    try:
+        await part(driver, running.guest.name, tap)
+    except VirloomError as exc:
+        logger.warning("domain '%s': '%s' is not taken out: %s", running.guest.name, tap, exc)

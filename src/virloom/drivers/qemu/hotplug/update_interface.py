@@ -15,8 +15,11 @@ from virloom.drivers.qemu.definition import prepare_definition
 from virloom.drivers.qemu.devices.props.net import TAPS
 from virloom.drivers.qemu.hotplug.fragment import Fragment
 from virloom.drivers.qemu.hotplug.matching import IN_GUEST, find, includes
+from virloom.drivers.qemu.nics.openvswitch import change_vlan
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
+from virloom.drivers.qemu.validate.host_ends import check_host_end
+from virloom.drivers.qemu.validate.switch_ports import is_on_openvswitch
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, OperationUnsupported
 from virloom.model.domain import Interface
@@ -37,7 +40,6 @@ _FIXED = (
     "mtu",
     "boot",
     "tune",
-    "vlan",
     "virtualport",
     "port",
 )
@@ -69,10 +71,13 @@ async def update_interface(driver: QemuDriver, running: RunningGuest, changed: F
     await driver.capabilities.apply(emulator_of(running.model), completed)
     for what in _differences(card, new):
         raise _refuse(what)
+    check_host_end(new)
     if new.bandwidth is not None and not _same(card.bandwidth, new.bandwidth):
         await _limit(driver, running, card, new)
     if card.type == "bridge" and card.source.bridge != new.source.bridge:
         _move(card, new)
+    if not _same(card.vlan, new.vlan):
+        await change_vlan(card.target.dev or "", new.vlan)
     if not _same(card.filterref, new.filterref):
         await _filter(driver, running, card, new)
     if (new.link.state or "up") != (card.link.state or "up"):
@@ -105,6 +110,10 @@ def _keep(card: Interface, new: Interface) -> None:
         new.type, new.source = card.type, card.source
         if new.port.isolated is None:
             new.port = card.port
+        if new.vlan is None:
+            new.vlan = card.vlan
+        if new.virtualport is None:
+            new.virtualport = card.virtualport
 
 
 def _same_network(card: Interface, new: Interface) -> bool:
@@ -162,7 +171,8 @@ def _differences(card: Interface, new: Interface) -> Iterator[str]:
             yield f"<{name}>"
     if new.rom is not None and not _same(card.rom, new.rom):
         yield "<rom>"
-    if card.type not in ("user", "bridge") and not _same(card.source, new.source):
+    fixed = card.type not in ("user", "bridge") or is_on_openvswitch(card)
+    if fixed and not _same(card.source, new.source):
         yield "<source>"
 
 

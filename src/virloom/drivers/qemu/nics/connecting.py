@@ -14,10 +14,13 @@ from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.nics.direct import open_direct
 from virloom.drivers.qemu.nics.filters import bind_filters
 from virloom.drivers.qemu.nics.limits import limit_cards
+from virloom.drivers.qemu.nics.partings import introduce
 from virloom.drivers.qemu.nics.ports import take_ports
 from virloom.drivers.qemu.nics.taps import open_taps
+from virloom.drivers.qemu.nics.vhost import open_accelerators
 from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.qemu.process.steps import reached
+from virloom.drivers.qemu.validate.host_ends import check_host_end
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
 from virloom.host.guardian import MARKER
@@ -33,6 +36,8 @@ async def connect(
     record: GuestRecord,
     cards: Sequence[Interface],
     opened: ExitStack,
+    *,
+    kvm: bool = False,
 ) -> dict[str, int]:
     """Gets ports of networks, makes taps and macvtaps, limits and filters their traffic.
 
@@ -43,6 +48,7 @@ async def connect(
 
     Args:
         opened: Closes our copies of the descriptors.
+        kvm: The guest's processors are the host's: the kernel may carry its packets too.
 
     Returns:
         The descriptors, by the keys of the command line.
@@ -55,11 +61,16 @@ async def connect(
         return files
     given = await take_ports(driver, guest.name, guest.uuid_text, cards)
     reached("ports-taken")
+    for card in cards:
+        check_host_end(card)
     _check_space(driver, cards)
     managed = [mac for mac, port in given.items() if port.plug.mac_table_manager == "libvirt"]
     with driver.space.entered() if driver.space is not None else nullcontext():
         files |= open_taps(driver.tap_names, cards, opened, managed)
     files |= open_direct(driver, record, cards, opened)
+    files |= open_accelerators(cards, opened, kvm=kvm)
+    for card in cards:
+        await introduce(driver, guest, card)
     await limit_cards(driver, record, cards, given)
     reached("taps-made")
     await bind_filters(driver, guest, cards)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from virloom.drivers.qemu.nics.names import FILTERS_SUFFIX, SUFFIX
+from virloom.drivers.qemu.nics.names import FILTERS_SUFFIX, PARTINGS_SUFFIX, SUFFIX
 from virloom.endpoint.areas import Areas
 from virloom.endpoint.endpoint import Endpoint
 from virloom.errors import NoNetwork, NoNetworkPort, NoNwfilterBinding
@@ -113,3 +113,8 @@ def ports_of(driver: QemuDriver, name: str) -> HeldList:
 def filters_of(driver: QemuDriver, name: str) -> HeldList:
     """The list of the guest *name*: its UUID, by the names of its taps with a filter."""
     return HeldList(driver.directories.run / f"{name}{FILTERS_SUFFIX}")
+
+
+def partings_of(driver: QemuDriver, name: str) -> HeldList:
+    """The list of the guest *name*: who is told of the ends of its taps, by the names of those."""
+    return HeldList(driver.directories.run / f"{name}{PARTINGS_SUFFIX}")

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from virloom.drivers.qemu.nics import openvswitch
 from virloom.drivers.qemu.process.record import GuestRecord
+from virloom.drivers.qemu.validate.switch_ports import is_on_openvswitch
 from virloom.host.process import Completed, run
 from virloom.host.traffic import Limit, companion, limit, release
 from virloom.model.domain import Interface
@@ -58,6 +60,9 @@ async def limit_card(
         InternalError: The kernel would not.
     """
     tap = card.target.dev or ""
+    if is_on_openvswitch(card):
+        await openvswitch.limit(tap, record.uuid, wanted)
+        return
     prefix = driver.space.prefix() if driver.space is not None else []
 
     async def tc(argv: Sequence[str], input: bytes) -> Completed:

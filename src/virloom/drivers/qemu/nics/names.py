@@ -14,6 +14,10 @@ GENERATED_DIRECT = (PREFIX, DIRECT_PREFIX, "macvlan")
 SUFFIX = ".ports"
 #: The same of those of their filters (:mod:`virloom.drivers.qemu.nics.filters`).
 FILTERS_SUFFIX = ".filters"
+#: And of those of taps whose end somebody is told of (:mod:`virloom.drivers.qemu.nics.partings`).
+PARTINGS_SUFFIX = ".partings"
+#: Of all of them.
+HELD_SUFFIXES = (FILTERS_SUFFIX, SUFFIX, PARTINGS_SUFFIX)
 
 
 class TapNames:

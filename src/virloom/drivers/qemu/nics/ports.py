@@ -8,7 +8,7 @@ back: whatever kill comes between, the next driver gives back what no guest has 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from virloom.drivers.qemu.nics.held import ports_of
@@ -16,14 +16,20 @@ from virloom.endpoint.endpoint import Endpoint
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
 from virloom.model.domain import Interface
+from virloom.model.domain import VirtualPort as CardVirtualPort
+from virloom.model.domain.devices.interface_parts import (
+    VirtualPortParameters as CardVirtualPortParameters,
+)
 from virloom.model.network.port import NetworkPort, Plug
-from virloom.model.network.traffic import Bandwidth
+from virloom.model.network.traffic import Bandwidth, VirtualPort, VirtualPortParameters
 from virloom.procedures import network as p
 from virloom.procedures.types import NonnullNetwork
 from virloom.xml import format_document, parse_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
+
+_PARAMETERS = ("managerid", "typeid", "typeidversion", "instanceid", "interfaceid", "profileid")
 
 
 async def take_ports(
@@ -72,6 +78,8 @@ def _asked(name: str, uuid: str, interface: Interface) -> NetworkPort:
     port.port.isolated = interface.port.isolated
     port.rxfilters.trust_guest = interface.trust_guest_rx_filters
     port.vlan = interface.vlan
+    if interface.virtualport is not None:
+        port.virtualport = _to_port(interface.virtualport)
     if interface.bandwidth is not None:
         given = interface.bandwidth
         port.bandwidth = Bandwidth(inbound=given.inbound, outbound=given.outbound)
@@ -87,22 +95,35 @@ def _note(interface: Interface, port: NetworkPort) -> None:
     interface.source.mode = port.plug.mode
     interface.port.isolated = port.port.isolated
     interface.trust_guest_rx_filters = port.rxfilters.trust_guest
+    interface.vlan = port.vlan
+    if port.virtualport is not None:
+        interface.virtualport = _to_card(port.virtualport)
     if port.plug.type in ("bridge", "direct"):
         interface.type = port.plug.type
 
 
+def _to_port(asked: CardVirtualPort) -> VirtualPort:
+    parameters = VirtualPortParameters(**_parameters(asked.parameters))
+    return VirtualPort(type=asked.type if asked.type != "none" else None, parameters=parameters)
+
+
+def _to_card(given: VirtualPort) -> CardVirtualPort:
+    parameters = CardVirtualPortParameters(**_parameters(given.parameters))
+    return CardVirtualPort(type=given.type, parameters=parameters)
+
+
+def _parameters(
+    given: VirtualPortParameters | CardVirtualPortParameters,
+) -> dict[str, Any]:
+    values = {name: getattr(given, name) for name in _PARAMETERS}
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def _require_served(interface: Interface, port: NetworkPort) -> None:
-    what = ""
     if port.plug.type not in ("network", "bridge", "direct"):
-        what = f"a plug of type '{port.plug.type}'"
-    elif port.virtualport is not None and port.virtualport.type not in (None, "none"):
-        what = f"a virtual port of type '{port.virtualport.type}'"
-    elif port.vlan is not None and port.vlan.tags:
-        what = "a VLAN"
-    if what:
         raise ConfigUnsupported(
-            f"network '{interface.source.network}' gives the card {what}, which nothing here "
-            "serves",
+            f"network '{interface.source.network}' gives the card a plug of type "
+            f"'{port.plug.type}', which nothing here serves",
             domain=ErrorDomain.QEMU,
         )
 

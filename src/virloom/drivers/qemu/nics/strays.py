@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from virloom.drivers.qemu.nics.names import FILTERS_SUFFIX, SUFFIX
+from virloom.drivers.qemu.nics.names import HELD_SUFFIXES
 from virloom.errors import VirloomError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 async def give_back_strays(driver: QemuDriver) -> None:
     """Gives it back; what cannot be is left for the next opening of the driver."""
-    for suffix in (FILTERS_SUFFIX, SUFFIX):
+    for suffix in HELD_SUFFIXES:
         for path in sorted(driver.directories.run.glob(f"*{suffix}")):
             name = path.name.removesuffix(suffix)
             guest = driver.guests.by_name(name)
@@ -28,9 +28,10 @@ async def give_back_strays(driver: QemuDriver) -> None:
 async def give_all_back(driver: QemuDriver, name: str) -> None:
     """Gives back what the guest of that name held; what cannot be stays on its lists."""
     from virloom.drivers.qemu.nics.filters import unbind
+    from virloom.drivers.qemu.nics.partings import part
     from virloom.drivers.qemu.nics.ports import give_back
 
-    for doing, what in ((unbind, "filters"), (give_back, "ports")):
+    for doing, what in ((unbind, "filters"), (part, "ends of taps"), (give_back, "ports")):
         try:
             await doing(driver, name)
         except VirloomError as exc:

@@ -16,9 +16,11 @@ from virloom.drivers.qemu.command.net import tap_key
 from virloom.drivers.qemu.devices.props.net import TAPS
 from virloom.drivers.qemu.nics.names import PREFIX, TapNames
 from virloom.drivers.qemu.process.resources import alias_of
+from virloom.drivers.qemu.validate.switch_ports import is_on_openvswitch
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, system_failure
+from virloom.errors import ConfigUnsupported, InternalError, system_failure
 from virloom.host import links, taps
+from virloom.host.ethtool import set_received_frames
 from virloom.model.domain import Interface
 
 if TYPE_CHECKING:
@@ -73,15 +75,30 @@ def is_virtio(interface: Interface) -> bool:
 
 
 def _open(names: TapNames, interface: Interface) -> list[int]:
-    asked = interface.target.dev
-    new = not (interface.type == "ethernet" and interface.target.managed is False)
+    asked, device = interface.target.dev, interface.backend.tap or taps.DEVICE
+    new = not _is_brought(interface)
+    if not new and not taps.exists(asked or ""):
+        raise InternalError(
+            f"there is no link '{asked}', which <target managed='no'> says there is",
+            domain=ErrorDomain.QEMU,
+        )
+    if not os.path.exists(device):
+        raise system_failure(
+            f"Unable to open {device}, is tun module loaded?",
+            OSError(errno.ENOENT, os.strerror(errno.ENOENT)),
+            domain=ErrorDomain.NONE,
+        )
     given = asked is not None and not asked.startswith(PREFIX)
     while True:
         name = asked if given and asked is not None else names.next()
         with doing(f"Unable to create tap device {name}"):
             try:
                 made, fds = taps.open_tap(
-                    name, queues_of(interface), header=is_virtio(interface), new=new
+                    name,
+                    queues_of(interface),
+                    header=is_virtio(interface),
+                    new=new,
+                    device=device,
                 )
             except OSError as exc:
                 if exc.errno == errno.EBUSY and not given:
@@ -93,7 +110,7 @@ def _open(names: TapNames, interface: Interface) -> list[int]:
 
 def _set_up(interface: Interface) -> None:
     name, bridge = interface.target.dev or "", interface.source.bridge
-    if interface.type == "ethernet" and interface.target.managed is False:
+    if _is_brought(interface):
         return
     with doing(f"Cannot get interface MTU on '{bridge}'"):
         mtu = interface.mtu.size or (taps.mtu_of(bridge) if bridge else None)
@@ -101,10 +118,24 @@ def _set_up(interface: Interface) -> None:
         taps.set_address(name, f"{_FIRST}{(interface.mac.address or '')[2:]}")
         if mtu:
             taps.set_mtu(name, mtu)
-    if bridge and interface.type != "ethernet":
+    if bridge and interface.type != "ethernet" and not is_on_openvswitch(interface):
         join(interface, bridge)
+    _coalesce(interface)
     with doing(f"cannot have the tap '{name}' carry packets"):
         taps.set_up(name)
+
+
+def _is_brought(interface: Interface) -> bool:
+    """Whether the tap is somebody's, who has made it to last and set it up."""
+    return interface.type == "ethernet" and interface.target.managed is False
+
+
+def _coalesce(interface: Interface) -> None:
+    if interface.coalesce is None or interface.coalesce.rx.frames.max is None:
+        return
+    name, frames = interface.target.dev or "", interface.coalesce.rx.frames.max
+    with doing(f"Cannot set coalesce info on '{name}'"):
+        interface.coalesce.rx.frames.max = set_received_frames(name, frames)
 
 
 def _announce(interface: Interface) -> None:

@@ -34,11 +34,13 @@ async def tell_hooks(driver: QemuDriver, name: str, model: Domain) -> None:
 
 
 def on_networks(model: Domain) -> bool:
-    """Whether the guest may have ports of virtual networks, or filters."""
+    """Whether the guest may have ports of virtual networks or switches, scripts, or filters."""
     return any(
         interface.type == "network"
         or interface.source.portid is not None
         or interface.filterref is not None
+        or interface.virtualport is not None
+        or interface.downscript.path is not None
         for interface in model.devices.interfaces
     )
 

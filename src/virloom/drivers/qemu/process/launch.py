@@ -358,7 +358,8 @@ class Launch:
             return {}
         from virloom.drivers.qemu.nics.connecting import connect  # guests may have no such card
 
-        return await connect(self._driver, self._guest, self._record, cards, opened)
+        kvm = self._model.type == "kvm"
+        return await connect(self._driver, self._guest, self._record, cards, opened, kvm=kvm)
 
     def _resources(self, lock: str) -> list[dict[str, Any]]:
         """What is to be released when the guest ends, whoever sees to that."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 
+from virloom.drivers.qemu.validate.switch_ports import check_given_port
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, XmlDetail, XmlError
 from virloom.model.domain import Interface, InterfaceIp, Route
@@ -27,7 +28,6 @@ _MODES = {
     "direct": ("vepa", "private", "bridge", "passthrough"),
     "vhostuser": ("server", "client"),
 }
-_TYPES_WITH_VIRTUALPORT = ("network", "bridge", "direct", "hostdev")
 _COALESCING = ("network", "bridge", "ethernet")
 _VIRTIO_MODELS = ("virtio", "virtio-transitional", "virtio-non-transitional")
 _LARGEST_PREFIX = {4: 32, 6: 128}
@@ -54,6 +54,7 @@ def check_given_interface(interface: Interface) -> None:
         raise ConfigUnsupported(
             f"interface of type '{interface.type}': {message}", domain=ErrorDomain.DOMAIN
         )
+    check_given_port(interface)
     _bandwidth(interface)
     model = interface.model.type
     if interface.type == "vhostuser" and model not in _VIRTIO_MODELS:
@@ -86,14 +87,6 @@ def _contradictions(interface: Interface) -> Iterator[str]:
             yield from _wrong_ip(ip)
         for route in owner.routes:
             yield from _wrong_route(route)
-    vlan = interface.vlan
-    if vlan is not None:
-        if not vlan.tags:
-            yield "<vlan> has no tag"
-        elif any(tag.id is None or tag.id > 4095 for tag in vlan.tags):
-            yield "a VLAN's id is 0 to 4095"
-        elif vlan.trunk is False and len(vlan.tags) > 1:
-            yield "several VLANs are a trunk, and trunk='no' is asked for"
     for forward in interface.port_forwards:
         if forward.proto is None:
             yield "<portForward> has no proto"
@@ -152,9 +145,6 @@ def _unsupported(interface: Interface) -> Iterator[str]:
     teaming = interface.teaming
     if teaming is not None:
         yield from _teaming(interface)
-    port = interface.virtualport
-    if port is not None and kind not in _TYPES_WITH_VIRTUALPORT:
-        yield "it has no <virtualport>"
     if interface.target.managed is not None and kind != "ethernet":
         yield "managed is said of the device of type 'ethernet' only"
     if interface.backend.type == "passt" and kind != "user":

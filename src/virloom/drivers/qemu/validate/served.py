@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from virloom.drivers.qemu.devices.props.net import TAPS
+from virloom.drivers.qemu.validate.host_ends import check_host_end
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
 from virloom.model.domain import (
@@ -24,7 +25,6 @@ _INTERFACES = (
     *("user", "udp", "mcast", "server", "client", "vhostuser"),
     *("network", "bridge", "ethernet", "direct"),
 )
-_PORT_OPTIONS = ("virtualport", "vlan", "coalesce")
 _DISKS = ("file", "block", "dir", "network", "vhostuser")
 _PROTOCOLS = (None, "raw", "telnet")
 
@@ -33,8 +33,12 @@ def check_served(dom: Domain) -> None:
     """Refuses what this host has nobody for.
 
     Raises:
-        ConfigUnsupported: With the paths of all of it.
+        ConfigUnsupported: With the paths of all of it, or what a card's switch has not.
+        InternalError: As :func:`check_host_end`.
     """
+    for interface in dom.devices.interfaces:
+        if interface.type != "network":  # which knows its switch when it has a port
+            check_host_end(interface)
     paths = not_served(dom)
     if paths:
         raise ConfigUnsupported(
@@ -117,16 +121,9 @@ def _interface(interface: Interface) -> Iterator[str]:
         yield f"@type='{interface.type}'"
     if interface.port_forwards and interface.type != "user":
         yield "portForward"
-    yield from (name for name in _PORT_OPTIONS if getattr(interface, name) is not None)
     if interface.bandwidth is not None and interface.type not in TAPS:
         yield "bandwidth"
-    if interface.script.path or interface.downscript.path:
-        yield "script"
-    if interface.guest.dev:
-        yield "guest"
     if interface.backenddomain.name:
         yield "backenddomain"
     if interface.source.ips or interface.source.routes:
         yield "source/ip"
-    if interface.driver.name == "vhost":
-        yield "driver/@name='vhost'"

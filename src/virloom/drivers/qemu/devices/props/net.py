@@ -39,13 +39,16 @@ def netdev_id(interface: Interface) -> str:
     return f"host{alias_of(interface, 'network interface')}"
 
 
-def net_backend(interface: Interface, taps: Sequence[int | str] = ()) -> Props:
+def net_backend(
+    interface: Interface, taps: Sequence[int | str] = (), vhosts: Sequence[int | str] = ()
+) -> Props:
     """Properties of the back end.
 
     Args:
         interface: The interface.
         taps: Descriptors of the host's device, or QEMU's names of them, one for each queue;
             of passt's connection.
+        vhosts: The same of the kernel's part of it (vhost-net), if it has one.
 
     Raises:
         ConfigUnsupported: A connection that nothing here makes.
@@ -54,6 +57,9 @@ def net_backend(interface: Interface, taps: Sequence[int | str] = ()) -> Props:
     if kind in TAPS:
         props: Props = {"type": "tap"}
         props["fds" if len(taps) > 1 else "fd"] = ":".join(map(str, taps))
+        if vhosts:
+            props["vhost"] = True
+            props["vhostfds" if len(vhosts) > 1 else "vhostfd"] = ":".join(map(str, vhosts))
         if interface.tune.sndbuf:
             props["sndbuf"] = interface.tune.sndbuf
     elif uses_passt(interface):
