@@ -106,7 +106,7 @@ async def _open(places: Places) -> Service:
         add(virtsecretd.SecretService(secrets, token), [Secrets(secrets)])
         interfaces = await virtinterfaced.open_driver(places)
         add(virtinterfaced.InterfaceService(interfaces), interface_handlers(interfaces))
-        devices = virtnodedevd.open_driver(places)
+        devices = await virtnodedevd.open_driver(places)
         add(virtnodedevd.NodeDeviceService(devices), nodedev_handlers.handlers(devices))
         networks = await virtnetworkd.open_driver(places)
         add(virtnetworkd.NetworkService(networks), network_handlers.handlers(networks))

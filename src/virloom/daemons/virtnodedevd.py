@@ -11,6 +11,7 @@ from virloom.daemon.places import Places
 from virloom.daemon.program import run
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
+from virloom.drivers.nodedev.definitions import Definitions
 from virloom.drivers.nodedev.driver import NodeDeviceDriver
 from virloom.drivers.nodedev.handlers import dispatcher
 from virloom.drivers.nodedev.tree import SysTree
@@ -33,17 +34,20 @@ class NodeDeviceService(AreaService):
         self._driver.close()
 
 
-def open_driver(places: Places) -> NodeDeviceDriver:
+async def open_driver(places: Places) -> NodeDeviceDriver:
     """Opens the driver of the host's devices, which hears of changes on the running loop.
 
     Raises:
         OSError: The kernel tells nothing of devices.
     """
-    return NodeDeviceDriver(SysTree(), f"nodedev://{places.uri_path}", Uevents())
+    driver = NodeDeviceDriver(SysTree(), f"nodedev://{places.uri_path}", Uevents())
+    driver.definitions = Definitions(driver)
+    await driver.definitions.open()
+    return driver
 
 
 async def _open(places: Places) -> Service:
-    return NodeDeviceService(open_driver(places))
+    return NodeDeviceService(await open_driver(places))
 
 
 SPEC = DaemonSpec("virtnodedevd", "Virloom node device daemon", _open)

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InternalError, XmlError, XmlInvalidSchema
-from virloom.model.nodedev import NestedCapability, NodeDevice
+from virloom.errors import ConfigUnsupported, InternalError, XmlError, XmlInvalidSchema
+from virloom.model.nodedev import NestedCapability, NodeCapability, NodeDevice
 from virloom.procedures.nodedev import NonnullNodeDevice
 from virloom.xml import parse_document
 
@@ -14,6 +16,26 @@ _KINDS = (
     "fc_host", "vports", "scsi_generic", "drm", "mdev_types", "mdev", "ccw", "css", "vdpa",
     "ap_card", "ap_queue", "ap_matrix", "vpd",
 )  # fmt: skip
+#: Those that no document gives a device: they are part of others, or nobody reads them.
+_UNREAD = ("fc_host", "vports", "scsi_generic", "mdev_types", "vdpa", "vpd")
+#: What a document has to say; libvirt has one code for what is missing of these, another for those.
+_REQUIRED = {
+    "system": "hardware.uuid",
+    "pci": "domain bus slot function product.id vendor.id",
+    "usb_device": "bus device product.id vendor.id",
+    "usb": "number device_class subclass protocol",
+    "net": "interface",
+    "scsi_target": "target",
+    "scsi": "host bus target lun",
+    "storage": "block",
+}
+_WANTED = {
+    "ccw": "cssid ssid devno",
+    "css": "cssid ssid devno",
+    "ap_card": "ap_adapter",
+    "ap_queue": "ap_adapter ap_domain",
+}
+_DRM_TYPES = ("primary", "control", "render")
 _DOMAIN = ErrorDomain.NODEDEV
 _NEW = "new device"
 
@@ -37,14 +59,52 @@ def parse_device(text: str, *, validate: bool = False) -> NodeDevice:
                 f"Invalid value for attribute 'type' in element 'capability': '{capability.type}'.",
                 domain=ErrorDomain.XML,
             )
+        _check_complete(capability, model.name or _NEW)
     return model
 
 
-class Device:
-    """A device."""
+def _check_complete(capability: NodeCapability, name: str) -> None:
+    kind = capability.type or ""
+    if kind in _UNREAD:
+        raise InternalError(f"'{name}' cannot be given the capability '{kind}'", domain=_DOMAIN)
+    for path in _REQUIRED.get(kind, "").split():
+        found: Any = capability
+        for part in path.split("."):
+            found = getattr(found, part, None)
+        if found in (None, ""):
+            raise InternalError(f"'{name}' has no {path} of its {kind}", domain=_DOMAIN)
+    for path in _WANTED.get(kind, "").split():
+        if getattr(capability, path) is None:
+            raise ConfigUnsupported(f"'{name}' has no {path} of its {kind}", domain=_DOMAIN)
+    types = capability.types
+    if kind == "mdev" and not (types and types[0].id):
+        raise ConfigUnsupported(f"'{name}' has no id of its type", domain=_DOMAIN)
+    if kind == "drm" and not (types and types[0].text in _DRM_TYPES):
+        raise ConfigUnsupported(f"'{name}' has no type of its drm", domain=_DOMAIN)
 
-    def __init__(self, model: NodeDevice) -> None:
+
+class Device:
+    """A device.
+
+    Attributes:
+        model: Its document.
+        active: It is there; one that is only defined is not.
+        persistent: It is defined; of all devices, mediated ones can be, and the host is.
+        autostart: It is made when the host starts.
+    """
+
+    def __init__(
+        self,
+        model: NodeDevice,
+        *,
+        active: bool = True,
+        persistent: bool = False,
+        autostart: bool = False,
+    ) -> None:
         self.model = model
+        self.active = active
+        self.persistent = persistent
+        self.autostart = autostart
 
     @property
     def name(self) -> str:

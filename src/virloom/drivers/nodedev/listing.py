@@ -101,9 +101,13 @@ class NodeDeviceListing:
     ) -> p.ConnectListAllNodeDevicesRet:
         self._check_flags(call, args.flags, self._known)
         kinds = {kind for flag, kind in _KINDS.items() if args.flags & flag}
-        found = [one.ref() for one in self._devices.all if not kinds or kinds & one.kinds]
-        if args.flags & self._states == int(_Flags.INACTIVE):
-            found = []
+        wanted = args.flags & self._states & int(_Flags.ACTIVE | _Flags.INACTIVE)
+        found = [
+            one.ref()
+            for one in self._devices.all
+            if (not kinds or kinds & one.kinds)
+            and (not wanted or wanted & int(_Flags.ACTIVE if one.active else _Flags.INACTIVE))
+        ]
         return p.ConnectListAllNodeDevicesRet(found if args.need_results else [], len(found))
 
     @serves(p.NODE_DEVICE_LOOKUP_BY_NAME)

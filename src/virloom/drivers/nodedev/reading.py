@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from virloom.drivers.nodedev.capabilities import READERS, mdev_parent, system_capability
+from virloom.drivers.nodedev.mdevctl import Definition, described
 from virloom.drivers.nodedev.names import kind_of, name_of
 from virloom.drivers.nodedev.tree import SysDevice, SysTree
 from virloom.model.nodedev import DeviceNode, NodeDevice, NodeDriver, NodeParent
@@ -49,6 +51,19 @@ def read(tree: SysTree, device: SysDevice, above: Mapping[str, NodeDevice]) -> N
     model.parent = NodeParent(name=_parent(device.path, above))
     model.driver = NodeDriver(name=tree.link(device.path, "driver"))
     model.capabilities = [capability]
+    return model
+
+
+def defined_device(definition: Definition, parent: str) -> NodeDevice:
+    """The document of a mediated device that is defined, and not there.
+
+    Args:
+        parent: The name of what is divided.
+    """
+    name = re.sub(r"[^0-9A-Za-z]", "_", f"mdev_{definition.uuid}_{definition.parent}")
+    model = NodeDevice(name=name)
+    model.parent = NodeParent(name=parent)
+    model.capabilities = [described(definition)]
     return model
 
 

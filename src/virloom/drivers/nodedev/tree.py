@@ -120,6 +120,24 @@ class SysTree:
         except OSError:
             return None
 
+    def write(self, path: str, name: str, text: str) -> None:
+        """Has the kernel do what is done by writing to a file.
+
+        Raises:
+            OSError: It would not.
+        """
+        fd = os.open(self._root / path.lstrip("/") / name, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(fd, text.encode())
+        finally:
+            os.close(fd)
+
+    def resolved(self, path: str) -> str | None:
+        """The directory that a path leads to, below the root; None where there is none."""
+        found = os.path.realpath(self._root / path.lstrip("/"))
+        there = os.path.isdir(found) and found.startswith(f"{self._root}/")
+        return found.removeprefix(str(self._root)) if there else None
+
     def names(self, path: str) -> list[str]:
         """What is in a directory, sorted; nothing where there is none."""
         try:

@@ -34,7 +34,7 @@ class HostDevices:
 
     async def _detach(self, name: str, driver_name: str | None) -> None:
         from virloom.drivers.qemu.hostdevs import handing  # few hosts give devices to guests
-        from virloom.drivers.qemu.hostdevs.pci import check_vfio
+        from virloom.drivers.qemu.hostdevs.pci import has_vfio
 
         if driver_name == "kvm":
             raise ArgumentUnsupported(
@@ -45,7 +45,10 @@ class HostDevices:
                 f"there is no driver '{driver_name}' that passes devices on; 'vfio' does",
                 domain=_DOMAIN,
             )
-        check_vfio()
+        if not has_vfio():
+            raise ArgumentUnsupported(
+                "the host cannot pass devices on: it has no IOMMU, or no VFIO", domain=_DOMAIN
+            )
         await handing.detach(self._driver, await handing.find(self._driver, name))
 
     @serves(p.NODE_DEVICE_RE_ATTACH)

@@ -26,14 +26,19 @@ _HARMLESS = (None, pci.VFIO, "pci-stub", "pcieport")
 HOST = Path("/")
 
 
+def has_vfio(root: Path = HOST) -> bool:
+    """Whether the host can pass devices on: it has an IOMMU, and VFIO."""
+    groups = root / "sys/kernel/iommu_groups"
+    return (root / "dev/vfio/vfio").exists() and groups.exists() and bool(os.listdir(groups))
+
+
 def check_vfio(root: Path = HOST) -> None:
     """Refuses where the host cannot pass devices on.
 
     Raises:
-        ConfigUnsupported: It has no IOMMU, or no VFIO.
+        ConfigUnsupported: It cannot.
     """
-    groups = root / "sys/kernel/iommu_groups"
-    if not (root / "dev/vfio/vfio").exists() or not (groups.exists() and os.listdir(groups)):
+    if not has_vfio(root):
         raise ConfigUnsupported(
             "the host cannot pass devices on: it has no IOMMU, or no VFIO",
             domain=ErrorDomain.QEMU,
