@@ -117,7 +117,7 @@ def test_a_kill_leaves_no_half_volume(
         assert [UNFINISHED.match(path.name) is not None for path in place.iterdir()] == [True]
         virtstoraged.signal(signal.SIGKILL)
         client.wait(10)
-    os.kill(int(pid.read_text()), signal.SIGKILL)
+    until(lambda: is_gone(int(pid.read_text())))
     virtstoraged.start()
     assert list(place.iterdir()) == []
     virtstoraged.virsh("vol-create", "pool", str(tmp_path / "vol.xml"))
@@ -148,6 +148,14 @@ def test_bytes_go_there_and_back(virtstoraged: Virtstoraged, tmp_path: Path) -> 
     back.write_bytes(b"XYZ")
     run("vol-upload", "dense", str(back), "pool", "--offset", "3", "--length", "3")
     assert (place / "dense").read_bytes()[:9] == b"\0\0\0XYZ\0\0\0"
+
+
+def is_gone(pid: int) -> bool:
+    """Whether a process has ended, reaped or not."""
+    try:
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return True
 
 
 def until(true: Callable[[], bool]) -> None:

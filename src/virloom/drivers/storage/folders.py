@@ -8,8 +8,10 @@ import fcntl
 import os
 import shutil
 
+from virloom.drivers.runtime.steps import reached
 from virloom.drivers.storage.host import StorageHost
 from virloom.drivers.storage.making import give_away, unfinished_name
+from virloom.drivers.storage.qemu_img import ENDING_WITH_US
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, StorageVolExist, system_failure
 from virloom.model.storage import Volume
@@ -52,6 +54,7 @@ def _begin(path: str) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError as exc:
         raise system_failure(f"cannot create path '{path}'", exc, domain=_DOMAIN) from exc
+    reached("volume-begun")
     return descriptor
 
 
@@ -62,7 +65,9 @@ async def _copy(host: StorageHost, origin: Volume, model: Volume, place: str) ->
             domain=ErrorDomain.NONE,
         )
     source = os.path.join(origin.target.path or "", ".")
-    done = await host.run(["cp", "-a", "--reflink=auto", "--", source, place], timeout=_PATIENCE)
+    done = await host.run(
+        [*ENDING_WITH_US, "cp", "-a", "--reflink=auto", "--", source, place], timeout=_PATIENCE
+    )
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip()
         raise InternalError(f"cannot make volume '{model.name}': {said}", domain=ErrorDomain.NONE)
@@ -70,10 +75,12 @@ async def _copy(host: StorageHost, origin: Volume, model: Volume, place: str) ->
 
 def _finish(model: Volume, descriptor: int, unfinished: str, path: str) -> None:
     give_away(model, descriptor)
+    reached("volume-filled")
     if os.path.lexists(path):
         raise StorageVolExist(f"'{path}'", domain=_DOMAIN)
     try:
         os.fsync(descriptor)
         os.rename(unfinished, path)  # of what came meanwhile, only an empty directory gives way
+        reached("volume-named")
     except OSError as exc:
         raise system_failure(f"cannot create path '{path}'", exc, domain=_DOMAIN) from exc

@@ -17,6 +17,7 @@ import shutil
 import stat
 import sys
 
+from virloom.drivers.runtime.steps import reached
 from virloom.drivers.storage import encryption
 from virloom.drivers.storage.host import StorageHost
 from virloom.drivers.storage.images import check_backing
@@ -46,6 +47,8 @@ _STEP = 256 << 20
 _GET_FLAGS, _SET_FLAGS, _NOCOW = 0x80086601, 0x40086602, 0x00800000
 #: Formats that ``qemu-img`` does not make either.
 _READ_ONLY = frozenset(("bochs", "cloop", "dmg", "fat", "vhd", "cow"))
+#: The steps of making a volume, of both kinds of files; the last of a directory is its naming.
+STEPS = ("volume-begun", "volume-filled", "volume-named", "volume-cleared")
 #: off_t ends there.
 _MOST = (1 << 63) - 1
 
@@ -76,12 +79,14 @@ class Unfinished:
             self.__exit__()
             raise system_failure(f"cannot create file '{self.path}'", exc, domain=_DOMAIN) from exc
         self.host.work.path = self.path
+        reached("volume-begun")
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.fd >= 0:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self.path)
+            reached("volume-cleared")
             os.close(self.fd)
             self.fd = -1
 
@@ -92,9 +97,11 @@ class Unfinished:
             StorageVolExist: There is something of that name.
             SystemFailure: It cannot be named so.
         """
+        reached("volume-filled")
         try:
             os.fsync(self.fd)
             os.link(self.path, path)
+            reached("volume-named")
         except FileExistsError as exc:
             raise StorageVolExist(f"'{path}'", domain=_DOMAIN) from exc
         except OSError as exc:

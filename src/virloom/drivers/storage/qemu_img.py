@@ -19,6 +19,9 @@ _PATIENCE = 24 * 3600.0
 #: Bytes of address space: the tables of the largest image that QEMU takes fit in (an L1 table of
 #: 32 MiB, a refcount table of 8 MiB, the caches of both and of each image below).
 _MEMORY = 4 << 30
+#: What a program's words begin with that is not to go on when this process is killed: what it
+#: works at is undone by whoever comes next.
+ENDING_WITH_US = ("setpriv", "--pdeathsig", "KILL")
 
 
 async def qemu_img(
@@ -51,7 +54,7 @@ async def qemu_img(
             descriptor = _anonymous(value, resources)
             descriptors.append(descriptor)
             objects += ["--object", f"secret,id={name},file=/proc/self/fd/{descriptor}"]
-        limits = ["prlimit", f"--as={_MEMORY}", "--core=0"]
+        limits = ["prlimit", f"--as={_MEMORY}", "--core=0", *ENDING_WITH_US]
         done = await host.run(
             [*limits, "qemu-img", command, "-q", *objects, *words],
             timeout=_PATIENCE, pass_fds=descriptors,

@@ -7,8 +7,8 @@ comes next to clean up or to take over, should this process die right there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from virloom.drivers.runtime.steps import observed as observed
+from virloom.drivers.runtime.steps import reached as reached
 
 #: In order. Those up to ``running-recorded`` belong to a start, the others to a stop.
 STEPS = (
@@ -94,22 +94,3 @@ SAVE_STEPS = (
 
 #: A start that goes on from a file has one more, before ``started``.
 LOADED = "state-loaded"
-
-_observer: Callable[[str], None] | None = None
-
-
-def reached(step: str) -> None:
-    """Announces that *step* has been done; an exception of the observer ends what goes on."""
-    if _observer is not None:
-        _observer(step)
-
-
-@contextmanager
-def observed(observer: Callable[[str], None]) -> Iterator[None]:
-    """Calls *observer* with each step that any guest of this process reaches."""
-    global _observer
-    previous, _observer = _observer, observer
-    try:
-        yield
-    finally:
-        _observer = previous
