@@ -12,8 +12,8 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from virloom.drivers.storage.backends import Backend, backend_of
@@ -24,6 +24,7 @@ from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.record import Phase, PoolRecord
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationTimeout, VirloomError, system_failure
+from virloom.host.lock import LOCK_NAME
 from virloom.host.process import run
 from virloom.model.storage import Pool, Volume
 from virloom.xml import format_document
@@ -62,13 +63,42 @@ class Activation:
         """A back end whose programs hold the pool's claim."""
         kind, path = model.type or "", self._directories.claim(model.name or "")
         backend_of(kind, self._host)
-        descriptor = await _claim(path)
+        descriptor = await _claim(path, fcntl.LOCK_EX)
         try:
             yield backend_of(kind, self._host.claimed(descriptor))
         finally:
-            # A program that is still there is a server of its own, of a file system say.
-            path.unlink(missing_ok=True)
-            os.close(descriptor)
+            _release(descriptor, path)
+
+    @asynccontextmanager
+    async def altering(
+        self, pool: StoragePool, name: str, work: LongWork | None = None
+    ) -> AsyncIterator[Backend]:
+        """A back end that makes or removes the volume *name* of an active pool.
+
+        Args:
+            work: What its programs are to end with.
+
+        Where volumes have their names at once, the record has those of ``pool.building``, and
+        programs hold the claim, together with others that do the same.
+        """
+        backend = self.backend(pool.model.type or "", work)
+        if not backend.named_at_once:
+            yield backend
+            return
+        path = self._directories.claim(pool.name)
+        descriptor = await _claim(path, fcntl.LOCK_SH)
+        try:
+            self._note(pool.model, "active", pool.building)
+            yield type(backend)(backend.host.claimed(descriptor))
+        finally:
+            self._note(pool.model, "active", pool.building.keys() - {name})
+            _release(descriptor, path)
+
+    def remove_claims(self) -> None:
+        """Removes the files of claims that nobody has any more."""
+        for path in self._directories.run.glob("*.lock"):
+            if path.name != LOCK_NAME:
+                _release(_open(path), path)
 
     async def build(self, model: Pool, flags: int) -> None:
         """Makes what it needs; see :meth:`Backend.build`."""
@@ -126,14 +156,16 @@ class Activation:
             return
         self._forget(model)
 
-    def _note(self, model: Pool, phase: Phase) -> None:
+    def _note(self, model: Pool, phase: Phase, making: Iterable[str] = ()) -> None:
         path = self._directories.record(model.name or "")
-        PoolRecord.now(format_document(model), phase).save(path)
+        PoolRecord.now(format_document(model), phase, making).save(path)
 
     def _forget(self, model: Pool) -> None:
         self._directories.record(model.name or "").unlink(missing_ok=True)
 
-    async def resume(self, model: Pool, phase: Phase) -> dict[str, Volume] | None:
+    async def resume(
+        self, model: Pool, phase: Phase, making: Iterable[str]
+    ) -> dict[str, Volume] | None:
         """Goes on with a pool that an earlier daemon had; None where it is not active (any more).
 
         Raises:
@@ -143,7 +175,7 @@ class Activation:
             there = await backend.is_active(model)
             if there and phase == "active":
                 try:
-                    return await backend.look(model)
+                    return await self._without(backend, model, making)
                 except VirloomError as exc:
                     logger.error("pool '%s' cannot be looked at: %s", model.name, exc)
             if there:
@@ -151,9 +183,35 @@ class Activation:
             self._forget(model)
         return None
 
+    async def _without(
+        self, backend: Backend, model: Pool, names: Iterable[str]
+    ) -> dict[str, Volume]:
+        """The volumes of a pool, but for those that were being made: they are removed."""
+        volumes = await backend.look(model)
+        half = [volumes[name] for name in names if name in volumes]
+        for volume in half:
+            await backend.remove(model, volume, 0)
+        self._note(model, "active")
+        return await backend.look(model) if half else volumes
 
-async def _claim(path: Path) -> int:
+
+def _release(descriptor: int, path: Path) -> None:
+    """Lets the claim go, and removes its file unless somebody else works at the pool.
+
+    A program of ours that is still there is a server of its own, of a file system say: the lock
+    is the open file's, which it shares with us.
+    """
+    with suppress(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink(missing_ok=True)
+    os.close(descriptor)
+
+
+async def _claim(path: Path, kind: int) -> int:
     """Takes the lock at *path*, when nobody works at the pool any more.
+
+    Args:
+        kind: ``LOCK_EX``, or ``LOCK_SH`` beside others that take that too.
 
     Raises:
         OperationTimeout: Programs of an earlier daemon do, and go on with it.
@@ -162,7 +220,7 @@ async def _claim(path: Path) -> int:
     while True:
         descriptor = _open(path)
         try:
-            await _lock(descriptor, path)
+            await _lock(descriptor, path, kind)
             if _is_at(descriptor, path):
                 return descriptor
         except BaseException:
@@ -185,12 +243,13 @@ def _is_at(descriptor: int, path: Path) -> bool:
         return False
 
 
-async def _lock(descriptor: int, path: Path) -> None:
+async def _lock(descriptor: int, path: Path, kind: int) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         # flock(1) waits in our place: the lock is the open file's, which it shares with us.
-        words = ["flock", "--timeout", str(_PATIENCE), str(descriptor)]
+        how = "--shared" if kind == fcntl.LOCK_SH else "--exclusive"
+        words = ["flock", how, "--timeout", str(_PATIENCE), str(descriptor)]
         if (await run(words, timeout=2 * _PATIENCE, pass_fds=(descriptor,))).returncode != 0:
             raise OperationTimeout(
                 f"programs of an earlier daemon still hold '{path}'", domain=ErrorDomain.STORAGE

@@ -15,7 +15,7 @@ from virloom.drivers.runtime.index import DocumentIndex
 from virloom.drivers.runtime.objects import ObjectIndex
 from virloom.drivers.runtime.store import DocumentStore, check_name
 from virloom.drivers.storage.activation import Activation
-from virloom.drivers.storage.backends import Backend
+from virloom.drivers.storage.backends import GONE, Backend
 from virloom.drivers.storage.directories import StorageDirectories
 from virloom.drivers.storage.host import StorageHost
 from virloom.drivers.storage.long_work import LongWork
@@ -60,6 +60,7 @@ class StorageDriver:
         all: The pools.
         events: Who listens to what happens to them.
         ongoing: Work that goes on when whoever asked for it goes away.
+        activation: How pools are started, and their volumes changed, safe from kills.
         work: What is done to pools.
         store: The persistent documents.
     """
@@ -79,8 +80,8 @@ class StorageDriver:
         self.all: ObjectIndex[StoragePool] = ObjectIndex()
         self.events = PoolEvents()
         self.ongoing = Ongoing()
-        self._activation = Activation(directories, StorageHost(areas=areas, holds=self.holds))
-        self.work = PoolWork(self.all, self._activation, self.events, self.ongoing)
+        self.activation = Activation(directories, StorageHost(areas=areas, holds=self.holds))
+        self.work = PoolWork(self.all, self.activation, self.events, self.ongoing)
         self._index = DocumentIndex(directories.cache / "documents.index")
         self.store = DocumentStore(directories.config, directories.autostart, self._index)
 
@@ -139,9 +140,7 @@ class StorageDriver:
         Where a program of that daemon still works at one, it is waited for, though not long: the
         pool comes by itself then.
         """
-        for path in self.directories.run.glob("*.lock"):
-            if not path.with_suffix(".json").exists():
-                path.unlink(missing_ok=True)
+        self.activation.remove_claims()
         work = [
             self.ongoing.keep(self._take(path))
             for path in sorted(self.directories.run.glob("*.json"))
@@ -178,11 +177,11 @@ class StorageDriver:
         Raises:
             InternalError: There is no such kind here.
         """
-        return self._activation.backend(kind)
+        return self.activation.backend(kind)
 
     def backend(self, pool: StoragePool, work: LongWork | None = None) -> Backend:
         """The back end of a pool, for a piece of work, as :meth:`backend_of`."""
-        return self._activation.backend(pool.model.type or "", work)
+        return self.activation.backend(pool.model.type or "", work)
 
     # -- looking -------------------------------------------------------------------------------
 
@@ -266,6 +265,8 @@ class StorageDriver:
         """
         name = model.name or ""
         check_name(name, _DOMAIN)
+        if model.type in GONE:
+            self.backend_of(model.type or "")
         for amount in ("capacity", "allocation", "available"):
             setattr(model, amount, in_bytes(0))
         pool = self.all.by_uuid(UUID(model.uuid).bytes)

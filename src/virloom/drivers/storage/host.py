@@ -7,7 +7,9 @@ of their own.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 
 from virloom.drivers.storage.long_work import LongWork
@@ -46,15 +48,23 @@ class StorageHost:
         self.work = work or LongWork()
         self.holds = holds
         self._claims = tuple(claims)
+        self._locks: dict[str, asyncio.Lock] = {}
 
     def claimed(self, descriptor: int) -> StorageHost:
         """The same host, whose programs inherit *descriptor* too."""
-        claims = (*self._claims, descriptor)
-        return type(self)(self.root, claims, self.areas, self.work, self.holds)
+        host = copy(self)
+        host._claims = (*self._claims, descriptor)
+        return host
 
     def working(self, work: LongWork) -> StorageHost:
         """The same host, whose programs end when *work* is given up."""
-        return type(self)(self.root, self._claims, self.areas, work, self.holds)
+        host = copy(self)
+        host.work = work
+        return host
+
+    def lock(self, name: str) -> asyncio.Lock:
+        """The lock of what *name* says: programs that change it do not keep others out."""
+        return self._locks.setdefault(name, asyncio.Lock())
 
     def path(self, name: str) -> Path:
         """The file *name*, which is absolute, of the host."""

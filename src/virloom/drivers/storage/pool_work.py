@@ -178,7 +178,7 @@ class PoolWork:
         model = parse_pool(record.document)
         pool = self._pools.by_uuid(UUID(model.uuid).bytes) or StoragePool(model)
         async with pool.changing:
-            volumes = await self._activation.resume(model, record.phase)
+            volumes = await self._activation.resume(model, record.phase, record.making)
             if volumes is None:
                 return
             pool.live, pool.volumes = model, volumes

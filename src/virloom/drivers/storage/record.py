@@ -8,6 +8,7 @@ boot, so it is not forced to the disk.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple, cast, get_args
 
@@ -27,16 +28,18 @@ class PoolRecord(NamedTuple):
         boot_id: The boot in which the pool was started.
         document: The live document.
         phase: What is being done to the pool.
+        making: Names of volumes that are being made; whoever finds them removes them.
     """
 
     boot_id: str
     document: str
     phase: Phase = "active"
+    making: tuple[str, ...] = ()
 
     @classmethod
-    def now(cls, document: str, phase: Phase) -> PoolRecord:
+    def now(cls, document: str, phase: Phase, making: Iterable[str] = ()) -> PoolRecord:
         """A record of this boot."""
-        return cls(boot_id(), document, phase)
+        return cls(boot_id(), document, phase, tuple(making))
 
     def save(self, path: Path) -> None:
         """Writes the file.
@@ -62,6 +65,7 @@ class PoolRecord(NamedTuple):
             phase = data.get("phase", "active")
             if phase not in get_args(Phase):
                 raise ValueError(f"no phase '{phase}'")
-            return cls(str(data["boot_id"]), str(data["document"]), cast(Phase, phase))
+            making = tuple(str(name) for name in data.get("making", ()))
+            return cls(str(data["boot_id"]), str(data["document"]), cast(Phase, phase), making)
         except (KeyError, TypeError, ValueError) as exc:
             raise ValueError(f"'{path}' is not a pool's record: {exc}") from exc

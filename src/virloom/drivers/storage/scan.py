@@ -180,7 +180,7 @@ def _open_and_look(path: str) -> tuple[Look, tuple[int, ...]]:
 
 
 def _volume(path: str, name: str, status: os.stat_result, found: Look) -> Volume:
-    times = _times(status, found.born)
+    times = times_of(status, found.born)
     if found.probed.format == "dir":
         return _of_directory(name, path, status, times)
     return _of_file(_named(name, path, status, times), status, found.length, found.probed)
@@ -269,7 +269,7 @@ def _backing(path: str, named: Backing) -> VolumeBacking:
     try:
         status = os.fstat(descriptor)
         backing.permissions = permissions_of(status, 0o7777)
-        backing.timestamps = _times(status, birth(descriptor))
+        backing.timestamps = times_of(status, birth(descriptor))
     finally:
         os.close(descriptor)
     return backing
@@ -283,7 +283,8 @@ def permissions_of(status: os.stat_result, mask: int) -> Permissions:
     )  # fmt: skip
 
 
-def _times(status: os.stat_result, born: int | None) -> Timestamps:
+def times_of(status: os.stat_result, born: int | None) -> Timestamps:
+    """When a file was used, written, changed and made, as documents say it."""
     return Timestamps(
         atime=_time(status.st_atime_ns), mtime=_time(status.st_mtime_ns),
         ctime=_time(status.st_ctime_ns), btime=None if born is None else _time(born),

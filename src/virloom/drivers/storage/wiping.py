@@ -135,7 +135,10 @@ def _sections(descriptor: int) -> Iterator[tuple[int, int]]:
         except OSError as exc:
             if exc.errno == errno.ENXIO:
                 return
-            raise
+            if exc.errno != errno.EINVAL:
+                raise
+            yield position, size  # a block device has no holes
+            return
         position = os.lseek(descriptor, begin, os.SEEK_HOLE)
         yield begin, position
 

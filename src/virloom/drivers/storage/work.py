@@ -45,20 +45,21 @@ class VolumeWork:
         self, pool: StoragePool, model: Volume, work: LongWork, metadata: bool,
         origin: tuple[StoragePool, Volume] | None, reflink: bool,
     ) -> Volume:  # fmt: skip
-        name, backend = model.name or "", self._driver.backend(pool, work)
+        name = model.name or ""
         try:
-            if origin is None:
-                volume = await backend.make(pool.model, model, metadata=metadata)
-            else:
-                with origin[0].in_use(origin[1]):
-                    volume = await backend.make(
-                        pool.model, model, metadata=metadata, origin=origin[1], reflink=reflink
-                    )
-            pool.volumes[name] = volume
+            async with self._driver.activation.altering(pool, name, work) as backend:
+                if origin is None:
+                    volume = await backend.make(pool.model, model, metadata=metadata)
+                else:
+                    with origin[0].in_use(origin[1]):
+                        volume = await backend.make(
+                            pool.model, model, metadata=metadata, origin=origin[1], reflink=reflink
+                        )
+                pool.volumes[name] = volume
         finally:
             del pool.building[name]
             work.ended.set()
-        await backend.measure(pool.model)
+        await backend.measure(pool.model, pool.volumes)
         return volume
 
     async def delete(self, pool: StoragePool, volume: Volume, flags: int) -> None:
@@ -77,10 +78,12 @@ class VolumeWork:
             await building.work.ended.wait()
             return
         pool.require_unused(volume)
-        backend = self._driver.backend(pool)
-        await backend.remove(pool.model, volume, flags)
+        async with self._driver.activation.altering(pool, volume.name or "") as backend:
+            left = await backend.remove(pool.model, volume, flags)
+        if left is not None:
+            pool.volumes = left
         pool.volumes.pop(volume.name or "", None)
-        await backend.measure(pool.model)
+        await backend.measure(pool.model, pool.volumes)
 
     async def wipe(self, pool: StoragePool, volume: Volume, algorithm: int) -> None:
         """Overwrites what is in a volume; it is looked at again then.

@@ -9,6 +9,8 @@ directory), and a line below.
 from __future__ import annotations
 
 from virloom.drivers.storage.backends.dir import DirBackend
+from virloom.drivers.storage.backends.disk import DiskBackend
+from virloom.drivers.storage.backends.fs import FsBackend
 from virloom.drivers.storage.backends.interface import Backend
 from virloom.drivers.storage.host import StorageHost
 from virloom.enums.error import ErrorDomain
@@ -17,7 +19,17 @@ from virloom.errors import InternalError
 __all__ = ["BACKENDS", "Backend", "backend_of"]
 
 #: The kinds that can be started here.
-BACKENDS: dict[str, type[Backend]] = {each.kind: each for each in (DirBackend,)}
+BACKENDS: dict[str, type[Backend]] = {
+    each.kind: each
+    for each in (
+        DirBackend,
+        DiskBackend,
+        FsBackend,
+    )
+}
+
+#: Kinds that nobody serves any more, libvirt 9 of Debian included: they cannot even be defined.
+GONE = frozenset(("sheepdog",))
 
 
 def backend_of(kind: str, host: StorageHost) -> Backend:

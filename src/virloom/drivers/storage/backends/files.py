@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 
 from virloom.drivers.storage.backends.paths import PathBackend
 from virloom.drivers.storage.cloning import copy_volume
@@ -70,7 +71,7 @@ class FileBackend(PathBackend):
 
         return await asyncio.to_thread(work)
 
-    async def measure(self, model: Pool) -> None:
+    async def measure(self, model: Pool, volumes: Mapping[str, Volume]) -> None:
         await asyncio.to_thread(measure, model)
 
     async def build(self, model: Pool, flags: int) -> None:

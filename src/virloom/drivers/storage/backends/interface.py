@@ -13,9 +13,11 @@ and ``stop`` where it is not are no errors.
 from __future__ import annotations
 
 import threading
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, Self
 
 from virloom.drivers.storage.host import StorageHost
+from virloom.drivers.storage.long_work import LongWork
 from virloom.drivers.storage.pool import StoragePool
 from virloom.enums.error import ErrorDomain
 from virloom.errors import NoSupport
@@ -33,12 +35,20 @@ class Backend:
 
     Attributes:
         kind: libvirt's name of it, as in ``<pool type=…>``.
+        named_at_once: Volumes have their names before they are whole: the pool's record has those
+            that are being made, and a restarted daemon removes them.
     """
 
     kind: ClassVar[str]
+    named_at_once: ClassVar[bool] = False
 
     def __init__(self, host: StorageHost) -> None:
         self.host = host
+
+    @property
+    def undoing(self) -> Self:
+        """The same, for the removal of what was made by work that is given up."""
+        return type(self)(self.host.working(LongWork()))
 
     # -- the pool ------------------------------------------------------------------------------
 
@@ -73,8 +83,10 @@ class Backend:
         """
         raise NotImplementedError
 
-    async def measure(self, model: Pool) -> None:
-        """Notes its sizes in *model*, after a volume was made, resized or deleted."""
+    async def measure(self, model: Pool, volumes: Mapping[str, Volume]) -> None:
+        """Notes its sizes in *model*, after a volume was made, resized or deleted, and those of
+        the *volumes* that hold others.
+        """
 
     async def stop(self, model: Pool) -> None:
         """Undoes :meth:`start`; the volumes stay.
@@ -146,8 +158,10 @@ class Backend:
         """
         return volume
 
-    async def remove(self, pool: Pool, volume: Volume, flags: int) -> None:
+    async def remove(self, pool: Pool, volume: Volume, flags: int) -> dict[str, Volume] | None:
         """Deletes a volume; one that is gone already is no error.
+
+        Returns the volumes that are left, where that can have changed others too.
 
         Args:
             flags: Of ``StorageVolDeleteFlags``.

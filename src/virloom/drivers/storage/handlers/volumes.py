@@ -152,7 +152,7 @@ class Volumes:
             shrink=bool(args.flags & StorageVolResizeFlags.SHRINK),
         )  # fmt: skip
         await self._fresh(args.vol)
-        await backend.measure(pool.model)
+        await backend.measure(pool.model, pool.volumes)
 
     async def _fresh(self, ref: NonnullStorageVol) -> tuple[StoragePool, Volume]:
         """The volume as it is now: a guest may have written to it since."""

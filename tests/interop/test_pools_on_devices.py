@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pools on file systems and disks, on loop devices: killed at each step, and beside libvirtd 9."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.interop.conftest import Virtstoraged
+from tests.interop.namespace import NetworkNamespace
+from tests.interop.reference import Libvirtd, needs_libvirtd
+
+SESSIONS = Path(__file__).parent / "sessions"
+VOLUME = "<volume><name>{0}</name><capacity unit='MiB'>8</capacity></volume>"
+#: A program that waits before or after what it does, when it is told to.
+SLOW = """#!/bin/sh
+words="$*"
+wait_here() {{
+    if [ -e {control}/{name}-$1 ] && echo "$words" | grep -q -- "$(cat {control}/{name}-$1)"; then
+        : > {control}/reached
+        while [ -e {control}/{name}-$1 ]; do sleep 0.02; done
+    fi
+}}
+wait_here before
+{program} "$@"
+code=$?
+wait_here after
+exit $code
+"""
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[str]:
+    """An empty loop device of 400 MiB."""
+    image = tmp_path / "device.img"
+    with image.open("wb") as file:
+        file.truncate(400 << 20)
+    try:
+        name = subprocess.check_output(
+            ["losetup", "--find", "--show", "--partscan", image], text=True
+        ).strip()
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("there are no loop devices here, or this is not root")
+    yield name
+    subprocess.run(["losetup", "--detach", name], check=True)
+
+
+@pytest.fixture
+def space() -> Iterator[NetworkNamespace]:
+    """Where file systems are mounted: it outlives the daemon."""
+    with NetworkNamespace("") as space:
+        yield space
+
+
+class Programs:
+    """Programs of the daemon that can be held up."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        directory.mkdir()
+        for name in ("mount", "umount", "mkfs", "parted"):
+            program = shutil.which(name, path=f"{os.environ['PATH']}:/sbin:/usr/sbin")
+            path = directory / name
+            path.write_text(SLOW.format(control=directory, name=name, program=program))
+            path.chmod(0o755)
+
+    def hold(self, name: str, moment: str) -> None:
+        """Has a program wait ``before`` or ``after`` what it does.
+
+        Args:
+            name: The program, with a word that must be among its own: ``parted mkpart``.
+        """
+        (self.directory / "reached").unlink(missing_ok=True)
+        program, _, word = name.partition(" ")
+        (self.directory / f"{program}-{moment}").write_text(word)
+
+    def reached(self) -> None:
+        """Returns when the program waits."""
+        until((self.directory / "reached").exists)
+
+    def release(self) -> None:
+        """Lets all of them go on."""
+        for path in self.directory.glob("*-*"):
+            path.unlink()
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Programs:
+    return Programs(tmp_path / "programs")
+
+
+@pytest.fixture
+def daemon(
+    space: NetworkNamespace, programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Virtstoraged]:
+    monkeypatch.setenv("PATH", f"{programs.directory}:{os.environ['PATH']}")
+    root = Path(tempfile.mkdtemp(prefix="vp"))
+    daemon = Virtstoraged(root, space.prefix)
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        assert daemon.signal(signal.SIGTERM) == 0
+        shutil.rmtree(root)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Returns when *condition* holds."""
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def killed_at(
+    daemon: Virtstoraged, programs: Programs, program: str, moment: str, *words: str
+) -> None:
+    """virsh asks for something; the daemon is killed while *program* waits, and started again
+    while it still does, to go on when that has ended.
+    """
+    cut_off(daemon, programs, program, moment, *words)
+    programs.release()
+
+
+def cut_off(
+    daemon: Virtstoraged, programs: Programs, program: str, moment: str, *words: str
+) -> None:
+    """As :func:`killed_at`, but *program* still waits."""
+    programs.hold(program, moment)
+    with subprocess.Popen(
+        ["virsh", "-c", daemon.uri(), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as client:
+        programs.reached()
+        daemon.signal(signal.SIGKILL)
+        client.wait(10)
+    daemon.start()
+
+
+def records(daemon: Virtstoraged) -> list[str]:
+    """The pools of which there is a record."""
+    return sorted(path.stem for path in (daemon.root / "run/libvirt/storage").glob("*.json"))
+
+
+def test_a_file_system_and_a_disk(daemon: Virtstoraged, device: str, tmp_path: Path) -> None:
+    run, place = daemon.virsh, tmp_path / "place"
+    run("pool-define-as", "fs", "fs", "--source-dev", device, "--target", str(place),
+        "--source-format", "ext4")  # fmt: skip
+    run("pool-start", "fs", "--build", "--overwrite")
+    run("vol-create-as", "fs", "one", "1M")
+    assert "lost+found" in run("vol-list", "fs")
+    base = ("disk", "disk", "--source-dev", device, "--target", "/dev", "--source-format", "gpt")
+    taken = daemon.try_virsh("pool-define-as", *base)
+    assert "source conflict" in taken.stderr
+    run("pool-destroy", "fs")
+    assert list(place.iterdir()) == [], "it is not mounted any more"
+    run("pool-undefine", "fs")
+    run("pool-define-as", *base)
+    assert "overwrite" in daemon.try_virsh("pool-build", "disk").stderr
+    run("pool-build", "disk", "--overwrite")
+    run("pool-start", "disk")
+    part = f"{device.rpartition('/')[2]}p1"
+    run("vol-create-as", "disk", part, "8M")
+    assert f"{8 << 20}" in run("vol-dumpxml", part, "disk")
+    assert Path(f"{device}p1").is_block_device()
+    run("vol-delete", part, "disk")
+    assert not Path(f"{device}p1").exists()
+    run("pool-destroy", "disk")
+
+
+@pytest.mark.long
+def test_a_file_system_at_each_kill(
+    daemon: Virtstoraged, programs: Programs, device: str, space: NetworkNamespace, tmp_path: Path
+) -> None:
+    place = str(tmp_path / "place")
+    run = daemon.virsh
+
+    def mounted() -> bool:
+        return f" {place} " in space.run("cat", "/proc/mounts")
+
+    def listed(*states: str) -> list[str]:
+        return run("pool-list", "--name", *states).split()
+
+    words = ("--source-dev", device, "--source-format", "ext4", "--target", place)
+    run("pool-define-as", "fs", "fs", *words)
+    cut_off(daemon, programs, "mkfs", "before", "pool-build", "fs", "--no-overwrite")
+    with subprocess.Popen(
+        ["virsh", "-c", daemon.uri(), "pool-build", "fs", "--overwrite"], stdout=subprocess.DEVNULL
+    ) as again:
+        with pytest.raises(subprocess.TimeoutExpired):
+            again.wait(0.5)  # for the mkfs of the former daemon
+        programs.release()
+        assert again.wait(20) == 0
+    for moment in ("before", "after"):
+        killed_at(daemon, programs, "mount", moment, "pool-start", "fs")
+        until(lambda: records(daemon) == [])
+        assert not mounted()
+        assert listed() == []
+    run("pool-start", "fs")
+    run("vol-create-as", "fs", "one", "1M")
+    daemon.signal(signal.SIGKILL)
+    daemon.start()
+    assert listed() == ["fs"]
+    assert "one" in run("vol-list", "fs")
+    for moment in ("before", "after"):
+        killed_at(daemon, programs, "umount", moment, "pool-destroy", "fs")
+        until(lambda: records(daemon) == [])
+        assert not mounted()
+        run("pool-start", "fs")
+    with open(f"/proc/{space.pid}/root{place}/one", "rb"):
+        pass
+    holder = subprocess.Popen(
+        [*space.prefix, "sh", "-c", f"cd {place} && echo in && exec cat"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == b"in\n"
+    assert "busy" in daemon.try_virsh("pool-destroy", "fs").stderr
+    assert listed() == ["fs"], "what cannot be unmounted stays active"
+    holder.communicate(timeout=10)
+    run("pool-destroy", "fs")
+    assert not mounted()
+    run("pool-delete", "fs")
+    assert not Path(place).exists()
+
+
+@pytest.mark.long
+def test_a_disk_at_each_kill(
+    daemon: Virtstoraged, programs: Programs, device: str, tmp_path: Path
+) -> None:
+    run = daemon.virsh
+    part, base = f"{device.rpartition('/')[2]}p", ("--source-dev", device, "--target", "/dev")
+    run("pool-define-as", "disk", "disk", *base, "--source-format", "gpt")
+    killed_at(daemon, programs, "parted mklabel", "before", "pool-build", "disk")
+    again = daemon.try_virsh("pool-build", "disk")
+    assert "already" in again.stderr
+    run("pool-start", "disk")
+    for number in (1, 2):
+        (tmp_path / f"{number}.xml").write_text(VOLUME.format(f"{part}{number}"))
+    run("vol-create", "disk", str(tmp_path / "1.xml"))
+    assert os.stat(f"{device}p1").st_rdev
+    record = daemon.root / "run/libvirt/storage/disk.json"
+    for moment in ("before", "after"):
+        words = ("vol-create", "disk", str(tmp_path / "2.xml"))
+        cut_off(daemon, programs, "parted mkpart", moment, *words)
+        assert json.loads(record.read_text())["making"] == [f"{part}2"]
+        programs.release()
+        until(lambda: run("pool-list", "--name") == "disk")
+        assert f"{part}1" in run("vol-list", "disk")
+        assert f"{part}2" not in run("vol-list", "disk"), "what was being made is gone"
+        assert json.loads(record.read_text())["making"] == []
+        assert not Path(f"{device}p2").exists()
+    run("vol-create", "disk", str(tmp_path / "2.xml"))
+    killed_at(daemon, programs, "parted rm", "before", "vol-delete", f"{part}2", "disk")
+    until(lambda: run("pool-list", "--name") == "disk")
+    assert f"{part}2" not in run("vol-list", "disk")
+    run("vol-create", "disk", str(tmp_path / "2.xml"))
+    run("vol-delete", f"{part}1", "disk")
+    assert run("vol-list", "disk").count(part) == 2  # its name and its path
+    run("pool-destroy", "disk")
+    run("pool-delete", "disk")
+
+
+def steps(uri: str, script: str, home: Path, device: str, *more: str) -> list[str]:
+    """What libvirt's binding makes of a session, step by step."""
+    home.mkdir()
+    subprocess.run(["wipefs", "--quiet", "--all", device], check=True)
+    done = subprocess.run(
+        ["/usr/bin/python3", str(SESSIONS / script), uri, str(home), device, *more],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.long
+@needs_libvirtd[0]
+@needs_libvirtd[1]
+@pytest.mark.parametrize(
+    ("script", "part"),
+    [("storage_fs.py", "-"), ("storage_disk.py", "labels"), ("storage_disk.py", "gpt"),
+     ("storage_disk.py", "dos")],
+)  # fmt: skip
+def test_the_same_session(
+    libvirtd: Libvirtd, daemon: Virtstoraged, device: str, tmp_path: Path, script: str, part: str
+) -> None:
+    theirs = steps(libvirtd.uri, script, tmp_path / "theirs", device, part)
+    assert steps(daemon.uri(), script, tmp_path / "ours", device, part) == theirs
