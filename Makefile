@@ -58,6 +58,7 @@ parity: compare  ## compare with the libvirt 9 of this host, document by documen
 	@$(PYTHON_BIN)/python -m tools.parity $(PARITY)
 	@if [ -z "$(PARITY)" ] && [ "$$(id -u)" = 0 ]; then \
 	    $(PYTHON_BIN)/python -m tools.parity.networks && $(PYTHON_BIN)/python -m tools.parity.filters && \
+	    $(PYTHON_BIN)/python -m tools.parity.pools && \
 	    VIRLOOM_ALL_EFFECTS=/dev/null $(PYTEST) -q -n 0 --timeout 3000 tests/interop/test_same_effect.py; fi
 
 fuzz: venv  ## property tests with many examples, then atheris, FUZZ_SECONDS (60) for each target

@@ -27,7 +27,9 @@ class PoolKind(NamedTuple):
 
     Attributes:
         volumes: What its volumes are.
-        needs: What its source must say: ``host``, ``device``, ``dir``, ``adapter`` or ``name``.
+        needs: What its source must say: ``host``, ``device``, ``dir``, ``adapter``, ``name``
+            or ``initiator``.
+        takes: What it may say beside that, all else is dropped.
         formats: Of the pool; the first is the default.
         volume_formats: Of its volumes; the first is the default.
         target: Where it is seen, if that follows from the source's name (``{}``).
@@ -40,21 +42,26 @@ class PoolKind(NamedTuple):
     volume_formats: tuple[str, ...] = ()
     target: str | None = None
     local: bool = True
+    takes: tuple[str, ...] = ()
 
 
 KINDS = {
     "dir": PoolKind(_FILE, volume_formats=_IMAGES),
     "fs": PoolKind(_FILE, ("device",), _FILE_SYSTEMS, _IMAGES),
     "netfs": PoolKind(_FILE, ("host", "dir"), ("auto", "nfs", "glusterfs", "cifs"), _IMAGES),
-    "logical": PoolKind(_BLOCK, ("name",), ("lvm2", "unknown"), target="/dev/{}"),
+    "logical": PoolKind(
+        _BLOCK, ("name",), ("lvm2", "unknown"), target="/dev/{}", takes=("device",)
+    ),
     "disk": PoolKind(_BLOCK, ("device",), _TABLES, _PARTITIONS),
-    "iscsi": PoolKind(_BLOCK, ("host", "device")),
-    "iscsi-direct": PoolKind(_NETWORK, ("host", "device"), local=False),
+    "iscsi": PoolKind(_BLOCK, ("host",), takes=("device", "initiator")),
+    "iscsi-direct": PoolKind(_NETWORK, ("host", "initiator"), local=False, takes=("device",)),
     "scsi": PoolKind(_BLOCK, ("adapter",)),
     "mpath": PoolKind(_BLOCK),
     "rbd": PoolKind(_NETWORK, ("host", "name"), volume_formats=_IMAGES, local=False),
     "sheepdog": PoolKind(_NETWORK, ("host", "name"), volume_formats=_IMAGES, local=False),
-    "gluster": PoolKind(_NETWORK, ("host", "name"), volume_formats=_IMAGES, local=False),
-    "zfs": PoolKind(_BLOCK, ("name",), target="/dev/zvol/{}"),
+    "gluster": PoolKind(
+        _NETWORK, ("host", "name"), volume_formats=_IMAGES, local=False, takes=("dir",)
+    ),
+    "zfs": PoolKind(_BLOCK, ("name",), target="/dev/zvol/{}", takes=("device",)),
     "vstorage": PoolKind(_FILE, ("name",), volume_formats=_IMAGES),
 }

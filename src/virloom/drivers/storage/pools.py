@@ -7,11 +7,12 @@ import re
 from uuid import uuid4
 
 from virloom.drivers.storage.kinds import KINDS, PoolKind
+from virloom.drivers.storage.sources import check_adapter, check_auth, check_owners
 from virloom.drivers.storage.volumes import check_mode
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, XmlError
+from virloom.errors import ConfigUnsupported, NoSupport, VirloomError, XmlError
 from virloom.model.storage import Pool
-from virloom.model.storage.pool import PoolSource, PoolTarget
+from virloom.model.storage.pool import Adapter, Initiator, PoolSource, PoolTarget, SourceDir
 from virloom.xml import parse_document
 
 _DOMAIN = ErrorDomain.STORAGE
@@ -24,7 +25,10 @@ def parse_pool(text: str, *, validate: bool = False) -> Pool:
         XmlError: It is malformed, or lacks what its kind needs.
         ConfigUnsupported: Its format is unknown.
     """
-    model = parse_document(Pool, text, validate=validate)
+    try:
+        model = parse_document(Pool, text, validate=validate)
+    except VirloomError as exc:
+        raise _as_libvirt(exc) from exc
     if model.type is None:
         raise XmlError(
             "Missing required attribute 'type' in element 'pool'", domain=ErrorDomain.XML
@@ -32,12 +36,27 @@ def parse_pool(text: str, *, validate: bool = False) -> Pool:
     kind = KINDS[model.type]
     if model.source is None:
         model.source = PoolSource()
+    if model.features.cow.state is not None and model.type not in ("dir", "fs"):
+        raise NoSupport("cow feature may only be used for 'fs' and 'dir' pools", domain=_DOMAIN)
     _fill_names(model, model.source)
     model.uuid = model.uuid or str(uuid4())
     _fill_source(model.source, kind)
     _check_source(model.source, kind)
     _fill_target(model, model.source, kind)
     return model
+
+
+def _as_libvirt(error: VirloomError) -> VirloomError:
+    """libvirt's code where a value is none."""
+    if "pool/uuid" in error.message:
+        return XmlError("malformed uuid element", domain=_DOMAIN)
+    if "secret/@uuid" in error.message:
+        return XmlError("invalid secret uuid", domain=ErrorDomain.NONE)
+    if "pool/refresh/volume/@allocation" in error.message:
+        return ConfigUnsupported(
+            "unknown storage pool volume refresh allocation type", domain=_DOMAIN
+        )
+    return error
 
 
 def _fill_names(model: Pool, source: PoolSource) -> None:
@@ -49,7 +68,11 @@ def _fill_names(model: Pool, source: PoolSource) -> None:
         raise XmlError(f"name {name} cannot contain '/'", domain=_DOMAIN)
     model.name = name
     if "name" in KINDS[model.type or ""].needs and not source.name:
+        if model.type == "rbd":
+            raise XmlError("element 'name' is mandatory for RBD pool", domain=_DOMAIN)
         source.name = name
+    if model.type == "gluster":
+        source.dir.path = source.dir.path or "/"
 
 
 def _fill_source(source: PoolSource, kind: PoolKind) -> None:
@@ -61,9 +84,26 @@ def _fill_source(source: PoolSource, kind: PoolKind) -> None:
             )
     else:
         source.format.type = None
-    adapter = source.adapter
-    if adapter is not None:
-        adapter.type = adapter.type or ("fc_host" if adapter.wwnn else "scsi_host")
+    _drop(source, (*kind.needs, *kind.takes))
+    for device in source.devices:
+        device.free_extents = []
+    source.protocol.ver = source.protocol.ver or None
+
+
+def _drop(source: PoolSource, kept: tuple[str, ...]) -> None:
+    """Forgets what sources of the kind do not say."""
+    if "host" not in kept:
+        source.hosts = []
+    if "device" not in kept:
+        source.devices = []
+    if "dir" not in kept:
+        source.dir = SourceDir()
+    if "adapter" not in kept:
+        source.adapter = None
+    if "name" not in kept:
+        source.name = None
+    if "initiator" not in kept:
+        source.initiator = Initiator()
 
 
 def _check_source(source: PoolSource, kind: PoolKind) -> None:
@@ -79,8 +119,14 @@ def _check_source(source: PoolSource, kind: PoolKind) -> None:
         "name": "name",
     }  # fmt: skip
     for part in kind.needs:
-        if missing[part]:
+        if missing.get(part):
             raise XmlError(f"missing storage pool source {words[part]}", domain=_DOMAIN)
+    if "initiator" in kind.needs and not source.initiator.iqn.name:
+        raise ConfigUnsupported("missing initiator IQN", domain=_DOMAIN)
+    if source.auth is not None:
+        check_auth(source.auth)
+    if source.adapter is not None:
+        check_adapter(source.adapter)
 
 
 def _fill_target(model: Pool, source: PoolSource, kind: PoolKind) -> None:
@@ -93,9 +139,14 @@ def _fill_target(model: Pool, source: PoolSource, kind: PoolKind) -> None:
     if not target.path:
         raise XmlError("missing storage pool target path", domain=_DOMAIN)
     check_mode(target.permissions)
-    target.path = re.sub(r"/+", "/", target.path)
-    if len(target.path) > 1:
-        target.path = target.path.rstrip("/")
+    check_owners(target.permissions)
+    target.path = sanitized(target.path)
+
+
+def sanitized(path: str) -> str:
+    """A path without needless slashes; two at its beginning mean something to POSIX (4.13)."""
+    start = "//" if re.match("//(?!/)", path) else "/" if path.startswith("/") else ""
+    return start + "/".join(word for word in path.split("/") if word)
 
 
 def same_source(one: Pool, other: Pool) -> bool:
@@ -107,18 +158,30 @@ def _places(pool: Pool) -> list[tuple[str | None, ...]]:
     """What no two pools may both be."""
     kind, source = pool.type or "", pool.source or PoolSource()
     host = source.hosts[0].name if source.hosts else None
+    port = str(source.hosts[0].port or 0) if source.hosts else None
     devices = [device.path for device in source.devices]
     if kind in ("dir", "vstorage"):
         return [("path", pool.target.path)]
     if kind in ("fs", "logical", "disk", "zfs") and devices:
         return [("device", device) for device in devices]
     if kind in ("netfs", "gluster"):
-        return [(kind, host, source.dir.path, source.name)]
-    if kind in ("iscsi", "iscsi-direct"):
+        return [(kind, host, port, source.dir.path, source.name)]
+    if kind == "iscsi":
         return [("iscsi", host, source.initiator.iqn.name, device) for device in devices]
     if kind == "scsi" and source.adapter is not None:
         adapter = source.adapter
-        return [(kind, adapter.name, adapter.wwnn, adapter.wwpn)]
-    if kind in ("rbd", "sheepdog"):
-        return [(kind, host, source.name)]
+        name = (adapter.name or "").removeprefix("scsi_")
+        return [(kind, name, adapter.wwnn, adapter.wwpn, *_parent(adapter))]
+    if kind == "mpath":
+        return [(kind,)]
     return []
+
+
+def _parent(adapter: Adapter) -> tuple[str | None, ...]:
+    parent = adapter.parentaddr
+    if parent is None:
+        return ()
+    address = parent.address
+    return (
+        str(parent.unique_id), address.domain, address.bus, address.slot, address.function
+    )  # fmt: skip

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 from virloom.drivers.storage.encryption import check_document
 from virloom.drivers.storage.kinds import KINDS
 from virloom.enums.error import ErrorDomain
@@ -112,10 +114,6 @@ def check_mode(permissions: Permissions) -> None:
     mode = permissions.mode
     if mode is None:
         return
-    try:
-        number = int(mode, 8)
-    except ValueError as exc:
-        raise XmlError("malformed octal mode", domain=_DOMAIN) from exc
-    if number > 0o7777:
+    if re.fullmatch("0?[0-7]{1,3}", mode) is None:
         raise XmlError("malformed octal mode", domain=_DOMAIN)
-    permissions.mode = f"0{number:03o}"
+    permissions.mode = f"0{int(mode, 8):o}"

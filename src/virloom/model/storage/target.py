@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, content, group, leaf
+from virloom.xml.fields import attribute, child, content, leaf
 from virloom.xml.kinds import STRING, ULONG, UUID
 
 
@@ -58,4 +58,4 @@ class Auth(Element):
 
     type: str | None = attribute(STRING)
     username: str | None = attribute(STRING)
-    secret: SecretReference = group(SecretReference)
+    secret: SecretReference | None = child(SecretReference)

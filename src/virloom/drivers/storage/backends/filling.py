@@ -28,8 +28,10 @@ async def fill_device(host: StorageHost, origin: Volume, volume: Volume) -> None
     """
     path = volume.target.path or ""
     form = origin.target.format.type
-    if form not in ("raw", "iso", None):
-        options = await asyncio.to_thread(image_options, origin.target.path or "", form, host.holds)
+    if origin.type == "file" and form not in ("raw", "iso"):
+        options = await asyncio.to_thread(
+            image_options, origin.target.path or "", form or "raw", host.holds
+        )
         words = ["-n", "-O", "raw", f"json:{json.dumps(options)}", path]
         await qemu_img(host, "convert", words, doing=f"cannot fill volume '{volume.name}'")
         return
