@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from pathlib import Path
 
+from virloom.drivers.storage.blocks import block_volume
 from virloom.drivers.storage.long_work import LongWork
 from virloom.endpoint.areas import Areas
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError
 from virloom.host import process
 from virloom.host.process import Completed
+from virloom.model.storage import Volume
 
 #: Seconds: making a file system on a large slow disk, or asking a server that is away.
 _PATIENCE = 3600.0
@@ -69,6 +71,10 @@ class StorageHost:
     def path(self, name: str) -> Path:
         """The file *name*, which is absolute, of the host."""
         return self.root / name.lstrip("/")
+
+    async def device(self, path: str, name: str) -> Volume:
+        """The volume that a block device is, as :func:`block_volume`."""
+        return await asyncio.to_thread(block_volume, path, name)
 
     async def run(
         self,

@@ -17,12 +17,13 @@ from typing import NamedTuple, TypeVar
 from virloom.drivers.runtime.image import Backing, head_of
 from virloom.drivers.storage.making import UNFINISHED
 from virloom.drivers.storage.probe import Probed, probe
+from virloom.drivers.storage.statuses import permissions_of, times_of
 from virloom.drivers.storage.volumes import in_bytes
 from virloom.enums.error import ErrorDomain
 from virloom.errors import StorageProbeFailed, VirloomError, system_failure
 from virloom.host.birth import birth
 from virloom.model.storage import Pool, Volume
-from virloom.model.storage.target import Amount, FormatType, Permissions, Timestamps
+from virloom.model.storage.target import Amount, FormatType, Timestamps
 from virloom.model.storage.volume import Encryption, ImageFeatures, VolumeBacking, VolumeSource
 
 #: Nanoseconds after which a change is told by its time: the kernel's clock of files ticks every
@@ -273,27 +274,6 @@ def _backing(path: str, named: Backing) -> VolumeBacking:
     finally:
         os.close(descriptor)
     return backing
-
-
-def permissions_of(status: os.stat_result, mask: int) -> Permissions:
-    """Who may do what, as documents say it."""
-    return Permissions(
-        mode=f"0{status.st_mode & mask:03o}",
-        owner=str(status.st_uid), group=str(status.st_gid),
-    )  # fmt: skip
-
-
-def times_of(status: os.stat_result, born: int | None) -> Timestamps:
-    """When a file was used, written, changed and made, as documents say it."""
-    return Timestamps(
-        atime=_time(status.st_atime_ns), mtime=_time(status.st_mtime_ns),
-        ctime=_time(status.st_ctime_ns), btime=None if born is None else _time(born),
-    )  # fmt: skip
-
-
-def _time(nanoseconds: int) -> str:
-    seconds, rest = divmod(nanoseconds, 10**9)
-    return f"{seconds}.{rest:09d}"
 
 
 def measure(model: Pool) -> None:

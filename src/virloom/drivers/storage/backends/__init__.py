@@ -12,6 +12,10 @@ from virloom.drivers.storage.backends.dir import DirBackend
 from virloom.drivers.storage.backends.disk import DiskBackend
 from virloom.drivers.storage.backends.fs import FsBackend
 from virloom.drivers.storage.backends.interface import Backend
+from virloom.drivers.storage.backends.iscsi_direct import IscsiDirectBackend
+from virloom.drivers.storage.backends.mpath import MpathBackend
+from virloom.drivers.storage.backends.scsi import ScsiBackend
+from virloom.drivers.storage.backends.zfs import ZfsBackend
 from virloom.drivers.storage.host import StorageHost
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError
@@ -25,6 +29,10 @@ BACKENDS: dict[str, type[Backend]] = {
         DirBackend,
         DiskBackend,
         FsBackend,
+        IscsiDirectBackend,
+        MpathBackend,
+        ScsiBackend,
+        ZfsBackend,
     )
 }
 

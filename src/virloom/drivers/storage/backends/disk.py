@@ -7,11 +7,11 @@ import asyncio
 import os
 from collections.abc import Mapping
 
-from virloom.drivers.storage.backends.blocks import block_volume, part_of, stable_path
 from virloom.drivers.storage.backends.filling import fill_device
 from virloom.drivers.storage.backends.partitions import Table, parse_table, parted_label
 from virloom.drivers.storage.backends.paths import PathBackend
 from virloom.drivers.storage.backends.signatures import check_empty, check_label, clear
+from virloom.drivers.storage.blocks import block_volume, part_of, stable_path
 from virloom.drivers.storage.flags import check_exclusive, check_flags
 from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.volumes import in_bytes

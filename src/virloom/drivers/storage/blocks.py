@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 
-from virloom.drivers.storage.scan import permissions_of, times_of
+from virloom.drivers.storage.statuses import permissions_of, times_of
 from virloom.drivers.storage.volumes import in_bytes
 from virloom.enums.error import ErrorDomain
 from virloom.errors import StorageProbeFailed, system_failure
 from virloom.host.birth import birth
-from virloom.model.storage import Volume
+from virloom.model.storage import Pool, Volume
 from virloom.model.storage.volume import Extent, VolumeDevice, VolumeSource
 
 _OPENING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -43,6 +44,26 @@ def block_volume(path: str, name: str) -> Volume:
     volume.target.path = path
     volume.capacity = volume.allocation = volume.physical = in_bytes(length)
     return volume
+
+
+def named_volume(kind: str, name: str, path: str, size: int) -> Volume:
+    """A volume of which only that is known: of a server's, say.
+
+    Args:
+        kind: ``block`` or ``network``.
+        size: In bytes.
+    """
+    volume = Volume(type=kind, name=name, key=path, source=VolumeSource())
+    volume.target.path = path
+    volume.capacity = volume.allocation = in_bytes(size)
+    return volume
+
+
+def fill_sizes(model: Pool, volumes: Iterable[Volume]) -> None:
+    """Notes the sizes of a pool that is all given to its volumes."""
+    total = sum(volume.capacity.value or 0 for volume in volumes)
+    model.capacity = model.allocation = in_bytes(total)
+    model.available = in_bytes(0)
 
 
 def part_of(device: str, start: int, end: int) -> VolumeSource:

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What stat(2) tells of a file or a device, as documents say it."""
+
+from __future__ import annotations
+
+import os
+
+from virloom.model.storage.target import Permissions, Timestamps
+
+
+def permissions_of(status: os.stat_result, mask: int) -> Permissions:
+    """Who may do what, as documents say it."""
+    return Permissions(
+        mode=f"0{status.st_mode & mask:03o}",
+        owner=str(status.st_uid), group=str(status.st_gid),
+    )  # fmt: skip
+
+
+def times_of(status: os.stat_result, born: int | None) -> Timestamps:
+    """When a file was used, written, changed and made, as documents say it."""
+    return Timestamps(
+        atime=_time(status.st_atime_ns), mtime=_time(status.st_mtime_ns),
+        ctime=_time(status.st_ctime_ns), btime=None if born is None else _time(born),
+    )  # fmt: skip
+
+
+def _time(nanoseconds: int) -> str:
+    seconds, rest = divmod(nanoseconds, 10**9)
+    return f"{seconds}.{rest:09d}"
