@@ -10,7 +10,7 @@ from virloom.drivers.storage.kinds import KINDS, PoolKind
 from virloom.drivers.storage.sources import check_adapter, check_auth, check_owners
 from virloom.drivers.storage.volumes import check_mode
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, NoSupport, VirloomError, XmlError
+from virloom.errors import ConfigUnsupported, NoSupport, VirloomError, XmlDetail, XmlError
 from virloom.model.storage import Pool
 from virloom.model.storage.pool import Adapter, Initiator, PoolSource, PoolTarget, SourceDir
 from virloom.xml import parse_document
@@ -23,6 +23,7 @@ def parse_pool(text: str, *, validate: bool = False) -> Pool:
 
     Raises:
         XmlError: It is malformed, or lacks what its kind needs.
+        XmlDetail: Its version of NFS would be more than one option of the mount.
         ConfigUnsupported: Its format is unknown.
     """
     try:
@@ -43,6 +44,8 @@ def parse_pool(text: str, *, validate: bool = False) -> Pool:
     _fill_source(model.source, kind)
     _check_source(model.source, kind)
     _fill_target(model, model.source, kind)
+    model.xmlns_fs = model.xmlns_fs if model.fs_mount_opts else None
+    model.xmlns_rbd = model.xmlns_rbd if model.rbd_config_opts else None
     return model
 
 
@@ -88,6 +91,11 @@ def _fill_source(source: PoolSource, kind: PoolKind) -> None:
     for device in source.devices:
         device.free_extents = []
     source.protocol.ver = source.protocol.ver or None
+    if "," in (source.protocol.ver or ""):
+        raise XmlDetail(
+            f"storage pool protocol ver '{source.protocol.ver}' must not contain ','",
+            domain=_DOMAIN,
+        )
 
 
 def _drop(source: PoolSource, kept: tuple[str, ...]) -> None:

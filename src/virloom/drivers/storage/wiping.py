@@ -88,8 +88,9 @@ def wipe(volume: Volume, algorithm: int, stopped: threading.Event) -> None:
         SystemFailure: It cannot be written.
     """
     path, sequence = volume.target.path or "", passes(algorithm)
+    follow = 0 if volume.type == "block" else os.O_NOFOLLOW  # devices' lasting names are links
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOCTTY | follow)
     except OSError as exc:
         raise system_failure(
             f"Failed to open storage volume '{path}'", exc, domain=_DOMAIN
