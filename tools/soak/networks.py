@@ -29,6 +29,7 @@ async def soak(root: Path, kills: int, guests: int) -> int:
             return await _run(family, place, kills, guests)
         finally:
             await family.end()
+            place.end()
 
 
 async def _run(family: Family, place: Scene, kills: int, count: int) -> int:

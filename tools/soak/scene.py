@@ -90,6 +90,12 @@ class Scene:
         self._pinging.send_signal(signal.SIGINT)
         return Sent.told(self._pinging.communicate(timeout=30)[0])
 
+    def end(self) -> None:
+        """Ends what the network has left to itself: its dnsmasq."""
+        with contextlib.suppress(FileNotFoundError):
+            pid = (self._root / "run/libvirt/network/out.pid").read_text().strip()
+            self.host.ask("kill", pid)
+
     def marks(self) -> dict[str, object]:
         """What of the host is to be the same afterwards."""
         links = json.loads(self.host.run("ip", "-j", "link"))
