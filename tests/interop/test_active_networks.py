@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -173,6 +174,7 @@ def test_a_client_of_a_nat_network(scene: Scene) -> None:
     until(lambda: reaches(scene.client, "203.0.113.2"))  # somebody flushed them, and they are back
     _goes_on_after_kills(scene)
     _has_dnsmasq_again(scene)
+    _names_of_clients_do_no_harm(scene)
     scene.daemon.virsh("net-destroy", name)
     assert traces(scene) == []
 
@@ -197,6 +199,43 @@ def _has_dnsmasq_again(scene: Scene) -> None:
         until(lambda pid=former: _dnsmasq(scene) not in ("", pid))
     assert " 10.66.0.50/24 " in scene.daemon.virsh("net-dhcp-leases", "out")
     assert "the dnsmasq of network 'out' had ended" in scene.daemon.log()
+
+
+#: What clients may call themselves.
+HOSTILE = (
+    "$(touch /tmp/harm-of-a-name)",
+    "../../../../tmp/harm-of-a-name",
+    'x"},{"ip-address":"1.2.3.4',
+    "-x",
+    "one two",
+    "printer",  # the name of another machine, by the network's document
+    "n" * 200,
+)
+
+
+def _names_of_clients_do_no_harm(scene: Scene) -> None:
+    """Such a name is none of a file, of a program's word, or of anybody else."""
+    script = _lease_printer(scene.daemon.root)
+    place = scene.daemon.root / "var/lib/libvirt/dnsmasq"
+    before = sorted(place.iterdir())
+    for number, name in enumerate(HOSTILE):
+        mac = f"52:54:00:66:00:{number:02x}"
+        scene.client.run("ip", "link", "set", "eth0", "address", mac)
+        said = scene.client.run(
+            *("busybox", "udhcpc", "-f", "-n", "-q", "-t", "20", "-T", "1", "-i", "eth0"),
+            *("-x", f"hostname:{name}", "-s", str(script)),
+        )
+        assert "bound 10.66.0." in said
+        until(lambda mac=mac: mac in (place / "virbr5.status").read_text())
+    leases = json.loads((place / "virbr5.status").read_text())
+    assert {lease["mac-address"] for lease in leases} >= {"52:54:00:66:00:00", MAC}
+    names = {lease["hostname"] for lease in leases if "hostname" in lease}
+    assert all(re.fullmatch(r"[A-Za-z0-9-]+", name) for name in names)
+    assert len(scene.daemon.virsh("net-dhcp-leases", "out").splitlines()) == 2 + len(leases)
+    assert not Path("/tmp/harm-of-a-name").exists()
+    assert sorted(place.iterdir()) == before
+    asked = scene.client.ask("busybox", "nslookup", "-type=a", "printer.inner.test", "10.66.0.1")[1]
+    assert "10.66.0.9" in asked
 
 
 def _dnsmasq(scene: Scene) -> str:

@@ -102,10 +102,6 @@ BODIES = {
     "dhcp host": ADDRESS.format(
         "<dhcp><host mac='52:54:00:00:00:01' name='a' ip='192.168.77.5'/></dhcp>"
     ),
-    "dhcp host twice": ADDRESS.format(
-        "<dhcp><host mac='52:54:00:00:00:01' name='a' ip='192.168.77.5'/>"
-        "<host mac='52:54:00:00:00:01' name='b' ip='192.168.77.6'/></dhcp>"
-    ),
     "stp off": "<bridge name='vbr8' stp='off' delay='5'/>",
     "pattern": "<bridge name='vbr%d'/>",
     "two patterns": "<bridge name='v%dbr%d'/>",

@@ -238,7 +238,7 @@ def change_list() -> list[tuple[str, int, int, str]]:
         ("host", last, of["IP_DHCP_HOST"], host.format("one", 5)),
         ("host again", last, of["IP_DHCP_HOST"], host.format("one", 5)),
         ("host changed", modify, of["IP_DHCP_HOST"], host.format("one", 6)),
-        ("host outside", last, of["IP_DHCP_HOST"], "<host name='far' ip='10.99.1.6'/>"),
+        ("host far", last, of["IP_DHCP_HOST"], "<host name='far' ip='10.81.1.66'/>"),
         ("host gone", delete, of["IP_DHCP_HOST"], "<host mac='52:54:00:11:22:33'/>"),
         ("range", first, of["IP_DHCP_RANGE"], "<range start='10.81.1.110' end='10.81.1.120'/>"),
         ("range over", last, of["IP_DHCP_RANGE"], "<range start='10.81.1.100' end='10.81.1.115'/>"),

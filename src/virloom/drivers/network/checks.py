@@ -3,11 +3,27 @@
 
 from __future__ import annotations
 
+import errno
 import re
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, ip_address, ip_interface
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    ip_address,
+    ip_interface,
+)
 
+from virloom.drivers.network.name_checks import check_names
+from virloom.drivers.network.route_checks import check_route
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, InternalError, XmlDetail, XmlError
+from virloom.errors import (
+    ConfigUnsupported,
+    InternalError,
+    XmlDetail,
+    XmlError,
+    system_failure,
+)
 from virloom.model.network import Network
 from virloom.model.network.network import DhcpHost, DhcpRange, Lease, NetworkIp, NetworkRoute
 
@@ -15,6 +31,8 @@ _DOMAIN = ErrorDomain.NETWORK
 _MAC = re.compile(r"[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){5}")
 _SHORTEST_LEASE = 120  #: seconds: what dnsmasq makes of less
 _Address = IPv4Address | IPv6Address
+#: libvirt's bound of a range.
+_MOST = 1 << 16
 
 
 def check_network(model: Network) -> None:
@@ -36,27 +54,11 @@ def check_network(model: Network) -> None:
         raise XmlError(
             f"Invalid bridge mac address '{mac}' in network '{model.name}'", domain=_DOMAIN
         )
-    _check_dns(model)
+    check_names(model)
     for ip in model.ips:
         check_ip(model, ip)
     for route in model.routes:
-        _check_route(model, route)
-
-
-def _check_dns(model: Network) -> None:
-    dns = model.dns
-    if dns is None:
-        return
-    if dns.enable is False and (dns.forwarders or dns.txts or dns.srvs or dns.hosts):
-        raise XmlError(
-            f"network '{model.name}': names where none are served (<dns enable='no'>)",
-            domain=_DOMAIN,
-        )
-    for txt in dns.txts:
-        if not txt.name or txt.value is None:
-            raise XmlDetail(
-                f"network '{model.name}': a TXT record has a name and a value", domain=_DOMAIN
-            )
+        check_route(model, route)
 
 
 def is_mac(text: str) -> bool:
@@ -130,8 +132,9 @@ def check_range(model: Network, ip: NetworkIp, item: DhcpRange) -> None:
     """Refuses a range of addresses that is none of this network.
 
     Raises:
-        XmlError: An end is missing or is no address.
-        InternalError: It is reversed, or partly outside.
+        XmlError: An end is missing.
+        SystemFailure: An end is no address (libvirt's code for it).
+        InternalError: It is reversed, partly outside, or has addresses that are nobody's.
         ConfigUnsupported: Its leases are too short.
     """
     ends = []
@@ -141,16 +144,31 @@ def check_range(model: Network, ip: NetworkIp, item: DhcpRange) -> None:
             raise XmlError(f"Missing '{name}' attribute in dhcp range", domain=_DOMAIN)
         found = parse_address(text)
         if found is None:
-            raise XmlError(f"Invalid '{text}' in dhcp range of '{model.name}'", domain=_DOMAIN)
-        ends.append(int(found))
-    text = f"{item.start} - {item.end}"
-    if ends[0] > ends[1]:
-        raise InternalError(f"range {text} is reversed")
-    prefix = prefix_of(ip)
-    network = ip_interface(f"{ip.address}/{prefix}").network
-    if not all(int(network[0]) <= end <= int(network[-1]) for end in ends):
-        raise InternalError(f"range {text} is not entirely within network {ip.address}/{prefix}")
+            raise system_failure(
+                f"'{text}' in a dhcp range of network '{model.name}' is no address",
+                OSError(errno.EINVAL, "Invalid argument"),
+                domain=ErrorDomain.NONE,
+            )
+        ends.append(found)
+    _check_span(ip, ends[0], ends[1])
     _check_lease(model, item.lease)
+
+
+def _check_span(ip: NetworkIp, start: _Address, end: _Address) -> None:
+    """Where a range begins and ends."""
+    text = f"range {start} - {end}"
+    network = ip_interface(f"{ip.address}/{prefix_of(ip)}").network
+    if start not in network or end not in network:
+        raise InternalError(f"{text} is not entirely within network {network}")
+    if int(start) > int(end):
+        raise InternalError(f"{text} is reversed")
+    if int(end) - int(start) >= _MOST:
+        raise InternalError(f"{text} is too large: {_MOST} addresses are the most")
+    if isinstance(network, IPv4Network) and network.prefixlen < 31:
+        if start == network.network_address:
+            raise InternalError(f"{text} begins with the network's own address")
+        if end == network.broadcast_address:
+            raise InternalError(f"{text} ends with the network's broadcast address")
 
 
 def _check_lease(model: Network, lease: Lease | None) -> None:
@@ -175,6 +193,10 @@ def check_host(model: Network, host: DhcpHost, *, version: int, partial: bool = 
         )
     if host.ip is not None and parse_address(host.ip) is None:
         raise XmlError(f"Invalid IP address '{host.ip}' in network '{model.name}'", domain=_DOMAIN)
+    if host.name is not None and not host.name[:1].isalnum():
+        raise XmlError(
+            f"Cannot use name '{host.name}' for a host of network '{model.name}'", domain=_DOMAIN
+        )
     if partial:
         if not (host.mac or host.name or host.ip or host.id):
             raise XmlError(
@@ -192,10 +214,3 @@ def check_host(model: Network, host: DhcpHost, *, version: int, partial: bool = 
             f"a static host of network '{model.name}' has neither a MAC address nor a name",
             domain=_DOMAIN,
         )
-
-
-def _check_route(model: Network, route: NetworkRoute) -> None:
-    for what in ("address", "gateway"):
-        text = getattr(route, what)
-        if parse_address(text) is None:
-            raise XmlError(f"{model.name}: Bad {what} '{text}' in route definition", domain=_DOMAIN)

@@ -251,7 +251,7 @@ class NetworkDriver:
         """
         for model in (live, config):
             if model is not None:
-                validate_network(model, self.activation.is_virtual_function)
+                validate_network(model, self.activation.is_virtual_function, network.current)
         former = network.live
         if live is not None:
             await self.life.change(network, live)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from virloom.drivers.network.checks import check_host, check_range, parse_address
 from virloom.drivers.network.completion import fill_addresses
+from virloom.drivers.network.name_checks import check_srv, check_txt
 from virloom.enums.error import ErrorDomain
 from virloom.enums.network import NetworkUpdateCommand, NetworkUpdateSection
 from virloom.errors import OperationInvalid, OperationUnsupported, VirloomError, XmlDetail, XmlError
@@ -234,11 +235,15 @@ def _dns_host(model: Network, command: int, index: int, text: str) -> None:
 
 def _dns_txt(model: Network, command: int, index: int, text: str) -> None:
     item = _parsed(Txt, "txt", text)
+    if command != _Command.DELETE:
+        check_txt(model, item)
     _dns(model, command, _names_of(model).txts, item, lambda other: item.name == other.name)
 
 
 def _dns_srv(model: Network, command: int, index: int, text: str) -> None:
     item = _parsed(Srv, "srv", text)
+    if command != _Command.DELETE:
+        check_srv(model, item)
     fields = ("domain", "service", "protocol", "target")
 
     def same(other: Srv) -> bool:

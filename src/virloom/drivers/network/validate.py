@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from ipaddress import ip_address, ip_interface
 
 from virloom.drivers.network.checks import prefix_of
+from virloom.drivers.network.clashes import clashes
 from virloom.drivers.network.completion import forward_mode
 from virloom.drivers.network.naming import has_own_bridge
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported
+from virloom.errors import ConfigUnsupported, XmlError
 from virloom.model.network import Network
 from virloom.model.network.network import NetworkIp, PortGroup
 from virloom.model.network.traffic import Bandwidth, VirtualPort, Vlan
@@ -20,15 +21,23 @@ from virloom.xml.kinds import parse_base0
 _TAGS = ("hostdev", "passthrough")
 
 
-def validate_network(model: Network, is_virtual: Callable[[str], bool]) -> None:
+def validate_network(
+    model: Network, is_virtual: Callable[[str], bool], former: Network | None = None
+) -> None:
     """Refuses a network that could not be started as it is described.
 
     Args:
         is_virtual: Whether the host's PCI device of that address is a virtual function.
+        former: What it is made of; what was wrong there may stay so.
 
     Raises:
         ConfigUnsupported: With the part that nobody serves.
+        XmlError: Two parts clash, or one is taken for something else.
     """
+    known = set(clashes(former)) if former is not None else set()
+    for clash in clashes(model):
+        if clash not in known:
+            raise XmlError(f"network '{model.name}': {clash}", domain=ErrorDomain.NETWORK)
     if not has_own_bridge(model):
         _check_foreign(model)
     _check_functions(model, is_virtual)
