@@ -385,3 +385,33 @@ def test_what_cannot_start_leaves_nothing(scene: Scene) -> None:
         assert said in told.stderr
         assert traces(scene) == []
         scene.daemon.virsh("net-undefine", "x")
+
+
+ROUTED6 = """<network><name>six</name><forward mode='route'/><bridge name='virbr9'/>
+<ip family='ipv6' address='fd69::1' prefix='64'/></network>"""
+
+
+def test_the_host_keeps_its_own_way_out(scene: Scene) -> None:
+    """A host that has its routes by advertisements would lose them by passing packets on."""
+    conf = "/proc/sys/net/ipv6/conf"
+    scene.host.run("sh", "-c", f"echo 0 > {conf}/all/forwarding; echo 1 > {conf}/eth0/accept_ra")
+    router = subprocess.Popen(
+        [*scene.outside.prefix, "dnsmasq", "--conf-file=/dev/null", "--no-daemon", "--port=0",
+         "--interface=eth0", "--bind-dynamic", "--enable-ra", "--dhcp-range=2001:db8:1::,ra-only",
+         "--ra-param=eth0,4,100"], stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        until(lambda: "proto ra" in scene.host.run("ip", "-6", "route"), 20)
+        (scene.daemon.root / "network.xml").write_text(ROUTED6)
+        create = ("net-create", str(scene.daemon.root / "network.xml"))
+        told = scene.daemon.try_virsh(*create)
+        assert told.returncode == 1
+        assert "routers on 'eth0'" in told.stderr
+        assert traces(scene) == []
+        scene.host.run("sh", "-c", f"echo 2 > {conf}/eth0/accept_ra")
+        scene.daemon.virsh(*create)
+        scene.daemon.virsh("net-destroy", "six")
+    finally:
+        router.terminate()
+        router.wait()
+        scene.host.run("ip", "-6", "route", "flush", "proto", "ra")

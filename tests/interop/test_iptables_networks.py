@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -36,6 +37,7 @@ def test_rules_by_iptables() -> None:
             daemon.start()
             _life(host, daemon)
             assert daemon.signal(signal.SIGTERM) == 0
+            _is_chosen(host, root)
     finally:
         shutil.rmtree(root)
 
@@ -66,3 +68,30 @@ def _until(host: NetworkNamespace, wanted: list[str]) -> None:
     while sorted(saved(host)) != sorted(wanted):
         assert time.monotonic() < deadline, saved(host)
         time.sleep(0.05)
+
+
+def _is_chosen(host: NetworkNamespace, root: Path) -> None:
+    """``network.conf`` chooses; an active network's rules change over with the next daemon."""
+    config = root / "etc/libvirt/network.conf"
+    daemon = Virtnetworkd(root, host.prefix)  # on whose path both are
+    config.write_text('firewall_backend = "iptables"\n')
+    daemon.start()
+    daemon.virsh("net-create", str(root / "network.xml"))
+    assert "virloom_" not in host.run("nft", "list", "tables")
+    assert any("virbr2" in line for line in saved(host))
+    assert daemon.signal(signal.SIGTERM) == 0
+    config.write_text('firewall_backend = "nftables"\n')
+    daemon.start()
+    assert "virloom_virbr2" in host.run("nft", "list", "tables")
+    assert saved(host) == []
+    daemon.virsh("net-destroy", "2")
+    assert "virloom_" not in host.run("nft", "list", "tables")
+    assert daemon.signal(signal.SIGTERM) == 0
+    for text, said in (
+        ('firewall_backend = "ebtables"', 'must be "nftables" or "iptables"'),
+        ("other = 1", "there is no key 'other'"),
+    ):
+        config.write_text(text)
+        done = subprocess.run(daemon.command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert said in done.stderr

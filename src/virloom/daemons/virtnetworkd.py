@@ -15,6 +15,8 @@ from virloom.daemon.rights import FILES, NETWORK, SERVERS, Rights
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.drivers.network import default
+from virloom.drivers.network.activation import Activation
+from virloom.drivers.network.config import firewall_backend
 from virloom.drivers.network.directories import NetworkDirectories
 from virloom.drivers.network.driver import NetworkDriver
 from virloom.drivers.network.handlers import dispatcher
@@ -47,6 +49,8 @@ async def open_driver(places: Places) -> NetworkDriver:
     """Opens the network driver of the host, or of one user.
 
     Raises:
+        ConfSyntax: ``network.conf`` is malformed.
+        ConfigUnsupported: It asks for a packet filter that the host has not.
         VirloomError: As :meth:`NetworkDriver.open`.
     """
     if places.prefix is not None:
@@ -55,7 +59,9 @@ async def open_driver(places: Places) -> NetworkDriver:
         directories = NetworkDirectories.session(places.settings, places.run, places.cache)
     # A root of its own is for somebody who says what is in it; a host gets what guests expect.
     fresh = places.prefix == _HOST and not directories.config.exists()
-    driver = await NetworkDriver.open(directories, f"network://{places.uri_path}")
+    backend = firewall_backend(places.settings / "network.conf")
+    activation = Activation(directories, backend=backend)
+    driver = await NetworkDriver.open(directories, f"network://{places.uri_path}", activation)
     if fresh:
         await default.install(driver)
     return driver

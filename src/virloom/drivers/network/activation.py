@@ -8,6 +8,7 @@ undo in the same way.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import logging
 from collections.abc import Awaitable, Callable, Collection
@@ -20,7 +21,12 @@ from virloom.drivers.network.firewall.rules import ruleset, show_ports
 from virloom.drivers.network.host import NetworkHost
 from virloom.drivers.network.links import shaping
 from virloom.drivers.network.links.bridge import index_of, make_bridge, remove_bridge
-from virloom.drivers.network.links.routing import check_collisions, enable_forwarding, routes
+from virloom.drivers.network.links.routing import (
+    check_advertised,
+    check_collisions,
+    enable_forwarding,
+    routes,
+)
 from virloom.drivers.network.naming import has_own_bridge
 from virloom.drivers.network.pools import fill_pool
 from virloom.drivers.network.record import NetworkRecord
@@ -37,6 +43,8 @@ logger = logging.getLogger(__name__)
 CHANGING = "changing"
 #: In the record of a network that libvirt has started, until nothing of libvirt's is left of it.
 FORMER = "libvirt"
+#: In the record: what has given the kernel the network's rules.
+_BACKEND = "firewall"
 
 
 class Activation:
@@ -45,12 +53,24 @@ class Activation:
     Args:
         directories: Of the driver.
         host: What they are made of.
+        backend: What gives the kernel their rules (:data:`BACKENDS`); None is what there is.
+
+    Raises:
+        ConfigUnsupported: The host has not that back end.
     """
 
-    def __init__(self, directories: NetworkDirectories, host: NetworkHost | None = None) -> None:
+    def __init__(
+        self,
+        directories: NetworkDirectories,
+        host: NetworkHost | None = None,
+        backend: str | None = None,
+    ) -> None:
         self.host = host or NetworkHost()
         self._directories = directories
-        self._firewall = Firewall(self.host)
+        self._firewall = Firewall(self.host, backend)
+        self._firewall.check()
+        # Whose subnet is free is not to be taken by another one before its bridge is there.
+        self._placing = asyncio.Lock()
         self._former = FormerRules(self.host)
 
     def has_link(self, name: str) -> bool:
@@ -82,19 +102,8 @@ class Activation:
     async def _make(self, model: Network, record: NetworkRecord) -> None:
         """Makes the network's own bridge, and what goes with it."""
         self._refuse_unserved(model)
-        check_collisions(model, await routes(self.host))
-        name = model.bridge.name or ""
-        if self.has_link(name):
-            taken = OSError(errno.EEXIST, name)
-            raise system_failure(
-                f"error creating bridge interface {name}", taken, domain=ErrorDomain.NONE
-            )
-        record.runtime["bridge"] = {"name": name, "index": None}
-        record.save()
-        reached("bridge-noted")
-        record.runtime["bridge"]["index"] = await make_bridge(self.host, model)
-        record.save()
-        reached("bridge-made")
+        async with self._placing:
+            await self._place(model, record)
         record.runtime["parameters"] = enable_forwarding(self.host, model)
         show_ports(model)
         await self._firewall.apply(model)
@@ -103,6 +112,24 @@ class Activation:
         if dnsmasq.wanted:
             await dnsmasq.start()
         reached("dnsmasq-started")
+
+    async def _place(self, model: Network, record: NetworkRecord) -> None:
+        """Makes the bridge, where nobody has its name or its subnets."""
+        check_collisions(model, await routes(self.host))
+        check_advertised(self.host, model)
+        name = model.bridge.name or ""
+        if self.has_link(name):
+            taken = OSError(errno.EEXIST, name)
+            raise system_failure(
+                f"error creating bridge interface {name}", taken, domain=ErrorDomain.NONE
+            )
+        record.runtime["bridge"] = {"name": name, "index": None}
+        record.runtime[_BACKEND] = self._firewall.name
+        record.save()
+        reached("bridge-noted")
+        record.runtime["bridge"]["index"] = await make_bridge(self.host, model)
+        record.save()
+        reached("bridge-made")
 
     async def stop(self, model: Network, record: NetworkRecord) -> None:
         """Unmakes all that the record tells of, as far as it is there."""
@@ -113,9 +140,10 @@ class Activation:
         if bridge is None:
             return
         name, index = bridge["name"], bridge["index"]
+        former = record.runtime.get(_BACKEND)
         await self._undo(model, self._dnsmasq(model).stop)
         reached("dnsmasq-stopped")
-        await self._undo(model, lambda: self._firewall.remove(name))
+        await self._undo(model, lambda: self._firewall.remove(name, former))
         if FORMER in record.runtime:
             await self._undo(model, lambda: self._former.remove(model))
         reached("rules-removed")
@@ -171,7 +199,18 @@ class Activation:
             record.save()
         if FORMER in record.runtime and has_own_bridge(model):
             await self._former.remove(model)
+        await self._change_backend(model, record)
         await self.mend(model, record, ports)
+
+    async def _change_backend(self, model: Network, record: NetworkRecord) -> None:
+        """Rules that another back end has given are replaced."""
+        former = record.runtime.get(_BACKEND)
+        if former in (None, self._firewall.name) or not has_own_bridge(model):
+            return
+        await self._firewall.apply(model)
+        await self._firewall.remove(model.bridge.name or "", former)
+        record.runtime[_BACKEND] = self._firewall.name
+        record.save()
 
     async def mend(
         self, model: Network, record: NetworkRecord, ports: Collection[NetworkPort]

@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import stat
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _LINKS, _PCI = "class/net", "bus/pci/devices"
 #: What a card's functions are called in its directory.
 _FUNCTION = re.compile(r"virtfn(\d+)")
+#: The routes of IPv6 in the network of this thread.
+_ROUTES = "/proc/thread-self/net/ipv6_route"
+#: ``RTF_ADDRCONF`` of linux/ipv6_route.h.
+_ADVERTISED = 0x40000
 #: Where its parameters are.
 _PARAMETERS = "/proc/sys/net"
 #: Seconds that a program may take: nft and dnsmasq take milliseconds.
@@ -79,6 +83,14 @@ class NetworkHost:
     def entered(self) -> AbstractContextManager[None]:
         """What is opened while the block runs is of this network; the block must not wait."""
         return nullcontext()
+
+    def advertised(self) -> set[str]:
+        """The links by which the host has routes or addresses from advertisements of routers."""
+        try:
+            with self.entered(), open(_ROUTES, encoding="ascii") as file:
+                return advertised_links(file)
+        except OSError:  # no IPv6 at all
+            return set()
 
     def parameter(self, name: str) -> str | None:
         """A parameter of the kernel, e.g. ``ipv4/ip_forward``; None where there is none."""
@@ -140,6 +152,17 @@ async def netlink(space: str | None = None) -> AsyncIterator[AsyncIPRoute]:
         ) from exc
     async with AsyncIPRoute(netns=space) as conversation:
         yield conversation
+
+
+def advertised_links(lines: Iterable[str]) -> set[str]:
+    """The links of routes that come from advertisements.
+
+    Args:
+        lines: Of ``/proc/net/ipv6_route``: flags are the last but one of ten fields, the link the
+            last.
+    """
+    fields = [line.split() for line in lines]
+    return {words[9] for words in fields if len(words) > 9 and int(words[8], 16) & _ADVERTISED}
 
 
 def _names(directory: str) -> list[str]:

@@ -70,6 +70,28 @@ def check_collisions(model: Network, known: Iterable[Route]) -> None:
             )
 
 
+def check_advertised(host: NetworkHost, model: Network) -> None:
+    """Refuses to have the host pass IPv6 on where it would lose its own way out by that.
+
+    A kernel that passes packets on believes no router, and forgets what it has learnt from one,
+    unless the link's ``accept_ra`` is 2.
+
+    Raises:
+        InternalError: With the link (libvirt's code for it).
+    """
+    if forward_mode(model) not in _ROUTED or host.parameter(_FORWARDING[6]) == "1":
+        return
+    if not any(address.version == 6 for address in addresses_of(model)):
+        return
+    for link in sorted(host.advertised() - {model.bridge.name or ""}):
+        if host.parameter(f"ipv6/conf/{link}/accept_ra") != "2":
+            raise InternalError(
+                f"network '{model.name}' needs IPv6 forwarding, by which the host would lose the "
+                f"routes that it has from routers on '{link}'",
+                remedy=f"sysctl net.ipv6.conf.{link}.accept_ra=2",
+            )
+
+
 def enable_forwarding(host: NetworkHost, model: Network) -> dict[str, str]:
     """Has the host pass packets on where the network needs it, and never turns that off again.
 
