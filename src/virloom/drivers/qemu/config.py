@@ -80,7 +80,8 @@ class QemuConfig:
         default_tls_x509_verify: Whether clients need one of their own; None for each one's default.
         backup_tls_x509_cert_dir: The certificates of a server that backups are pulled from.
         backup_tls_x509_verify: Whether those who pull need one; when nothing is said they do.
-        lock_manager: Who takes leases; None or ``nop`` for nobody, as by libvirt's default.
+        lock_manager: Who gives leases on disks: ``lockd`` (virtlockd), ``etcd``, or one that a
+            package brings; None or ``nop`` for nobody, as by libvirt's default.
         auto_start_bypass_cache: Whether starts by themselves read saved guests past the cache.
     """
 

@@ -101,6 +101,9 @@ class QemuDriver:
             default_confined=self.config.security_default_confined,
             require_confined=self.config.security_require_confined,
         )
+        self.locks = choose_locks(self)
+        if self.locks is not None:
+            self.locks.lost = self._has_lost_leases
         self.guests: ObjectIndex[Guest] = ObjectIndex()
         self.recorder = Recorder(directories.run / "recorder")
         self.events = DomainEvents(self.recorder)
@@ -122,7 +125,6 @@ class QemuDriver:
         )
         self.spawner = Spawner()
         self.hooks = Hooks(directories.hooks, "qemu")
-        self.locks = choose_locks(self)
         ids = self.dac.ids
         self.capabilities = CapabilityCache(
             directories.cache,
@@ -251,6 +253,14 @@ class QemuDriver:
     def reserve_ids(self, used: Iterable[int]) -> None:
         """Keeps the numbers of guests that run already from being given again."""
         self._last_id = max([self._last_id, *used])
+
+    def _has_lost_leases(self, uuid: str) -> None:
+        """Somebody else may write to the disks of a guest that runs."""
+        from virloom.drivers.qemu.locks.lost import act_on_loss
+
+        guest = self.guests.by_uuid(UUID(uuid).bytes)
+        if guest is not None:
+            self.background(act_on_loss(self, guest), f"lost leases of '{guest.name}'")
 
     # -- whom QEMU runs as ---------------------------------------------------------------------
 

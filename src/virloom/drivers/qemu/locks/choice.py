@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 #: Name → module, which has a function ``manager``.
 _OURS = {
     "lockd": "virloom.drivers.qemu.locks.lockd",
+    "etcd": "virloom.drivers.qemu.locks.etcd",
 }
 #: Of entry points.
 _GROUP = "virloom.lock_managers"

@@ -92,6 +92,10 @@ class GuestLeases:
         """The CPUs have stopped: what they wrote to may go to others, as soon as that is told."""
         self._runs = False
 
+    def lost(self) -> None:
+        """The guest has none of them any more."""
+        self._note([])
+
     async def give_up(self) -> None:
         """After the CPUs have stopped; a failure is only noted, for the guest can go on later."""
         if self._manager is None or self._runs:
@@ -209,8 +213,8 @@ class GuestLeases:
 
     def _note(self, claims: Sequence[Claim]) -> None:
         runtime = self._running.record.runtime
-        runtime[_KEY] = [list(claim) for claim in claims]
-        if not claims:
-            del runtime[_KEY]
+        runtime.pop(_KEY, None)
+        if claims:
+            runtime[_KEY] = [list(claim) for claim in claims]
         if self._running.guest.running is self._running:
             self._running.save()

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Leases of a real etcd: given, refused, kept over the end of who renews them, and lost."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+import virloom
+from virloom.client.connection import Connection
+from virloom.client.domain.domain import Domain
+from virloom.drivers.qemu.locks.etcd import EtcdManager
+from virloom.drivers.qemu.locks.etcd_config import EtcdConfig
+from virloom.drivers.qemu.locks.etcd_gateway import EtcdGateway, decoded, encoded
+from virloom.drivers.qemu.locks.interface import Claim, Owner
+from virloom.enums.domain import DomainState
+from virloom.errors import OperationFailed, ResourceBusy
+from virloom.testing.documents import paused_guest_xml
+
+pytestmark = pytest.mark.skipif(shutil.which("etcd") is None, reason="etcd-server is not installed")
+
+ONE = Owner("11111111-1111-1111-1111-111111111111", "one", 1, 11)
+TWO = Owner("22222222-2222-2222-2222-222222222222", "two", 2, 22)
+A, B = Claim("file", "/srv/a"), Claim("block", "/dev/b")
+SHARED = Claim("file", "/srv/s", shared=True)
+PATIENCE = 30.0
+
+
+class Etcd:
+    """One member on a port of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._ports = [_free_port(), _free_port()]
+        self.url, self._peer = (f"http://127.0.0.1:{port}" for port in self._ports)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with (self._directory / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                ["etcd", "--data-dir", self._directory / "data",
+                 "--listen-client-urls", self.url, "--advertise-client-urls", self.url,
+                 "--listen-peer-urls", self._peer, "--initial-advertise-peer-urls", self._peer,
+                 "--initial-cluster", f"default={self._peer}"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self._ports[0]), 1):
+                return
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def end(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def config(self, ttl: int = 60) -> EtcdConfig:
+        config = EtcdConfig()
+        config.endpoints = ["http://127.0.0.1:1", self.url]  # at one of which nobody is
+        config.ttl = ttl
+        return config
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def member() -> Iterator[Etcd]:
+    directory = Path(tempfile.mkdtemp(prefix="et"))
+    etcd = Etcd(directory)
+    etcd.start()
+    try:
+        yield etcd
+    finally:
+        etcd.end()
+        shutil.rmtree(directory)
+
+
+@pytest.fixture
+async def etcd(member: Etcd) -> Etcd:
+    """Running, and without a key."""
+    if member.process is None:
+        member.start()
+    everything = {"key": encoded("/virloom/"), "range_end": encoded("/virloom0")}
+    await EtcdGateway(member.config()).call("kv/deleterange", everything)
+    return member
+
+
+async def keys(etcd: Etcd) -> dict[str, str]:
+    """The keys, without what all begin with, and the lease of each."""
+    everything = {"key": encoded("/virloom/"), "range_end": encoded("/virloom0")}
+    answer = await EtcdGateway(etcd.config()).call("kv/range", everything)
+    return {
+        decoded(kv["key"]).removeprefix("/virloom/leases/"): kv["lease"]
+        for kv in answer.get("kvs", ())
+    }
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+async def test_given_refused_shared_and_taken_back(etcd: Etcd) -> None:
+    here, there = EtcdManager(etcd.config()), EtcdManager(etcd.config())
+    await here.ready()
+    await here.acquire(ONE, [A, B])
+    assert set(await keys(etcd)) == {"one/file:/srv/a", "one/file:/dev/b"}
+    with pytest.raises(ResourceBusy, match="'/srv/a' is leased by domain 'one' on host"):
+        await there.acquire(TWO, [SHARED, A])
+    assert len(await keys(etcd)) == 2, "all or none"
+    await there.acquire(TWO, [SHARED])
+    await here.acquire(ONE, [SHARED])
+    with pytest.raises(ResourceBusy, match="'/srv/s' is leased"):
+        await here.acquire(ONE, [SHARED._replace(shared=False)])
+    await there.release(ONE, [A])  # as one does who has found the guest's record
+    await there.release(TWO, [B, SHARED, A])  # which it does not have
+    assert set(await keys(etcd)) == {"one/file:/dev/b", f"all/file:/srv/s\n{ONE.uuid}"}
+    await here.release(ONE, [A, B, SHARED])
+    assert await keys(etcd) == {}
+    for manager in (here, there):
+        await manager.close()
+
+
+async def test_kept_by_the_next_one(etcd: Etcd) -> None:
+    before, after = EtcdManager(etcd.config()), EtcdManager(etcd.config())
+    await before.acquire(ONE, [A, B])
+    found = await keys(etcd)
+    await before.close()
+    await after.adopt(ONE, [A, B])
+    assert await keys(etcd) == found
+    await after.acquire(ONE, [SHARED])
+    assert set((await keys(etcd)).values()) == set(found.values()), "of one lease"
+    await after.release(ONE, [A, B, SHARED])
+    assert await keys(etcd) == {}
+    await before.acquire(TWO, [A])
+    with pytest.raises(ResourceBusy):  # it is another's by now
+        await after.adopt(ONE, [A])
+    await before.release(TWO, [A])
+    await after.close()
+
+
+@pytest.mark.long
+async def test_renewed_and_lost(etcd: Etcd) -> None:
+    """Over its time, a short absence of etcd, a long one, and somebody who takes it away."""
+    lost: list[str] = []
+    manager = EtcdManager(etcd.config(ttl=6))
+    manager.lost = lost.append
+    await manager.acquire(ONE, [A])
+    started = time.monotonic()
+    await until(lambda: time.monotonic() > started + 7)
+    etcd.end()
+    etcd.start()
+    await until(lambda: time.monotonic() > started + 11)
+    assert (lost, set(await keys(etcd))) == ([], {"one/file:/srv/a"})
+    (lease,) = (await keys(etcd)).values()
+    await EtcdGateway(etcd.config()).call("lease/revoke", {"ID": lease})
+    await until(lambda: lost == [ONE.uuid])
+    await manager.acquire(ONE, [A])
+    etcd.end()
+    gone = time.monotonic()
+    await until(lambda: lost == [ONE.uuid, ONE.uuid])
+    assert time.monotonic() - gone < 6, "before anybody else can have it"
+    with pytest.raises(OperationFailed, match="no member of etcd answers"):
+        await manager.ready()
+    await manager.close()
+
+
+LEASE = """<lease><lockspace>s</lockspace><key>{key}</key><target path='/spaces'/></lease>"""
+
+
+async def started(conn: Connection, name: str, key: str, action: str) -> Domain:
+    document = paused_guest_xml(name, extra_devices=LEASE.format(key=key))
+    action = f"<on_lockfailure>{action}</on_lockfailure>"
+    return await conn.create_xml(document.replace("<devices>", f"{action}<devices>", 1), 1)
+
+
+def configured(root: Path, etcd: Etcd) -> str:
+    (root / "etc").mkdir(parents=True)
+    (root / "etc/qemu.conf").write_text('lock_manager = "etcd"\n')
+    text = f'endpoints = [ "{etcd.url}" ]\nttl = 10\n'
+    (root / "etc/qemu-etcd.conf").write_text(text)
+    return f"qemu:///embed?root={root}"
+
+
+async def test_guests_of_two_roots(etcd: Etcd, tmp_path: Path) -> None:
+    uris = [configured(tmp_path / name, etcd) for name in ("here", "there")]
+    async with virloom.open(uris[0]) as here, virloom.open(uris[1]) as there:
+        one = await started(here, "one", "k", "pause")
+        two = await started(there, "two", "k", "poweroff")
+        assert await keys(etcd) == {}
+        await one.resume()
+        (lease,) = (await keys(etcd)).values()
+        with pytest.raises(ResourceBusy, match="is leased by domain 'one'"):
+            await two.resume()
+        await EtcdGateway(etcd.config()).call("lease/revoke", {"ID": lease})
+        await _becomes(one, DomainState.PAUSED)
+        await two.resume()
+        (lease,) = (await keys(etcd)).values()
+        await EtcdGateway(etcd.config()).call("lease/revoke", {"ID": lease})
+        await _ends(there)
+        await one.resume()
+    async with virloom.open(uris[0]) as here:  # another owner of the root
+        found = await keys(etcd)
+        assert set(found) == {"one/lease:s/k"}
+        await (await here.lookup_by_name("one")).destroy()
+        assert await keys(etcd) == {}
+
+
+async def _becomes(dom: Domain, state: DomainState) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while (await dom.state())[0] != state:
+            await asyncio.sleep(0.05)
+
+
+async def _ends(conn: Connection) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while await conn.list_all_domains(1):
+            await asyncio.sleep(0.05)
