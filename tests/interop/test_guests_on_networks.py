@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -252,6 +252,44 @@ def test_cards_come_and_go(host: Host) -> None:
     host.virsh("destroy", "plain")
     assert not {"mine0", "mine1"} & set(host.links())
     assert host.ports() == []
+
+
+def test_cards_find_their_network_again(host: Host) -> None:
+    """A network is stopped and started while guests run: at once, unseen, and by a new daemon."""
+    text = paused_guest_xml("kept", machine="pc", extra_devices=CARD)
+    host.virsh("create", host.document(text), "--paused")
+    (port,) = host.ports()
+    host.virsh("net-destroy", "default")
+    assert "master" not in host.links()["vnet0"]
+    host.virsh("net-start", "default")
+    _is_back(host, port)
+    host.networks.signal(signal.SIGKILL)
+    host.networks.start()
+    host.virsh("net-destroy", "default")
+    host.virsh("net-start", "default")
+    _is_back(host, port)
+    host.qemu.signal(signal.SIGKILL)
+    direct = ("virsh", "-c", host.networks.uri())
+    host.space.run(*direct, "net-destroy", "default")
+    host.space.run(*direct, "net-start", "default")
+    assert host.ports() == []
+    host.qemu.start()
+    _is_back(host, port)
+    host.virsh("destroy", "kept")
+    _comes_true(lambda: host.ports() == [])
+
+
+def _is_back(host: Host, port: str) -> None:
+    _comes_true(lambda: host.links()["vnet0"].get("master") == "virbr0")
+    assert host.ports() == [port]
+    assert f"portid='{port}' bridge='virbr0'" in host.virsh("dumpxml", "kept")
+
+
+def _comes_true(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not what():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def _is_limited(host: Host) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Iterable
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from virloom.drivers.qemu.capabilities.cache import CapabilityCache
@@ -45,6 +45,9 @@ from virloom.host.spawner import Spawner
 from virloom.procedures.types import NonnullDomain
 from virloom.security.dac import Dac, Ids
 from virloom.security.stack import choose
+
+if TYPE_CHECKING:
+    from virloom.drivers.qemu.nics.watch import NetworkWatch
 
 logger = logging.getLogger(__name__)
 
@@ -176,6 +179,7 @@ class QemuDriver:
                 from virloom.drivers.qemu.nics.strays import give_back_strays
 
                 await give_back_strays(driver)
+                driver.networks.begin()
             between = list(directories.run.glob("*.pci"))
             if between:
                 from virloom.drivers.qemu.hostdevs.handing import put_back_all
@@ -189,6 +193,8 @@ class QemuDriver:
 
     async def close(self) -> None:
         """Lets go of everything; guests that are not AUTODESTROY go on without us."""
+        if "networks" in self.__dict__:
+            await self.networks.close()
         for task in list(self._tasks):
             await asyncio.wait([task])
         await self.store.settled()
@@ -269,6 +275,13 @@ class QemuDriver:
         if not self.dac.privileged or ids[:2] == (os.geteuid(), os.getegid()):
             return None
         return ids.uid, ids.gid
+
+    @cached_property
+    def networks(self) -> NetworkWatch:
+        """Hears of networks that start while guests' cards are on them."""
+        from virloom.drivers.qemu.nics.watch import NetworkWatch  # guests may be on no network
+
+        return NetworkWatch(self)
 
     @cached_property
     def hierarchies(self) -> Hierarchies:

@@ -14,7 +14,8 @@ from uuid import UUID, uuid4
 from virloom.drivers.qemu.nics.held import ports_of
 from virloom.endpoint.endpoint import Endpoint
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported
+from virloom.enums.network import NetworkPortCreateFlags
+from virloom.errors import ConfigUnsupported, NoNetworkPort
 from virloom.model.domain import Interface
 from virloom.model.domain import VirtualPort as CardVirtualPort
 from virloom.model.domain.devices.interface_parts import (
@@ -58,16 +59,60 @@ async def take_ports(
             network = (await networks.call(p.NETWORK_LOOKUP_BY_NAME, asked)).net
             port = _asked(name, uuid, interface)
             listed.add(port.uuid or "", str(UUID(bytes=network.uuid)))
-            args = p.NetworkPortCreateXMLArgs(network, format_document(port), 0)
-            made = (await networks.call(p.NETWORK_PORT_CREATE_XML, args)).port
-            told = await networks.call(
-                p.NETWORK_PORT_GET_XML_DESC, p.NetworkPortGetXMLDescArgs(made, 0)
-            )
-            got = parse_document(NetworkPort, told.xml)
+            got = await _make(networks, network, port)
             _note(interface, got)
             _require_served(interface, got)
             taken[interface.mac.address or ""] = got
     return taken
+
+
+async def _make(
+    networks: Endpoint, network: NonnullNetwork, port: NetworkPort, flags: int = 0
+) -> NetworkPort:
+    """The port as it was given."""
+    args = p.NetworkPortCreateXMLArgs(network, format_document(port), flags)
+    return await _told(networks, (await networks.call(p.NETWORK_PORT_CREATE_XML, args)).port)
+
+
+async def _told(networks: Endpoint, port: p.NonnullNetworkPort) -> NetworkPort:
+    told = await networks.call(p.NETWORK_PORT_GET_XML_DESC, p.NetworkPortGetXMLDescArgs(port, 0))
+    return parse_document(NetworkPort, told.xml)
+
+
+async def port_again(
+    driver: QemuDriver, networks: Endpoint, name: str, uuid: str, interface: Interface
+) -> tuple[NetworkPort, bool]:
+    """The port that a card of a running guest has; the same one anew where its network lost it.
+
+    A link of the host's is claimed, since the card is on it; of a bridge the network may have
+    another one by now.
+
+    Args:
+        name, uuid: Of the guest.
+
+    Returns:
+        The port, and whether the network had lost it.
+
+    Raises:
+        VirloomError: As :func:`take_ports`.
+    """
+    asked = p.NetworkLookupByNameArgs(interface.source.network or "")
+    network = (await networks.call(p.NETWORK_LOOKUP_BY_NAME, asked)).net
+    known = UUID(interface.source.portid or "").bytes
+    try:
+        wanted = p.NetworkPortLookupByUUIDArgs(network, known)
+        found = await networks.call(p.NETWORK_PORT_LOOKUP_BY_UUID, wanted)
+        return await _told(networks, found.port), False
+    except NoNetworkPort:
+        port, flags = _asked(name, uuid, interface), 0
+    port.uuid = interface.source.portid
+    if interface.type == "direct":
+        source, flags = interface.source, int(NetworkPortCreateFlags.RECLAIM)
+        port.plug = Plug(type="direct", dev=source.dev, mode=source.mode)
+    ports_of(driver, name).add(port.uuid or "", str(UUID(bytes=network.uuid)))
+    given = await _make(networks, network, port, flags)
+    _note(interface, given)
+    return given, True
 
 
 def _asked(name: str, uuid: str, interface: Interface) -> NetworkPort:

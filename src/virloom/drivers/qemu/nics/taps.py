@@ -58,7 +58,7 @@ def open_taps(
                 opened.callback(os.close, fd)
             _set_up(interface)
             if interface.mac.address in announced:
-                _announce(interface)
+                announce(interface)
             keys = (tap_key(alias_of(interface), number) for number in range(len(fds)))
             files.update(zip(keys, fds, strict=True))
     return files
@@ -138,7 +138,12 @@ def _coalesce(interface: Interface) -> None:
         interface.coalesce.rx.frames.max = set_received_frames(name, frames)
 
 
-def _announce(interface: Interface) -> None:
+def announce(interface: Interface) -> None:
+    """Tells the bridge of the guest's address, which it does not learn then.
+
+    Raises:
+        SystemFailure: The kernel would not, or the tap is on none.
+    """
     name = interface.target.dev or ""
     with doing(f"cannot tell the bridge of the guest's address behind '{name}'"):
         taps.set_port_option(name, "learning", False)
