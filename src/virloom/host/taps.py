@@ -25,6 +25,7 @@ _LINKS = "/sys/class/net"
 _NAME_SIZE = 16
 
 TUNSETIFF = 0x400454CA
+_TUNGETIFF = 0x800454D2
 #: ``IFF_TAP``, ``IFF_NO_PI``, ``IFF_VNET_HDR``, ``IFF_MULTI_QUEUE``, ``IFF_TUN_EXCL``.
 TAP, NO_INFORMATION, VIRTIO_HEADER, QUEUES, _NEW = 0x2, 0x1000, 0x4000, 0x100, 0x8000
 
@@ -93,6 +94,17 @@ def open_tap(
             os.close(fd)
         raise
     return name, fds
+
+
+def name_of(fd: int) -> str:
+    """The name of the tap that a descriptor is of.
+
+    Raises:
+        OSError: It is of none.
+    """
+    asked = bytearray(_REQUEST_SIZE)
+    fcntl.ioctl(fd, _TUNGETIFF, asked)
+    return os.fsdecode(bytes(asked[:_NAME_SIZE]).rstrip(b"\0"))
 
 
 def exists(name: str) -> bool:

@@ -82,6 +82,7 @@ class QemuConfig:
         backup_tls_x509_verify: Whether those who pull need one; when nothing is said they do.
         lock_manager: Who gives leases on disks: ``lockd`` (virtlockd), ``etcd``, or one that a
             package brings; None or ``nop`` for nobody, as by libvirt's default.
+        bridge_helper: What makes taps for ordinary users.
         auto_start_bypass_cache: Whether starts by themselves read saved guests past the cache.
     """
 
@@ -115,6 +116,7 @@ class QemuConfig:
         self.dump_image_format = "raw"
         self.snapshot_image_format = "raw"
         self.lock_manager: str | None = None
+        self.bridge_helper = "/usr/lib/qemu/qemu-bridge-helper"
         self.auto_start_bypass_cache = False
         self.cgroup_controllers: tuple[str, ...] = CONTROLLERS
         self.cgroup_device_acl: tuple[str, ...] = DEVICE_ACL

@@ -11,6 +11,7 @@ from virloom.drivers.qemu.command.net import passt_key
 from virloom.drivers.qemu.devices.props.address import alias_of
 from virloom.drivers.qemu.devices.props.net import TAPS, uses_passt
 from virloom.drivers.qemu.domain import Guest
+from virloom.drivers.qemu.nics.bridge_helper import is_helped, open_helped
 from virloom.drivers.qemu.nics.direct import open_direct
 from virloom.drivers.qemu.nics.filters import bind_filters
 from virloom.drivers.qemu.nics.limits import limit_cards
@@ -67,12 +68,18 @@ async def connect(
         check_host_end(card)
     _check_space(driver, cards)
     managed = [mac for mac, port in given.items() if port.plug.mac_table_manager == "libvirt"]
+    for card in cards:
+        if is_helped(driver, card):
+            files |= await open_helped(driver, card, opened)
+    own = [card for card in cards if not is_helped(driver, card)]
     with driver.space.entered() if driver.space is not None else nullcontext():
-        files |= open_taps(driver.tap_names, cards, opened, managed)
+        files |= open_taps(driver.tap_names, own, opened, managed)
     files |= open_direct(driver, record, cards, opened)
     files |= open_accelerators(cards, opened, kvm=kvm)
+    reached("links-made")
     for card in cards:
         await introduce(driver, guest, card)
+    reached("taps-told")
     await limit_cards(driver, record, cards, given)
     reached("taps-made")
     await bind_filters(driver, guest, cards)

@@ -31,7 +31,7 @@ STEPS = (
 )
 
 #: Before ``files-opened`` of guests with cards on the host's networks.
-CARD_STEPS = ("ports-taken", "taps-made", "filters-bound")
+CARD_STEPS = ("ports-taken", "links-made", "taps-told", "taps-made", "filters-bound")
 
 #: Before ``files-opened`` of guests that get devices of the host.
 HOSTDEV_STEPS = ("devices-noted", "devices-taken")
