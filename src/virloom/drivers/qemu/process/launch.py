@@ -29,7 +29,6 @@ from virloom.drivers.qemu.command.builder import build
 from virloom.drivers.qemu.command.context import BuildContext, CommandLine
 from virloom.drivers.qemu.command.environment import guest_environment
 from virloom.drivers.qemu.command.files import plan_files
-from virloom.drivers.qemu.command.spice import ports_wanted
 from virloom.drivers.qemu.confine.hugepages import HugePages, plan_hugepages
 from virloom.drivers.qemu.confine.labels import check_models
 from virloom.drivers.qemu.confine.owners import ids_of_guest, show_owner
@@ -46,6 +45,7 @@ from virloom.drivers.qemu.limits.threads import needs_threads_first, settle_thre
 from virloom.drivers.qemu.locks.guest import GuestLeases, give_all_back
 from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.process import channels, live, logd, resources, secrets, usage
+from virloom.drivers.qemu.process.display_ports import PortChoice
 from virloom.drivers.qemu.process.hooked import ask_hooks, leave_networks, tell_hooks
 from virloom.drivers.qemu.process.logs import GuestLog, open_log
 from virloom.drivers.qemu.process.record import GuestRecord
@@ -76,7 +76,6 @@ from virloom.enums.domain import (
 )
 from virloom.enums.error import ErrorDomain
 from virloom.errors import (
-    ConfigUnsupported,
     InternalError,
     OperationFailed,
     ResourceBusy,
@@ -88,7 +87,7 @@ from virloom.host.guardian import MARKER
 from virloom.host.liveness import live_path, take_liveness
 from virloom.host.process import Confinement, Process, SpawnRequest, start
 from virloom.host.release import release
-from virloom.model.domain import Domain, Graphics
+from virloom.model.domain import Domain
 from virloom.procedures.record import Area
 from virloom.xml import FormatFlags, format_document, holds
 
@@ -99,9 +98,6 @@ if TYPE_CHECKING:
     from virloom.host.cgroup.group import GuestGroups
 
 logger = logging.getLogger(__name__)
-
-#: Kinds of displays that listen on ports.
-_DISPLAYS = ("vnc", "spice")
 
 #: Seconds between the end of QEMU's monitor and its own, at most.
 _EXIT_LIMIT = 2.0
@@ -145,7 +141,7 @@ class Launch:
         record_path = driver.directories.record(guest.name)
         self._record = GuestRecord(record_path, guest.name, guest.uuid_text, self._id)
         self._record.autodestroy = autodestroy
-        self._ports: list[int] = []
+        self._ports = PortChoice(driver)
         self._servers = FilesystemServers(driver, model, {MARKER: self._record.marker})
         self._ids = driver.dac.ids
         self._hugepages = HugePages({})
@@ -203,8 +199,7 @@ class Launch:
             raise
         finally:
             self._lent.close()
-            for port in self._ports:
-                self._driver.display_ports.release(port)
+            self._ports.release()
             if self._logd is not None:
                 await self._logd.close()
 
@@ -275,7 +270,7 @@ class Launch:
         tpm_socket = await start_tpm(self._driver, self._model, opened)
         logs = {alias: (path, False) for alias, path in self._servers.logs().items()}
         self._servers.start(directory, owner, await logd.open_pipes(self._logd, logs, opened))
-        self._choose_ports()
+        self._ports.choose(self._model)
         context = self._context(listener.fileno(), directory.fileno(), tpm_socket)._replace(
             files=files,
             sockets={alias: sock.fileno() for alias, sock in sockets.items()},
@@ -411,43 +406,6 @@ class Launch:
             ) from exc
         opened.callback(os.close, fd)
         return fd
-
-    def _choose_ports(self) -> None:
-        """Gives displays the addresses and the ports that the document leaves to us."""
-        for graphics in self._model.devices.graphics:
-            listen = graphics.listens[0] if graphics.listens else None
-            if graphics.type not in _DISPLAYS or (listen is not None and listen.type != "address"):
-                continue
-            config = self._driver.config
-            usual = config.vnc_listen if graphics.type == "vnc" else config.spice_listen
-            address = (listen.address if listen is not None else None) or graphics.listen or usual
-            graphics.listen = address
-            if listen is not None:
-                listen.address = address
-            self._choose_port(graphics, address)
-
-    def _choose_port(self, graphics: Graphics, address: str) -> None:
-        if graphics.type == "vnc":
-            if graphics.autoport or graphics.port in (None, -1):
-                graphics.autoport = True
-                graphics.port = self._reserve(address)
-            return
-        plain, encrypted = ports_wanted(graphics)
-        if plain:
-            graphics.port = self._reserve(address)
-        if encrypted:
-            if not self._driver.config.spice_tls:
-                raise ConfigUnsupported(
-                    f"domain '{self._guest.name}' needs a TLS port of SPICE, and spice_tls is "
-                    "not set in qemu.conf",
-                    domain=ErrorDomain.QEMU,
-                )
-            graphics.tls_port = self._reserve(address)
-
-    def _reserve(self, address: str) -> int:
-        port = self._driver.display_ports.reserve(address)
-        self._ports.append(port)
-        return port
 
     # -- the process ---------------------------------------------------------------------------
 
