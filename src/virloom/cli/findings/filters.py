@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from virloom.cli.findings.finding import Finding
 from virloom.cli.findings.guests import locate
@@ -40,12 +40,18 @@ async def _run(argv: Sequence[str], text: bytes) -> Completed:
     return await run([path, *argv[1:]], input=text, timeout=_SECONDS)
 
 
-def filters(host: Host, tracks: bool | None, why: str) -> Finding:
+def filters(
+    host: Host,
+    tracks: bool | None,
+    why: str,
+    find: Callable[[str], str | None] = locate,
+) -> Finding:
     """What has the rules, and why that.
 
     Args:
         tracks: Whether the kernel tracks connections on bridges, as :func:`tracking` has it.
         why: Why that is not known.
+        find: The path of a program; None where there is none.
     """
     name = "filters"
     if tracks is None:
@@ -54,7 +60,7 @@ def filters(host: Host, tracks: bool | None, why: str) -> Finding:
         detail = "nft has rules for packets: the kernel tracks connections on bridges"
         return Finding(_AREA, name, True, detail)
     absent = "the kernel does not track connections on bridges"
-    if locate("iptables") is None:
+    if find("iptables") is None:
         detail = f"nothing has rules for packets: {absent}, and there is no iptables"
         return Finding(_AREA, name, False, detail, f"{_LOAD}, or apt install iptables")
     if not is_called(host):
