@@ -187,6 +187,8 @@ def _check_qcow2(model: Volume, *, metadata: bool) -> None:
     target, backing = model.target, model.backing_store
     compat, features = target.compat or "0.10", target.features or ImageFeatures()
     if compat not in ("0.10", "1.1"):
+        if re.fullmatch(r"\d+\.\d+", compat):  # libvirt's code, which it gets from qemu-img
+            raise InternalError(f"unknown version '{compat}' of qcow2", domain=ErrorDomain.NONE)
         raise XmlError(f"unknown version '{compat}' of qcow2", domain=_DOMAIN)
     for name, asked in (
         ("lazy_refcounts", features.lazy_refcounts), ("extended_l2", features.extended_l2),

@@ -31,6 +31,7 @@ def parse_volume(
     Raises:
         XmlError: It is malformed, or lacks its name or its size.
         ConfigUnsupported: Such pools have no volumes of its format.
+        InvalidArg, NumericOverflow: A size has no such unit, or is too large.
     """
     try:
         model = parse_document(Volume, text, validate=validate)
@@ -38,6 +39,8 @@ def parse_volume(
         for what in ("capacity", "allocation"):
             if f"volume/{what}" in exc.message:
                 raise XmlError(f"malformed {what} element", domain=_DOMAIN) from exc
+        if "volume/@type" in exc.message:
+            raise ConfigUnsupported("unknown volume type", domain=_DOMAIN) from exc
         raise
     if not model.name:
         raise XmlError("missing volume name element", domain=_DOMAIN)
@@ -81,8 +84,11 @@ def _fill_sizes(model: Volume, origin: Volume | None) -> None:
 def _in_bytes(amount: Amount) -> Amount:
     try:
         return in_bytes(scaled(str(amount.value), amount.unit, default=1, limit=_LIMIT))
-    except (ValueError, VirloomError) as exc:
+    except ValueError as exc:
         raise XmlError("malformed capacity element", domain=_DOMAIN) from exc
+    except VirloomError as exc:
+        exc.domain = ErrorDomain.NONE
+        raise
 
 
 def in_bytes(number: int) -> Amount:
