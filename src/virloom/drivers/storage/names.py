@@ -5,8 +5,20 @@ from __future__ import annotations
 
 from virloom.drivers.storage.pool import StoragePool
 from virloom.enums.error import ErrorDomain
-from virloom.errors import OperationInvalid, StorageVolExist
+from virloom.errors import ConfigUnsupported, OperationInvalid, StorageVolExist
 from virloom.model.storage import Volume
+
+
+def check_plain(model: Volume) -> None:
+    """Refuses a volume that would have to be encrypted.
+
+    Raises:
+        ConfigUnsupported: It is to be; nothing is stored in the clear instead.
+    """
+    if model.target.encryption is not None:
+        raise ConfigUnsupported(
+            "volumes of such pools are not encrypted here", domain=ErrorDomain.STORAGE
+        )
 
 
 def check_name(pool: StoragePool, model: Volume) -> None:
@@ -15,7 +27,9 @@ def check_name(pool: StoragePool, model: Volume) -> None:
     Raises:
         StorageVolExist: There is one of that name, or one is being made.
         OperationInvalid: It would lead elsewhere, or be an option.
+        ConfigUnsupported: It is to be encrypted.
     """
+    check_plain(model)
     name = model.name or ""
     if name in pool.volumes or name in pool.building:
         raise StorageVolExist(f"'{name}'", domain=ErrorDomain.STORAGE)

@@ -14,7 +14,9 @@ from virloom.drivers.storage.backends.fs import FsBackend
 from virloom.drivers.storage.backends.interface import Backend
 from virloom.drivers.storage.backends.iscsi_direct import IscsiDirectBackend
 from virloom.drivers.storage.backends.mpath import MpathBackend
+from virloom.drivers.storage.backends.rbd import RbdBackend
 from virloom.drivers.storage.backends.scsi import ScsiBackend
+from virloom.drivers.storage.backends.vstorage import VstorageBackend
 from virloom.drivers.storage.backends.zfs import ZfsBackend
 from virloom.drivers.storage.host import StorageHost
 from virloom.enums.error import ErrorDomain
@@ -31,7 +33,9 @@ BACKENDS: dict[str, type[Backend]] = {
         FsBackend,
         IscsiDirectBackend,
         MpathBackend,
+        RbdBackend,
         ScsiBackend,
+        VstorageBackend,
         ZfsBackend,
     )
 }

@@ -13,6 +13,7 @@ from virloom.drivers.storage.backends.paths import PathBackend
 from virloom.drivers.storage.backends.signatures import check_empty, check_label, clear
 from virloom.drivers.storage.blocks import block_volume, part_of, stable_path
 from virloom.drivers.storage.flags import check_exclusive, check_flags
+from virloom.drivers.storage.names import check_plain
 from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.volumes import in_bytes
 from virloom.enums.error import ErrorDomain
@@ -111,6 +112,7 @@ class DiskBackend(PathBackend):
 
     def check_new(self, pool: StoragePool, model: Volume) -> None:
         name = model.name or ""
+        check_plain(model)
         if name in pool.volumes or name in pool.building:
             raise StorageVolExist(f"'{name}'", domain=_DOMAIN)
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from virloom.drivers.storage.backends import BACKENDS
+from virloom.drivers.storage.backends import BACKENDS, GONE
 from virloom.drivers.storage.driver import StorageDriver
 from virloom.drivers.storage.flags import check_flags
 from virloom.drivers.storage.kinds import KINDS, PoolKind
@@ -46,7 +46,7 @@ class Kinds:
             raise InternalError(
                 f"unknown storage pool type {args.type}", domain=ErrorDomain.STORAGE
             )
-        if args.type not in BACKENDS:
+        if args.type not in BACKENDS and args.type not in GONE:
             raise NoSupport(
                 f"pool type '{args.type}' does not support source discovery",
                 domain=ErrorDomain.STORAGE,

@@ -12,7 +12,13 @@ from virloom.drivers.storage.backends.zfs import ZfsBackend
 from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.pools import parse_pool
 from virloom.drivers.storage.volumes import parse_volume
-from virloom.errors import InternalError, InvalidArg, OperationInvalid, StorageVolExist
+from virloom.errors import (
+    ConfigUnsupported,
+    InternalError,
+    InvalidArg,
+    OperationInvalid,
+    StorageVolExist,
+)
 from virloom.model.storage import Pool, Volume
 from virloom.xml import format_document
 
@@ -98,6 +104,11 @@ def test_names_that_lead_elsewhere() -> None:
         text = f"<volume><name>{name}</name><capacity>1</capacity></volume>"
         with pytest.raises(error):
             backend().check_new(there, parse_volume(model, text))
+    secret = f"<secret type='passphrase' uuid='{'1' * 32}'/>"
+    text = f"<encryption format='luks'>{secret}</encryption>"
+    text = f"<volume><name>v</name><capacity>1</capacity><target>{text}</target></volume>"
+    with pytest.raises(ConfigUnsupported, match="not encrypted"):
+        backend().check_new(there, parse_volume(model, text))
 
 
 async def test_what_zfs_would_not() -> None:
