@@ -21,6 +21,7 @@ from tools.bench import (
     reaper,
     scale,
     snapshots,
+    volumes,
 )
 from tools.bench.wire.relayed import relayed
 from tools.bench.wire.run import wire
@@ -37,6 +38,7 @@ BENCHES: dict[str, Callable[[Path, int], str]] = {
     "plug": plugging.plug,
     "bulk": figures.bulk,
     "saving": figures.saving,
+    "volumes": volumes.volumes,
     "relay": relayed,
     "wire": wire,
 }
