@@ -145,7 +145,11 @@ def found(pool: libvirt.virStoragePool) -> None:
         subprocess.run([*over, "/etc/shadow", "-f", kind, f"{HOME}/thief-{kind}", "1M"], check=True)
     words = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", f"data_file={HOME}/data"]
     subprocess.run([*words, f"{HOME}/outside", "1M"], check=True)
+    with open(f"{HOME}/disc", "wb") as file:
+        file.write((bytes(32769) + b"CD001").ljust(140 * 512, b"\0"))
     step("refresh", pool.refresh)
+    disc = pool.storageVolLookupByName("disc")
+    step("copy a CD", lambda: pool.createXMLFrom(vol_xml("disc-2", "iso", capacity=1), disc))
     step("all", lambda: sorted(pool.listVolumes()))
     for name in sorted(pool.listVolumes()):
         step(f"found {name}", lambda name=name: pool.storageVolLookupByName(name).XMLDesc())

@@ -160,8 +160,11 @@ def _remove_unlocked(path: str) -> None:
         os.close(fd)
 
 
-def check_makeable(model: Volume, *, metadata: bool) -> None:
+def check_makeable(model: Volume, *, metadata: bool, copied: bool = False) -> None:
     """Refuses what cannot be made here.
+
+    Args:
+        copied: It gets the content of another one: so does a CD come to be.
 
     Raises:
         ConfigUnsupported: Its format, or something that its format has not.
@@ -170,7 +173,7 @@ def check_makeable(model: Volume, *, metadata: bool) -> None:
         SystemFailure: It is larger than files can be.
     """
     kind = model.target.format.type
-    if kind not in ("raw", "qcow2", "dir"):
+    if kind not in ("raw", "qcow2", "dir") and not (copied and kind == "iso"):
         raise _unmade(kind)
     encryption.check_makeable(model)
     if metadata and kind != "qcow2":

@@ -295,4 +295,4 @@ def measure(model: Pool) -> None:
 
 
 #: Of all pools: what it holds follows from what it is asked by, whoever asks.
-_SEEN = Seen(1 << 16)
+_SEEN = Seen(1 << 14)

@@ -76,7 +76,10 @@ class VolumeWork:
         if building is not None:
             building.work.give_up()
             await building.work.ended.wait()
-            return
+            made = pool.volumes.get(volume.name or "")
+            if made is None:
+                return
+            volume = made  # it was whole by then
         pool.require_unused(volume)
         async with self._driver.activation.altering(pool, volume.name or "") as backend:
             left = await backend.remove(pool.model, volume, flags)

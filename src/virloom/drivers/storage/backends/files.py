@@ -140,7 +140,7 @@ class FileBackend(PathBackend):
             SystemFailure: There is no room for it, or its permissions cannot be given.
             InternalError: ``qemu-img`` would not.
         """
-        check_makeable(model, metadata=metadata)
+        check_makeable(model, metadata=metadata, copied=origin is not None)
         path = model.target.path or ""
         if await asyncio.to_thread(os.path.lexists, path):
             raise StorageVolExist(f"'{path}'", domain=_DOMAIN)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import os
 
 from virloom.drivers.storage.driver import StorageDriver
 from virloom.drivers.storage.flags import check_flags
@@ -57,7 +58,8 @@ class Transfer:
 
         stream = VolumeStream(
             descriptor, args.offset, args.length,
-            sparse=bool(args.flags & _SPARSE), closed=closed, end=_end(volume) if writing else None,
+            sparse=bool(args.flags & _SPARSE), closed=closed,
+            end=_end(volume, descriptor) if writing else None,
         )  # fmt: skip
         try:
             call.attach_stream(stream)
@@ -75,7 +77,7 @@ class Transfer:
             )  # fmt: skip
 
 
-def _end(volume: Volume) -> int | None:
+def _end(volume: Volume, descriptor: int) -> int | None:
     """Where a volume ends that is no longer than what a guest sees of it.
 
     An upload to it does not go further, as to a block device; libvirt makes the file longer. An
@@ -84,4 +86,4 @@ def _end(volume: Volume) -> int | None:
     target = volume.target
     if volume.type != "file" or target.format.type != "raw" or target.encryption is not None:
         return None
-    return volume.capacity.value
+    return max(volume.capacity.value or 0, os.fstat(descriptor).st_size)
