@@ -13,11 +13,13 @@ import errno
 import logging
 from collections.abc import Awaitable, Callable, Collection
 
+from virloom.drivers.network.announcements import FIREWALLD
 from virloom.drivers.network.directories import NetworkDirectories
 from virloom.drivers.network.dnsmasq.process import Dnsmasq
 from virloom.drivers.network.firewall.apply import Firewall
 from virloom.drivers.network.firewall.former import FormerRules
 from virloom.drivers.network.firewall.rules import ruleset, show_ports
+from virloom.drivers.network.firewall.zones import Zones
 from virloom.drivers.network.host import NetworkHost
 from virloom.drivers.network.links import shaping
 from virloom.drivers.network.links.bridge import index_of, make_bridge, remove_bridge
@@ -32,7 +34,7 @@ from virloom.drivers.network.pools import fill_pool
 from virloom.drivers.network.record import NetworkRecord
 from virloom.drivers.network.steps import reached
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InternalError, VirloomError, system_failure
+from virloom.errors import VirloomError, system_failure
 from virloom.host.identity import ProcessIdentity
 from virloom.model.network import Network
 from virloom.model.network.port import NetworkPort
@@ -45,6 +47,8 @@ CHANGING = "changing"
 FORMER = "libvirt"
 #: In the record: what has given the kernel the network's rules.
 _BACKEND = "firewall"
+#: In the record: the zone of firewalld that the bridge is in.
+_ZONE = "zone"
 
 
 class Activation:
@@ -72,6 +76,7 @@ class Activation:
         # Whose subnet is free is not to be taken by another one before its bridge is there.
         self._placing = asyncio.Lock()
         self._former = FormerRules(self.host)
+        self._zones = Zones(self.host)
 
     def has_link(self, name: str) -> bool:
         """Whether there is a link of that name, whoever's."""
@@ -101,12 +106,14 @@ class Activation:
 
     async def _make(self, model: Network, record: NetworkRecord) -> None:
         """Makes the network's own bridge, and what goes with it."""
-        self._refuse_unserved(model)
+        zone = await self._zones.wanted(model)
         async with self._placing:
             await self._place(model, record)
         record.runtime["parameters"] = enable_forwarding(self.host, model)
         show_ports(model)
         await self._firewall.apply(model)
+        if zone is not None:
+            await self._enter(model, record, zone)
         reached("rules-made")
         dnsmasq = self._dnsmasq(model)
         if dnsmasq.wanted:
@@ -144,6 +151,8 @@ class Activation:
         await self._undo(model, self._dnsmasq(model).stop)
         reached("dnsmasq-stopped")
         await self._undo(model, lambda: self._firewall.remove(name, former))
+        if _ZONE in record.runtime:
+            await self._undo(model, lambda: self._zones.leave(name))
         if FORMER in record.runtime:
             await self._undo(model, lambda: self._former.remove(model))
         reached("rules-removed")
@@ -156,13 +165,6 @@ class Activation:
             await undo()
         except VirloomError as exc:
             logger.error("network '%s' is not wholly undone: %s", model.name, exc)
-
-    def _refuse_unserved(self, model: Network) -> None:
-        if model.bridge.zone is not None:
-            raise InternalError(
-                f"zone {model.bridge.zone} requested for network {model.name} but firewalld is "
-                "not active"
-            )
 
     def _dnsmasq(self, model: Network) -> Dnsmasq:
         return Dnsmasq(self.host, self._directories, model)
@@ -222,7 +224,11 @@ class Activation:
         """
         parts: list[Callable[[], Awaitable[None]]] = []
         if has_own_bridge(model):
-            parts += [lambda: self._mend_rules(model), lambda: self._mend_dnsmasq(model)]
+            parts += [
+                lambda: self._mend_rules(model),
+                lambda: self._mend_zone(model, record),
+                lambda: self._mend_dnsmasq(model),
+            ]
         if "limited" in record.runtime:
             parts.append(lambda: self._mend_limits(model, ports))
         return all([await self._attempt(model, part) for part in parts])
@@ -240,6 +246,18 @@ class Activation:
         if not await self._firewall.holds(model):
             logger.warning("the rules of network '%s' had gone", model.name)
             await self._firewall.apply(model)
+
+    async def _enter(self, model: Network, record: NetworkRecord, zone: str) -> None:
+        record.runtime[_ZONE] = zone
+        record.save()
+        await self._zones.enter(model.bridge.name or "", zone)
+
+    async def _mend_zone(self, model: Network, record: NetworkRecord) -> None:
+        """firewalld forgets bridges, and may have come after the network."""
+        zone = record.runtime.get(_ZONE) or await self._zones.wanted(model)
+        if zone is not None and not await self._zones.holds(model.bridge.name or "", zone):
+            logger.warning("the bridge of network '%s' was not in zone '%s'", model.name, zone)
+            await self._enter(model, record, zone)
 
     async def _mend_dnsmasq(self, model: Network) -> None:
         if await self._dnsmasq(model).take_over():
@@ -272,8 +290,10 @@ class Activation:
         await shaping.give_up(self.host, model, port, others)
 
     def tables(self, model: Network) -> frozenset[str]:
-        """The tables of nft that have the rules of the network."""
-        return self._firewall.tables(model.bridge.name or "") if has_own_bridge(model) else _NONE
+        """The tables of nft that have rules for the network, ours and others'."""
+        if not has_own_bridge(model):
+            return _NONE
+        return self._firewall.tables(model.bridge.name or "") | {FIREWALLD}
 
     async def change(self, former: Network, model: Network) -> None:
         """Applies a changed document to the active network.

@@ -98,17 +98,20 @@ def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 #: ``NFNL_SUBSYS_NFTABLES`` with ``NFT_MSG_DELTABLE``, ``_DELCHAIN`` and ``_DELRULE``.
 _LOSSES = frozenset((10 << 8) | kind for kind in (2, 5, 8))
+#: ``NFT_MSG_NEWTABLE``: what is in a new table of firewalld's, our bridges are not yet.
+_NEW = 10 << 8
 #: Netfilter's own header; the first kind of attribute is always the table's name.
 _NETFILTER, _NAME = 4, 1
+#: The table of firewalld.
+FIREWALLD = "firewalld"
 
 
 def lost_tables(data: bytes) -> Iterator[str]:
-    """The tables of which something was removed."""
+    """The tables of which something was removed, and firewalld's when it is made."""
     for kind, content in _messages(data):
-        if kind in _LOSSES:
-            name = _name(content[_NETFILTER:])
-            if name is not None:
-                yield name
+        name = _name(content[_NETFILTER:]) if kind in _LOSSES or kind == _NEW else None
+        if name is not None and (kind in _LOSSES or name == FIREWALLD):
+            yield name
 
 
 def _name(attributes: bytes) -> str | None:

@@ -32,6 +32,7 @@ _ROUTES = "/proc/thread-self/net/ipv6_route"
 _ADVERTISED = 0x40000
 #: Where its parameters are.
 _PARAMETERS = "/proc/sys/net"
+_SYSTEM_BUS = "/run/dbus/system_bus_socket"
 #: Seconds that a program may take: nft and dnsmasq take milliseconds.
 _PATIENCE = 30.0
 
@@ -125,6 +126,10 @@ class NetworkHost:
             OperationTimeout: It does not end.
         """
         return await run(argv, input=input, timeout=_PATIENCE)
+
+    def has_system_bus(self) -> bool:
+        """Whether there is a bus on which the host's services may be."""
+        return bool(os.environ.get("DBUS_SYSTEM_BUS_ADDRESS")) or os.path.exists(_SYSTEM_BUS)
 
     def is_on_path(self, program: str) -> bool:
         """Whether there is such a program."""

@@ -32,6 +32,9 @@ class SpaceHost(NetworkHost):
     def virtual_functions(self, card: str) -> list[tuple[str, str | None]]:
         return []  # the cards that the kernel shows us are in the host's own namespace
 
+    def has_system_bus(self) -> bool:
+        return False  # the services on it are those of the host's own network
+
     @asynccontextmanager
     async def links(self) -> AsyncIterator[AsyncIPRoute]:
         async with netlink(self._space.path) as conversation:
