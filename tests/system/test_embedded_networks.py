@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,6 +76,36 @@ async def test_a_guest_on_a_network_that_the_host_does_not_see(roots: list[Path]
     async with virloom.open(two) as other:
         await (await other.networks.lookup_by_name("inner")).destroy()
     assert links() == before
+
+
+async def test_a_card_s_settings_are_made_where_the_card_is(roots: list[Path]) -> None:
+    """Not on a link of the same name that the host may have."""
+    settings = "<bandwidth><outbound average='1000'/></bandwidth><port isolated='yes'/>"
+    card = CARD.replace("<model", f"{settings}<model")
+    before = links()
+    async with virloom.open(embedded(roots[0])) as conn:
+        network = await conn.networks.define_xml(NETWORK)
+        await network.create()
+        empty = _inside(roots[0])
+        document = paused_guest_xml("apart", extra_devices=card)
+        guest = await conn.create_xml(document, DomainCreateFlags.START_PAUSED)
+        found = _inside(roots[0])
+        data = found["vnet0"]["linkinfo"]["info_slave_data"]
+        assert data["isolated"] is True
+        await guest.destroy()
+        assert _inside(roots[0]).keys() == empty.keys()
+        await network.destroy()
+    assert links() == before
+
+
+def _inside(root: Path) -> dict[str, Any]:
+    """The links of the root's own network, by name."""
+    pid = json.loads((root / "run/network/space").read_text())["pid"]
+    told = subprocess.run(
+        ["nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-j", "-d", "link"],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    return {link["ifname"]: link for link in json.loads(told.stdout)}
 
 
 async def test_what_a_root_says_of_its_network(roots: list[Path]) -> None:

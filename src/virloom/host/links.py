@@ -13,13 +13,21 @@ import os
 import socket
 import struct
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _LINKS = "/sys/class/net"
 
-#: ``RTM_NEWLINK``, ``RTM_DELLINK``, ``RTM_NEWNEIGH``.
-_NEW_LINK, _DELETE_LINK, _NEW_NEIGHBOUR = 16, 17, 28
+#: ``RTM_NEWLINK``, ``RTM_DELLINK``, ``RTM_GETLINK``, ``RTM_SETLINK``, ``RTM_NEWNEIGH``.
+_NEW_LINK, _DELETE_LINK, _GET_LINK, _SET_LINK, _NEW_NEIGHBOUR = 16, 17, 18, 19, 28
+_ERROR = 2
 #: ``NLM_F_REQUEST`` with ``NLM_F_ACK``; ``NLM_F_EXCL`` with ``NLM_F_CREATE``.
 _ASKING, _CREATING = 0x1 | 0x4, 0x200 | 0x400
-_ADDRESS, _NAME, _LINK, _INFO = 1, 3, 5, 18
+_ADDRESS, _NAME, _LINK, _MASTER, _INFO = 1, 3, 5, 10, 18
+#: ``IFLA_PROTINFO`` with ``NLA_F_NESTED``, and what is in it: ``IFLA_BRPORT_*``.
+_PORT_DATA, _KIND_MASK = 12 | 0x8000, 0x3FFF
+_OPTIONS = {"learning": 8, "unicast_flood": 9, "isolated": 33}
 _KIND, _DATA = 1, 2
 _MACVLAN_MODE = 1
 _MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthrough": 8}
@@ -111,6 +119,34 @@ def add_bridge_entry(port: str, address: str) -> None:
     )
 
 
+def bridge_of(port: str) -> str | None:
+    """The bridge, or another master, that a link is a port of; None for a link by itself.
+
+    sysfs would tell it too, but of the network in which it was mounted.
+    """
+    try:
+        answer = _get(port)
+    except OSError:
+        return None
+    for kind, value in _attributes(answer[_HEADER.size + len(_ANY) :]):
+        if kind == _MASTER:
+            return socket.if_indextoname(*struct.unpack("=I", value))
+    return None
+
+
+def set_port_option(port: str, option: str, value: bool) -> None:
+    """Sets what the bridge does with its port: ``isolated``, ``learning``, ``unicast_flood``.
+
+    Raises:
+        OSError: The link is no port of a bridge, or the kernel would not.
+    """
+    # ``struct ifinfomsg``: family, padding, type, index, flags, mask.
+    index = socket.if_nametoindex(port)
+    header = struct.pack("=BxHiII", socket.AF_BRIDGE, 0, index, 0, 0)
+    inner = _attribute(_OPTIONS[option], bytes([value]))
+    _ask(_SET_LINK, 0, header + _attribute(_PORT_DATA, inner))
+
+
 def _text(name: str) -> bytes:
     return os.fsencode(name) + b"\0"
 
@@ -122,6 +158,27 @@ def _hardware(address: str) -> bytes:
 def _attribute(kind: int, value: bytes) -> bytes:
     """A ``struct rtattr`` with its value, filled up to a multiple of four bytes."""
     return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+
+def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    while len(data) >= 4:
+        length, kind = struct.unpack_from("=HH", data)
+        yield kind & _KIND_MASK, data[4:length]
+        data = data[max(4, -(-length // 4) * 4) :]
+
+
+def _get(name: str) -> bytes:
+    """What the kernel tells of a link: a header, ``struct ifinfomsg`` and attributes."""
+    body = _ANY + _attribute(_NAME, _text(name))
+    header = _HEADER.pack(_HEADER.size + len(body), _GET_LINK, 0x1, 1, 0)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
+        kernel.bind((0, 0))
+        kernel.send(header + body)
+        answer = kernel.recv(1 << 16)
+    if _HEADER.unpack_from(answer)[1] == _ERROR:
+        *_, result = _ANSWER.unpack_from(answer)
+        raise OSError(-result, os.strerror(-result))
+    return answer
 
 
 def _ask(kind: int, flags: int, body: bytes) -> None:

@@ -17,12 +17,10 @@ from pathlib import Path
 from virloom.errors import OperationFailed
 from virloom.host.files import ensure_directory, write_atomic
 from virloom.host.identity import ProcessIdentity
+from virloom.host.inside import inside
 from virloom.host.pidfd import PidFd, reap
 from virloom.host.process import SpawnRequest, spawn
-from virloom.host.syscalls import setns
 
-#: ``CLONE_NEWNET`` of linux/sched.h.
-_NETWORK = 0x40000000
 #: Who holds it says when it is ready; what it does then needs nobody.
 _HOLDER = "ip link set lo up && echo ready && exec sleep infinity"
 _UNSHARE = "/usr/bin/unshare"
@@ -115,14 +113,5 @@ class NetworkSpace:
         Raises:
             OSError: The kernel does not let us in.
         """
-        there = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        here = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            setns(there, _NETWORK)
-            try:
-                yield
-            finally:
-                setns(here, _NETWORK)
-        finally:
-            os.close(here)
-            os.close(there)
+        with inside(self.path):
+            yield

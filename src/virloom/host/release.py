@@ -13,7 +13,8 @@ The guardian process loads this module too and has to stay small: only what is n
 ``cgroup``     ``directories`` in the boot ``boot_id``      removing the groups
 ``selinux``    ``label``, ``former`` labels of ``path``     the former label
 ``profile``    ``name`` of the profile; ``path`` takes it   removing it from the kernel
-``link``       ``path``: the name of a network link         removing the link
+``link``       ``path``: the name of a network link; who    removing the link
+               holds its ``space``, if not our own
 ``macvtap``    and ``lower``, ``address`` (of the link)     removing the link
 ``pci``        as :mod:`virloom.host.pci` made it           giving the host the device back
 =============  ===========================================  =============================
@@ -102,7 +103,22 @@ def _remove_profile(resource: Resource) -> None:
 def _remove_link(resource: Resource) -> None:
     from virloom.host import links  # only guests whose traffic is limited have one
 
-    links.remove(resource["path"])
+    holder = resource.get("space")
+    if holder is None:
+        links.remove(resource["path"])
+    else:
+        _in_space(holder, lambda: links.remove(resource["path"]))
+
+
+def _in_space(holder: Mapping[str, Any], action: Callable[[], None]) -> None:
+    """Act in the network namespace that a process holds; with that process all in it has gone."""
+    from virloom.host.identity import ProcessIdentity
+    from virloom.host.inside import inside
+
+    identity = ProcessIdentity.from_json(dict(holder))
+    if identity.matches():
+        with inside(f"/proc/{identity.pid}/ns/net"):
+            action()
 
 
 def _remove_macvtap(resource: Resource) -> None:

@@ -20,7 +20,6 @@ from collections.abc import Iterator
 
 #: What makes taps, for whoever opens it.
 DEVICE = "/dev/net/tun"
-_LINKS = "/sys/class/net"
 #: Bytes of a link's name, with the zero at its end (``IFNAMSIZ``).
 _NAME_SIZE = 16
 
@@ -185,21 +184,3 @@ def _change_port(bridge: str, name: str, change: int) -> None:
         fcntl.ioctl(control, _SIOCGIFINDEX, asked)
         index = bytes(asked[_NAME_SIZE : _NAME_SIZE + 4])
         fcntl.ioctl(control, change, request(bridge, index))
-
-
-def bridge_of(name: str) -> str | None:
-    """The bridge that a link is a port of; None for a link by itself."""
-    try:
-        return os.path.basename(os.readlink(f"{_LINKS}/{name}/brport/bridge"))
-    except OSError:
-        return None
-
-
-def set_port_option(name: str, option: str, value: bool) -> None:
-    """Sets what the bridge does with its port: ``isolated``, ``learning``, ``unicast_flood``.
-
-    Raises:
-        OSError: The kernel has no such option, or the link is no port.
-    """
-    with open(f"{_LINKS}/{name}/brport/{option}", "w", encoding="ascii") as file:
-        file.write(str(int(value)))

@@ -74,7 +74,9 @@ async def limit_card(
     sent, received = _limit(wanted.inbound), _limit(wanted.outbound)
     if card.type == "direct":
         sent, received = received, sent
-    note = {"kind": "link", "path": companion(tap)}
+    note: dict[str, object] = {"kind": "link", "path": companion(tap)}
+    if driver.space is not None:  # nobody else's link of that name is meant
+        note["space"] = driver.space.make().to_json()
     if received is not None and note not in record.resources:
         record.resources.append(note)
         record.save()

@@ -146,8 +146,8 @@ def announce(interface: Interface) -> None:
     """
     name = interface.target.dev or ""
     with doing(f"cannot tell the bridge of the guest's address behind '{name}'"):
-        taps.set_port_option(name, "learning", False)
-        taps.set_port_option(name, "unicast_flood", False)
+        links.set_port_option(name, "learning", False)
+        links.set_port_option(name, "unicast_flood", False)
         links.add_bridge_entry(name, interface.mac.address or "")
 
 
@@ -163,7 +163,7 @@ def join(interface: Interface, bridge: str) -> None:
         taps.add_to_bridge(bridge, name)
     if interface.port.isolated:
         try:
-            taps.set_port_option(name, "isolated", True)
+            links.set_port_option(name, "isolated", True)
         except OSError as exc:
             raise ConfigUnsupported(
                 f"the bridge '{bridge}' cannot keep its ports from each other: {exc.strerror}",
@@ -178,7 +178,7 @@ def leave(interface: Interface) -> None:
         SystemFailure: The kernel would not.
     """
     name = interface.target.dev or ""
-    bridge = taps.bridge_of(name)
+    bridge = links.bridge_of(name)
     if bridge is not None:
         with doing(f"cannot take {name} off the bridge {bridge}"):
             taps.remove_from_bridge(bridge, name)
