@@ -29,6 +29,7 @@ from virloom.drivers.qemu.limits.groups import find_groups
 from virloom.drivers.qemu.limits.threads import settle_again
 from virloom.drivers.qemu.locks.guest import GuestLeases, give_all_back
 from virloom.drivers.qemu.monitor.client import Monitor
+from virloom.drivers.qemu.nics.names import HELD_SUFFIXES
 from virloom.drivers.qemu.patience import Patience
 from virloom.drivers.qemu.process import channels, usage
 from virloom.drivers.qemu.process.hooked import ask_hooks
@@ -273,6 +274,10 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
         from virloom.drivers.qemu.hotplug.recovery import settle_devices  # few guests need it
 
         await settle_devices(driver, running)
+    if _holds_for_cards(driver, running):
+        from virloom.drivers.qemu.hotplug.cards import settle_cards  # guests may be on no network
+
+        await settle_cards(driver, running)
     if "backup" in running.record.runtime:
         from virloom.drivers.qemu.backup.interrupted import recall  # seldom needed
 
@@ -318,6 +323,13 @@ async def _adopt_leases(running: RunningGuest, *, runs: bool) -> None:
         await running.leases.adopt(runs=runs)
     except VirloomError as exc:
         logger.error("domain '%s': its leases: %s", running.guest.name, exc.message)
+
+
+def _holds_for_cards(driver: QemuDriver, running: RunningGuest) -> bool:
+    """Whether there is anything of network cards, which may be of one that was not plugged in."""
+    name, run = running.guest.name, driver.directories.run
+    linked = any(one["kind"] in ("link", "macvtap") for one in running.record.resources)
+    return linked or any((run / f"{name}{suffix}").exists() for suffix in HELD_SUFFIXES)
 
 
 async def _settle_threads(running: RunningGuest, *, moved: bool) -> None:
