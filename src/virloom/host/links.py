@@ -15,7 +15,7 @@ import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
 _LINKS = "/sys/class/net"
 
@@ -82,15 +82,19 @@ def add_macvtap(name: str, lower: str, mode: str, address: str) -> None:
     )
 
 
-def remove_macvtap(name: str, lower: str, address: str) -> None:
+def remove_macvtap(name: str, lower: str, addresses: Container[str]) -> None:
     """Removes what :func:`add_macvtap` made; another link that has got the name since stays.
+
+    Args:
+        addresses: Those that it may have.
 
     Raises:
         OSError: The kernel would not.
     """
     own = address_of(name)
     # One that passes everything through has the wire's address before it gets its own.
-    if own in (address, address_of(lower)) and os.path.isdir(f"{_LINKS}/{name}/macvtap"):
+    ours = own is not None and (own in addresses or own == address_of(lower))
+    if ours and os.path.isdir(f"{_LINKS}/{name}/macvtap"):
         remove(name)
 
 

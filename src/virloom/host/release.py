@@ -15,7 +15,8 @@ The guardian process loads this module too and has to stay small: only what is n
 ``profile``    ``name`` of the profile; ``path`` takes it   removing it from the kernel
 ``link``       ``path``: the name of a network link; who    removing the link
                holds its ``space``, if not our own
-``macvtap``    and ``lower``, ``address`` (of the link)     removing the link
+``macvtap``    and ``lower``, ``address`` (of the link);    removing the link
+               ``taken``: addresses that the guest took
 ``pci``        as :mod:`virloom.host.pci` made it           giving the host the device back
 =============  ===========================================  =============================
 """
@@ -124,7 +125,8 @@ def _in_space(holder: Mapping[str, Any], action: Callable[[], None]) -> None:
 def _remove_macvtap(resource: Resource) -> None:
     from virloom.host import links  # most guests are on bridges, if at all
 
-    links.remove_macvtap(resource["path"], resource["lower"], resource["address"])
+    addresses = (resource["address"], *resource.get("taken", ()))
+    links.remove_macvtap(resource["path"], resource["lower"], addresses)
 
 
 def _return_device(resource: Resource) -> None:

@@ -108,7 +108,11 @@ def name_of(fd: int) -> str:
 
 def exists(name: str) -> bool:
     """Whether there is a link of that name."""
-    return bool(name) and "/" not in name and os.path.exists(f"{_LINKS}/{name}")
+    try:
+        socket.if_nametoindex(name)
+    except OSError:
+        return False
+    return True
 
 
 def set_address(name: str, address: str) -> None:

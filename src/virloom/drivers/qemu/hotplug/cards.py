@@ -77,7 +77,10 @@ def _release_links(running: RunningGuest, unused: Callable[[str], bool]) -> None
 
 
 async def settle_cards(driver: QemuDriver, running: RunningGuest) -> None:
-    """Gives back what an earlier owner had for cards that it was about to plug in, and did not."""
+    """Gives back what an earlier owner had for cards that it was about to plug in, and did not.
+
+    Cards that are there catch up with their guest.
+    """
     cards = running.model.devices.interfaces
     taps = {card.target.dev or "" for card in cards}
     used = taps | {companion(tap) for tap in taps}
@@ -88,10 +91,21 @@ async def settle_cards(driver: QemuDriver, running: RunningGuest) -> None:
     for tap in partings_of(driver, running.guest.name).all:
         if tap not in taps:
             await _part(driver, running, tap)
+    await _follow(running)
     there = {card.source.portid for card in cards}
     for port in ports_of(driver, running.guest.name).all:
         if port not in there:
             await _give_back(driver, running, port)
+
+
+async def _follow(running: RunningGuest) -> None:
+    """Has macvtaps let in what their guests came to want while nobody heard of it."""
+    from virloom.drivers.qemu.nics.receive_filters import follow_trusted
+
+    try:
+        await follow_trusted(running)
+    except VirloomError as exc:
+        logger.warning("domain '%s': %s", running.guest.name, exc)
 
 
 async def _give_back(driver: QemuDriver, running: RunningGuest, port: str) -> None:

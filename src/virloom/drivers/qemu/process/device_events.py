@@ -231,6 +231,17 @@ def _job_ended(
         part.done, part.whole = int(data.get("offset", 0)), int(data.get("len", 0))
 
 
+def _wants_to_receive(
+    driver: QemuDriver, running: RunningGuest, name: str, data: Mapping[str, Any]
+) -> None:
+    """A card lets other frames in: its macvtap may have to do so too."""
+    from virloom.drivers.qemu.nics.receive_filters import follow, is_followed  # few guests say so
+
+    for card in running.model.devices.interfaces:
+        if alias_of(card) == data.get("name") and is_followed(card):
+            driver.background(follow(running, card), f"'{name}' of '{running.guest.name}'")
+
+
 _HANDLERS: dict[str, Callable[[QemuDriver, RunningGuest, str, Mapping[str, Any]], None]] = {
     "RTC_CHANGE": _rtc_change,
     "WATCHDOG": _watchdog,
@@ -247,5 +258,6 @@ _HANDLERS: dict[str, Callable[[QemuDriver, RunningGuest, str, Mapping[str, Any]]
     "BLOCK_JOB_COMPLETED": _job_ended,
     "BLOCK_JOB_CANCELLED": _job_ended,
     "VSERPORT_CHANGE": port_changed,
+    "NIC_RX_FILTER_CHANGED": _wants_to_receive,
     **DISPLAYS,
 }
