@@ -13,6 +13,7 @@ from virloom.drivers.storage.backends.disk import DiskBackend
 from virloom.drivers.storage.backends.fs import FsBackend
 from virloom.drivers.storage.backends.interface import Backend
 from virloom.drivers.storage.backends.iscsi_direct import IscsiDirectBackend
+from virloom.drivers.storage.backends.logical import LogicalBackend
 from virloom.drivers.storage.backends.mpath import MpathBackend
 from virloom.drivers.storage.backends.rbd import RbdBackend
 from virloom.drivers.storage.backends.scsi import ScsiBackend
@@ -32,6 +33,7 @@ BACKENDS: dict[str, type[Backend]] = {
         DiskBackend,
         FsBackend,
         IscsiDirectBackend,
+        LogicalBackend,
         MpathBackend,
         RbdBackend,
         ScsiBackend,
