@@ -15,6 +15,7 @@ from virloom.drivers.storage.backends.interface import Backend
 from virloom.drivers.storage.backends.iscsi_direct import IscsiDirectBackend
 from virloom.drivers.storage.backends.logical import LogicalBackend
 from virloom.drivers.storage.backends.mpath import MpathBackend
+from virloom.drivers.storage.backends.netfs import NetfsBackend
 from virloom.drivers.storage.backends.rbd import RbdBackend
 from virloom.drivers.storage.backends.scsi import ScsiBackend
 from virloom.drivers.storage.backends.vstorage import VstorageBackend
@@ -36,6 +37,7 @@ BACKENDS: dict[str, type[Backend]] = {
         LogicalBackend,
         MpathBackend,
         RbdBackend,
+        NetfsBackend,
         ScsiBackend,
         VstorageBackend,
         ZfsBackend,
