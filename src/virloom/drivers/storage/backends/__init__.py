@@ -12,6 +12,7 @@ from virloom.drivers.storage.backends.dir import DirBackend
 from virloom.drivers.storage.backends.disk import DiskBackend
 from virloom.drivers.storage.backends.fs import FsBackend
 from virloom.drivers.storage.backends.interface import Backend
+from virloom.drivers.storage.backends.iscsi import IscsiBackend
 from virloom.drivers.storage.backends.iscsi_direct import IscsiDirectBackend
 from virloom.drivers.storage.backends.logical import LogicalBackend
 from virloom.drivers.storage.backends.mpath import MpathBackend
@@ -33,6 +34,7 @@ BACKENDS: dict[str, type[Backend]] = {
         DirBackend,
         DiskBackend,
         FsBackend,
+        IscsiBackend,
         IscsiDirectBackend,
         LogicalBackend,
         MpathBackend,
