@@ -59,6 +59,8 @@ while read -r line <&3; do
 done
 """
 
+#: Seconds until it answers; ten, where nothing else keeps the machine busy.
+_BOOTING = 400
 _KERNEL_LINE = (
     "console=ttyS0 quiet panic=-1 mitigations=off cryptomgr.notests tsc=reliable no_timer_check"
 )
@@ -91,7 +93,7 @@ class HostGuest:
                 self._process = subprocess.Popen(argv, pass_fds=[theirs.fileno()])
             stack.callback(self._end)
             self._received = b""
-            if self._line(120) != b"ready":
+            if self._line(_BOOTING) != b"ready":
                 raise RuntimeError(f"the test guest does not start: {self.console()}")
             if self._modules:
                 self.run(f"modprobe -a {' '.join(self._modules)}")
