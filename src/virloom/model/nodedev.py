@@ -217,6 +217,8 @@ class NestedCapability(Element):
 class NodeCapability(NestedCapability):
     """``<capability type='pci'>``: what kind of device it is."""
 
+    empty = "lines"
+
     capabilities: list[NestedCapability] = children(NestedCapability, "capability")
     iommu_group: IommuGroup | None = child(IommuGroup, "iommuGroup")
     numa: NumaNode | None = child(NumaNode)

@@ -3,8 +3,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 
+from virloom.drivers.nodedev.channels import (
+    card_capability,
+    ccw_capability,
+    css_capability,
+    matrix_capability,
+    queue_capability,
+)
 from virloom.drivers.nodedev.pci import pci_capability
 from virloom.drivers.nodedev.storage import (
     generic_capability,
@@ -139,6 +147,15 @@ def mdev_parent(device: SysDevice) -> str:
     return device.path.split("/")[-2]
 
 
+def vdpa_capability(tree: SysTree, device: SysDevice) -> NodeCapability | None:
+    """``<capability type='vdpa'>``; None of one whose file for guests is not there."""
+    files = [name for name in tree.names(device.path) if name.startswith("vhost-vdpa")]
+    node = f"/dev/{files[0]}" if files else None
+    if node is not None and not os.path.exists(node):
+        return None
+    return NodeCapability(type="vdpa", chardev=node)
+
+
 #: The one who reads each kind; None from it means that the device is not listed.
 READERS: Mapping[str, Callable[[SysTree, SysDevice], NodeCapability | None]] = {
     "pci": pci_capability,
@@ -152,4 +169,10 @@ READERS: Mapping[str, Callable[[SysTree, SysDevice], NodeCapability | None]] = {
     "scsi_generic": generic_capability,
     "drm": drm_capability,
     "mdev": mdev_capability,
+    "vdpa": vdpa_capability,
+    "ccw": ccw_capability,
+    "css": css_capability,
+    "ap_card": card_capability,
+    "ap_queue": queue_capability,
+    "ap_matrix": matrix_capability,
 }

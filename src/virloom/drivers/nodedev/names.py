@@ -18,11 +18,17 @@ _BY_TYPE: Mapping[str, str] = {
     "disk": "storage",
     "wlan": "net",
     "drm_minor": "drm",
+    "ap_card": "ap_card",
+    "ap_queue": "ap_queue",
 }
 #: Of devices without a type.
 _BY_SUBSYSTEM: Mapping[str, str] = {
     "scsi_generic": "scsi_generic",
     "mdev": "mdev",
+    "ccw": "ccw",
+    "css": "css",
+    "vdpa": "vdpa",
+    "matrix": "ap_matrix",
 }
 
 
@@ -41,5 +47,7 @@ def kind_of(device: SysDevice) -> str | None:
 
 def name_of(device: SysDevice, *more: str | None) -> str:
     """The name: subsystem, the kernel's name, and what else tells it from others."""
+    if device.subsystem == "matrix":  # the only one of its kind
+        return "ap_matrix"
     parts = [device.subsystem, device.name, *(one for one in more if one)]
     return re.sub(r"[^0-9A-Za-z]", "_", "_".join(parts))

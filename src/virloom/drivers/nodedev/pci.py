@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import re
 
+from virloom.drivers.nodedev.channels import mdev_types
 from virloom.drivers.nodedev.identifiers import words
 from virloom.drivers.nodedev.tree import SysDevice, SysTree
+from virloom.drivers.nodedev.vpd import vital_capability
 from virloom.model.nodedev import (
-    CapabilityType,
     ExpressLink,
     Identity,
     IommuGroup,
@@ -46,7 +47,9 @@ def pci_capability(tree: SysTree, device: SysDevice) -> NodeCapability | None:
     capability.product = Identity(id=f"0x{product:04x}", text=thing)
     capability.vendor = Identity(id=f"0x{vendor:04x}", text=maker)
     config = tree.data(path, "config") or b""
-    capability.capabilities = [*_functions(tree, path), *_bridge(config), *_mdev_types(tree, path)]
+    capability.capabilities = [
+        *_functions(tree, path), *_bridge(config), *mdev_types(tree, path), *_vital(tree, path)
+    ]  # fmt: skip
     capability.iommu_group = _group(tree, path)
     node = tree.number(path, "numa_node")
     if node is not None and node >= 0:
@@ -93,19 +96,9 @@ def _bridge(config: bytes) -> list[NestedCapability]:
     return []
 
 
-def _mdev_types(tree: SysTree, path: str) -> list[NestedCapability]:
-    """The kinds of mediated devices that the device can be divided into."""
-    below = f"{path}/mdev_supported_types"
-    types = [
-        CapabilityType(
-            id=name,
-            name=tree.text(f"{below}/{name}", "name"),
-            device_api=tree.text(f"{below}/{name}", "device_api"),
-            available_instances=tree.number(f"{below}/{name}", "available_instances"),
-        )
-        for name in tree.names(below)
-    ]
-    return [NestedCapability(type="mdev_types", types=types)] if types else []
+def _vital(tree: SysTree, path: str) -> list[NestedCapability]:
+    found = vital_capability(tree.data(path, "vpd") or b"")
+    return [found] if found is not None else []
 
 
 def _group(tree: SysTree, path: str) -> IommuGroup | None:

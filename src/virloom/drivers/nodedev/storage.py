@@ -74,7 +74,12 @@ def scsi_capability(tree: SysTree, device: SysDevice) -> NodeCapability | None:
 
 def target_capability(tree: SysTree, device: SysDevice) -> NodeCapability | None:
     """``<capability type='scsi_target'>``."""
-    return NodeCapability(type="scsi_target", target=device.name)
+    capability = NodeCapability(type="scsi_target", target=device.name)
+    port = device.path.split("/")[-2]
+    name = tree.text(f"/class/fc_remote_ports/{port}", "port_name")
+    if port.startswith("rport-") and name is not None:
+        capability.capabilities = [NestedCapability(type="fc_remote_port", rport=port, wwpn=name)]
+    return capability
 
 
 def host_capability(tree: SysTree, device: SysDevice) -> NodeCapability | None:
