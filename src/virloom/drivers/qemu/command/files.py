@@ -11,6 +11,7 @@ from virloom.drivers.qemu.command.boot import boot_files
 from virloom.drivers.qemu.command.context import FileRequest
 from virloom.drivers.qemu.command.disk import disk_files
 from virloom.drivers.qemu.command.firmware import firmware_files
+from virloom.drivers.qemu.command.hostdev import hostdev_files
 from virloom.drivers.qemu.command.memory_devices import memory_files
 from virloom.drivers.qemu.command.ports import port_files
 from virloom.drivers.qemu.command.rng import rng_files
@@ -37,4 +38,5 @@ def plan_files(
     requests += sysinfo_files(dom)
     requests += memory_files(dom)
     requests += attached_files(dom)
+    requests += hostdev_files(dom)
     return requests

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 
 from virloom.drivers.qemu.command.assembly import Assembly
+from virloom.drivers.qemu.command.context import FileRequest
 from virloom.drivers.qemu.devices.props.address import alias_of
 from virloom.drivers.qemu.devices.props.hostdev import (
     iscsi_backend,
@@ -13,10 +14,11 @@ from virloom.drivers.qemu.devices.props.hostdev import (
     pci_hostdev,
     scsi_hostdev,
     usb_hostdev,
+    vhost_scsi,
 )
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, system_failure
-from virloom.model.domain import Hostdev
+from virloom.model.domain import Domain, Hostdev
 
 _VHOST_SCSI = "/dev/vhost-scsi"
 
@@ -46,11 +48,33 @@ def add_hostdevs(assembly: Assembly) -> None:
             case "scsi":
                 _add_scsi(assembly, hostdev, boot)
             case _:
-                raise ConfigUnsupported(
-                    f"vhost-scsi device file '{_VHOST_SCSI}' cannot be found, which host device "
-                    f"'{alias}' needs",
-                    domain=ErrorDomain.NONE,
-                )
+                _add_scsi_host(assembly, hostdev, alias)
+
+
+def hostdev_files(dom: Domain) -> list[FileRequest]:
+    """What SCSI hosts of the kernel's own target need open, where it is there."""
+    wanted = [hostdev for hostdev in dom.devices.hostdevs if hostdev.type == "scsi_host"]
+    if not wanted or not os.path.exists(_VHOST_SCSI):
+        return []  # who describes them says so
+    return [
+        FileRequest(_vhost_key(alias_of(one, "host device")), _VHOST_SCSI, "rw") for one in wanted
+    ]
+
+
+def _vhost_key(alias: str) -> str:
+    return f"{alias}.vhost-scsi"
+
+
+def _add_scsi_host(assembly: Assembly, hostdev: Hostdev, alias: str) -> None:
+    key = _vhost_key(alias)
+    if key not in assembly.context.files:
+        raise ConfigUnsupported(
+            f"vhost-scsi device file '{_VHOST_SCSI}' cannot be found, which host device '{alias}' "
+            "needs",
+            domain=ErrorDomain.NONE,
+        )
+    descriptor = str(assembly.args.descriptor(key))
+    assembly.args.device(vhost_scsi(hostdev, assembly.buses, descriptor))
 
 
 def _add_scsi(assembly: Assembly, hostdev: Hostdev, boot: int | None) -> None:

@@ -26,7 +26,6 @@ from virloom.enums.error import ErrorDomain
 from virloom.errors import (
     ConfigUnsupported,
     InternalError,
-    OperationUnsupported,
     VirloomError,
     system_failure,
 )
@@ -106,8 +105,8 @@ def prepare(hostdev: Hostdev, root: Path = devices_of_pci.HOST, *, restoring: bo
     """Sees whether the host has a device and passes such ones on, and notes where it is.
 
     Raises:
-        OperationUnsupported: Nobody plugs such a device (capabilities of containers).
-        ConfigUnsupported: The host has nothing that passes such a device on.
+        ConfigUnsupported: Nobody plugs such a device (capabilities of containers), or the host has
+            nothing that passes it on.
         SystemFailure: The host has no bus of that kind, or no such device node.
         InternalError: There is no such device.
         OperationFailed: Several fit.
@@ -128,9 +127,6 @@ def prepare(hostdev: Hostdev, root: Path = devices_of_pci.HOST, *, restoring: bo
             _find_mdev(hostdev, root)
         case "scsi_host":
             _check_node(root / "dev/vhost-scsi")
-            raise OperationUnsupported(
-                "live attach of a vhost-scsi device is not supported yet", domain=ErrorDomain.QEMU
-            )
 
 
 def _find_usb(hostdev: Hostdev, root: Path, *, restoring: bool) -> None:

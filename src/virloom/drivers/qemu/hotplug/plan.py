@@ -20,7 +20,7 @@ from virloom.drivers.qemu.command.context import BuildContext, FileRequest
 from virloom.drivers.qemu.command.controllers import add_controllers
 from virloom.drivers.qemu.command.disk import add_disks, disk_files
 from virloom.drivers.qemu.command.filesystem import add_filesystems
-from virloom.drivers.qemu.command.hostdev import add_hostdevs
+from virloom.drivers.qemu.command.hostdev import add_hostdevs, hostdev_files
 from virloom.drivers.qemu.command.input import add_inputs
 from virloom.drivers.qemu.command.memory_devices import add_memory_devices, memory_files
 from virloom.drivers.qemu.command.net import add_interfaces
@@ -77,6 +77,7 @@ def files_of(dom: Domain, chains: Mapping[str, tuple[ImageLayer, ...]]) -> list[
         *rng_files(dom),
         *memory_files(dom),
         *attached_files(dom),
+        *hostdev_files(dom),
     ]
 
 

@@ -20,6 +20,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.domain import Guest
+from virloom.drivers.qemu.hostdevs.state import check_stateless
 from virloom.drivers.qemu.process.progress import LongJob
 from virloom.drivers.qemu.process.running import SAVED, RunningGuest
 from virloom.drivers.qemu.process.steps import reached
@@ -213,12 +214,14 @@ async def save_guest(
 
     Raises:
         OperationInvalid: It is not running.
+        OperationUnsupported: It has a device whose state cannot be kept.
     """
     running = guest.require_running()
     if running.blockjobs:
         raise OperationInvalid("domain has active block job", domain=ErrorDomain.QEMU)
     if running.cause is not None:
         raise OperationInvalid("domain is not running", domain=ErrorDomain.QEMU)
+    check_stateless(running.model)
     await Save(
         driver, running, path, document=document, resume=resume, bypass_cache=bypass_cache
     ).run()

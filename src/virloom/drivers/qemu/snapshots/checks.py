@@ -7,6 +7,7 @@ import os
 import stat
 from typing import NamedTuple
 
+from virloom.drivers.qemu.hostdevs.state import check_stateless
 from virloom.drivers.qemu.snapshots.document import DISK_ONLY, find_disk, is_mixed
 from virloom.enums.domain import DomainState
 from virloom.enums.error import ErrorDomain
@@ -83,6 +84,8 @@ def check_possible(model: Snapshot, domain: Domain, state: DomainState, *, reuse
             "internal snapshots of a VM with pflash based firmware are not supported",
             domain=ErrorDomain.QEMU,
         )
+    if active and model.memory.snapshot in ("internal", "external"):
+        check_stateless(domain)
     if active and model.state != DISK_ONLY and state == DomainState.PMSUSPENDED:
         raise OperationUnsupported(
             "qemu doesn't support taking snapshots of PMSUSPENDED guests", domain=ErrorDomain.QEMU

@@ -11,6 +11,7 @@ from tests.fakes.pci_kernel import PciKernel
 from virloom.drivers.qemu.hostdevs import pci as devices_of_pci
 from virloom.drivers.qemu.hostdevs.claims import Claims, HostDevice
 from virloom.drivers.qemu.hostdevs.identity import devices_of, host_device
+from virloom.drivers.qemu.hostdevs.state import check_stateless
 from virloom.drivers.qemu.hostdevs.taking import prepare
 from virloom.drivers.qemu.hostdevs.usb import usb_devices
 from virloom.errors import (
@@ -18,9 +19,11 @@ from virloom.errors import (
     InternalError,
     OperationFailed,
     OperationInvalid,
+    OperationUnsupported,
     SystemFailure,
 )
 from virloom.model.domain import Domain, Hostdev
+from virloom.model.domain.devices.hostdev import Teaming
 from virloom.xml import parse_document
 
 MDEV = "11111111-2222-3333-4444-555555555555"
@@ -175,3 +178,14 @@ def test_devices_of_a_guest() -> None:
     dom.devices.hostdevs = [pci(1), missing, usb("<address bus='1' device='2'/>")]
     names = [device.name for device in devices_of(dom)]
     assert names == ["0000:01:00.0", "001:002"]
+
+
+def test_whose_state_cannot_be_kept() -> None:
+    dom = Domain()
+    teamed = pci(2)
+    teamed.teaming = Teaming(type="transient", persistent="ua-net")
+    dom.devices.hostdevs = [usb("<address bus='1' device='2'/>"), teamed]
+    check_stateless(dom)
+    dom.devices.hostdevs.append(pci(1))
+    with pytest.raises(OperationUnsupported, match="'pci'"):
+        check_stateless(dom)

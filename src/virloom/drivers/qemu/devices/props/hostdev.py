@@ -117,13 +117,13 @@ def scsi_hostdev(hostdev: Hostdev, buses: Buses, node: str, *, boot: int | None)
     return {**props, **scsi_place(hostdev.address, buses, alias)}
 
 
-def vhost_scsi(hostdev: Hostdev, buses: Buses, descriptor: int) -> Props:
+def vhost_scsi(hostdev: Hostdev, buses: Buses, descriptor: str) -> Props:
     """Properties of a SCSI host of the kernel's own target."""
     alias = alias_of(hostdev, "host device")
     return {
         "driver": virtio_driver("vhost-scsi", hostdev.model, hostdev.address),
         "wwpn": hostdev.source.wwpn,
-        "vhostfd": str(descriptor),
+        "vhostfd": descriptor,
         "id": alias,
         **buses.place(hostdev, alias),
     }
