@@ -19,7 +19,7 @@ from virloom.drivers.qemu.validate.switch_ports import is_on_openvswitch
 from virloom.drivers.runtime.jobs import Job
 from virloom.endpoint.endpoint import Endpoint
 from virloom.errors import VirloomError
-from virloom.host import taps
+from virloom.host import links
 from virloom.model.domain import Interface
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ async def _rejoin_card(
         return lost
     tap, bridge = card.target.dev or "", port.plug.bridge
     with driver.space.entered() if driver.space is not None else nullcontext():
-        if bridge is None or taps.bridge_of(tap) is not None:
+        if bridge is None or links.bridge_of(tap) is not None:
             return lost
         join(card, bridge)
         if port.plug.mac_table_manager == "libvirt":
