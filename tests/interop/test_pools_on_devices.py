@@ -286,8 +286,8 @@ def steps(uri: str, script: str, home: Path, device: str, *more: str) -> list[st
 @needs_libvirtd[1]
 @pytest.mark.parametrize(
     ("script", "part"),
-    [("storage_fs.py", "-"), ("storage_disk.py", "labels"), ("storage_disk.py", "gpt"),
-     ("storage_disk.py", "dos")],
+    [("storage_builds.py", "-"), ("storage_fs.py", "-"), ("storage_disk.py", "labels"),
+     ("storage_disk.py", "gpt"), ("storage_disk.py", "dos")],
 )  # fmt: skip
 def test_the_same_session(
     libvirtd: Libvirtd, daemon: Virtstoraged, device: str, tmp_path: Path, script: str, part: str

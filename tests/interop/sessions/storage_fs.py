@@ -108,6 +108,7 @@ def passing(conn: libvirt.virConnect) -> None:
     step("failed transient", lambda: conn.storagePoolCreateXML(document("nope", "xfs"), BUILD))
     step("nothing left", lambda: conn.listAllStoragePools(0))
     step("taken", lambda: conn.storagePoolCreateXML(document("five", "xfs"), BUILD_OVER))
+    conn.storagePoolLookupByName("four").undefine()
     five = step("found", lambda: conn.storagePoolLookupByName("five"))
     if five is not None:
         step("xml", lambda: re.sub(r">\d+<", ">N<", five.XMLDesc(0)))

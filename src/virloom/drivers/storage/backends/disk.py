@@ -12,7 +12,7 @@ from virloom.drivers.storage.backends.partitions import Table, parse_table, part
 from virloom.drivers.storage.backends.paths import PathBackend
 from virloom.drivers.storage.backends.signatures import check_empty, check_label, clear
 from virloom.drivers.storage.blocks import block_volume, part_of, stable_path
-from virloom.drivers.storage.flags import check_exclusive, check_flags
+from virloom.drivers.storage.flags import check_build_flags, check_flags
 from virloom.drivers.storage.names import check_plain
 from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.volumes import in_bytes
@@ -45,11 +45,7 @@ class DiskBackend(PathBackend):
             StoragePoolBuilt: There is something on the disk, and it may not be overwritten.
             InternalError: parted(8) would not, with its words.
         """
-        check_flags(flags, Flags.OVERWRITE | Flags.NO_OVERWRITE, "virStorageBackendDiskBuildPool")
-        check_exclusive(
-            flags, Flags.OVERWRITE, Flags.NO_OVERWRITE,
-            "Flags 'VIR_STORAGE_POOL_BUILD_OVERWRITE' and 'VIR_STORAGE_POOL_BUILD_NO_OVERWRITE'",
-        )  # fmt: skip
+        check_build_flags(flags, "virStorageBackendDiskBuildPool")
         device, label = _device(model), _label(model)
         if flags & Flags.OVERWRITE:
             await asyncio.to_thread(clear, device)

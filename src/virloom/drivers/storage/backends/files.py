@@ -7,10 +7,11 @@ import asyncio
 import os
 from collections.abc import Mapping
 
+from virloom.drivers.storage.backends.copying import set_copying
 from virloom.drivers.storage.backends.paths import PathBackend
 from virloom.drivers.storage.cloning import copy_volume
 from virloom.drivers.storage.encryption import Keys, look_up
-from virloom.drivers.storage.flags import check_flags
+from virloom.drivers.storage.flags import check_build_flags, check_flags
 from virloom.drivers.storage.folders import make_folder
 from virloom.drivers.storage.making import (
     UNFINISHED,
@@ -78,15 +79,22 @@ class FileBackend(PathBackend):
         """Makes the directory, and those above it; one that is there gets what the document says.
 
         Raises:
-            InvalidArg: There are flags: a directory has nothing to be overwritten.
+            InvalidArg: There are other flags than those of file systems, or both of them.
+            OperationInvalid: There is one of them: there is no device that could be formatted.
             SystemFailure: It cannot be made.
         """
-        check_flags(flags, 0, "virStorageBackendBuildLocal")
+        check_build_flags(flags, "virStorageBackendFileSystemBuild")
         await self.make_directory(model)
+        if flags:
+            raise OperationInvalid(
+                f"No source device specified when formatting pool '{model.name}'", domain=_DOMAIN
+            )
 
     async def make_directory(self, model: Pool) -> None:
         """Makes the directory, as :meth:`build`."""
         await asyncio.to_thread(_build, model, place(model))
+        if model.features.cow.state is not None:
+            await asyncio.to_thread(set_copying, place(model), model.features.cow.state)
 
     async def delete(self, model: Pool, flags: int) -> None:
         """Removes the directory, which must be empty.

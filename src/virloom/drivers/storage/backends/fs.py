@@ -9,7 +9,7 @@ import os
 from virloom.drivers.storage.backends.files import FileBackend, place
 from virloom.drivers.storage.backends.mounts import mount, mounted, options, unmount
 from virloom.drivers.storage.backends.signatures import check_empty
-from virloom.drivers.storage.flags import check_exclusive, check_flags
+from virloom.drivers.storage.flags import check_build_flags
 from virloom.enums.error import ErrorDomain
 from virloom.enums.storage import StoragePoolBuildFlags as Flags
 from virloom.errors import OperationInvalid
@@ -37,11 +37,7 @@ class FsBackend(FileBackend):
             StoragePoolBuilt: There is something on it, and it may not be overwritten.
             InternalError: mkfs(8) would not, with its words.
         """
-        check_flags(flags, Flags.OVERWRITE | Flags.NO_OVERWRITE, "virStorageBackendFileSystemBuild")
-        check_exclusive(
-            flags, Flags.OVERWRITE, Flags.NO_OVERWRITE,
-            "Flags 'VIR_STORAGE_POOL_BUILD_OVERWRITE' and 'VIR_STORAGE_POOL_BUILD_NO_OVERWRITE'",
-        )  # fmt: skip
+        check_build_flags(flags, "virStorageBackendFileSystemBuild")
         await self.make_directory(model)
         if not flags:
             return

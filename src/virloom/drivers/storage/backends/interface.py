@@ -107,6 +107,11 @@ class Backend:
         """
         raise _without("pool does not support pool deletion")
 
+    @property
+    def finds_sources(self) -> bool:
+        """Whether sources of the kind can be found."""
+        return type(self).find_sources is not Backend.find_sources
+
     async def find_sources(self, spec: PoolSource | None) -> list[PoolSource]:
         """The sources that such pools could have.
 

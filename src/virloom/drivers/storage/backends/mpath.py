@@ -29,7 +29,7 @@ class MpathBackend(PathBackend):
 
     async def _maps(self) -> list[tuple[str, int]]:
         """Names and minor numbers; none where the kernel has no device mapper."""
-        if not await asyncio.to_thread(self.host.path("/dev/mapper/control").exists):
+        if not await asyncio.to_thread(self.host.path("/sys/class/misc/device-mapper").exists):
             return []
         printed = await self.host.output(["dmsetup", "ls", "--target", "multipath"])
         found = [_LINE.match(line.strip()) for line in printed.splitlines()]

@@ -41,21 +41,23 @@ class Kinds:
     async def find_sources(
         self, call: Call, args: p.ConnectFindStoragePoolSourcesArgs
     ) -> p.ConnectFindStoragePoolSourcesRet:
-        check_flags(args.flags, 0, "storageConnectFindStoragePoolSources")
         if args.type not in KINDS:
             raise InternalError(
                 f"unknown storage pool type {args.type}", domain=ErrorDomain.STORAGE
             )
-        if args.type not in BACKENDS and args.type not in GONE:
+        served = args.type in BACKENDS or args.type in GONE
+        backend = self._driver.backend_of(args.type) if served else None
+        if backend is None or not backend.finds_sources:
             raise NoSupport(
                 f"pool type '{args.type}' does not support source discovery",
                 domain=ErrorDomain.STORAGE,
             )
+        check_flags(args.flags, 0, "storageConnectFindStoragePoolSources")
         spec = None
         if args.src_spec is not None:
             spec = parse_document(SourceSpecification, args.src_spec)
         found = PoolSources()
-        found.sources = await self._driver.backend_of(args.type).find_sources(spec)
+        found.sources = await backend.find_sources(spec)
         return p.ConnectFindStoragePoolSourcesRet(format_document(found))
 
 

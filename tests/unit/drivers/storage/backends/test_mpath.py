@@ -25,8 +25,7 @@ LIST = "dmsetup ls --target multipath"
     ],
 )  # fmt: skip
 async def test_what_there_is(tmp_path: Path, printed: str, names: dict[str, str]) -> None:
-    (tmp_path / "dev/mapper").mkdir(parents=True)
-    (tmp_path / "dev/mapper/control").touch()
+    (tmp_path / "sys/class/misc/device-mapper").mkdir(parents=True)
     exchanges: list[Exchange] = [(LIST, printed)]
     host = Dialogue(tmp_path, exchanges, dict.fromkeys(names.values(), 1024))
     model = parse_pool(POOL)
