@@ -152,6 +152,7 @@ def records(daemon: Virtstoraged) -> list[str]:
 
 def test_a_file_system_and_a_disk(daemon: Virtstoraged, device: str, tmp_path: Path) -> None:
     run, place = daemon.virsh, tmp_path / "place"
+    run("pool-create-as", "driver", "dir", "--target", str(tmp_path))  # no name is special
     run("pool-define-as", "fs", "fs", "--source-dev", device, "--target", str(place),
         "--source-format", "ext4")  # fmt: skip
     run("pool-start", "fs", "--build", "--overwrite")

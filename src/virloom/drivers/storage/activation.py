@@ -24,7 +24,6 @@ from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.record import Phase, PoolRecord
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationTimeout, VirloomError, system_failure
-from virloom.host.lock import LOCK_NAME
 from virloom.host.process import run
 from virloom.model.storage import Pool, Volume
 from virloom.xml import format_document
@@ -75,11 +74,11 @@ class Activation:
     ) -> AsyncIterator[Backend]:
         """A back end that makes or removes the volume *name* of an active pool.
 
-        Args:
-            work: What its programs are to end with.
-
         Where volumes have their names at once, the record has those of ``pool.building``, and
         programs hold the claim, together with others that do the same.
+
+        Args:
+            work: What its programs are to end with.
         """
         backend = self.backend(pool.model.type or "", work)
         if not backend.named_at_once:
@@ -96,9 +95,8 @@ class Activation:
 
     def remove_claims(self) -> None:
         """Removes the files of claims that nobody has any more."""
-        for path in self._directories.run.glob("*.lock"):
-            if path.name != LOCK_NAME:
-                _release(_open(path), path)
+        for path in self._directories.run.glob("*.claim"):
+            _release(_open(path), path)
 
     async def build(self, model: Pool, flags: int) -> None:
         """Makes what it needs; see :meth:`Backend.build`."""

@@ -65,4 +65,4 @@ class StorageDirectories(NamedTuple):
 
     def claim(self, name: str) -> Path:
         """The lock that is held while programs work at the pool *name*."""
-        return self.run / f"{name}.lock"
+        return self.run / f"{name}.claim"
