@@ -232,7 +232,7 @@ class LogicalBackend(PathBackend):
             if key is not None:
                 await make_luks(self.host, model, key)
             if origin is not None:
-                await fill_device(self.host, origin, model)
+                await fill_device(self.host, origin, model, key)
             volume = await self._made(pool, model)
             await lvm(self.host, ["lvchange", "--deltag", tag, name])
         except BaseException:
