@@ -187,6 +187,8 @@ def _set_password(host: StorageHost, portal: Portal, interface: str, password: b
     The record is a file, or a directory with one for each interface (open-iscsi's ``idbm.c``).
     """
     line = b"node.session.auth.password = " + password
+    if "/" in portal.target:
+        raise InternalError(f"'{portal.target}' cannot be the name of a target", domain=_DOMAIN)
     if b"\n" in password or b"\0" in password or len(password) > 255:
         raise InternalError("the password cannot be one of iSCSI's", domain=_DOMAIN)
     server, _, port = portal.address.rpartition(":")

@@ -74,6 +74,9 @@ async def test_a_password_is_on_no_command_line(tmp_path: Path, place: str) -> N
     assert record.read_text().splitlines() == lines
     assert record.stat().st_mode & 0o777 == 0o600
     assert not any("secret" in line for line in host.asked)
+    other = Portal("127.0.0.1:3260", f"../nodes/{TARGET}")
+    with pytest.raises(InternalError, match="cannot be the name"):
+        await log_in(host, other, None, Login("joe", b"secret"))
     bad = Login("joe", b"a\nnode.startup = automatic")
     with pytest.raises(InternalError):
         await log_in(host, Portal("127.0.0.1:3260", TARGET), None, bad)
