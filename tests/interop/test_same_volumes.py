@@ -42,7 +42,7 @@ def session(uri: str, directory: Path, *parts: str) -> list[str]:
     directory.mkdir()
     done = subprocess.run(
         ["/usr/bin/python3", str(SESSION), uri, str(directory), *parts],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=200, check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -66,6 +66,7 @@ def test_what_is_made_and_what_is_found(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 @needs_libvirtd[0]
 @needs_libvirtd[1]
 def test_what_is_encrypted(libvirtd: Libvirtd, ours: Everything, tmp_path: Path) -> None:

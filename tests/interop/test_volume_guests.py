@@ -21,7 +21,7 @@ from tests.interop.test_other_clients import await_text, needs, run
 HERE = Path(__file__).resolve().parent
 SYSTEM_PYTHON = "/usr/bin/python3"
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
 
 
 class Everything(Virtqemud):
@@ -96,7 +96,7 @@ def test_volumes_as_openstack_uses_them(daemon: Everything) -> None:
     """By python3-libvirt: a lookup by path, an overlay, blockRebase, an encrypted volume."""
     done = subprocess.run(
         [SYSTEM_PYTHON, str(HERE / "volumes_session.py"), daemon.uri(), str(daemon.root)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr + daemon.log()
     await_text(daemon.root / "overlay.log", b"BOOTED-DISK")
@@ -121,7 +121,7 @@ def test_pools_volumes_and_secrets_of_an_embedded_root(user: int) -> None:
         identity = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups"]
         done = subprocess.run(
             [*identity, *session] if user else session,
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=150, check=False,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False,
             env={**os.environ, "HOME": name, "PYTHONPATH": str(HERE.parents[1] / "src")},
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
