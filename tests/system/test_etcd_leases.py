@@ -7,6 +7,7 @@ import asyncio
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -233,3 +234,35 @@ async def _ends(conn: Connection) -> None:
     async with asyncio.timeout(PATIENCE):
         while await conn.list_all_domains(1):
             await asyncio.sleep(0.05)
+
+
+OWNER = Path(__file__).parents[1] / "fakes" / "owner.py"
+
+#: Where an owner is killed: whether the guest runs then, and so has its leases still.
+KILLED_AT = {
+    "spawned": False,
+    "leases-noted": False,
+    "leases-given": False,
+    "started": False,
+    "running": True,
+    "terminated": False,
+    "record-removed": False,
+    "leases-returned": False,
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("step", KILLED_AT)
+async def test_the_owner_is_killed(etcd: Etcd, tmp_path: Path, step: str) -> None:
+    """A guest that runs has its lease; the next owner gives back what those had that do not."""
+    root, path = tmp_path / "root", tmp_path / "run.xml"
+    uri = configured(root, etcd)
+    path.write_text(paused_guest_xml("web", machine="microvm", extra_devices=LEASE.format(key="k")))
+    command = [sys.executable, str(OWNER), str(root), step, str(path)]
+    assert (await asyncio.to_thread(subprocess.run, command, check=False)).returncode == -9
+    async with virloom.open(uri) as conn:
+        active = await conn.list_all_domains(1)
+        assert len(active) == len(await keys(etcd)) == KILLED_AT[step]
+        for guest in active:
+            await guest.destroy()
+        assert await keys(etcd) == {}

@@ -125,6 +125,7 @@ async def finalize(
         guest.completed_job = backup.job
         driver.events.emit(DomainEventID.JOB_COMPLETED, guest.ref(), backup.job.params())
     forget(running, backup)
+    await running.leases.try_settle()
 
 
 def result(backup: RunningBackup) -> DomainJobType:

@@ -13,6 +13,7 @@ from virloom.model.domain import Disk, DiskSource, Domain
 from virloom.model.domain.devices.lease import Lease
 
 if TYPE_CHECKING:
+    from virloom.drivers.qemu.backup.state import RunningBackup
     from virloom.drivers.qemu.process.running import RunningGuest
 
 
@@ -24,8 +25,17 @@ def while_running(model: Domain) -> list[Claim]:
 
 
 def of_jobs(running: RunningGuest) -> list[Claim]:
-    """What is written to whether the CPUs run or not: by copies and commits."""
-    return [claim for disk in running.model.devices.disks for claim in _of_jobs(running, disk)]
+    """What is written to whether the CPUs run or not: by copies, commits and backups."""
+    found = [claim for disk in running.model.devices.disks for claim in _of_jobs(running, disk)]
+    if running.backup is not None:
+        found += _of_backup(running.backup)
+    return found
+
+
+def _of_backup(backup: RunningBackup) -> Iterator[Claim]:
+    for part in backup.parts:
+        kind = "block" if backup.disk(part).type == "block" else "file"
+        yield Claim(kind, part.path)
 
 
 def _of_jobs(running: RunningGuest, disk: Disk) -> Iterator[Claim]:

@@ -65,6 +65,7 @@ class EtcdManager(LockManager):
     name = "etcd"
 
     def __init__(self, config: EtcdConfig) -> None:
+        super().__init__()
         self._config = config
         self._etcd = EtcdGateway(config)
         self._held: dict[str, _Held] = {}

@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.locks.interface import Claim, LockManager, Owner
-from virloom.errors import VirloomError
+from virloom.drivers.qemu.process.steps import reached
+from virloom.errors import ResourceBusy, VirloomError
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.process.record import GuestRecord
@@ -41,10 +42,28 @@ async def give_all_back(manager: LockManager | None, record: GuestRecord) -> Non
     held = noted(record)
     if manager is None or not held:
         return
+    task = asyncio.current_task()
+    assert task is not None
+    manager.leaving.add(task)
     try:
         await manager.release(owner_of(record), held)
+        reached("leases-returned")
     except VirloomError as exc:  # they end with the guest's process, or in their time
         logger.warning("domain '%s': its leases: %s", record.name, exc.message)
+    finally:
+        manager.leaving.discard(task)
+
+
+async def _acquire(manager: LockManager, owner: Owner, claims: Sequence[Claim]) -> None:
+    """Once more where a guest that has just ended is about to give back what it had."""
+    try:
+        await manager.acquire(owner, claims)
+    except ResourceBusy:
+        leaving = manager.leaving - {asyncio.current_task()}
+        if not leaving:
+            raise
+        await asyncio.wait(leaving)
+        await manager.acquire(owner, claims)
 
 
 class GuestLeases:
@@ -197,8 +216,10 @@ class GuestLeases:
         record = self._running.record
         before = noted(record)
         self._note([*before, *missing])
+        reached("leases-noted")
         try:
-            await self._manager.acquire(owner_of(record), missing)
+            await _acquire(self._manager, owner_of(record), missing)
+            reached("leases-given")
         except VirloomError:
             self._note(before)
             raise
@@ -209,6 +230,7 @@ class GuestLeases:
         assert self._manager is not None
         record = self._running.record
         await self._manager.release(owner_of(record), extra)
+        reached("leases-returned")
         self._note([claim for claim in noted(record) if claim not in extra])
 
     def _note(self, claims: Sequence[Claim]) -> None:

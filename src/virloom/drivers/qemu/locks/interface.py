@@ -8,9 +8,10 @@ names it.
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from virloom.model.domain import Domain
@@ -54,10 +55,14 @@ class LockManager(ABC):
     Attributes:
         name: As in qemu.conf.
         lost: Set by the driver: called with a guest's UUID when it has lost what it had.
+        leaving: What is giving back just now what guests had that have ended.
     """
 
     name: str
     lost: Callable[[str], None]
+
+    def __init__(self) -> None:
+        self.leaving: set[asyncio.Task[Any]] = set()
 
     def check(self, model: Domain) -> None:  # noqa: B027 # most take any guest
         """Before a guest starts: whether leases of it can be given at all.

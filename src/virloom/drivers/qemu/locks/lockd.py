@@ -111,6 +111,7 @@ class LockdManager(LockManager):
     name = "lockd"
 
     def __init__(self, driver: QemuDriver, config: LockdConfig) -> None:
+        super().__init__()
         self._driver = driver
         self._config = config
 

@@ -6,13 +6,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.block.volumes import as_told
-from virloom.drivers.qemu.locks.guest import give_all_back
 from virloom.model.domain import Domain
 from virloom.xml import FormatFlags, format_document
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
-    from virloom.drivers.qemu.process.record import GuestRecord
 
 
 async def ask_hooks(driver: QemuDriver, name: str, model: Domain, operation: str) -> None:
@@ -56,9 +54,8 @@ async def leave_networks(driver: QemuDriver, name: str, model: Domain) -> None:
         await give_all_back(driver, name)
 
 
-async def after_end(driver: QemuDriver, name: str, model: Domain, record: GuestRecord) -> None:
+async def after_end(driver: QemuDriver, name: str, model: Domain) -> None:
     """What is still to be done when QEMU has gone and its files are released."""
-    await give_all_back(driver.locks, record)
     await leave_networks(driver, name, model)
     if driver.hooks.scripts():
         await tell_hooks(driver, name, model)

@@ -41,6 +41,9 @@ HANDING_STEPS = ("handing-noted", "handed-over")
 #: After ``files-opened`` of guests whose files become QEMU's own.
 OWNER_STEPS = ("owners-recorded", "owners-changed", "labels-recorded")
 
+#: Of a guest with a lock manager: before ``started``, and when it is paused or has ended.
+LEASE_STEPS = ("leases-noted", "leases-given", "leases-returned")
+
 #: Of a device that is plugged in and taken out; ``before-COMMAND`` comes before each command too.
 DEVICE_STEPS = ("device-noted", "device-plugged", "device-gone", "device-dropped")
 

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.checkpoints.known import forget_checkpoints
+from virloom.drivers.qemu.locks.guest import give_all_back
 from virloom.drivers.qemu.process.hooked import after_end, on_networks
 from virloom.drivers.qemu.process.running import DESTROYED, SAVED, RunningGuest, StopCause
 from virloom.drivers.qemu.process.steps import reached
@@ -23,6 +24,7 @@ from virloom.host.release import release
 if TYPE_CHECKING:
     from virloom.drivers.qemu.domain import Guest
     from virloom.drivers.qemu.driver import QemuDriver
+    from virloom.drivers.qemu.process.record import GuestRecord
 
 logger = logging.getLogger(__name__)
 
@@ -153,10 +155,17 @@ def finish(driver: QemuDriver, running: RunningGuest) -> None:
         _forget_snapshots(driver, guest)
         forget_checkpoints(driver, guest)
     if running.leases.taken or driver.hooks.scripts() or on_networks(running.model):
-        after = after_end(driver, guest.name, running.model, running.record)
+        after = _after_end(driver, running)
         guest.after_end = driver.background(after, f"after the end of '{guest.name}'")
     if not running.ended.done():
         running.ended.set_result(None)
+
+
+async def _after_end(driver: QemuDriver, running: RunningGuest) -> None:
+    if running.leases.taken:
+        await give_all_back(driver.locks, running.record)
+        _remove_record(driver, running.record)
+    await after_end(driver, running.guest.name, running.model)
 
 
 def _forget_snapshots(driver: QemuDriver, guest: Guest) -> None:
@@ -169,13 +178,30 @@ def _forget_snapshots(driver: QemuDriver, guest: Guest) -> None:
 
 
 def release_record(driver: QemuDriver, running: RunningGuest) -> None:
-    """Undoes the start's resources; if that fails the record stays for the next opening."""
+    """Undoes the start's resources; if that fails the record stays for the next opening.
+
+    With leases it stays until they are given back, and says how the guest has ended.
+    """
     record = running.record
     failed = release(record.resources)
     if failed:
         logger.error("domain '%s': cannot release %s", record.name, failed)
         return
     reached("released")
+    if not running.leases.taken:
+        _remove_record(driver, record)
+        return
+    record.resources.clear()
+    record.stage = "stopping"
+    cause = running.cause or DESTROYED
+    record.runtime[ENDING] = [int(cause.reason), int(cause.detail)]
+    try:
+        record.save()
+    except VirloomError as exc:  # what it says is only too much
+        logger.warning("domain '%s': %s", record.name, exc)
+
+
+def _remove_record(driver: QemuDriver, record: GuestRecord) -> None:
     record.delete()
     if record.autodestroy:  # not before: the guardian finishes what a kill interrupts
         driver.forget_autodestroy(record)

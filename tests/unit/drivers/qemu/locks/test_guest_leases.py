@@ -34,6 +34,7 @@ class Clerk(LockManager):
     name = "clerk"
 
     def __init__(self) -> None:
+        super().__init__()
         self.given: set[Claim] = set()
         self.taken: set[Claim] = set()
         self.away = False
