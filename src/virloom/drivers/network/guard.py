@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from virloom.drivers.network.activation import Activation
 from virloom.drivers.network.announcements import LINKS, TABLES, Announcements, Group
 from virloom.drivers.network.network import VirtualNetwork
+from virloom.errors import VirloomError
 from virloom.host.pidfd import PidFd
 
 logger = logging.getLogger(__name__)
@@ -184,6 +185,9 @@ class NetworkGuard:
     async def _run(self, network: VirtualNetwork) -> None:
         try:
             whole = await self._mend(network)
+        except VirloomError as exc:
+            logger.error("network '%s' may have lost something: %s", network.name, exc)
+            whole = False
         finally:
             del self._mending[network]
         if network in self._again:

@@ -117,12 +117,14 @@ class NetworkLife:
         self._has(network, model, record)
         self._guard.open()
         holding.find_again(network, record)
-        await self._activation.take_over(model, record, network.ports.values())
-        if FORMER in record.runtime:
-            self._former.forget(model.name)
-            del record.runtime[FORMER]
-            record.save()
-        self._guard.attend(network)
+        try:
+            await self._activation.take_over(model, record, network.ports.values())
+            if FORMER in record.runtime:
+                self._former.forget(model.name)
+                del record.runtime[FORMER]
+                record.save()
+        finally:
+            self._guard.attend(network)
 
     def _has(self, network: VirtualNetwork, model: Network, record: NetworkRecord) -> None:
         """From here on it is active."""

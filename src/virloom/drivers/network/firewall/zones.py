@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 _NAME = "org.fedoraproject.FirewallD1"
 _PATH = "/org/fedoraproject/FirewallD1"
-_PROGRAM = "dbus-send"
+_SERVICE, _PROGRAM = "firewalld", "dbus-send"
 _ROUTED, _USUAL = "libvirt-routed", "libvirt"
 _STRING = re.compile(r'string "([^"]*)"')
 
@@ -90,7 +90,8 @@ class Zones:
             await self._ask("zone.removeInterface", "", bridge)
 
     async def _is_active(self) -> bool:
-        if not self._host.has_system_bus() or not self._host.is_on_path(_PROGRAM):
+        needed = (_SERVICE, _PROGRAM)  # most hosts have no firewalld, and need not be asked
+        if not self._host.has_system_bus() or not all(map(self._host.is_on_path, needed)):
             return False
         name = ("org.freedesktop.DBus", "/", "org.freedesktop.DBus.NameHasOwner")
         done = await self._host.run(_call(*name, _NAME))
