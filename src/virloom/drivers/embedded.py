@@ -87,6 +87,8 @@ async def open_embedded(stack: AsyncExitStack, root: Path, uri: ConnectURI) -> D
     secrets = SecretDriver(places, str(uri))
     stack.push_async_callback(secrets.close)
     space = None if _is_on_host(uri) else NetworkSpace(root / "run" / "network" / "space")
+    if space is not None:
+        stack.callback(space.close)
     networks = _networks(root, str(uri), space)
     pools = _pools(root, str(uri), Areas({"secret": secret_opener(secrets)}))
     for late in (networks, pools):

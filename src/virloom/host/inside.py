@@ -36,3 +36,15 @@ def inside(path: str) -> Iterator[None]:
     finally:
         os.close(here)
         os.close(there)
+
+
+def command_prefix(pid: int, *, users: bool) -> list[str]:
+    """What a command line begins with that is to run in the network of a process.
+
+    Args:
+        users: It is an ordinary user's, who is root in a user namespace of the process.
+    """
+    if not users:
+        return ["nsenter", f"--net=/proc/{pid}/ns/net"]
+    spaces = [f"--user=/proc/{pid}/ns/user", f"--net=/proc/{pid}/ns/net"]
+    return ["nsenter", "--preserve-credentials", *spaces]

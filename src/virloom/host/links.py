@@ -9,15 +9,22 @@ linux/if_link.h and linux/neighbour.h.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import socket
 import struct
+
+from virloom.host import openings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
 _LINKS = "/sys/class/net"
+
+#: netdevice(7), and the length of its ``struct ifreq`` and of the name in it.
+_SIOCGIFNAME, _SIOCGIFINDEX = 0x8910, 0x8933
+_REQUEST_SIZE, _NAME_SIZE = 40, 16
 
 #: ``RTM_NEWLINK``, ``RTM_DELLINK``, ``RTM_GETLINK``, ``RTM_SETLINK``, ``RTM_NEWNEIGH``.
 _NEW_LINK, _DELETE_LINK, _GET_LINK, _SET_LINK, _NEW_NEIGHBOUR = 16, 17, 18, 19, 28
@@ -70,7 +77,7 @@ def add_macvtap(name: str, lower: str, mode: str, address: str) -> None:
     """
     data = _attribute(_MACVLAN_MODE, struct.pack("=I", _MODES[mode]))
     info = _attribute(_KIND, b"macvtap") + _attribute(_DATA, data)
-    index = socket.if_nametoindex(lower)
+    index = index_of(lower)
     _ask(
         _NEW_LINK,
         _CREATING,
@@ -114,13 +121,44 @@ def add_bridge_entry(port: str, address: str) -> None:
         OSError: The link is no port of a bridge, or the kernel would not.
     """
     # ``struct ndmsg``: family, padding, link, state, flags, type.
-    index = socket.if_nametoindex(port)
+    index = index_of(port)
     entry = struct.pack("=BxxxiHBB", socket.AF_BRIDGE, index, _REACHABLE, _OF_MASTER, 0)
     _ask(
         _NEW_NEIGHBOUR,
         0x100 | 0x400,  # made, or put in place of what the bridge has learned
         entry + _attribute(_NEIGHBOUR_ADDRESS, _hardware(address)),
     )
+
+
+def index_of(name: str) -> int:
+    """The number of a link.
+
+    Raises:
+        OSError: There is none of that name.
+    """
+    if not 0 < len(os.fsencode(name)) < _NAME_SIZE:
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
+    asked = bytearray(os.fsencode(name).ljust(_REQUEST_SIZE, b"\0"))
+    with openings.new_socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, _SIOCGIFINDEX, asked)
+    return int(struct.unpack_from("=i", asked, _NAME_SIZE)[0])
+
+
+def exists(name: str) -> bool:
+    """Whether there is a link of that name."""
+    try:
+        index_of(name)
+    except OSError:
+        return False
+    return True
+
+
+def _name_of(index: int) -> str:
+    asked = bytearray(_REQUEST_SIZE)
+    struct.pack_into("=i", asked, _NAME_SIZE, index)
+    with openings.new_socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, _SIOCGIFNAME, asked)
+    return os.fsdecode(bytes(asked[:_NAME_SIZE]).split(b"\0")[0])
 
 
 def bridge_of(port: str) -> str | None:
@@ -134,7 +172,7 @@ def bridge_of(port: str) -> str | None:
         return None
     for kind, value in _attributes(answer[_HEADER.size + len(_ANY) :]):
         if kind == _MASTER:
-            return socket.if_indextoname(*struct.unpack("=I", value))
+            return _name_of(*struct.unpack("=I", value))
     return None
 
 
@@ -145,7 +183,7 @@ def set_port_option(port: str, option: str, value: bool) -> None:
         OSError: The link is no port of a bridge, or the kernel would not.
     """
     # ``struct ifinfomsg``: family, padding, type, index, flags, mask.
-    index = socket.if_nametoindex(port)
+    index = index_of(port)
     header = struct.pack("=BxHiII", socket.AF_BRIDGE, 0, index, 0, 0)
     inner = _attribute(_OPTIONS[option], bytes([value]))
     _ask(_SET_LINK, 0, header + _attribute(_PORT_DATA, inner))
@@ -175,7 +213,8 @@ def _get(name: str) -> bytes:
     """What the kernel tells of a link: a header, ``struct ifinfomsg`` and attributes."""
     body = _ANY + _attribute(_NAME, _text(name))
     header = _HEADER.pack(_HEADER.size + len(body), _GET_LINK, 0x1, 1, 0)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
+    made = openings.new_socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    with made as kernel:
         kernel.bind((0, 0))
         kernel.send(header + body)
         answer = kernel.recv(1 << 16)
@@ -187,7 +226,8 @@ def _get(name: str) -> bytes:
 
 def _ask(kind: int, flags: int, body: bytes) -> None:
     header = _HEADER.pack(_HEADER.size + len(body), kind, _ASKING | flags, 1, 0)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as kernel:
+    made = openings.new_socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    with made as kernel:
         kernel.bind((0, 0))
         kernel.send(header + body)
         *_, result = _ANSWER.unpack_from(kernel.recv(8192))

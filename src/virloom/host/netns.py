@@ -2,6 +2,7 @@
 """A network namespace of one's own, held by a process that outlives whoever made it.
 
 It has no link but ``lo`` until somebody makes one, and nobody else on the host sees what is in it.
+An ordinary user's has a user namespace around it, where the user is root and may make links.
 """
 
 from __future__ import annotations
@@ -15,15 +16,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from virloom.errors import OperationFailed
+from virloom.host.door import Door
 from virloom.host.files import ensure_directory, write_atomic
 from virloom.host.identity import ProcessIdentity
-from virloom.host.inside import inside
+from virloom.host.inside import command_prefix, inside
+from virloom.host.openings import through
 from virloom.host.pidfd import PidFd, reap
 from virloom.host.process import SpawnRequest, spawn
 
 #: Who holds it says when it is ready; what it does then needs nobody.
 _HOLDER = "ip link set lo up && echo ready && exec sleep infinity"
 _UNSHARE = "/usr/bin/unshare"
+#: Settings by which a host forbids namespaces: the kernel's, Debian's, Ubuntu's.
+_FORBIDDING = {
+    "user/max_user_namespaces": "0",
+    "user/max_net_namespaces": "0",
+    "kernel/unprivileged_userns_clone": "0",
+    "kernel/apparmor_restrict_unprivileged_userns": "1",
+}
 #: Seconds.
 _PATIENCE = 1.0
 
@@ -33,11 +43,16 @@ class NetworkSpace:
 
     Args:
         record: A file that says who holds it, for the next process that looks.
+
+    Attributes:
+        is_users: It is an ordinary user's, who is root there and nowhere else.
     """
 
     def __init__(self, record: Path) -> None:
         self._record = record
         self._holder: ProcessIdentity | None = None
+        self._door: Door | None = None
+        self.is_users = os.geteuid() != 0
 
     def find(self) -> ProcessIdentity | None:
         """Who holds it; None where there is none yet, or none in this boot."""
@@ -58,17 +73,18 @@ class NetworkSpace:
         return self.find() or self._start()
 
     def _start(self) -> ProcessIdentity:
+        self.close()  # it led to one that has gone
         ours, its = os.pipe()
         try:
-            argv = [_UNSHARE, "--net", "sh", "-c", _HOLDER]
-            process = spawn(SpawnRequest(argv, stdout=its))
+            user = ["--user", "--map-root-user"] if self.is_users else []
+            argv = [_UNSHARE, *user, "--net", "sh", "-c", _HOLDER]
+            process = spawn(SpawnRequest(argv, stdout=its, stderr=its))
             os.close(its)
             its = -1
-            if os.read(ours, 16) != b"ready\n":  # it takes milliseconds
+            said = os.read(ours, 1024)  # it takes milliseconds
+            if said != b"ready\n":
                 process.close()
-                raise OperationFailed(
-                    "cannot make a network namespace", remedy="that needs root's rights"
-                )
+                raise _refused(said.decode(errors="replace").strip())
             self._holder = process.identity
             process.close()
             try:
@@ -86,6 +102,7 @@ class NetworkSpace:
 
     def end(self) -> None:
         """Lets it go, with all that is in it."""
+        self.close()
         holder = self.find()
         if holder is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -97,6 +114,12 @@ class NetworkSpace:
         self._holder = None
         self._record.unlink(missing_ok=True)
 
+    def close(self) -> None:
+        """Lets go of what leads there; it stays."""
+        if self._door is not None:
+            self._door.close()
+            self._door = None
+
     @property
     def path(self) -> str:
         """What leads there, for whoever opens it."""
@@ -104,14 +127,37 @@ class NetworkSpace:
 
     def prefix(self) -> list[str]:
         """What a command line begins with that is to run there."""
-        return ["nsenter", f"--net={self.path}"]
+        return command_prefix(self.make().pid, users=self.is_users)
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
-        """This thread is there while the block runs, which must not wait for the event loop.
+        """What is opened while the block runs is of that network; it must not wait for the event
+        loop.
+
+        This thread is there, or, for an ordinary user, a process there opens what :mod:`.openings`
+        is asked for.
 
         Raises:
             OSError: The kernel does not let us in.
         """
+        if self.is_users:
+            self.make()
+            self._door = self._door or Door(self.prefix())
+            with through(self._door):
+                yield
+            return
         with inside(self.path):
             yield
+
+
+def _refused(words: str) -> OperationFailed:
+    """Why there is no namespace, and what helps: only administrators forbid them to users."""
+    remedy = "that needs root's rights"
+    for name, value in _FORBIDDING.items():
+        with contextlib.suppress(OSError):
+            if Path("/proc/sys", name).read_text().strip() == value:
+                setting = name.replace("/", ".")
+                remedy = f"this host has {setting} = {value}, which forbids them: change it"
+                break
+    remedy += "; or use <interface type='user'>, which needs none"
+    return OperationFailed(f"cannot make a network namespace: {words}", remedy=remedy)

@@ -18,6 +18,8 @@ import socket
 import struct
 from collections.abc import Iterator
 
+from virloom.host import openings
+
 #: What makes taps, for whoever opens it.
 DEVICE = "/dev/net/tun"
 #: Bytes of a link's name, with the zero at its end (``IFNAMSIZ``).
@@ -54,7 +56,7 @@ def request(name: str, data: bytes = b"") -> bytearray:
 
 @contextlib.contextmanager
 def _control() -> Iterator[int]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+    with openings.new_socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         yield control.fileno()
 
 
@@ -82,7 +84,7 @@ def open_tap(
     fds: list[int] = []
     try:
         for number in range(queues):
-            fds.append(os.open(device, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK))
+            fds.append(openings.open_file(device, os.O_RDWR | os.O_NONBLOCK))
             # Only the first queue makes the link, and only there can it be in the way.
             first = _NEW if new and number == 0 else 0
             asked = request(name, struct.pack("=H", flags | first))
@@ -104,15 +106,6 @@ def name_of(fd: int) -> str:
     asked = bytearray(_REQUEST_SIZE)
     fcntl.ioctl(fd, _TUNGETIFF, asked)
     return os.fsdecode(bytes(asked[:_NAME_SIZE]).rstrip(b"\0"))
-
-
-def exists(name: str) -> bool:
-    """Whether there is a link of that name."""
-    try:
-        socket.if_nametoindex(name)
-    except OSError:
-        return False
-    return True
 
 
 def set_address(name: str, address: str) -> None:

@@ -13,6 +13,8 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from virloom.host import openings
+
 #: ``SOL_NETLINK`` and ``NETLINK_ADD_MEMBERSHIP``.
 _LEVEL, _JOIN = 270, 1
 #: Length, type, flags, sequence and port of a message.
@@ -51,7 +53,7 @@ class Announcements:
         self._overrun = False
         self._later: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
-        self._socket = socket.socket(
+        self._socket = openings.new_socket(
             socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, group.protocol
         )
         try:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import os
 import re
-import socket
-import stat
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, system_failure
+from virloom.host import links
+from virloom.host.openings import open_file
 from virloom.host.process import Completed, run
+from virloom.host.programs import program_path
 
 if TYPE_CHECKING:
     from pyroute2 import AsyncIPRoute
@@ -49,12 +50,8 @@ class NetworkHost:
 
     def has_link(self, name: str) -> bool:
         """Whether there is a link of that name, whoever's."""
-        try:
-            with self.entered():  # sysfs may show another network than the one that is meant
-                socket.if_nametoindex(name)
-        except OSError:
-            return False
-        return True
+        with self.entered():  # sysfs may show another network than the one that is meant
+            return links.exists(name)
 
     def is_virtual_function(self, address: str) -> bool:
         """Whether the PCI device of that address is part of another one (SR-IOV)."""
@@ -96,7 +93,8 @@ class NetworkHost:
     def parameter(self, name: str) -> str | None:
         """A parameter of the kernel, e.g. ``ipv4/ip_forward``; None where there is none."""
         try:
-            with open(os.path.join(_PARAMETERS, name), encoding="ascii") as file:
+            path = os.path.join(_PARAMETERS, name)
+            with open(path, encoding="ascii", opener=open_file) as file:
                 return file.read().strip()
         except OSError:
             return None
@@ -111,7 +109,7 @@ class NetworkHost:
             return
         path = os.path.join(_PARAMETERS, name)
         try:
-            with open(path, "w", encoding="ascii") as file:
+            with open(path, "w", encoding="ascii", opener=open_file) as file:
                 file.write(value)
         except OSError as exc:
             raise system_failure(
@@ -125,7 +123,13 @@ class NetworkHost:
             SystemFailure: It cannot be started.
             OperationTimeout: It does not end.
         """
-        return await run(argv, input=input, timeout=_PATIENCE)
+        program = program_path(argv[0]) or argv[0]
+        return await run([program, *argv[1:]], input=input, timeout=_PATIENCE)
+
+    @property
+    def user_options(self) -> Sequence[str]:
+        """What tells dnsmasq to stay the user that it is started as; none where it may change."""
+        return ()
 
     def has_system_bus(self) -> bool:
         """Whether there is a bus on which the host's services may be."""
@@ -133,16 +137,16 @@ class NetworkHost:
 
     def is_on_path(self, program: str) -> bool:
         """Whether there is such a program."""
-        places = os.environ.get("PATH", os.defpath).split(os.pathsep)
-        return any(_is_program(os.path.join(place, program)) for place in places)
+        return program_path(program) is not None
 
 
 @asynccontextmanager
-async def netlink(space: str | None = None) -> AsyncIterator[AsyncIPRoute]:
+async def netlink(space: str | None = None, fd: int | None = None) -> AsyncIterator[AsyncIPRoute]:
     """A conversation with the kernel about links, addresses and routes.
 
     Args:
         space: What leads to the network namespace that is meant; None is our own.
+        fd: A socket of the one that is meant, which this takes; None to make one.
 
     Raises:
         ConfigUnsupported: The library is not installed.
@@ -155,7 +159,7 @@ async def netlink(space: str | None = None) -> AsyncIterator[AsyncIPRoute]:
             domain=ErrorDomain.NETWORK,
             remedy="pip install 'virloom[network]'",
         ) from exc
-    async with AsyncIPRoute(netns=space) as conversation:
+    async with AsyncIPRoute(netns=space, fileno=fd) as conversation:
         yield conversation
 
 
@@ -175,10 +179,3 @@ def _names(directory: str) -> list[str]:
         return os.listdir(directory)
     except OSError:  # it is no card, or has none
         return []
-
-
-def _is_program(path: str) -> bool:
-    try:
-        return stat.S_ISREG(os.stat(path).st_mode) and os.access(path, os.X_OK)
-    except OSError:
-        return False

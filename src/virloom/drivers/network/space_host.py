@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from virloom.drivers.network.host import NetworkHost, netlink
 from virloom.host.netns import NetworkSpace
+from virloom.host.openings import new_socket
 from virloom.host.process import Completed
+from virloom.host.programs import program_path
 
 if TYPE_CHECKING:
     from pyroute2 import AsyncIPRoute
@@ -37,8 +40,18 @@ class SpaceHost(NetworkHost):
 
     @asynccontextmanager
     async def links(self) -> AsyncIterator[AsyncIPRoute]:
-        async with netlink(self._space.path) as conversation:
-            yield conversation
+        if self._space.is_users:
+            with self._space.entered():
+                route = new_socket(socket.AF_NETLINK, socket.SOCK_DGRAM, socket.NETLINK_ROUTE)
+            async with netlink(fd=route.detach()) as conversation:
+                yield conversation
+        else:
+            async with netlink(self._space.path) as conversation:
+                yield conversation
+
+    @property
+    def user_options(self) -> Sequence[str]:
+        return ("--user=root", "--group=") if self._space.is_users else ()
 
     def parameter(self, name: str) -> str | None:
         with self._space.entered():
@@ -49,7 +62,8 @@ class SpaceHost(NetworkHost):
             super().set_parameter(name, value)
 
     async def run(self, argv: Sequence[str], input: bytes | None = None) -> Completed:
-        return await super().run([*self._space.prefix(), *argv], input)
+        program = program_path(argv[0]) or argv[0]
+        return await super().run([*self._space.prefix(), program, *argv[1:]], input)
 
     def entered(self) -> AbstractContextManager[None]:
         return self._space.entered()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import socket
 from collections.abc import Sequence
 
@@ -14,9 +13,8 @@ from virloom.drivers.nwfilter.rules.transaction import Transaction
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationFailed
 from virloom.host.process import Completed, run
+from virloom.host.programs import program_path
 
-#: Where distributions have nft, for a daemon whose PATH has no ``sbin``.
-_PROGRAMS = "/usr/sbin:/usr/bin:/sbin:/bin"
 _PATIENCE = 30.0  # seconds
 
 
@@ -50,7 +48,7 @@ class FilterHost:
             ) from exc
 
     async def _run(self, argv: Sequence[str], text: bytes) -> Completed:
-        program = shutil.which(argv[0], path=f"{os.environ.get('PATH', '')}:{_PROGRAMS}")
+        program = program_path(argv[0])
         if program is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0])
         return await run([*self._prefix, program, *argv[1:]], input=text, timeout=_PATIENCE)

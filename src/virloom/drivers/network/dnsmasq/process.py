@@ -81,6 +81,7 @@ class Dnsmasq:
                 f"--conf-file={self._files.configuration}",
                 "--leasefile-ro",
                 f"--dhcp-script={self._write_script()}",
+                *self._host.user_options,
             ]
         )
         if done.returncode != 0:

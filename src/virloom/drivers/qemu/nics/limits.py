@@ -14,6 +14,7 @@ from virloom.drivers.qemu.nics import openvswitch
 from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.qemu.validate.switch_ports import is_on_openvswitch
 from virloom.host.process import Completed, run
+from virloom.host.programs import program_path
 from virloom.host.traffic import Limit, companion, limit, release
 from virloom.model.domain import Interface
 from virloom.model.network.port import NetworkPort
@@ -66,7 +67,8 @@ async def limit_card(
     prefix = driver.space.prefix() if driver.space is not None else []
 
     async def tc(argv: Sequence[str], input: bytes) -> Completed:
-        return await run([*prefix, *argv], input=input)
+        program = program_path(argv[0]) or argv[0]
+        return await run([*prefix, program, *argv[1:]], input=input)
 
     if wanted is None:
         await release(tc, tap)

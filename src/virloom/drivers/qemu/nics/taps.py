@@ -77,7 +77,7 @@ def is_virtio(interface: Interface) -> bool:
 def _open(names: TapNames, interface: Interface) -> list[int]:
     asked, device = interface.target.dev, interface.backend.tap or taps.DEVICE
     new = not _is_brought(interface)
-    if not new and not taps.exists(asked or ""):
+    if not new and not links.exists(asked or ""):
         raise InternalError(
             f"there is no link '{asked}', which <target managed='no'> says there is",
             domain=ErrorDomain.QEMU,

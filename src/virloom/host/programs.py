@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the host's programs are, also for those whose PATH has no ``sbin``: users, daemons."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+#: Where distributions have ``nft``, ``tc`` and ``dnsmasq``.
+_PLACES = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
+
+
+def program_path(name: str) -> str | None:
+    """The path of a program; None where it is not installed."""
+    places = [*os.environ.get("PATH", os.defpath).split(os.pathsep), *_PLACES]
+    found = (os.path.join(place, name) for place in places)
+    return next((path for path in found if _is_program(path)), None)
+
+
+def _is_program(path: str) -> bool:
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode) and os.access(path, os.X_OK)
+    except OSError:
+        return False

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks of an ordinary user's embedded root: in a user and network namespace, with dnsmasq."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.system.conftest import NOBODY
+from virloom.testing.documents import paused_guest_xml
+
+UserPython = Callable[[Sequence[str]], list[str]]
+
+pytestmark = [
+    pytest.mark.skipif(
+        os.geteuid() != 0 or shutil.which("dnsmasq", path="/usr/sbin:/usr/bin") is None,
+        reason="needs root, who becomes an ordinary user, and dnsmasq",
+    ),
+    pytest.mark.timeout(180),
+]
+
+MAC = "52:54:00:00:bb:01"
+NETWORK = """<network><name>inner</name><forward mode='nat'/><bridge name='virbr77' stp='off'/>
+<ip address='10.77.7.1' prefix='24'><dhcp><range start='10.77.7.2' end='10.77.7.9'/></dhcp></ip>
+</network>"""
+CARD = f"<interface type='network'><mac address='{MAC}'/><source network='inner'/>"
+CARD += "<model type='virtio'/><bandwidth><inbound average='1000'/></bandwidth></interface>"
+
+_SCRIPT = """
+import asyncio, json, os, signal, sys
+import virloom
+from virloom.enums.domain import DomainCreateFlags
+async def main(root, documents):
+    async with virloom.open(f"qemu:///embed?root={{root}}") as conn:
+        {body}
+asyncio.run(main(sys.argv[1], json.loads(sys.argv[2])))
+"""
+#: Nothing is told to anybody: what there is goes on by itself.
+KILLED = """
+        network = await conn.networks.define_xml(documents["network"])
+        await network.create()
+        await conn.create_xml(documents["paused"], DomainCreateFlags.START_PAUSED)
+        print(await (await conn.lookup_by_name("plain")).xml_desc(), flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+ENDED = """
+        network = await conn.networks.lookup_by_name("inner")
+        print(await network.is_active(), await network.bridge_name())
+        guest = await conn.lookup_by_name("plain")
+        await guest.devices.attach(documents["card"].replace("bb:01", "bb:02"))
+        print(await guest.xml_desc())
+        await guest.destroy()
+        await network.destroy()
+"""
+LEASED = """
+        from virloom.testing.dialogue import Dialogue
+        from virloom.testing.documents import tiny_guest_xml
+        network = await conn.networks.define_xml(documents["network"])
+        await network.create()
+        guest = await conn.create_xml(
+            tiny_guest_xml("web", extra_devices=documents["card"]), DomainCreateFlags.START_PAUSED
+        )
+        async with guest.console() as console:
+            await guest.resume()
+            dialogue = Dialogue(console)
+            await dialogue.ready()
+            await dialogue.ask("busybox ifconfig eth0 up")
+            await dialogue.ask("busybox udhcpc -q -n -t 20 -T 1 -i eth0 -s /bin/true", 60)
+        async with asyncio.timeout(20):
+            while not (leases := await network.dhcp_leases()):
+                await asyncio.sleep(0.1)
+        print(leases[0].mac)
+        await guest.destroy()
+        await network.destroy()
+"""
+FORBIDDEN = """
+        network = await conn.networks.define_xml(documents["network"])
+        try:
+            await network.create()
+        except virloom.errors.VirloomError as error:
+            print(error)
+"""
+
+
+class User:
+    """An ordinary user with a root."""
+
+    def __init__(self, python: UserPython, root: Path) -> None:
+        self._python = python
+        self.root = root
+
+    def run(self, body: str, *prefix: str) -> subprocess.CompletedProcess[str]:
+        """Runs lines of the script, in a process of their own."""
+        documents = {
+            "network": NETWORK, "card": CARD,
+            "paused": paused_guest_xml("plain", machine="pc", extra_devices=CARD),
+        }  # fmt: skip
+        words = ["-c", _SCRIPT.format(body=body.strip()), str(self.root), json.dumps(documents)]
+        *become, python = self._python([])
+        return subprocess.run(
+            [*become, *prefix, python, *words],
+            cwd="/", capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+
+    def processes(self) -> dict[int, str]:
+        """What the user runs on the root, or holds."""
+        found = {}
+        for place in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                is_ours = place.stat().st_uid == NOBODY
+            except OSError:
+                continue
+            if is_ours and (str(self.root) in words or "sleep infinity" in words):
+                found[int(place.name)] = words
+        return found
+
+
+@pytest.fixture
+def user(ordinary_user: UserPython) -> Iterator[User]:
+    pyroute2 = pytest.importorskip("pyroute2")
+    *_, home, _, path, _, _, _ = ordinary_user([])
+    assert home.startswith("HOME=")
+    sources = Path(path.removeprefix("PYTHONPATH="))
+    if not (sources / "pyroute2").exists():
+        shutil.copytree(Path(pyroute2.__file__).parent, sources / "pyroute2")
+    root = Path(home.removeprefix("HOME=")) / "root"
+    user = User(ordinary_user, root)
+    before = user.processes()
+    yield user
+    shutil.rmtree(root)
+    left = {pid: words for pid, words in user.processes().items() if pid not in before}
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
+
+
+def links() -> set[str]:
+    """The links of this machine's own network."""
+    return set(os.listdir("/sys/class/net"))
+
+
+def test_networks_outlive_their_user_and_leave_nothing(user: User) -> None:
+    before = links()
+    killed = user.run(KILLED)
+    assert killed.returncode == -9, killed.stderr
+    assert "<source network='inner' portid=" in killed.stdout
+    assert "<target dev='vnet0'/>" in killed.stdout
+    assert any("dnsmasq" in words for words in user.processes().values())
+    ended = user.run(ENDED)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("True virbr77\n")
+    assert "<target dev='vnet1'/>" in ended.stdout
+    assert not (user.root / "run/network/space").exists()
+    assert links() == before
+
+
+def test_a_host_that_forbids_user_namespaces(user: User) -> None:
+    forbid = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"'
+    told = user.run(
+        FORBIDDEN,
+        "unshare",
+        "--user",
+        "--map-current-user",
+        "--keep-caps",
+        "sh",
+        "-c",
+        forbid,
+        "sh",
+    )
+    assert told.returncode == 0, told.stderr
+    assert "cannot make a network namespace: unshare" in told.stdout
+    assert "user.max_user_namespaces = 0, which forbids them" in told.stdout
+    assert "<interface type='user'>" in told.stdout
+
+
+@pytest.mark.long
+def test_a_guest_gets_a_lease(user: User) -> None:
+    told = user.run(LEASED)
+    assert (told.returncode, told.stdout) == (0, f"{MAC}\n"), told.stderr
