@@ -13,6 +13,7 @@ import fcntl
 import os
 import socket
 import struct
+import sys
 
 from virloom.host import openings
 
@@ -29,6 +30,10 @@ _REQUEST_SIZE, _NAME_SIZE = 40, 16
 #: ``RTM_NEWLINK``, ``RTM_DELLINK``, ``RTM_GETLINK``, ``RTM_SETLINK``, ``RTM_NEWNEIGH``.
 _NEW_LINK, _DELETE_LINK, _GET_LINK, _SET_LINK, _NEW_NEIGHBOUR = 16, 17, 18, 19, 28
 _ERROR = 2
+#: ``IFLA_AF_SPEC``, ``IFLA_BRIDGE_VLAN_INFO``; ``BRIDGE_VLAN_INFO_PVID``, ``…_UNTAGGED``.
+_BRIDGE_PART, _VLAN, _NATIVE, _UNTAGGED = 26, 2, 0x2, 0x4
+#: ``IFLA_BR_VLAN_FILTERING``, ``IFLA_BR_VLAN_DEFAULT_PVID``.
+_FILTERS_VLANS, _USUAL_VLAN = 7, 39
 #: ``NLM_F_REQUEST`` with ``NLM_F_ACK``; ``NLM_F_EXCL`` with ``NLM_F_CREATE``.
 _ASKING, _CREATING = 0x1 | 0x4, 0x200 | 0x400
 _ADDRESS, _NAME, _LINK, _MASTER, _INFO = 1, 3, 5, 10, 18
@@ -182,11 +187,56 @@ def set_port_option(port: str, option: str, value: bool) -> None:
     Raises:
         OSError: The link is no port of a bridge, or the kernel would not.
     """
-    # ``struct ifinfomsg``: family, padding, type, index, flags, mask.
-    index = index_of(port)
-    header = struct.pack("=BxHiII", socket.AF_BRIDGE, 0, index, 0, 0)
     inner = _attribute(_OPTIONS[option], bytes([value]))
-    _ask(_SET_LINK, 0, header + _attribute(_PORT_DATA, inner))
+    _ask(_SET_LINK, 0, _of_port(port) + _attribute(_PORT_DATA, inner))
+
+
+def add_port_vlan(port: str, tag: int, *, native: bool, untagged: bool) -> None:
+    """Puts a port of a bridge into a VLAN.
+
+    Args:
+        native: Frames that come without a tag are of it.
+        untagged: Its frames leave without one.
+
+    Raises:
+        OSError: The link is no port, its bridge knows no VLANs, or there is no such one (EINVAL).
+    """
+    flags = (_NATIVE if native else 0) | (_UNTAGGED if untagged else 0)
+    _ask(_SET_LINK, 0, _port_vlan(port, tag, flags))
+
+
+def remove_port_vlan(port: str, tag: int) -> None:
+    """Takes it out of one.
+
+    Raises:
+        OSError: As :func:`add_port_vlan`, or ENOENT: it is not in it.
+    """
+    _ask(_DELETE_LINK, 0, _port_vlan(port, tag, 0))
+
+
+def _port_vlan(port: str, tag: int, flags: int) -> bytes:
+    vlan = _attribute(_VLAN, struct.pack("=HH", flags, tag))
+    return _of_port(port) + _attribute(_BRIDGE_PART, vlan)
+
+
+def _of_port(port: str) -> bytes:
+    # ``struct ifinfomsg``: family, padding, type, index, flags, mask.
+    return struct.pack("=BxHiII", socket.AF_BRIDGE, 0, index_of(port), 0, 0)
+
+
+def usual_vlan(bridge: str) -> int | None:
+    """The VLAN that ports of a bridge are in when nobody says, 0 for none; None where it tells no
+    VLANs apart, or there is no such bridge."""
+    try:
+        answer = _get(bridge)
+    except OSError:
+        return None
+    found = dict(_attributes(answer[_HEADER.size + len(_ANY) :]))
+    for part in (_INFO, _DATA):
+        found = dict(_attributes(found.get(part, b"")))
+    if not found.get(_FILTERS_VLANS, b"\0")[0]:
+        return None
+    return int.from_bytes(found.get(_USUAL_VLAN, b""), sys.byteorder)
 
 
 def _text(name: str) -> bytes:

@@ -15,7 +15,6 @@ from virloom.drivers.qemu.definition import prepare_definition
 from virloom.drivers.qemu.devices.props.net import TAPS
 from virloom.drivers.qemu.hotplug.fragment import Fragment
 from virloom.drivers.qemu.hotplug.matching import IN_GUEST, find, includes
-from virloom.drivers.qemu.nics.openvswitch import change_vlan
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.validate.host_ends import check_host_end
@@ -76,8 +75,8 @@ async def update_interface(driver: QemuDriver, running: RunningGuest, changed: F
         await _limit(driver, running, card, new)
     if card.type == "bridge" and card.source.bridge != new.source.bridge:
         _move(card, new)
-    if not _same(card.vlan, new.vlan):
-        await change_vlan(card.target.dev or "", new.vlan)
+    elif not _same(card.vlan, new.vlan):
+        await _retag(card, new)
     if not _same(card.filterref, new.filterref):
         await _filter(driver, running, card, new)
     if (new.link.state or "up") != (card.link.state or "up"):
@@ -132,6 +131,19 @@ async def _limit(
     from virloom.drivers.qemu.nics.limits import limit_card  # seldom needed
 
     await limit_card(driver, running.record, card, new.bandwidth)
+
+
+async def _retag(card: Interface, new: Interface) -> None:
+    """Puts the card's port into other VLANs."""
+    from virloom.drivers.qemu.nics.openvswitch import change_vlan  # seldom needed
+    from virloom.drivers.qemu.nics.taps import doing
+    from virloom.drivers.qemu.nics.vlans import give_vlans
+
+    if is_on_openvswitch(new):
+        await change_vlan(card.target.dev or "", new.vlan)
+    else:
+        with doing(f"cannot set the VLANs of '{card.target.dev}'"):
+            give_vlans(new, new.source.bridge or "", former=card.vlan)
 
 
 async def _filter(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from virloom.drivers.qemu.command.net import tap_key
 from virloom.drivers.qemu.devices.props.net import TAPS
 from virloom.drivers.qemu.nics.names import PREFIX, TapNames
+from virloom.drivers.qemu.nics.vlans import give_vlans
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.validate.switch_ports import is_on_openvswitch
 from virloom.enums.error import ErrorDomain
@@ -156,11 +157,14 @@ def join(interface: Interface, bridge: str) -> None:
 
     Raises:
         SystemFailure: There is no such bridge.
-        ConfigUnsupported: It cannot keep ports apart.
+        ConfigUnsupported: It cannot keep ports apart, or knows no VLANs.
     """
     name = interface.target.dev or ""
     with doing(f"Unable to add bridge {bridge} port {name}"):
         taps.add_to_bridge(bridge, name)
+    if interface.vlan is not None and interface.vlan.tags:
+        with doing(f"cannot set the VLANs of '{name}'"):
+            give_vlans(interface, bridge)
     if interface.port.isolated:
         try:
             links.set_port_option(name, "isolated", True)

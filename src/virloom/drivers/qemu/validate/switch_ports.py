@@ -118,6 +118,8 @@ def check_connected_port(interface: Interface) -> None:
 def _check_vlan(interface: Interface, name: str) -> None:
     if is_on_openvswitch(interface) or interface.type == "hostdev":
         return
+    if interface.type == "bridge":
+        return  # which knows VLANs where it filters them: the host has to be asked
     if interface.type == "direct" and interface.source.mode == "passthrough":
         raise ConfigUnsupported(
             f"{name}: only a virtual function of SR-IOV tags frames itself, and "
@@ -127,6 +129,5 @@ def _check_vlan(interface: Interface, name: str) -> None:
     raise ConfigUnsupported(
         f"{name}: vlan tag not supported for this connection type",
         domain=ErrorDomain.DOMAIN,
-        remedy="VLANs of a guest's card need a bridge of Open vSwitch, "
-        "and <virtualport type='openvswitch'/>",
+        remedy="VLANs of a guest's card need a bridge, of Open vSwitch or one that filters them",
     )
