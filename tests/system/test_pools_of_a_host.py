@@ -21,7 +21,7 @@ from tests.system.hostguest import HostGuest
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="the guest has this machine's files: needs root"),
-    pytest.mark.timeout(1500),
+    pytest.mark.timeout(2400),
     pytest.mark.long,
     *needs_libvirtd,
 ]
@@ -43,8 +43,8 @@ mkdir -p /run/lock/iscsi /run/lvm /run/theirs /run/own /mnt/theirs /mnt/own
 DAEMONS = f"""
 printf 'security_driver = "none"\\n' >/etc/libvirt/qemu.conf
 printf 'unix_sock_dir = "/run/theirs"\\nauth_unix_rw = "none"\\n' >/run/theirs/conf
-/usr/sbin/libvirtd --config /run/theirs/conf >/run/theirs/log 2>&1 3<&- &
-{BIN}/libvirtd --root /run/own >/run/own/log 2>&1 3<&- &
+/usr/sbin/libvirtd --config /run/theirs/conf >/run/theirs/log 2>&1 &
+{BIN}/libvirtd --root /run/own >/run/own/log 2>&1 &
 for socket in /run/theirs/libvirt-sock /run/own/run/libvirt/libvirt-sock; do
     for i in $(seq 600); do [ -S $socket ] && break; sleep .2; done
     [ -S $socket ] || {{ cat /run/*/log; exit 1; }}
@@ -90,14 +90,14 @@ def guest(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         options += ["-device", f"virtio-blk-pci,drive=d{number}"]
     with HostGuest(MODULES, options, 1536) as started:
         for script in (HOST, DAEMONS):
-            started.run(script, 300)
+            started.run(script, 900)
         yield started
 
 
 def session(guest: HostGuest, who: str, name: str, device: str) -> list[Any]:
     """What the session prints, step by step."""
     told = guest.run(
-        f"/usr/bin/python3 {SESSIONS}/storage_{name}.py '{URIS[who]}' /mnt/{who} {device} 3<&-", 600
+        f"/usr/bin/python3 {SESSIONS}/storage_{name}.py '{URIS[who]}' /mnt/{who} {device}", 1200
     )
     return [json.loads(line) for line in told.splitlines() if line.startswith("[")]
 

@@ -41,7 +41,6 @@ from virloom.errors import (
     StorageVolExist,
     SystemFailure,
     VirloomError,
-    XmlError,
     system_failure,
 )
 from virloom.model.storage import Pool, Volume
@@ -107,8 +106,7 @@ class LogicalBackend(PathBackend):
         """Activates the volumes.
 
         Raises:
-            ConfigUnsupported: There is no such group.
-            XmlError: It is made of none of the devices that the document names.
+            ConfigUnsupported: There is no such group, or it has none of the document's devices.
         """
         group, devices = await self._group(model), _devices(model)
         name = _name(model)
@@ -117,7 +115,7 @@ class LogicalBackend(PathBackend):
                 f"cannot find logical volume group name '{name}'", domain=_DOMAIN
             )
         if devices and not set(devices) & set(group.devices):
-            raise XmlError(
+            raise ConfigUnsupported(
                 f"cannot find any matching source devices for logical volume group '{name}'",
                 domain=_DOMAIN,
             )

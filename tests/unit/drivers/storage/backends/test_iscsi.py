@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.programs import Answer, RecordedHost
+from virloom.drivers.storage.activation import Activation
 from virloom.drivers.storage.backends.iscsi import IscsiBackend
 from virloom.drivers.storage.backends.scsi_units import units
+from virloom.drivers.storage.directories import StorageDirectories
 from virloom.drivers.storage.iscsiadm import Login, Portal, log_in
 from virloom.drivers.storage.pools import parse_pool
 from virloom.errors import InternalError, InvalidArg, OperationFailed
@@ -81,6 +83,17 @@ async def test_a_password_is_on_no_command_line(tmp_path: Path, place: str) -> N
     with pytest.raises(InternalError):
         await log_in(host, Portal("127.0.0.1:3260", TARGET), None, bad)
     assert record.read_text().splitlines() == lines
+
+
+async def test_a_start_that_was_cut_off_is_undone(tmp_path: Path) -> None:
+    """Also where it had got no further than to the record with the password."""
+    for sessions, undone in ((NONE, ["op delete"]), (SESSION, ["logout", "op delete"])):
+        answers = {"iscsiadm --mode session": sessions}
+        host = RecordedHost(tmp_path, answers)
+        directories = StorageDirectories.system(tmp_path)
+        directories.make()
+        assert await Activation(directories, host).resume(pool(), "starting", ()) is None
+        assert [line.split(" --")[-1] for line in host.asked[-len(undone) :]] == undone
 
 
 async def test_a_refused_login_leaves_nothing(tmp_path: Path) -> None:

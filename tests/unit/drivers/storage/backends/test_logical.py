@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.programs import Answer, RecordedHost
+from virloom.drivers.storage.activation import Activation
 from virloom.drivers.storage.backends.logical import LogicalBackend
+from virloom.drivers.storage.directories import StorageDirectories
 from virloom.drivers.storage.logical_volumes import (
     is_abandoned,
     is_being_made,
@@ -25,7 +27,6 @@ from virloom.errors import (
     InvalidArg,
     StoragePoolBuilt,
     SystemFailure,
-    XmlError,
 )
 from virloom.model.storage import Pool
 
@@ -106,7 +107,7 @@ async def test_start_and_stop(tmp_path: Path) -> None:
     assert [line for line in host.asked if "vgchange" in line] == [
         "vgchange -aly vrl", "vgchange -aln vrl"
     ]  # fmt: skip
-    with pytest.raises(XmlError, match="matching source devices"):
+    with pytest.raises(ConfigUnsupported, match="matching source devices"):
         await backend.start(pool("/dev/vdd"))
     none = RecordedHost(tmp_path, {"pvs": Answer(NO_PVS)})
     with pytest.raises(ConfigUnsupported, match="'vrl'"):
@@ -129,6 +130,14 @@ async def test_sources(tmp_path: Path) -> None:
     (found,) = await LogicalBackend(RecordedHost(tmp_path, ANSWERS)).find_sources(None)
     assert (found.name, found.format.type) == ("vrl", "lvm2")
     assert [device.path for device in found.devices] == ["/dev/vda", "/dev/vdb"]
+
+
+async def test_a_start_that_was_cut_off_is_undone(tmp_path: Path) -> None:
+    host = RecordedHost(tmp_path, ANSWERS)
+    directories = StorageDirectories.system(tmp_path)
+    directories.make()
+    assert await Activation(directories, host).resume(pool(), "starting", ()) is None
+    assert host.asked[-1] == "vgchange -aln vrl"
 
 
 @pytest.mark.parametrize("name", ["", "-x", "a b", "../x", ".", "a" * 128, "x\n", "--config"])
