@@ -6,6 +6,7 @@ DEVICE is what the server exports, DIR where it is mounted.
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import libvirt
@@ -61,6 +62,7 @@ def life(pool: libvirt.virStoragePool) -> None:
     with open(f"{HOME}/nf/open", "w"):
         step("stop, in use", pool.destroy)
         step("active", pool.isActive)
+    os.unlink(f"{HOME}/nf/open")
     step("stop", lambda: pool.isActive() and pool.destroy())
     step("delete", lambda: pool.delete(0))
 
