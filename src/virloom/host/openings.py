@@ -10,28 +10,30 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Protocol
 
-class Opener(Protocol):
-    """Opens what is of one network."""
+    class Opener(Protocol):
+        """Opens what is of one network."""
 
-    def new_socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
-        """A socket of that network.
+        def new_socket(self, family: int, kind: int, protocol: int = 0) -> socket.socket:
+            """A socket of that network.
 
-        Raises:
-            OSError: The kernel would not.
-        """
+            Raises:
+                OSError: The kernel would not.
+            """
 
-    def open(self, path: str, flags: int) -> int:
-        """A file as it is there: a parameter of the kernel, the device of taps.
+        def open(self, path: str, flags: int) -> int:
+            """A file as it is there: a parameter of the kernel, the device of taps.
 
-        Raises:
-            OSError: The kernel would not.
-        """
+            Raises:
+                OSError: The kernel would not.
+            """
 
 
 _there: ContextVar[Opener | None] = ContextVar("network_opener", default=None)
