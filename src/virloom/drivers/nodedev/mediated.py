@@ -116,6 +116,7 @@ class MediatedDevices:
             deadline = time.monotonic() + _PATIENCE
             while device in self._driver.all and device.active and time.monotonic() < deadline:
                 await self._driver.changed(1)
+                self._driver.rescan()
 
         await self._in_turn(destroy())
 

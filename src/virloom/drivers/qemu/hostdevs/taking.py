@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,14 +40,18 @@ logger = logging.getLogger(__name__)
 
 
 async def take_devices(
-    driver: QemuDriver, record: GuestRecord, hostdevs: Sequence[Hostdev], *, restoring: bool = False
+    driver: QemuDriver,
+    record: GuestRecord,
+    hostdevs: Sequence[Hostdev],
+    *,
+    may_miss: Collection[str] = (),
 ) -> None:
     """Makes the host's devices ready for a guest, and notes in the document where they are.
 
     Args:
         record: Of the guest; it is saved with what is taken, before that is taken.
-        hostdevs: The devices; USB devices that may be missing are noted as such.
-        restoring: The guest goes on from a saved state.
+        hostdevs: The devices; USB devices that are missing and may be are noted as such.
+        may_miss: With which ``startupPolicy`` a USB device may be missing.
 
     Raises:
         VirloomError: One cannot be had. What has been taken is for the caller to release by the
@@ -55,7 +59,7 @@ async def take_devices(
     """
     for hostdev in hostdevs:
         if hostdev.type != "scsi_host":  # whoever describes it looks for it
-            prepare(hostdev, restoring=restoring)
+            prepare(hostdev, may_miss=may_miss)
     there = [hostdev for hostdev in hostdevs if not hostdev.source.missing]
     wanted = [device for device in map(host_device, there) if device is not None]
     for device in wanted:
@@ -101,8 +105,13 @@ async def take_from_host(record: GuestRecord, wanted: dict[str, str]) -> None:
     reached("devices-taken")
 
 
-def prepare(hostdev: Hostdev, root: Path = devices_of_pci.HOST, *, restoring: bool = False) -> None:
+def prepare(
+    hostdev: Hostdev, root: Path = devices_of_pci.HOST, *, may_miss: Collection[str] = ()
+) -> None:
     """Sees whether the host has a device and passes such ones on, and notes where it is.
+
+    Args:
+        may_miss: As :func:`take_devices` has it.
 
     Raises:
         ConfigUnsupported: Nobody plugs such a device (capabilities of containers), or the host has
@@ -118,7 +127,7 @@ def prepare(hostdev: Hostdev, root: Path = devices_of_pci.HOST, *, restoring: bo
         )
     match hostdev.type:
         case "usb":
-            _find_usb(hostdev, root, restoring=restoring)
+            _find_usb(hostdev, root, may_miss)
         case "pci":
             devices_of_pci.check_vfio(root)
             devices_of_pci.check_driver(hostdev.driver)
@@ -129,14 +138,13 @@ def prepare(hostdev: Hostdev, root: Path = devices_of_pci.HOST, *, restoring: bo
             _check_node(root / "dev/vhost-scsi")
 
 
-def _find_usb(hostdev: Hostdev, root: Path, *, restoring: bool) -> None:
+def _find_usb(hostdev: Hostdev, root: Path, may_miss: Collection[str]) -> None:
     """Finds it, unless the document says that the guest can do without."""
-    policy = hostdev.source.startup_policy
     hostdev.source.missing = None
     try:
         find_usb(hostdev, root)
     except VirloomError:
-        if policy != "optional" and not (policy == "requisite" and restoring):
+        if hostdev.source.startup_policy not in may_miss:
             raise
         hostdev.source.missing = True
 

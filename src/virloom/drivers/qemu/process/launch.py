@@ -321,8 +321,9 @@ class Launch:
         if hostdevs:
             from virloom.drivers.qemu.hostdevs.taking import take_devices  # few guests have any
 
-            restoring = self._incoming is not None
-            await take_devices(self._driver, self._record, hostdevs, restoring=restoring)
+            restored = ("requisite",) if self._incoming is not None else ()
+            may_miss = ("optional", *restored)
+            await take_devices(self._driver, self._record, hostdevs, may_miss=may_miss)
 
     def _make_directories(self) -> tuple[int, int] | None:
         """The guest's own directory and those in huge pages; whose they are, if not ours."""

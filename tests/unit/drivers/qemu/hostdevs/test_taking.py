@@ -140,13 +140,15 @@ def test_a_mediated_device_and_vhost(host: Path) -> None:
 
 
 def test_a_stick_that_may_be_missing(host: Path) -> None:
-    for policy, restoring in (("optional", False), ("requisite", True)):
+    for policy, may_miss in (("optional", ["optional"]), ("requisite", ["optional", "requisite"])):
         stick = by_name("0x9999", "0xbeef")
         stick.source.startup_policy = policy
-        prepare(stick, host, restoring=restoring)
+        prepare(stick, host, may_miss=may_miss)
         assert stick.source.missing is True
-    stick.source.startup_policy = "requisite"
     with pytest.raises(InternalError):
+        prepare(stick, host, may_miss=["optional"])
+    stick.source.startup_policy = "optional"
+    with pytest.raises(InternalError):  # of one that is plugged in, nobody can do without
         prepare(stick, host)
 
 
