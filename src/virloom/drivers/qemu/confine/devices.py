@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from glob import glob
 from typing import NamedTuple
 
 from virloom.drivers.qemu.block.chain import ImageLayer
@@ -102,6 +103,29 @@ def host_paths(hostdev: Hostdev) -> list[str]:
             return ["/dev/vhost-scsi"]
         case _:
             return []
+
+
+def read_directories(hostdev: Hostdev, root: str = "/") -> list[str]:
+    """The directories of the kernel's tree in which QEMU looks at a device of the host.
+
+    Args:
+        root: Where the tree of the host begins.
+    """
+    address = hostdev.source.address
+    match hostdev.type:
+        case "pci":
+            found = [f"sys/bus/pci/devices/{pci_text(address)}"]
+        case "mdev":
+            found = [f"sys/bus/mdev/devices/{address.uuid if address is not None else ''}"]
+        case "usb":  # libusb looks at all that there are
+            found = [
+                "sys/bus/usb/devices",
+                *sorted(glob("sys/bus/usb/devices/usb*", root_dir=root)),
+            ]
+        case _:
+            found = []
+    paths = [os.path.join(root, path) for path in found]
+    return [os.path.realpath(path) for path in paths if os.path.isdir(path)]
 
 
 def _vfio(device: str) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.pci_kernel import PciKernel
+from virloom.drivers.qemu.confine.devices import read_directories
 from virloom.drivers.qemu.hostdevs import pci as devices_of_pci
 from virloom.drivers.qemu.hostdevs.claims import Claims, HostDevice
 from virloom.drivers.qemu.hostdevs.identity import devices_of, host_device
@@ -191,3 +192,14 @@ def test_whose_state_cannot_be_kept() -> None:
     dom.devices.hostdevs.append(pci(1))
     with pytest.raises(OperationUnsupported, match="'pci'"):
         check_stateless(dom)
+
+
+def test_where_qemu_looks_at_a_device(host: Path) -> None:
+    bus = host / "sys/bus/usb/devices"
+    hub = host / "sys/devices/pci0000:00/usb1"
+    hub.mkdir(parents=True)
+    (bus / "usb1").symlink_to(hub)
+    stick = usb("<address bus='1' device='3'/>")
+    assert read_directories(stick, str(host)) == [str(bus), str(hub)]
+    assert read_directories(pci(1), str(host)) == [str(host / "sys/bus/pci/devices/0000:01:00.0")]
+    assert read_directories(pci(9), str(host)) == []
