@@ -44,7 +44,7 @@ busybox ln -s fd/0 /host/dev/stdin
 busybox mount -t sysfs sys /host/sys
 busybox mount -t tmpfs run /host/run
 busybox ifconfig lo up
-exec busybox chroot /host /bin/bash -c '{agent}'
+exec busybox switch_root /host /bin/bash -c '{agent}'
 """
 
 #: Reads a command a line, says how it ended and what it printed; base64 saves the quoting.
@@ -73,11 +73,17 @@ class HostGuest:
         modules: Kernel modules to load before the first command.
         options: More of QEMU's command line, e.g. network cards and disks.
         memory: MiB.
+        words: More of the kernel's command line.
     """
 
     def __init__(
-        self, modules: Sequence[str] = (), options: Sequence[str] = (), memory: int = 1024
+        self,
+        modules: Sequence[str] = (),
+        options: Sequence[str] = (),
+        memory: int = 1024,
+        words: str = "",
     ) -> None:
+        self._words = words
         self._modules = modules
         self._options = options
         self._memory = memory
@@ -115,7 +121,7 @@ class HostGuest:
             "qemu-system-x86_64", "-M", "q35,accel=tcg", "-cpu", "max", "-m", str(self._memory),
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-kernel", str(kernel), "-initrd", str(initrd),
-            "-append", _KERNEL_LINE,
+            "-append", f"{_KERNEL_LINE} {self._words}",
             "-serial", f"file:{self._console}",
             "-device", "virtio-serial-pci", "-chardev", f"socket,id=agent,fd={agent}",
             "-device", "virtserialport,chardev=agent,nr=1",
