@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import shutil
 import socket
 import subprocess
@@ -75,9 +76,12 @@ class Etcd:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """None that the kernel gives to clients: one that waits for it could meet itself there."""
+    while True:
+        port = random.randrange(20000, 30000)
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +99,6 @@ def member() -> Iterator[Etcd]:
 @pytest.fixture
 async def etcd(member: Etcd) -> Etcd:
     """Running, and without a key."""
-    if member.process is None:
-        member.start()
     everything = {"key": encoded("/virloom/"), "range_end": encoded("/virloom0")}
     await EtcdGateway(member.config()).call("kv/deleterange", everything)
     return member
@@ -157,24 +159,33 @@ async def test_kept_by_the_next_one(etcd: Etcd) -> None:
     await after.close()
 
 
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[Etcd]:
+    """One that a test may end."""
+    etcd = Etcd(tmp_path)
+    etcd.start()
+    yield etcd
+    etcd.end()
+
+
 @pytest.mark.long
-async def test_renewed_and_lost(etcd: Etcd) -> None:
+async def test_renewed_and_lost(alone: Etcd) -> None:
     """Over its time, a short absence of etcd, a long one, and somebody who takes it away."""
     lost: list[str] = []
-    manager = EtcdManager(etcd.config(ttl=6))
+    manager = EtcdManager(alone.config(ttl=6))
     manager.lost = lost.append
     await manager.acquire(ONE, [A])
     started = time.monotonic()
     await until(lambda: time.monotonic() > started + 7)
-    etcd.end()
-    etcd.start()
+    alone.end()
+    alone.start()
     await until(lambda: time.monotonic() > started + 11)
-    assert (lost, set(await keys(etcd))) == ([], {"one/file:/srv/a"})
-    (lease,) = (await keys(etcd)).values()
-    await EtcdGateway(etcd.config()).call("lease/revoke", {"ID": lease})
+    assert (lost, set(await keys(alone))) == ([], {"one/file:/srv/a"})
+    (lease,) = (await keys(alone)).values()
+    await EtcdGateway(alone.config()).call("lease/revoke", {"ID": lease})
     await until(lambda: lost == [ONE.uuid])
     await manager.acquire(ONE, [A])
-    etcd.end()
+    alone.end()
     gone = time.monotonic()
     await until(lambda: lost == [ONE.uuid, ONE.uuid])
     assert time.monotonic() - gone < 6, "before anybody else can have it"

@@ -66,6 +66,7 @@ class Owned:
     def __init__(self, directory: Path) -> None:
         self.record = GuestRecord(directory / "web.json", "web", "0" * 32, 1)
         self.record.save()
+        self.backup = None
         self.model = parse_document(Domain, DOCUMENT)
         self.guest = SimpleNamespace(running=self, name="web")
 
