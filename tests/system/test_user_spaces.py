@@ -31,7 +31,8 @@ NETWORK = """<network><name>inner</name><forward mode='nat'/><bridge name='virbr
 <ip address='10.77.7.1' prefix='24'><dhcp><range start='10.77.7.2' end='10.77.7.9'/></dhcp></ip>
 </network>"""
 CARD = f"<interface type='network'><mac address='{MAC}'/><source network='inner'/>"
-CARD += "<model type='virtio'/><bandwidth><inbound average='1000'/></bandwidth></interface>"
+CARD += "<model type='virtio'/><bandwidth><inbound average='1000'/><outbound average='900'/>"
+CARD += "</bandwidth></interface>"
 
 _SCRIPT = """
 import asyncio, json, os, signal, sys
@@ -57,6 +58,7 @@ ENDED = """
         await guest.devices.attach(documents["card"].replace("bb:01", "bb:02"))
         print(await guest.xml_desc())
         await guest.destroy()
+        print(sorted(os.listdir(f"{root}/run/qemu")))
         await network.destroy()
 """
 LEASED = """
@@ -158,6 +160,7 @@ def test_networks_outlive_their_user_and_leave_nothing(user: User) -> None:
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("True virbr77\n")
     assert "<target dev='vnet1'/>" in ended.stdout
+    assert "plain" not in ended.stdout.splitlines()[-1], "a record of what could not be given back"
     assert not (user.root / "run/network/space").exists()
     assert links() == before
 
