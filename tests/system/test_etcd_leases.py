@@ -277,3 +277,22 @@ async def test_the_owner_is_killed(etcd: Etcd, tmp_path: Path, step: str) -> Non
         for guest in active:
             await guest.destroy()
         assert await keys(etcd) == {}
+
+
+@pytest.mark.long
+async def test_another_has_it_when_the_owner_comes_back(etcd: Etcd, tmp_path: Path) -> None:
+    """A guest whose lease ran out while nobody renewed it is powered off: another one writes."""
+    root, path = tmp_path / "root", tmp_path / "run.xml"
+    uri = configured(root, etcd)
+    path.write_text(paused_guest_xml("web", machine="microvm", extra_devices=LEASE.format(key="k")))
+    command = [sys.executable, str(OWNER), str(root), "running", str(path)]
+    assert (await asyncio.to_thread(subprocess.run, command, check=False)).returncode == -9
+    (lease,) = (await keys(etcd)).values()
+    await EtcdGateway(etcd.config()).call("lease/revoke", {"ID": lease})
+    document = paused_guest_xml("other", machine="microvm", extra_devices=LEASE.format(key="k"))
+    async with virloom.open(configured(tmp_path / "second", etcd)) as there:
+        other = await there.create_xml(document)
+        async with virloom.open(uri) as here:
+            await _ends(here)
+        assert len(await keys(etcd)) == 1
+        await other.destroy()

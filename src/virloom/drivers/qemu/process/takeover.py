@@ -50,7 +50,7 @@ from virloom.enums.domain import (
     DomainRunningReason,
     DomainState,
 )
-from virloom.errors import VirloomError
+from virloom.errors import ResourceBusy, VirloomError
 from virloom.host.boot import boot_id
 from virloom.host.files import Directory
 from virloom.host.guardian import MARKER
@@ -313,14 +313,23 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
         driver.background(stop(running, DESTROYED), f"end of '{running.guest.name}'")
     running.set_document()
     running.save()
-    await _adopt_leases(running, runs=state == DomainState.RUNNING)
+    await _adopt_leases(driver, running, runs=state == DomainState.RUNNING)
     _settle(driver, running)
 
 
-async def _adopt_leases(running: RunningGuest, *, runs: bool) -> None:
-    """A guest goes on although nobody can be asked for its leases: it had them."""
+async def _adopt_leases(driver: QemuDriver, running: RunningGuest, *, runs: bool) -> None:
+    """A guest goes on although nobody can be asked for its leases: it had them.
+
+    One whose leases another has by now does what its document says.
+    """
     try:
         await running.leases.adopt(runs=runs)
+    except ResourceBusy as exc:
+        from virloom.drivers.qemu.locks.lost import act_on_loss  # hardly ever needed
+
+        guest = running.guest
+        logger.error("domain '%s': its leases: %s", guest.name, exc.message)
+        driver.background(act_on_loss(driver, guest), f"lost leases of '{guest.name}'")
     except VirloomError as exc:
         logger.error("domain '%s': its leases: %s", running.guest.name, exc.message)
 
