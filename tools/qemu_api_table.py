@@ -150,7 +150,24 @@ def commands() -> dict[str, frozenset[str]]:
                 if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "command":
                     for name in (arg.value for arg in mark.args if isinstance(arg, ast.Constant)):
                         found[str(name)] = frozenset(called(_with_helpers(function, bodies)))
+        found.update(_deeds(tree))
     return found
+
+
+#: What the words of devices find, as :func:`client_methods` calls it.
+_FOUND = {"device": "nodedevice"}
+
+
+def _deeds(tree: ast.Module) -> Iterator[tuple[str, frozenset[str]]]:
+    """Commands of one call on what a name finds: ``deed(name, finding.KIND, lambda …)``."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or ast.unparse(node.func) != "deed":
+            continue
+        name, finding, deed = node.args[:3]
+        if not isinstance(name, ast.Constant) or not isinstance(finding, ast.Attribute):
+            continue
+        kind = _FOUND.get(finding.attr, finding.attr)
+        yield str(name.value), frozenset(called((kind, word) for _, word in calls_in(deed)))
 
 
 def _with_helpers(function: ast.AST, bodies: dict[str, Any]) -> Iterator[Call]:

@@ -6,20 +6,18 @@ asks; ``--renew`` writes its answers anew.
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.interop.sessions.pool_documents import documents, named, taken
 from virloom.drivers.storage.backends import GONE
 from virloom.drivers.storage.pools import parse_pool, same_source
 from virloom.errors import VirloomError
 from virloom.xml import format_document
 
 TESTS = Path(__file__).parents[1]
-sys.path.insert(0, str(TESTS / "interop" / "sessions"))
-from pool_documents import documents, named, taken  # noqa: E402 # data of a session's script
 
 LIBVIRT: dict[str, Any] = json.loads((TESTS / "golden" / "pools" / "libvirt.json").read_text())
 SINGLE = documents()

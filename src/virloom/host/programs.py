@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the host's programs are, also for those whose PATH has no ``sbin``: users, daemons."""
+"""Where the host's programs are, also for ordinary users, whose PATH has no ``sbin``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ _PLACES = ("/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 def program_path(name: str) -> str | None:
     """The path of a program; None where it is not installed."""
-    places = [*os.environ.get("PATH", os.defpath).split(os.pathsep), *_PLACES]
+    more = _PLACES if os.geteuid() != 0 else ()  # what root's PATH leaves out is not wanted
+    places = [*os.environ.get("PATH", os.defpath).split(os.pathsep), *more]
     found = (os.path.join(place, name) for place in places)
     return next((path for path in found if _is_program(path)), None)
 
