@@ -28,7 +28,13 @@ def steps(session: str, uri: str, directory: Path) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "session", ["hotplug", "block_tuning", "device_settings", "device_classes"]
+    "session",
+    [
+        "hotplug",
+        "block_tuning",
+        pytest.param("device_settings", marks=pytest.mark.long),
+        pytest.param("device_classes", marks=pytest.mark.long),
+    ],
 )
 def test_the_same_session(session: str, libvirtd: Libvirtd, virtqemud: Any) -> None:
     # In a place that libvirt's QEMU, which is another user, may reach.

@@ -148,6 +148,7 @@ def life(uri: str, directory: Path) -> list[str]:
     return [f"exit code {code}", *lines, *banner, reason]
 
 
+@pytest.mark.long
 def test_a_guests_life_is_told_alike(libvirtd: Libvirtd, virtqemud: Any) -> None:
     sides = [(libvirtd.uri, libvirtd.directory), (virtqemud.uri(), virtqemud.root)]
     with ThreadPoolExecutor(2) as both:

@@ -119,7 +119,11 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize(
+    "machine",
+    [pytest.param("pc", marks=pytest.mark.long), pytest.param("q35", marks=pytest.mark.long),
+     "microvm"],
+)  # fmt: skip
 def test_an_ordinary_user_boots_guests(
     machine: str, ordinary_user: Callable[[Sequence[str]], list[str]]
 ) -> None:

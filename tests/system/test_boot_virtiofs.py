@@ -160,7 +160,8 @@ async def test_a_server_that_nobody_came_to_ends(kept: Path, document: str, shar
     words = [sys.executable, "-c", _OWNER, embedded(kept), document, plugged]
     done = await asyncio.to_thread(subprocess.run, words, timeout=60)
     assert done.returncode == -9
-    assert servers(second)
+    # It was started; on a busy machine QEMU may have let go of it by now.
+    assert any(kept.rglob("*-fs1-virtiofsd.log"))
     async with virloom.open(embedded(kept)) as conn:
         await ended(second)
         (domain,) = await conn.list_all_domains()

@@ -125,6 +125,7 @@ needs_libvirt = pytest.mark.skipif(
 )
 
 
+@pytest.mark.long
 @pytest.mark.parity
 @needs_libvirt
 async def test_guests_are_told_as_libvirt_tells_them(cache: CapabilityCache) -> None:

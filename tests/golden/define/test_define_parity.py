@@ -47,7 +47,10 @@ print(json.dumps({"told": told, "active": active}))
     reason="python3-libvirt is not installed",
 )
 @pytest.mark.skipif(os.geteuid() != 0, reason="libvirt's embedded driver wants root here")
-@pytest.mark.parametrize("name", DEVICES)
+@pytest.mark.parametrize(
+    "name",
+    [name if name == "more" else pytest.param(name, marks=pytest.mark.long) for name in DEVICES],
+)
 def test_libvirt_takes_and_starts_our_microvm(name: str) -> None:
     with tempfile.TemporaryDirectory() as root:  # tmp_path is closed to libvirt's QEMU
         os.chmod(root, 0o755)
