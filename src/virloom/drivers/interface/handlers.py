@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from virloom.drivers.interface.changing import InterfaceChanges
 from virloom.drivers.interface.driver import InterfaceDriver
 from virloom.drivers.interface.listing import InterfaceListing
+from virloom.drivers.runtime import arguments
 from virloom.drivers.runtime.area_connection import AreaConnection
-from virloom.drivers.runtime.arguments import unknown_flags
 from virloom.endpoint.dispatch import Call, Dispatcher, serves
 from virloom.enums.error import ErrorDomain
 from virloom.enums.interface import InterfaceDefineFlags, InterfaceXMLFlags
@@ -24,9 +24,7 @@ from virloom.xml import format_document
 
 
 def _check_flags(flags: int, function: str, known: int = 0) -> None:
-    unknown = flags & ~known
-    if unknown:
-        raise unknown_flags(unknown, function, ErrorDomain.INTERFACE)
+    arguments.check_flags(flags, known, function, ErrorDomain.INTERFACE)
 
 
 class Documents:

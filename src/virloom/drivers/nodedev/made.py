@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from virloom.drivers.nodedev.adapters import VirtualAdapters
 from virloom.drivers.nodedev.device import Device, parse_device
 from virloom.drivers.nodedev.driver import NodeDeviceDriver
 from virloom.drivers.nodedev.mediated import MediatedDevices
-from virloom.drivers.runtime.arguments import unknown_flags
+from virloom.drivers.runtime import arguments
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
 from virloom.enums.host import NodeDeviceUpdateFlags
@@ -19,14 +21,8 @@ _VALIDATE = 1
 _Update = NodeDeviceUpdateFlags
 
 
-def check_flags(flags: int, known: int, function: str) -> None:
-    """Refuses unknown flags.
-
-    Raises:
-        InvalidArg: With the unknown ones.
-    """
-    if flags & ~known:
-        raise unknown_flags(flags & ~known, function, _DOMAIN)
+#: Refuses flags that a function does not know.
+check_flags = partial(arguments.check_flags, domain=_DOMAIN)
 
 
 class MadeDevices:

@@ -22,6 +22,20 @@ def unknown_flags(flags: int, function: str, domain: ErrorDomain) -> InvalidArg:
     return senseless(f"unsupported flags ({flags:#x}) in function {function}", domain)
 
 
+def check_flags(flags: int, known: int, function: str, domain: ErrorDomain) -> None:
+    """Refuses flags that *function* does not know.
+
+    Args:
+        function: libvirt's name of it, which its message has.
+
+    Raises:
+        InvalidArg: With the unknown ones.
+    """
+    unknown = flags & ~int(known)  # an IntFlag's complement has only the bits of its members
+    if unknown:
+        raise unknown_flags(unknown, function, domain)
+
+
 def check_exclusive(flags: int) -> None:
     """A reader looks at the running domain or at the definition.
 

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+from virloom.drivers.runtime import arguments
 from virloom.drivers.runtime.area_connection import AreaConnection
-from virloom.drivers.runtime.arguments import senseless, unknown_flags
+from virloom.drivers.runtime.arguments import senseless
 from virloom.drivers.secret.document import format_secret, parse
 from virloom.drivers.secret.driver import Entry, SecretDriver
 from virloom.endpoint import local
@@ -15,16 +18,8 @@ from virloom.enums.secret import ConnectListAllSecretsFlags, SecretDefineFlags
 from virloom.procedures import secret as p
 from virloom.procedures.record import Void
 
-
-def _check_flags(flags: int, known: int, function: str) -> None:
-    """Refuses unknown flags as libvirt does; its numbers are 0.
-
-    Raises:
-        InvalidArg: With the unknown ones.
-    """
-    unknown = flags & ~int(known)  # an IntFlag's complement has only the bits of its members
-    if unknown:
-        raise unknown_flags(unknown, function, ErrorDomain.SECRET)
+#: Refuses flags that a function does not know.
+_check_flags = partial(arguments.check_flags, domain=ErrorDomain.SECRET)
 
 
 class Secrets:

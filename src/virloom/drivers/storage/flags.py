@@ -3,21 +3,16 @@
 
 from __future__ import annotations
 
-from virloom.drivers.runtime.arguments import senseless, unknown_flags
+from functools import partial
+
+from virloom.drivers.runtime import arguments
+from virloom.drivers.runtime.arguments import senseless
 from virloom.enums.error import ErrorDomain
 from virloom.enums.storage import StoragePoolBuildFlags as Build
 from virloom.errors import OperationInvalid
 
-
-def check_flags(flags: int, known: int, function: str) -> None:
-    """Refuses flags that *function* does not know.
-
-    Raises:
-        InvalidArg: With the unknown ones.
-    """
-    unknown = flags & ~int(known)
-    if unknown:
-        raise unknown_flags(unknown, function, ErrorDomain.STORAGE)
+#: Refuses flags that a function does not know.
+check_flags = partial(arguments.check_flags, domain=ErrorDomain.STORAGE)
 
 
 def check_exclusive(flags: int, one: int, other: int, names: str) -> None:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from virloom.drivers.network.network import VirtualNetwork
-from virloom.drivers.runtime.arguments import unknown_flags
+from virloom.drivers.runtime import arguments
 from virloom.enums.error import ErrorDomain
 from virloom.enums.network import NetworkUpdateFlags
 from virloom.errors import OperationInvalid
@@ -12,15 +14,8 @@ from virloom.errors import OperationInvalid
 LIVE, CONFIG = int(NetworkUpdateFlags.LIVE), int(NetworkUpdateFlags.CONFIG)
 
 
-def check_flags(flags: int, known: int, function: str) -> None:
-    """Refuses flags that *function* does not know.
-
-    Raises:
-        InvalidArg: With the unknown ones.
-    """
-    unknown = flags & ~int(known)
-    if unknown:
-        raise unknown_flags(unknown, function, ErrorDomain.NETWORK)
+#: Refuses flags that a function does not know.
+check_flags = partial(arguments.check_flags, domain=ErrorDomain.NETWORK)
 
 
 def affected(network: VirtualNetwork, flags: int) -> tuple[bool, bool]:

@@ -3,19 +3,10 @@
 
 from __future__ import annotations
 
-from virloom.drivers.runtime.arguments import unknown_flags
+from functools import partial
+
+from virloom.drivers.runtime import arguments
 from virloom.enums.error import ErrorDomain
 
-
-def check_flags(flags: int, known: int, function: str) -> None:
-    """Accepts *flags* that are among the *known* ones.
-
-    Args:
-        function: libvirt's name of the function, which its message has.
-
-    Raises:
-        InvalidArg: There are others.
-    """
-    unknown = flags & ~int(known)
-    if unknown:
-        raise unknown_flags(unknown, function, ErrorDomain.NWFILTER)
+#: Refuses flags that a function does not know.
+check_flags = partial(arguments.check_flags, domain=ErrorDomain.NWFILTER)
