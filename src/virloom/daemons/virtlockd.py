@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import logging
-import resource
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -16,22 +14,20 @@ import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports
 # isort: split
 from virloom.daemon.config import DaemonConfig
 from virloom.daemon.handover import Store
+from virloom.daemon.lasting import LastingService, take_directory
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
+from virloom.drivers.runtime import arguments
 from virloom.endpoint.dispatch import Call, Dispatcher, serves
 from virloom.endpoint.session import Session
 from virloom.enums.error import ErrorDomain
 from virloom.errors import (
-    InternalError,
-    InvalidArg,
     OperationDenied,
-    OperationFailed,
     OperationInvalid,
 )
-from virloom.host.files import ensure_directory, remove_temporaries
-from virloom.host.lock import LockHeld, RootLock
+from virloom.host.lock import RootLock
 from virloom.locking.leases import Key, Leases
 from virloom.locking.owners import Owner
 from virloom.procedures import lock as p
@@ -147,21 +143,13 @@ class LockHandlers:
 
 
 def _check_flags(flags: int, known: int, function: str) -> None:
-    unknown = flags & ~known
-    if unknown:
-        error = InvalidArg.worded(
-            f"unsupported flags ({unknown:#x}) in function virLockSpaceProtocolDispatch{function}",
-            domain=ErrorDomain.RPC,
-        )
-        error.int1 = error.int2 = 0
-        raise error
+    arguments.check_flags(flags, known, f"virLockSpaceProtocolDispatch{function}", ErrorDomain.RPC)
 
 
-class LockService(Service):
+class LockService(LastingService):
     """The leases of guests, served to root and to the daemon's own user."""
 
     programs = frozenset((p.PROGRAM,))
-    handshake = False
 
     def __init__(self, state: Path, lock: RootLock) -> None:
         self._lock = lock
@@ -183,15 +171,9 @@ class LockService(Service):
         """Whom we send away gives up nothing."""
         self._handlers.closing = True
 
-    def check_uri(self, uri: str) -> NoReturn:
-        raise InternalError(f"nothing is opened by '{uri}' here", domain=ErrorDomain.RPC)
-
     def busy(self) -> bool:
         """Leases would be lost with the daemon."""
         return len(self._leases) > 0
-
-    def reload(self) -> None:
-        """Its configuration is read again by the process after SIGUSR1."""
 
     async def close(self) -> None:
         await self._leases.close()
@@ -199,18 +181,7 @@ class LockService(Service):
 
 
 async def _open(places: Places) -> Service:
-    directory = places.run / "virtlockd"
-    ensure_directory(directory, 0o700)
-    try:
-        lock = RootLock.acquire(directory)
-    except LockHeld as exc:
-        raise OperationFailed(
-            f"another virtlockd is there already: {exc}", domain=ErrorDomain.LOCKING
-        ) from exc
-    remove_temporaries(directory)
-    # One for each lease, and one for each guest.
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    directory, lock = take_directory(places, "virtlockd", ErrorDomain.LOCKING)
     return LockService(directory / "leases.json", lock)
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import logging
 import os
-import resource
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
 from uuid import UUID
 
 import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports asyncio
@@ -16,22 +15,26 @@ import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports
 # isort: split
 from virloom.daemon.config import DaemonConfig
 from virloom.daemon.handover import Store
+from virloom.daemon.lasting import LastingService, take_directory
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
+from virloom.drivers.runtime import arguments
 from virloom.endpoint.dispatch import Call, Dispatcher, serves
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InternalError, InvalidArg, OperationFailed, VirloomError
+from virloom.errors import InternalError, InvalidArg, VirloomError
 from virloom.guestlog.alone import leave_alone, take_back
 from virloom.guestlog.files import Limits, Position
 from virloom.guestlog.logs import GuestLogs, Owner
 from virloom.host.fdpass import OwnedFds
-from virloom.host.files import ensure_directory, remove_temporaries
-from virloom.host.lock import LockHeld, RootLock
+from virloom.host.lock import RootLock
 from virloom.procedures import log as p
 
 logger = logging.getLogger(__name__)
+
+#: Refuses flags that a function does not know.
+_check_flags = partial(arguments.check_flags, domain=ErrorDomain.LOGGING)
 
 #: ``VIR_LOG_MANAGER_PROTOCOL_DOMAIN_OPEN_LOG_FILE_TRUNCATE``
 _TRUNCATE = 1
@@ -114,26 +117,15 @@ def _wire(position: Position) -> p.VirLogManagerProtocolLogFilePosition:
     return p.VirLogManagerProtocolLogFilePosition(position.inode, position.offset)
 
 
-def _check_flags(flags: int, known: int, function: str) -> None:
-    unknown = flags & ~known
-    if unknown:
-        error = InvalidArg.worded(
-            f"unsupported flags ({unknown:#x}) in function {function}", domain=ErrorDomain.LOGGING
-        )
-        error.int1 = error.int2 = 0
-        raise error
-
-
 def _check_path(path: str) -> None:
     if not path.startswith("/"):
         raise InvalidArg(f"'{path}' is no absolute path", domain=ErrorDomain.LOGGING)
 
 
-class LogService(Service):
+class LogService(LastingService):
     """The logs of guests, served to root and to the daemon's own user."""
 
     programs = frozenset((p.PROGRAM,))
-    handshake = False
 
     def __init__(self, state: Path, lock: RootLock) -> None:
         self._lock = lock
@@ -164,15 +156,9 @@ class LogService(Service):
         self._handed_on = True
         return self._logs.held()
 
-    def check_uri(self, uri: str) -> NoReturn:
-        raise InternalError(f"nothing is opened by '{uri}' here", domain=ErrorDomain.RPC)
-
     def busy(self) -> bool:
         """What guests write would be lost with the daemon."""
         return len(self._logs) > 0
-
-    def reload(self) -> None:
-        """Its configuration is read again by the process after SIGUSR1."""
 
     async def close(self) -> None:
         """Without a next process, somebody goes on with what guests write."""
@@ -189,18 +175,7 @@ class LogService(Service):
 
 
 async def _open(places: Places) -> Service:
-    directory = places.run / "virtlogd"
-    ensure_directory(directory, 0o700)
-    try:
-        lock = RootLock.acquire(directory)
-    except LockHeld as exc:
-        raise OperationFailed(
-            f"another virtlogd is there already: {exc}", domain=ErrorDomain.LOGGING
-        ) from exc
-    remove_temporaries(directory)
-    # One for each log of each guest.
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    directory, lock = take_directory(places, "virtlogd", ErrorDomain.LOGGING)
     return LogService(directory / "logs.json", lock)
 
 
