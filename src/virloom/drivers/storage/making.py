@@ -15,7 +15,6 @@ import os
 import re
 import shutil
 import stat
-import struct
 import sys
 
 from virloom.drivers.runtime.steps import reached
@@ -34,6 +33,7 @@ from virloom.errors import (
     XmlError,
     system_failure,
 )
+from virloom.host.range_lock import lock_range
 from virloom.model.storage import Volume
 from virloom.model.storage.volume import Encryption, ImageFeatures
 
@@ -50,8 +50,6 @@ _GET_FLAGS, _SET_FLAGS, _NOCOW = 0x80086601, 0x40086602, 0x00800000
 _READ_ONLY = frozenset(("bochs", "cloop", "dmg", "fat", "vhd", "cow"))
 #: The steps of making a volume, of both kinds of files; the last of a directory is its naming.
 STEPS = ("volume-begun", "volume-filled", "volume-named", "volume-cleared")
-#: ``struct flock`` of x86-64 and the other 64-bit hosts: type, whence, start, length, pid.
-_FLOCK = "hhqqi4x"
 #: The byte whose lock says that somebody works at a file; QEMU's are 100 to 300.
 _LOCKED_BYTE = 1 << 40
 #: off_t ends there.
@@ -121,8 +119,7 @@ def _lock(descriptor: int) -> None:
     Raises:
         OSError: Somebody else has the lock.
     """
-    request = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, _LOCKED_BYTE, 1, 0)
-    fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, request)
+    lock_range(descriptor, _LOCKED_BYTE, 1)
 
 
 def remove_unfinished(directory: str) -> None:

@@ -8,10 +8,8 @@ documents that the algorithms are named after, as scrub(1) has them.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
-import struct
 import threading
 from collections.abc import Iterator
 
@@ -25,6 +23,7 @@ from virloom.errors import (
     OperationInvalid,
     system_failure,
 )
+from virloom.host.range_lock import lock_range
 from virloom.model.storage import Volume
 
 _DOMAIN = ErrorDomain.STORAGE
@@ -32,8 +31,6 @@ _STEP = 1 << 20
 #: Bytes whose locks QEMU keeps on an image that it has open (``block/file-posix.c``: 100 and 200,
 #: a byte for each of the permissions).
 _QEMU_LOCKS = (100, 200)
-#: ``struct flock`` of x86-64 and the other 64-bit hosts: type, whence, start, length, pid.
-_FLOCK = "hhqqi4x"
 _RANDOM = None
 #: Gutmann, "Secure Deletion of Data from Magnetic and Solid-State Memory" (1996), table 1.
 _GUTMANN = (
@@ -116,12 +113,9 @@ def wipe(volume: Volume, algorithm: int, stopped: threading.Event) -> None:
 def _keep_guests_out(descriptor: int, volume: Volume) -> None:
     """Takes the locks that QEMU would want; they go with the descriptor."""
     for first in _QEMU_LOCKS:
-        request = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, first, 100, 0)
         try:
-            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, request)
-        except OSError as exc:
-            if exc.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
+            lock_range(descriptor, first, 100)
+        except BlockingIOError as exc:
             raise OperationInvalid(
                 f"volume '{volume.name}' is still in use.", domain=_DOMAIN
             ) from exc
