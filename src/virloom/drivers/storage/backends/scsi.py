@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from virloom.drivers.storage.backends.paths import PathBackend
+from virloom.drivers.storage.backends.scsi_units import present_units
 from virloom.drivers.storage.blocks import fill_sizes, stable_path
 from virloom.drivers.storage.host import StorageHost
 from virloom.enums.error import ErrorDomain
@@ -22,9 +22,7 @@ from virloom.model.storage import Pool, Volume
 from virloom.model.storage.pool import Adapter
 
 _DOMAIN = ErrorDomain.STORAGE
-_HOSTS, _FC_HOSTS, _UNITS = "/sys/class/scsi_host", "/sys/class/fc_host", "/sys/bus/scsi/devices"
-_DISK, _ROM = 0, 5
-_UNIT = re.compile(r"(\d+):(\d+):(\d+):(\d+)\Z")
+_HOSTS, _FC_HOSTS = "/sys/class/scsi_host", "/sys/class/fc_host"
 
 
 class ScsiBackend(PathBackend):
@@ -148,18 +146,9 @@ def _scan(host: StorageHost, adapter: Adapter) -> list[tuple[str, str]]:
     """
     name = _find(host, adapter) or (adapter.name or "").removeprefix("scsi_") or "host?"
     _write(host.path(_HOSTS) / name / "scan", "- - -")
-    return sorted(_units(host, name.removeprefix("host")))
-
-
-def _units(host: StorageHost, number: str) -> Iterator[tuple[str, str]]:
-    for each in _listed(host.path(_UNITS)):
-        match = _UNIT.match(each.name)
-        if match is None or match[1] != number or _read(each / "type") not in (
-            str(_DISK), str(_ROM)
-        ):  # fmt: skip
-            continue
-        for block in _listed(each / "block"):
-            yield f"unit:{match[2]}:{match[3]}:{match[4]}", f"/dev/{block.name}"
+    number = int(name.removeprefix("host"))
+    found = sorted(present_units(host, number))
+    return [(unit.name, f"/dev/{unit.block}") for unit in found if unit.block]
 
 
 def _listed(directory: Path) -> list[Path]:

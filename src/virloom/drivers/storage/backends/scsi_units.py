@@ -43,7 +43,7 @@ def units(host: StorageHost, number: int) -> list[Unit]:
 
     The kernel makes the block devices of new units by and by: they are waited for, though not long.
     """
-    found = sorted(_units(host, number))
+    found = sorted(present_units(host, number))
     if not all(unit.block for unit in found):
         found = _awaited(host, number)
     return [unit for unit in found if unit.block]
@@ -53,7 +53,7 @@ def _awaited(host: StorageHost, number: int) -> list[Unit]:
     deadline = time.monotonic() + _SETTLING
     with contextlib.closing(Uevents()) as events:
         while True:
-            found = sorted(_units(host, number))
+            found = sorted(present_units(host, number))
             left = deadline - time.monotonic()
             if all(unit.block for unit in found) or left <= 0:
                 return found
@@ -62,7 +62,8 @@ def _awaited(host: StorageHost, number: int) -> list[Unit]:
                 events.read()
 
 
-def _units(host: StorageHost, number: int) -> Iterator[Unit]:
+def present_units(host: StorageHost, number: int) -> Iterator[Unit]:
+    """The storage behind SCSI host *number* as it is now, in no order; by a thread."""
     directory = host.path("/sys/bus/scsi/devices")
     for name in _names(str(directory)):
         address = _ADDRESS.match(name)
