@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 _LINKS = "/sys/class/net"
 
-#: netdevice(7), and the length of its ``struct ifreq`` and of the name in it.
 _SIOCGIFNAME, _SIOCGIFINDEX = 0x8910, 0x8933
-_REQUEST_SIZE, _NAME_SIZE = 40, 16
+#: Bytes of ``struct ifreq`` (netdevice(7)), which is as long as its longest form, and of the name
+#: in it, with the zero at its end (``IFNAMSIZ``).
+REQUEST_SIZE, NAME_SIZE = 40, 16
 
 #: ``RTM_NEWLINK``, ``RTM_DELLINK``, ``RTM_GETLINK``, ``RTM_SETLINK``, ``RTM_NEWNEIGH``.
 _NEW_LINK, _DELETE_LINK, _GET_LINK, _SET_LINK, _NEW_NEIGHBOUR = 16, 17, 18, 19, 28
@@ -141,12 +142,12 @@ def index_of(name: str) -> int:
     Raises:
         OSError: There is none of that name.
     """
-    if not 0 < len(os.fsencode(name)) < _NAME_SIZE:
+    if not 0 < len(os.fsencode(name)) < NAME_SIZE:
         raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
-    asked = bytearray(os.fsencode(name).ljust(_REQUEST_SIZE, b"\0"))
+    asked = bytearray(os.fsencode(name).ljust(REQUEST_SIZE, b"\0"))
     with openings.new_socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         fcntl.ioctl(control, _SIOCGIFINDEX, asked)
-    return int(struct.unpack_from("=i", asked, _NAME_SIZE)[0])
+    return int(struct.unpack_from("=i", asked, NAME_SIZE)[0])
 
 
 def exists(name: str) -> bool:
@@ -159,11 +160,11 @@ def exists(name: str) -> bool:
 
 
 def _name_of(index: int) -> str:
-    asked = bytearray(_REQUEST_SIZE)
-    struct.pack_into("=i", asked, _NAME_SIZE, index)
+    asked = bytearray(REQUEST_SIZE)
+    struct.pack_into("=i", asked, NAME_SIZE, index)
     with openings.new_socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         fcntl.ioctl(control, _SIOCGIFNAME, asked)
-    return os.fsdecode(bytes(asked[:_NAME_SIZE]).split(b"\0")[0])
+    return os.fsdecode(bytes(asked[:NAME_SIZE]).split(b"\0")[0])
 
 
 def bridge_of(port: str) -> str | None:
@@ -263,23 +264,23 @@ def _get(name: str) -> bytes:
     """What the kernel tells of a link: a header, ``struct ifinfomsg`` and attributes."""
     body = _ANY + _attribute(_NAME, _text(name))
     header = _HEADER.pack(_HEADER.size + len(body), _GET_LINK, 0x1, 1, 0)
-    made = openings.new_socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-    with made as kernel:
-        kernel.bind((0, 0))
-        kernel.send(header + body)
-        answer = kernel.recv(1 << 16)
+    answer = _answer(header + body)
     if _HEADER.unpack_from(answer)[1] == _ERROR:
         *_, result = _ANSWER.unpack_from(answer)
         raise OSError(-result, os.strerror(-result))
     return answer
 
 
-def _ask(kind: int, flags: int, body: bytes) -> None:
-    header = _HEADER.pack(_HEADER.size + len(body), kind, _ASKING | flags, 1, 0)
+def _answer(message: bytes) -> bytes:
     made = openings.new_socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
     with made as kernel:
         kernel.bind((0, 0))
-        kernel.send(header + body)
-        *_, result = _ANSWER.unpack_from(kernel.recv(8192))
+        kernel.send(message)
+        return kernel.recv(1 << 16)
+
+
+def _ask(kind: int, flags: int, body: bytes) -> None:
+    header = _HEADER.pack(_HEADER.size + len(body), kind, _ASKING | flags, 1, 0)
+    *_, result = _ANSWER.unpack_from(_answer(header + body))
     if result:
         raise OSError(-result, os.strerror(-result))

@@ -19,11 +19,10 @@ import struct
 from collections.abc import Iterator
 
 from virloom.host import openings
+from virloom.host.links import NAME_SIZE, REQUEST_SIZE, index_of
 
 #: What makes taps, for whoever opens it.
 DEVICE = "/dev/net/tun"
-#: Bytes of a link's name, with the zero at its end (``IFNAMSIZ``).
-_NAME_SIZE = 16
 
 TUNSETIFF = 0x400454CA
 _TUNGETIFF = 0x800454D2
@@ -32,13 +31,9 @@ TAP, NO_INFORMATION, VIRTIO_HEADER, QUEUES, _NEW = 0x2, 0x1000, 0x4000, 0x100, 0
 
 _SIOCGIFFLAGS, _SIOCSIFFLAGS = 0x8913, 0x8914
 _SIOCGIFMTU, _SIOCSIFMTU, _SIOCSIFHWADDR = 0x8921, 0x8922, 0x8924
-_SIOCGIFINDEX = 0x8933
 _SIOCBRADDIF, _SIOCBRDELIF = 0x89A2, 0x89A3
 _UP = 0x1
 _ETHERNET = 1
-
-#: ``struct ifreq`` is as long as its longest form.
-_REQUEST_SIZE = 40
 
 
 def request(name: str, data: bytes = b"") -> bytearray:
@@ -48,10 +43,10 @@ def request(name: str, data: bytes = b"") -> bytearray:
         OSError: EINVAL: no link can be called so.
     """
     encoded = os.fsencode(name)
-    if len(encoded) >= _NAME_SIZE or not encoded:
+    if len(encoded) >= NAME_SIZE or not encoded:
         raise OSError(errno.EINVAL, f"'{name}' is no name of a network link")
-    packed = encoded.ljust(_NAME_SIZE, b"\0") + data
-    return bytearray(packed.ljust(_REQUEST_SIZE, b"\0"))
+    packed = encoded.ljust(NAME_SIZE, b"\0") + data
+    return bytearray(packed.ljust(REQUEST_SIZE, b"\0"))
 
 
 @contextlib.contextmanager
@@ -89,7 +84,7 @@ def open_tap(
             first = _NEW if new and number == 0 else 0
             asked = request(name, struct.pack("=H", flags | first))
             fcntl.ioctl(fds[-1], TUNSETIFF, asked)
-            name = os.fsdecode(bytes(asked[:_NAME_SIZE]).rstrip(b"\0"))
+            name = os.fsdecode(bytes(asked[:NAME_SIZE]).rstrip(b"\0"))
     except BaseException:
         for fd in fds:
             os.close(fd)
@@ -103,9 +98,9 @@ def name_of(fd: int) -> str:
     Raises:
         OSError: It is of none.
     """
-    asked = bytearray(_REQUEST_SIZE)
+    asked = bytearray(REQUEST_SIZE)
     fcntl.ioctl(fd, _TUNGETIFF, asked)
-    return os.fsdecode(bytes(asked[:_NAME_SIZE]).rstrip(b"\0"))
+    return os.fsdecode(bytes(asked[:NAME_SIZE]).rstrip(b"\0"))
 
 
 def set_address(name: str, address: str) -> None:
@@ -138,7 +133,7 @@ def mtu_of(name: str) -> int:
     with _control() as control:
         asked = request(name)
         fcntl.ioctl(control, _SIOCGIFMTU, asked)
-        (size,) = struct.unpack_from("=i", asked, _NAME_SIZE)
+        (size,) = struct.unpack_from("=i", asked, NAME_SIZE)
         return int(size)
 
 
@@ -151,7 +146,7 @@ def set_up(name: str, *, up: bool = True) -> None:
     with _control() as control:
         asked = request(name)
         fcntl.ioctl(control, _SIOCGIFFLAGS, asked)
-        (flags,) = struct.unpack_from("=H", asked, _NAME_SIZE)
+        (flags,) = struct.unpack_from("=H", asked, NAME_SIZE)
         wanted = flags | _UP if up else flags & ~_UP
         if wanted != flags:
             fcntl.ioctl(control, _SIOCSIFFLAGS, request(name, struct.pack("=H", wanted)))
@@ -177,7 +172,5 @@ def remove_from_bridge(bridge: str, name: str) -> None:
 
 def _change_port(bridge: str, name: str, change: int) -> None:
     with _control() as control:
-        asked = request(name)
-        fcntl.ioctl(control, _SIOCGIFINDEX, asked)
-        index = bytes(asked[_NAME_SIZE : _NAME_SIZE + 4])
+        index = struct.pack("=i", index_of(name))
         fcntl.ioctl(control, change, request(bridge, index))
