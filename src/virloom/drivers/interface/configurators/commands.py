@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Sequence
 
 from virloom.drivers.interface.plan import Step, made_devices, undoing_steps
@@ -17,22 +16,9 @@ from virloom.model.interface import HostInterface
 _PATIENCE = 120.0
 
 
-def is_on_path(program: str) -> bool:
-    """Whether there is such a program."""
-    places = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return any(_is_program(os.path.join(place, program)) for place in places)
-
-
 def is_there(device: str) -> bool:
     """Whether the kernel has a device of that name."""
     return os.path.exists(f"/sys/class/net/{device}")
-
-
-def _is_program(path: str) -> bool:
-    try:
-        return stat.S_ISREG(os.stat(path).st_mode) and os.access(path, os.X_OK)
-    except OSError:
-        return False
 
 
 async def succeed(argv: Sequence[str], doing: str) -> None:

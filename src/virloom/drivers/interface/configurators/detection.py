@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from virloom.drivers.interface.configurators.commands import is_on_path
 from virloom.drivers.interface.configurators.configurator import Configurator
 from virloom.drivers.interface.configurators.ifupdown import Ifupdown
 from virloom.drivers.interface.configurators.netplan import Netplan
 from virloom.drivers.interface.configurators.networkmanager import NetworkManager
 from virloom.drivers.interface.configurators.runtime import Runtime
+from virloom.host.programs import is_on_path
 
 
 def find_configurator(prefix: Path, run: Path) -> Configurator:
