@@ -8,6 +8,7 @@ the last one.
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import signal
@@ -28,6 +29,8 @@ from tests.fakes import ports
 
 #: Seconds that an event may take.
 LIMIT = 20.0
+#: Seconds after which the session ends and says where it was: it waits for ever for a silent guest.
+OVERALL = 150.0
 #: Seconds without any event after which a step has told all that came of it; what comes later is
 #: told with the next one, and so the steps' events are compared as one row.
 QUIET = 0.03
@@ -274,12 +277,15 @@ def by_ports(session: Session) -> None:
     step("dump of the dead", lambda: domain.coreDump(core, dump), "LIFECYCLE", "STOPPED")
 
 
-def started(
-    session: Session, domain: Any, name: str, how: Callable[[], Any] | None = None
-) -> Serial:
-    """The guest's serial port, when it listens there."""
-    session.step(name, how or domain.create, "LIFECYCLE", "STARTED")
-    serial = Serial(session, session.conn.lookupByName("ports"))
+def started(session: Session, domain: Any, name: str) -> Serial:
+    """The guest's serial port, when it listens there.
+
+    It runs only once somebody reads the port: QEMU drops what a guest says to nobody.
+    """
+    paused = libvirt.VIR_DOMAIN_START_PAUSED
+    session.step(name, lambda: domain.createWithFlags(paused), "LIFECYCLE", "SUSPENDED")
+    serial = Serial(session, domain)
+    session.step(f"{name}: run", domain.resume, "LIFECYCLE", "RESUMED")
     serial.until(b"R")
     return serial
 
@@ -398,6 +404,7 @@ def plugging(session: Session, domain: Any) -> None:
 
 def main() -> None:
     """All of it."""
+    faulthandler.dump_traceback_later(OVERALL, exit=True)
     libvirt.registerErrorHandler(lambda *_: None, None)
     libvirt.virEventRegisterDefaultImpl()
 
