@@ -138,7 +138,9 @@ def endless_packing(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (root / "etc").mkdir(parents=True)
     (root / "etc/qemu.conf").write_text('save_image_format = "xz"\ndump_image_format = "xz"\n')
     program = tmp_path / "xz"
-    program.write_text("#!/bin/sh\nhead -c 1000000 > /dev/null\nexec sleep 8\n")
+    program.write_text(
+        f"#!/bin/sh\necho $$ > {tmp_path}/packing\nhead -c 1000000 > /dev/null\nexec sleep 60\n"
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
 
@@ -402,7 +404,10 @@ async def test_an_owner_killed_halfway(
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert file.exists()
+    packing = int((tmp_path / "packing").read_text())
     async with virloom.open(embedded(root)) as conn:
+        # QEMU's thread that writes hangs in the pipe until nobody is left who could read it.
+        asyncio.get_running_loop().call_later(1, os.kill, packing, signal.SIGKILL)
         dom = await settled(conn)
         assert (await dom.state()).state == DomainState.RUNNING
         assert not file.exists()
