@@ -11,12 +11,10 @@ from virloom.daemon.places import Places
 from virloom.daemon.program import run
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
-from virloom.drivers.nodedev.definitions import Definitions
 from virloom.drivers.nodedev.driver import NodeDeviceDriver
 from virloom.drivers.nodedev.handlers import dispatcher
-from virloom.drivers.nodedev.tree import SysTree
+from virloom.drivers.nodedev.opening import open_devices
 from virloom.enums.error import ErrorDomain
-from virloom.host.uevents import Uevents
 
 
 class NodeDeviceService(AreaService):
@@ -40,10 +38,7 @@ async def open_driver(places: Places) -> NodeDeviceDriver:
     Raises:
         OSError: The kernel tells nothing of devices.
     """
-    driver = NodeDeviceDriver(SysTree(), f"nodedev://{places.uri_path}", Uevents())
-    driver.definitions = Definitions(driver)
-    await driver.definitions.open()
-    return driver
+    return await open_devices(f"nodedev://{places.uri_path}")
 
 
 async def _open(places: Places) -> Service:
