@@ -29,6 +29,15 @@ ip link add wire2 type veth peer name far2; ip link set far2 up
 NETWORK = """<network><name>direct</name><forward mode='private'><interface dev='wire2'/></forward>
 </network>"""
 
+#: Twenty frames for everybody who is on the wire.
+_BROADCAST = """
+import socket
+frame = b"\\xff" * 6 + b"\\x02" + bytes(5) + b"\\x88\\xb5" + bytes(50)
+with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as far:
+    far.bind(("far", 0))
+    for _ in range(20):
+        far.send(frame)
+"""
 
 NETWORKED = """<interface type='network'><mac address='52:54:00:00:bb:09'/>
 <source network='direct'/><model type='virtio'/></interface>"""
@@ -87,7 +96,10 @@ def test_what_the_host_has(host: Host) -> None:
     assert "UP" in host.links()["wire"]["flags"]
     assert "rate 4Mbit" in host.space.run("tc", "class", "show", "dev", "macvtap0")
     assert "macvtap0" not in host.virsh("dumpxml", "one", "--inactive")
-    assert "rx_packets" in host.virsh("domifstat", "one", "macvtap0")
+    host.space.run("/usr/bin/python3", "-c", _BROADCAST)
+    figures = dict(re.findall(r"macvtap0 (\w+) (\d+)", host.virsh("domifstat", "one", "macvtap0")))
+    assert int(figures["rx_packets"]) >= 20  # what the link receives, the guest does
+    assert f"net.0.rx.pkts={figures['rx_packets']}" in host.virsh("domstats", "--interface", "one")
     host.qemu.signal(signal.SIGKILL)
     host.qemu.start()
     assert host.virsh("dumpxml", "one") == document

@@ -83,7 +83,11 @@ async def ask(running: RunningGuest, wanted: int, *, backing: bool = False) -> d
 
 
 def bulk(guest: Guest, wanted: int, answers: dict[str, Any]) -> list[Figure]:
-    """The figures of ``virConnectGetAllDomainStats`` for one domain."""
+    """The figures of ``virConnectGetAllDomainStats`` for one domain.
+
+    Args:
+        answers: QEMU's, by what was asked, and under ``links`` what is counted of the host's links.
+    """
     figures: list[Figure] = []
     for group, tell in _GROUPS:
         if wanted & group:
@@ -183,11 +187,12 @@ def _interfaces(guest: Guest, answers: dict[str, Any]) -> list[Figure]:
         "rx.bytes", "rx.pkts", "rx.errs", "rx.drop", "tx.bytes", "tx.pkts", "tx.errs", "tx.drop",
     )  # fmt: skip
     for number, device in enumerate(interfaces):
-        target = device.target.dev
-        if not target or not usage.has_link(target):  # it may be in an embedded root's network
+        target = device.target.dev or ""
+        counted = answers.get("links", {}).get(target)
+        if counted is None:
             continue
         figures.append((f"net.{number}.name", "string", target))
-        for name, value in zip(names, usage.interface(target), strict=True):
+        for name, value in zip(names, usage.as_guest_sees(device, counted), strict=True):
             figures.append((f"net.{number}.{name}", "ullong", value))
     return figures
 

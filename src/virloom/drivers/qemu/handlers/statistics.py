@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from typing import Any
 
 from virloom.drivers.qemu import figures
@@ -32,6 +31,7 @@ from virloom.errors import (
     VirloomError,
     system_failure,
 )
+from virloom.host.link_counters import LinkCounters
 from virloom.model.domain import Disk
 from virloom.procedures import domain as p
 from virloom.procedures.record import typed_value
@@ -71,6 +71,7 @@ _OF_QEMU = int(DomainStatsTypes.IOTHREAD | DomainStatsTypes.DIRTYRATE | DomainSt
 _CPUS_MAX = 128
 
 _STATE, _BLOCK = int(DomainStatsTypes.STATE), int(DomainStatsTypes.BLOCK)
+_INTERFACE = int(DomainStatsTypes.INTERFACE)
 
 
 class Statistics:
@@ -99,14 +100,35 @@ class Statistics:
         nowait, chains = bool(args.flags & known.NOWAIT), bool(args.flags & known.BACKING)
         told = await _told_all_off(guests, wanted)
         running = [guest for guest in guests if guest not in told]
-        tasks = (self._tell(call, guest, wanted, nowait=nowait, chains=chains) for guest in running)
+        known_already = {"links": self._links(running)} if wanted & _INTERFACE else {}
+        tasks = (
+            self._tell(call, guest, wanted, known_already, nowait=nowait, chains=chains)
+            for guest in running
+        )
         told.update(zip(running, await asyncio.gather(*tasks), strict=True))
         return p.ConnectGetAllDomainStatsRet(
             [p.DomainStatsRecord(guest.ref(), told[guest]) for guest in guests]
         )
 
+    def _links(self, guests: list[Guest]) -> dict[str, LinkCounters]:
+        """What is counted of the host's links, if any of the guests has a card."""
+        if not any(guest.model.devices.interfaces for guest in guests):
+            return {}
+        try:
+            return usage.links(self._driver.space)
+        except OSError as exc:  # the other figures are told all the same
+            logger.warning("the figures of links are not told: %s", exc)
+            return {}
+
     async def _tell(
-        self, call: Call, guest: Guest, wanted: int, *, nowait: bool, chains: bool
+        self,
+        call: Call,
+        guest: Guest,
+        wanted: int,
+        known_already: dict[str, Any],
+        *,
+        nowait: bool,
+        chains: bool,
     ) -> list[TypedParam]:
         """The figures of one guest; one that does not answer in time tells what needs no answer."""
         monitor: dict[str, Any] = {}
@@ -123,10 +145,10 @@ class Statistics:
                 monitor = {}
         try:
             with reading("its statistics"):
-                values = figures.bulk(guest, wanted, monitor)
+                values = figures.bulk(guest, wanted, monitor | known_already)
         except VirloomError as exc:  # one guest's nonsense must not cost the others' figures
             logger.warning("domain '%s': %s", guest.name, exc)
-            values = figures.bulk(guest, wanted, {})
+            values = figures.bulk(guest, wanted, known_already)
         return _parameters(values)
 
     # -- memory --------------------------------------------------------------------------------
@@ -255,13 +277,17 @@ class Statistics:
             address = interface.mac.address
             if args.device not in (target, address):
                 continue
-            if not target or not os.path.isdir(f"/sys/class/net/{target}"):
+            try:
+                counted = usage.link(self._driver.space, target) if target else None
+            except OSError as exc:
+                raise system_failure("cannot read the figures of links", exc) from exc
+            if counted is None:
                 raise InternalError(
                     f"interface '{args.device}' is of type '{interface.type}', which has no "
                     "device on the host whose figures could be read",
                     domain=ErrorDomain.NONE,
                 )
-            return p.DomainInterfaceStatsRet(*usage.interface(target))
+            return p.DomainInterfaceStatsRet(*usage.as_guest_sees(interface, counted))
         raise InvalidArg(f"'{args.device}' is not a known interface", domain=ErrorDomain.DOMAIN)
 
 

@@ -6,10 +6,16 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationInvalid, VirloomError
+from virloom.host.link_counters import LinkCounters, counters_of, counters_of_all
+from virloom.model.domain import Interface
+
+if TYPE_CHECKING:
+    from virloom.host.netns import NetworkSpace
 
 _TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -143,19 +149,42 @@ def resident(pid: int) -> int:
         return 0
 
 
-def has_link(name: str) -> bool:
-    """Whether the host's network has a link of that name."""
-    return os.path.isdir(f"/sys/class/net/{name}")
+def links(space: NetworkSpace | None) -> dict[str, LinkCounters]:
+    """What is counted of the links among which guests' cards are, by name.
+
+    Args:
+        space: Where they are; None for this process's own network.
+
+    Raises:
+        OSError: The kernel does not tell.
+    """
+    if space is None:
+        return counters_of_all()
+    if space.find() is None:
+        return {}
+    with space.entered():
+        return counters_of_all()
 
 
-def interface(name: str) -> tuple[int, ...]:
-    """Counters of a tap as its guest sees them: what the host receives, the guest has sent."""
-    order = (
-        "tx_bytes", "tx_packets", "tx_errors", "tx_dropped",
-        "rx_bytes", "rx_packets", "rx_errors", "rx_dropped",
-    )  # fmt: skip
-    values = []
-    for counter in order:
-        with open(f"/sys/class/net/{name}/statistics/{counter}", encoding="ascii") as file:
-            values.append(int(file.read()))
-    return tuple(values)
+def link(space: NetworkSpace | None, name: str) -> LinkCounters | None:
+    """The same of one link; None where there is none of that name.
+
+    Raises:
+        OSError: The kernel does not tell.
+    """
+    if space is None:
+        return counters_of(name)
+    if space.find() is None:
+        return None
+    with space.entered():
+        return counters_of(name)
+
+
+def as_guest_sees(card: Interface, counted: LinkCounters) -> tuple[int, ...]:
+    """Counters of a card's link: what the guest has received, and what it has sent.
+
+    What a tap receives its guest has sent; a macvtap counts as its guest does.
+    """
+    if card.type == "direct":
+        return *counted.received, *counted.sent
+    return *counted.sent, *counted.received
