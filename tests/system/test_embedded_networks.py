@@ -17,7 +17,7 @@ import pytest
 import virloom
 from tests.system.conftest import embedded
 from virloom.enums.domain import DomainCreateFlags
-from virloom.errors import InvalidArg
+from virloom.errors import InvalidArg, NoSupport
 from virloom.testing.dialogue import Dialogue
 from virloom.testing.documents import paused_guest_xml, tiny_guest_xml
 
@@ -63,6 +63,7 @@ async def test_a_guest_on_a_network_that_the_host_does_not_see(roots: list[Path]
             await dialogue.ready()
             await dialogue.ask("busybox ifconfig eth0 up")
             await dialogue.ask("busybox udhcpc -q -n -t 20 -T 1 -i eth0 -s /bin/true", 60)
+        assert (await guest.interfaces.stats("vnet0")).rx_packets > 0
         found = await conn.networks.lookup_by_name("inner")
         async with asyncio.timeout(10):  # dnsmasq has it noted when the guest has it already
             while [lease.mac for lease in await found.dhcp_leases()] != [MAC]:
@@ -98,14 +99,62 @@ async def test_a_card_s_settings_are_made_where_the_card_is(roots: list[Path]) -
     assert links() == before
 
 
+@pytest.mark.skipif(shutil.which("nft") is None, reason="needs nft")
+async def test_filters_are_at_work_where_the_card_is(roots: list[Path]) -> None:
+    """Those of a root's own, which find its guest's address out; the host has none of them."""
+    root = roots[0]
+    card = CARD.replace("<model", "<filterref filter='clean-traffic'/><model")
+    own = (
+        "<filter name='mine' chain='root'><rule action='drop' direction='in'><ip/></rule></filter>"
+    )
+    async with virloom.open(embedded(root)) as conn:
+        await conn.nwfilters.define_xml(own)
+        network = await conn.networks.define_xml(NETWORK)
+        await network.create()
+        document = paused_guest_xml("apart", extra_devices=card)
+        await conn.create_xml(document, DomainCreateFlags.START_PAUSED)
+        assert "vnet0" in _rules(root)
+        assert "vnet0" not in _told(["nft", "list", "ruleset"])
+        assert len(_told([*_prefix(root), "cat", "/proc/net/packet"]).splitlines()) == 2
+    async with virloom.open(embedded(root)) as conn:  # its next owner
+        assert [one.name for one in await conn.nwfilters.list() if one.name == "mine"]
+        binding = await conn.nwfilter_bindings.lookup_by_port_dev("vnet0")
+        assert binding.filter_name == "clean-traffic"
+        assert "vnet0" in _rules(root)
+        guest = await conn.lookup_by_name("apart")
+        await guest.destroy()
+        assert await conn.nwfilter_bindings.list() == []
+        assert "vnet0" not in _rules(root)
+        await (await conn.networks.lookup_by_name("inner")).destroy()
+
+
+async def test_the_host_s_devices_and_interfaces_are_told(roots: list[Path]) -> None:
+    async with virloom.open(embedded(roots[0])) as conn:
+        assert "computer" in [device.name for device in await conn.node_devices.list()]
+        assert "lo" in [interface.name for interface in await conn.interfaces.list()]
+        with pytest.raises(NoSupport):
+            await conn.interfaces.define_xml(
+                "<interface type='bridge' name='b'><bridge/></interface>"
+            )
+
+
+def _prefix(root: Path) -> list[str]:
+    pid = json.loads((root / "run/network/space").read_text())["pid"]
+    return ["nsenter", f"--net=/proc/{pid}/ns/net"]
+
+
+def _told(argv: list[str]) -> str:
+    return subprocess.run(argv, capture_output=True, check=True, text=True).stdout
+
+
+def _rules(root: Path) -> str:
+    return _told([*_prefix(root), "nft", "list", "ruleset"])
+
+
 def _inside(root: Path) -> dict[str, Any]:
     """The links of the root's own network, by name."""
-    pid = json.loads((root / "run/network/space").read_text())["pid"]
-    told = subprocess.run(
-        ["nsenter", f"--net=/proc/{pid}/ns/net", "ip", "-j", "-d", "link"],
-        capture_output=True, check=True,
-    )  # fmt: skip
-    return {link["ifname"]: link for link in json.loads(told.stdout)}
+    told = _told([*_prefix(root), "ip", "-j", "-d", "link"])
+    return {link["ifname"]: link for link in json.loads(told)}
 
 
 async def test_what_a_root_says_of_its_network(roots: list[Path]) -> None:

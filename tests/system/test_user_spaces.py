@@ -32,7 +32,7 @@ NETWORK = """<network><name>inner</name><forward mode='nat'/><bridge name='virbr
 </network>"""
 CARD = f"<interface type='network'><mac address='{MAC}'/><source network='inner'/>"
 CARD += "<model type='virtio'/><bandwidth><inbound average='1000'/><outbound average='900'/>"
-CARD += "</bandwidth></interface>"
+CARD += "</bandwidth><filterref filter='clean-traffic'/></interface>"
 
 _SCRIPT = """
 import asyncio, json, os, signal, sys
@@ -57,7 +57,9 @@ ENDED = """
         guest = await conn.lookup_by_name("plain")
         await guest.devices.attach(documents["card"].replace("bb:01", "bb:02"))
         print(await guest.xml_desc())
+        print(sorted(one.port_dev for one in await conn.nwfilter_bindings.list()))
         await guest.destroy()
+        print(await conn.nwfilter_bindings.list())
         print(sorted(os.listdir(f"{root}/run/qemu")))
         await network.destroy()
 """
@@ -160,6 +162,7 @@ def test_networks_outlive_their_user_and_leave_nothing(user: User) -> None:
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("True virbr77\n")
     assert "<target dev='vnet1'/>" in ended.stdout
+    assert "['vnet0', 'vnet1']\n[]\n" in ended.stdout  # filters of both cards
     assert "plain" not in ended.stdout.splitlines()[-1], "a record of what could not be given back"
     assert not (user.root / "run/network/space").exists()
     assert links() == before

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
-from virloom.endpoint.areas import Areas
+from virloom.endpoint.areas import AreaOpener, Areas
 from virloom.endpoint.dispatch import Dispatcher
 from virloom.endpoint.endpoint import Endpoint
 from virloom.endpoint.identity import Identity
@@ -20,6 +21,7 @@ from virloom.endpoint.local import opener
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidArg
 from virloom.host.netns import NetworkSpace
+from virloom.procedures.record import Area
 from virloom.uri import ConnectURI
 
 
@@ -28,14 +30,16 @@ class LateDriver:
 
     Args:
         start: Opens it, to end with the stack, and gives its handlers.
-        traces: A directory that is there once the root has used it.
+        used: Whether the root has something of it that may be to start, or to be watched.
     """
 
     def __init__(
-        self, start: Callable[[AsyncExitStack], Awaitable[Dispatcher]], traces: Path
+        self,
+        start: Callable[[AsyncExitStack], Awaitable[Dispatcher]],
+        used: Callable[[], bool] = lambda: False,
     ) -> None:
         self._start = start
-        self._traces = traces
+        self._used = used
         self._lock = asyncio.Lock()
         self._open = AsyncExitStack()
         self._dispatcher: Dispatcher | None = None
@@ -56,8 +60,8 @@ class LateDriver:
         return await opener(await self())(identity)
 
     async def open_if_used(self) -> None:
-        """Opens it where it has something already that may be to start, or to be watched."""
-        if self._traces.exists():
+        """Opens it where it has something to do already."""
+        if self._used():
             await self()
 
     async def close(self) -> None:
@@ -90,20 +94,31 @@ async def open_embedded(stack: AsyncExitStack, root: Path, uri: ConnectURI) -> D
     if space is not None:
         stack.callback(space.close)
     networks = _networks(root, str(uri), space)
+    filters = _filters(root, str(uri), space)
     pools = _pools(root, str(uri), Areas({"secret": secret_opener(secrets)}))
-    for late in (networks, pools):
+    devices = LateDriver(partial(_open_devices, str(uri)))
+    for late in (networks, filters, pools, devices):
         stack.push_async_callback(late.close)
         await late.open_if_used()
-    areas = Areas(
-        {
-            "secret": secret_opener(secrets),
-            "network": networks.connect,
-            "storage": pools.connect,
-        }
+    reached: dict[Area, AreaOpener] = {
+        "secret": secret_opener(secrets),
+        "network": networks.connect,
+        "nwfilter": filters.connect,
+        "storage": pools.connect,
+        "nodedev": devices.connect,
+    }
+    driver = await QemuDriver.open(
+        Directories.embedded(root), str(uri), areas=Areas(reached), space=space
     )
-    driver = await QemuDriver.open(Directories.embedded(root), str(uri), areas=areas, space=space)
     stack.push_async_callback(driver.close)
-    return dispatcher(driver, [Secrets(secrets)], {"network": networks, "storage": pools})
+    elsewhere: dict[Area, LateDriver] = {
+        "network": networks,
+        "nwfilter": filters,
+        "storage": pools,
+        "nodedev": devices,
+        "interface": LateDriver(partial(_open_interfaces, str(uri))),
+    }
+    return dispatcher(driver, [Secrets(secrets)], elsewhere)
 
 
 def _is_on_host(uri: ConnectURI) -> bool:
@@ -142,7 +157,43 @@ def _networks(root: Path, uri: str, space: NetworkSpace | None) -> LateDriver:
         stack.push_async_callback(end)
         return dispatcher(driver)
 
-    return LateDriver(start, root / "etc" / "qemu" / "networks")
+    return LateDriver(start, (root / "etc" / "qemu" / "networks").exists)
+
+
+def _filters(root: Path, uri: str, space: NetworkSpace | None) -> LateDriver:
+    """Filters, at work where the root's networks are."""
+
+    async def start(stack: AsyncExitStack) -> Dispatcher:
+        from virloom.drivers.nwfilter.directories import FilterDirectories
+        from virloom.drivers.nwfilter.driver import FilterDriver
+        from virloom.drivers.nwfilter.handlers import dispatcher
+        from virloom.drivers.nwfilter.space_host import SpaceFilterHost
+
+        host = SpaceFilterHost(space) if space is not None else None
+        driver = await FilterDriver.open(FilterDirectories.embedded(root), uri, host)
+        stack.push_async_callback(driver.close)
+        return dispatcher(driver)
+
+    return LateDriver(start, lambda: any((root / "run" / "nwfilter-binding").glob("*.json")))
+
+
+async def _open_devices(uri: str, stack: AsyncExitStack) -> Dispatcher:
+    """The host's devices, which are nobody's own."""
+    from virloom.drivers.nodedev.handlers import dispatcher
+    from virloom.drivers.nodedev.opening import open_devices
+
+    driver = await open_devices(uri)
+    stack.callback(driver.close)
+    return dispatcher(driver)
+
+
+async def _open_interfaces(uri: str, stack: AsyncExitStack) -> Dispatcher:
+    """The host's interfaces, only told of: what a root changes is in the root."""
+    from virloom.drivers.interface.driver import InterfaceDriver
+    from virloom.drivers.interface.handlers import dispatcher
+    from virloom.drivers.interface.links import Links
+
+    return dispatcher(InterfaceDriver(Links(), uri))
 
 
 def _pools(root: Path, uri: str, areas: Areas) -> LateDriver:
@@ -155,4 +206,4 @@ def _pools(root: Path, uri: str, areas: Areas) -> LateDriver:
         stack.push_async_callback(driver.close)
         return dispatcher(driver)
 
-    return LateDriver(start, root / "etc" / "storage")
+    return LateDriver(start, (root / "etc" / "storage").exists)

@@ -29,6 +29,18 @@ class FilterDirectories(NamedTuple):
     leases: Path
 
     @classmethod
+    def embedded(cls, root: Path) -> FilterDirectories:
+        """Below an embedded driver's root, beside those of the QEMU driver."""
+        return cls(
+            config=root / "etc" / "nwfilter",
+            run=root / "run" / "nwfilter",
+            state=root / "lib" / "nwfilter",
+            cache=root / "cache" / "nwfilter",
+            bindings=root / "run" / "nwfilter-binding",
+            leases=root / "run" / "nwfilter.leases",
+        )
+
+    @classmethod
     def system(cls, prefix: Path) -> FilterDirectories:
         """libvirt's places for the system's driver, below *prefix* (``/`` on a host)."""
         run = prefix / "run" / "libvirt"

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from virloom.drivers.nwfilter.rules.loading import Loader
 from virloom.drivers.nwfilter.rules.transaction import Transaction
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationFailed
+from virloom.host import links
 from virloom.host.process import Completed, run
 from virloom.host.programs import program_path
 
@@ -19,15 +20,18 @@ _PATIENCE = 30.0  # seconds
 
 
 class FilterHost:
-    """Gives the kernel rules, and knows links.
+    """Gives the kernel rules, and knows links: of this process's own network."""
 
-    Args:
-        prefix: What the command lines of programs begin with, to run them elsewhere.
-    """
-
-    def __init__(self, prefix: Sequence[str] = ()) -> None:
-        self._prefix = list(prefix)
+    def __init__(self) -> None:
         self._loader = Loader(self._run)
+
+    def prefix(self) -> list[str]:
+        """What the command lines of programs begin with that are to run in that network."""
+        return []
+
+    def entered(self) -> AbstractContextManager[None]:
+        """What is opened while the block runs is of that network."""
+        return nullcontext()
 
     async def load(self, transaction: Transaction) -> None:
         """Gives the kernel the rules of ports: all of them, or none where it raises.
@@ -51,12 +55,11 @@ class FilterHost:
         program = program_path(argv[0])
         if program is None:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0])
-        return await run([*self._prefix, program, *argv[1:]], input=text, timeout=_PATIENCE)
+        return await run([*self.prefix(), program, *argv[1:]], input=text, timeout=_PATIENCE)
 
-    @staticmethod
-    def index_of(link: str) -> int | None:
+    def index_of(self, link: str) -> int | None:
         """The kernel's number of a link; None where there is no such link."""
         try:
-            return socket.if_nametoindex(link)
+            return links.index_of(link)
         except OSError:
             return None

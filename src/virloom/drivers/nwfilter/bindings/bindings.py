@@ -189,15 +189,16 @@ class Bindings:
             return
         binding.stop_learning()
         if planned.learning is not None:
-            binding.learner = Learner(
-                planned.learning,
-                binding.port,
-                binding.model.mac.address or "",
-                binding.card,
-                self._leases,
-                values_of(binding.reference, "DHCPSERVER"),
-                lambda address: self._found(binding, address),
-            )
+            with self._host.entered():
+                binding.learner = Learner(
+                    planned.learning,
+                    binding.port,
+                    binding.model.mac.address or "",
+                    binding.card,
+                    self._leases,
+                    values_of(binding.reference, "DHCPSERVER"),
+                    lambda address: self._found(binding, address),
+                )
 
     @asynccontextmanager
     async def redefining(self, model: Filter) -> AsyncIterator[None]:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from virloom.enums.error import ErrorDomain
 from virloom.errors import system_failure
+from virloom.host.openings import new_socket
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class Listener:
 
 def _open(link: str, sieve: bytes) -> socket.socket:
     """A packet socket which never has a frame that the sieve did not pass."""
-    opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+    opened = new_socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK)
     try:
         program = ctypes.create_string_buffer(sieve, len(sieve))
         # struct sock_fprog of linux/filter.h: the number of instructions, and where they are.
