@@ -3,15 +3,13 @@
 
 from __future__ import annotations
 
-import resource
 from typing import TYPE_CHECKING
 
-from virloom.drivers.qemu.confine.limits import locked_memory
 from virloom.drivers.qemu.devices.describe import all_devices
+from virloom.drivers.qemu.hotplug.lock_limit import lower_lock_limit, raise_lock_limit
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
-from virloom.errors import system_failure
-from virloom.model.domain import Device, Domain, Hostdev
+from virloom.model.domain import Device, Domain, Hostdev, Interface, MemoryDevice
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
@@ -28,30 +26,17 @@ async def take_device(
     Raises:
         VirloomError: The guest cannot have it; :func:`give_back_device` is still to be called.
     """
-    if not isinstance(device, Hostdev):
-        return
-    from virloom.drivers.qemu.hostdevs.taking import take_devices
+    if isinstance(device, Hostdev):
+        from virloom.drivers.qemu.hostdevs.taking import take_devices
 
-    await take_devices(driver, running.record, [device])
-    _let_lock(running, whole)
-
-
-def _let_lock(running: RunningGuest, whole: Domain) -> None:
-    wanted = locked_memory(whole)
-    if wanted is None:
-        return
-    kind = resource.RLIMIT_MEMLOCK
-    try:
-        soft, hard = resource.prlimit(running.pid, kind)
-        if soft != resource.RLIM_INFINITY and soft < wanted:
-            unlimited = hard == resource.RLIM_INFINITY
-            resource.prlimit(running.pid, kind, (wanted, hard if unlimited else max(wanted, hard)))
-    except OSError as exc:
-        raise system_failure(f"cannot let QEMU lock {wanted} bytes", exc) from exc
+        await take_devices(driver, running.record, [device])
+    if isinstance(device, Hostdev | Interface | MemoryDevice):
+        raise_lock_limit(running, whole, device)
 
 
 async def give_back_device(driver: QemuDriver, running: RunningGuest, device: Device) -> None:
     """A device has gone from the guest, or did not get in: the host has it again; never fails."""
+    lower_lock_limit(running)
     if not isinstance(device, Hostdev):
         return
     from virloom.drivers.qemu.hostdevs.taking import give_back
@@ -61,6 +46,7 @@ async def give_back_device(driver: QemuDriver, running: RunningGuest, device: De
 
 async def settle_lent(running: RunningGuest) -> None:
     """Gives back what an earlier owner had taken for a device that it did not plug in."""
+    lower_lock_limit(running)
     there = {alias_of(device) for device in all_devices(running.model)}
     strays = {str(item["alias"]) for item in running.record.lent} - there
     if strays:
