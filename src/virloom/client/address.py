@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 
 from virloom.errors import InvalidArg, OperationInvalid
+from virloom.host.session_run import session_run
 from virloom.uri import ConnectURI
 
 #: The daemon that serves one kind of driver alone; the others are with ``libvirtd`` only.
@@ -81,7 +82,7 @@ def unix_socket(uri: ConnectURI, *, readonly: bool) -> str:
             f"'{uri}': the socket of another host's session is not known",
             remedy="give it as 'socket=', or let that host have virt-ssh-helper",
         )
-    directory = session_directory() if session else _SYSTEM_SOCKETS
+    directory = session_run() if session else _SYSTEM_SOCKETS
     suffix = "-sock-ro" if readonly and not session else "-sock"
     legacy = f"{directory}/libvirt{suffix}"
     daemon = DAEMONS.get(uri.scheme)
@@ -116,12 +117,6 @@ def session_programs(uri: ConnectURI) -> list[str]:
     mode = uri.params.get("mode", "auto")
     own = [daemon] if daemon and mode != "legacy" else []
     return [*own, *(["libvirtd"] if mode != "direct" else [])]
-
-
-def session_directory() -> str:
-    """Where the sockets of a user's own daemons are."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    return f"{runtime}/libvirt" if runtime else os.path.expanduser("~/.cache/libvirt")
 
 
 def flag(uri: ConnectURI, name: str) -> bool:

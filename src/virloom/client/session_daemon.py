@@ -17,11 +17,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from virloom.client.address import session_directory, session_programs, unix_socket
+from virloom.client.address import session_programs, unix_socket
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, SystemFailure, system_failure
 from virloom.host.pidfd import PidFd, ProcessIdentity
 from virloom.host.process import run
+from virloom.host.session_run import session_run
 from virloom.transport.unix import SocketTransport, connect_unix
 from virloom.uri import ConnectURI
 
@@ -71,7 +72,7 @@ async def connect_or_start(uri: ConnectURI, *, readonly: bool) -> SocketTranspor
     with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
         return await connect_unix(unix_socket(uri, readonly=readonly))
     program = find_program(session_programs(uri))
-    lock = _Lock(f"{session_directory()}/{os.path.basename(program)}.lock")
+    lock = _Lock(f"{session_run()}/{os.path.basename(program)}.lock")
     try:
         await asyncio.to_thread(lock.take)
         with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):

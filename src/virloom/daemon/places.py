@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from virloom.host.session_run import session_run
+
 
 class Places(NamedTuple):
     """Directories of a daemon.
@@ -55,6 +57,4 @@ class Places(NamedTuple):
         home = Path(os.environ.get("HOME") or "/")
         config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config") / "libvirt"
         cache = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "libvirt"
-        runtime = os.environ.get("XDG_RUNTIME_DIR")
-        run = Path(runtime) / "libvirt" if runtime else cache
-        return cls(config, run, None, cache, cache, session=True)
+        return cls(config, Path(session_run()), None, cache, cache, session=True)

@@ -11,6 +11,7 @@ from virloom.daemon.claimed import stated_identity
 from virloom.daemon.relay.routes import AREAS, Route, area_routes
 from virloom.daemon.token import SystemToken
 from virloom.endpoint.areas import AreaOpener, Areas
+from virloom.endpoint.driver_daemons import daemon_opener
 from virloom.endpoint.endpoint import Endpoint
 from virloom.endpoint.identity import Identity
 from virloom.enums.error import ErrorDomain
@@ -32,14 +33,14 @@ def by_sockets(directory: Path, path: str, inside: Mapping[Area, AreaOpener] = {
     """
     routes, token = area_routes(directory, path), SystemToken(directory)
     openers: dict[Area, AreaOpener] = {area: _opener(routes[area], area, token) for area in AREAS}
-    openers["log"] = _helper_opener("log", Route("virtlogd", directory, ""))
-    openers["lock"] = _helper_opener("lock", Route("virtlockd", directory, ""))
+    openers["log"] = daemon_opener("log", "virtlogd", directory)
+    openers["lock"] = daemon_opener("lock", "virtlockd", directory)
     return Areas({**openers, **inside})
 
 
 def _opener(route: Route, area: Area, token: SystemToken) -> AreaOpener:
     async def connect(identity: Identity) -> Endpoint:
-        endpoint = await _connect(route, area, handshake=True)
+        endpoint = await _connect(route, area)
         try:
             await endpoint.start()
             await endpoint.open(route.uri)
@@ -53,14 +54,7 @@ def _opener(route: Route, area: Area, token: SystemToken) -> AreaOpener:
     return connect
 
 
-def _helper_opener(area: Area, route: Route) -> AreaOpener:
-    async def connect(identity: Identity) -> Endpoint:
-        return await _connect(route, area, handshake=False)
-
-    return connect
-
-
-async def _connect(route: Route, area: Area, *, handshake: bool) -> RemoteEndpoint:
+async def _connect(route: Route, area: Area) -> RemoteEndpoint:
     from virloom.endpoint.remote import RemoteEndpoint  # not before somebody is asked
 
     path = route.socket(readonly=False)
@@ -72,4 +66,4 @@ async def _connect(route: Route, area: Area, *, handshake: bool) -> RemoteEndpoi
         raise system_failure(
             f"{route.daemon} cannot be reached at '{path}'", exc, domain=ErrorDomain.RPC
         ) from exc
-    return RemoteEndpoint(transport, handshake=handshake)
+    return RemoteEndpoint(transport)

@@ -8,6 +8,7 @@ tenth of a second, most of it imports.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -15,12 +16,14 @@ from pathlib import Path
 
 from virloom.endpoint.areas import AreaOpener, Areas
 from virloom.endpoint.dispatch import Dispatcher
+from virloom.endpoint.driver_daemons import daemon_opener
 from virloom.endpoint.endpoint import Endpoint
 from virloom.endpoint.identity import Identity
 from virloom.endpoint.local import opener
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidArg
 from virloom.host.netns import NetworkSpace
+from virloom.host.session_run import session_run
 from virloom.procedures.record import Area
 from virloom.uri import ConnectURI
 
@@ -106,6 +109,7 @@ async def open_embedded(stack: AsyncExitStack, root: Path, uri: ConnectURI) -> D
         "nwfilter": filters.connect,
         "storage": pools.connect,
         "nodedev": devices.connect,
+        "lock": daemon_opener("lock", "virtlockd", _helpers()),
     }
     driver = await QemuDriver.open(
         Directories.embedded(root), str(uri), areas=Areas(reached), space=space
@@ -119,6 +123,11 @@ async def open_embedded(stack: AsyncExitStack, root: Path, uri: ConnectURI) -> D
         "interface": LateDriver(partial(_open_interfaces, str(uri))),
     }
     return dispatcher(driver, [Secrets(secrets)], elsewhere)
+
+
+def _helpers() -> Path:
+    """Where the host's virtlockd is, which a root asks whose qemu.conf says so, as libvirt's do."""
+    return Path("/run/libvirt" if os.geteuid() == 0 else session_run())
 
 
 def _is_on_host(uri: ConnectURI) -> bool:

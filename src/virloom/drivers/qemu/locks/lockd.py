@@ -198,7 +198,7 @@ class LockdManager(LockManager):
             return Resource(f"{claim.path}/{claim.lockspace}", claim.key, shared)
         if claim.kind not in ("file", "block") or not config.auto_disk_leases:
             return None
-        if claim.kind == "block":
+        if claim.path.startswith("/dev"):  # whatever the document calls it, as with libvirt
             for space, program in ((config.lvm_lockspace_dir, _LVM),
                                    (config.scsi_lockspace_dir, _SCSI)):  # fmt: skip
                 key = await _key(program, claim.path) if space else ""
