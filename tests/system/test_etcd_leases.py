@@ -4,24 +4,21 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 import virloom
+from tests.system.etcd import Etcd
 from virloom.client.connection import Connection
 from virloom.client.domain.domain import Domain
 from virloom.drivers.qemu.locks.etcd import EtcdManager
-from virloom.drivers.qemu.locks.etcd_config import EtcdConfig
 from virloom.drivers.qemu.locks.etcd_gateway import EtcdGateway, decoded, encoded
 from virloom.drivers.qemu.locks.interface import Claim, Owner
 from virloom.enums.domain import DomainState
@@ -35,53 +32,6 @@ TWO = Owner("22222222-2222-2222-2222-222222222222", "two", 2, 22)
 A, B = Claim("file", "/srv/a"), Claim("block", "/dev/b")
 SHARED = Claim("file", "/srv/s", shared=True)
 PATIENCE = 30.0
-
-
-class Etcd:
-    """One member on a port of its own."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._ports = [_free_port(), _free_port()]
-        self.url, self._peer = (f"http://127.0.0.1:{port}" for port in self._ports)
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        with (self._directory / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                ["etcd", "--data-dir", self._directory / "data",
-                 "--listen-client-urls", self.url, "--advertise-client-urls", self.url,
-                 "--listen-peer-urls", self._peer, "--initial-advertise-peer-urls", self._peer,
-                 "--initial-cluster", f"default={self._peer}"],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self._ports[0]), 1):
-                return
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-
-    def end(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
-
-    def config(self, ttl: int = 60) -> EtcdConfig:
-        config = EtcdConfig()
-        config.endpoints = ["http://127.0.0.1:1", self.url]  # at one of which nobody is
-        config.ttl = ttl
-        return config
-
-
-def _free_port() -> int:
-    """None that the kernel gives to clients: one that waits for it could meet itself there."""
-    while True:
-        port = random.randrange(20000, 30000)
-        with suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 @pytest.fixture(scope="module")
