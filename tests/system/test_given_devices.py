@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.system.devicehost import BIN, OURS, DeviceHost
 from tests.system.hostguest import HostGuest
 
 pytestmark = [
@@ -21,7 +20,6 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="the guest has this machine's files: needs root"),
     pytest.mark.timeout(1800),
 ]
-BIN = Path(sys.executable).parent
 
 #: Cards alone in their IOMMU groups: one behind a port of PCI Express, one not.
 DEVICES = (
@@ -29,21 +27,9 @@ DEVICES = (
     "-device", "pcie-root-port,id=slot1,slot=1,chassis=1,addr=8",
     "-device", "e1000e,bus=slot1,mac=52:54:00:aa:bb:01", "-device", "e1000,addr=9",
 )  # fmt: skip
+DRIVERS = "/sys/bus/pci/drivers"
 EXPRESS, PLAIN, PORT = "0000:01:00.0", "0000:00:09.0", "0000:00:08.0"
 
-DAEMONS = f"""
-mkdir -p /run/own/etc/libvirt
-echo 'security_driver = "none"' >/run/own/etc/libvirt/qemu.conf
-for daemon in virtlogd virtnodedevd virtqemud; do
-    {BIN}/$daemon --root /run/own >>/run/$daemon.log 2>&1 &
-done
-sockets=/run/own/run/libvirt
-for i in $(seq 1500); do
-    [ -S $sockets/virtqemud-sock ] && [ -S $sockets/virtnodedevd-sock ] && exit
-    sleep .2
-done
-cat /run/virt*.log; exit 1
-"""
 #: Started again after a kill; it answers when its guests are taken over.
 AGAIN = f"""
 pkill -9 -x virtqemud || kill -9 $(pgrep -f bin/virtqemud)
@@ -52,43 +38,17 @@ rm -f /run/own/run/libvirt/virtqemud-sock
 for i in $(seq 1500); do [ -S /run/own/run/libvirt/virtqemud-sock ] && exit; sleep .2; done
 cat /run/virtqemud.log; exit 1
 """
-VIRSH = "virsh -c qemu:///system?socket=/run/own/run/libvirt/virtqemud-sock"
 
 
-class Host:
-    """The host that has the devices."""
-
-    def __init__(self, guest: HostGuest) -> None:
-        self.guest = guest
+class Host(DeviceHost):
+    """The host that has the cards."""
 
     def driver(self, address: str) -> str:
-        """The driver that has a device."""
+        """The driver that has a card."""
         told = self.guest.run(
             f"basename $(readlink /sys/bus/pci/devices/{address}/driver || echo none)"
         )
         return told.strip()
-
-    def virsh(self, line: str, *, fails: bool = False) -> str:
-        """What virsh says."""
-        code, told = self.guest.ask(f"{VIRSH} {line}", 600)
-        assert (code != 0) == fails, f"{line}: {told}"
-        return told
-
-    def create(self, name: str, *devices: str, fails: bool = False) -> str:
-        """Starts a guest, paused."""
-        self.write("guest.xml", domain(name, *devices))
-        return self.virsh("create /run/guest.xml --paused", fails=fails)
-
-    def write(self, name: str, text: str) -> None:
-        self.guest.run(f"cat >/run/{name} <<'END'\n{text}\nEND")
-
-
-def domain(name: str, *devices: str) -> str:
-    return f"""<domain type='qemu'><name>{name}</name><memory unit='MiB'>64</memory>
-<os><type machine='q35'>hvm</type></os><devices>
-<emulator>/usr/bin/qemu-system-x86_64</emulator><controller type='usb' model='qemu-xhci'/>
-<controller type='pci' model='pcie-root'/>{"<controller type='pci' model='pcie-root-port'/>" * 4}
-{"".join(devices)}<memballoon model='none'/></devices></domain>"""
 
 
 def card(address: str, *, managed: str = "yes") -> str:
@@ -106,7 +66,7 @@ def node(address: str) -> str:
 def host(installed: None) -> Iterator[Host]:
     modules = ("vfio-pci", "e1000e", "e1000")
     with HostGuest(modules, DEVICES, 2048, "intel_iommu=on") as guest:
-        guest.run(DAEMONS, 400)
+        guest.run(OURS, 400)
         yield Host(guest)
 
 
@@ -142,6 +102,28 @@ def test_a_guest_takes_what_it_gets_and_gives_it_back(host: Host) -> None:
     assert int(limit) >= 64 << 20
     host.virsh("destroy a")
     assert (host.driver(EXPRESS), host.driver(PLAIN)) == ("e1000e", "e1000")
+
+
+def test_memory_that_qemu_may_lock(host: Host) -> None:
+    """No more than before, when its last card has gone."""
+
+    def limits() -> list[str]:
+        told = host.guest.run("grep 'Max locked' /proc/$(pgrep -f guest=a)/limits")
+        return told.split()[3:5]
+
+    host.create("a")
+    before = limits()
+    host.write("card.xml", card(EXPRESS))
+    host.virsh("attach-device a /run/card.xml")
+    assert limits() == [str((64 + 1024) << 20)] * 2
+    host.virsh("detach-device a /run/card.xml")
+    host.virsh("reset a")  # which a guest without a system lets the card go by
+    host.guest.run(
+        f"for i in $(seq 100); do [ -e {DRIVERS}/e1000e/{EXPRESS} ] && break; sleep .2; done"
+    )
+    assert host.driver(EXPRESS) == "e1000e"
+    assert limits() == before
+    host.virsh("destroy a")
 
 
 def test_what_was_detached_before_stays_so(host: Host) -> None:
