@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.programs import RecordedHost
+from tests.fakes.storage_host import RecordedHost
 from virloom.drivers.storage.backends.filling import fill_device
 from virloom.errors import ConfigUnsupported
 from virloom.model.storage import Volume

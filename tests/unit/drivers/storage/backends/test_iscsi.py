@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.programs import Answer, RecordedHost
+from tests.fakes.storage_host import Answer, RecordedHost
 from virloom.drivers.storage.activation import Activation
 from virloom.drivers.storage.backends.iscsi import IscsiBackend
 from virloom.drivers.storage.backends.scsi_units import units

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.programs import Answer, RecordedHost
+from tests.fakes.storage_host import Answer, RecordedHost
 from virloom.drivers.storage.activation import Activation
 from virloom.drivers.storage.backends.logical import LogicalBackend
 from virloom.drivers.storage.directories import StorageDirectories

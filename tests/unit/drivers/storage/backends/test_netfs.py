@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.programs import Answer, RecordedHost
+from tests.fakes.storage_host import Answer, RecordedHost
 from virloom.drivers.storage.backends.netfs import NetfsBackend
 from virloom.drivers.storage.pools import parse_pool
 from virloom.errors import ConfigUnsupported, InvalidArg, OperationFailed, OperationInvalid
