@@ -12,6 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from virloom.host.door import Door
+
 #: ``CLONE_NEWNET`` of linux/sched.h.
 _NETWORK = 0x40000000
 
@@ -36,6 +38,35 @@ def inside(path: str) -> Iterator[None]:
     finally:
         os.close(here)
         os.close(there)
+
+
+@contextmanager
+def network_of(pid: int, door: Door | None = None) -> Iterator[None]:
+    """What is opened while the block runs is of the network of a process.
+
+    This thread is there, and must not wait for the event loop; or, for an ordinary user, a process
+    there opens what :mod:`.openings` is asked for.
+
+    Args:
+        door: That process; without it there is one for the block.
+
+    Raises:
+        OSError: The kernel does not let us in.
+    """
+    if os.geteuid() == 0:
+        with inside(f"/proc/{pid}/ns/net"):
+            yield
+        return
+    from virloom.host.door import Door
+    from virloom.host.openings import through
+
+    used = door or Door(command_prefix(pid, users=True))
+    try:
+        with through(used):
+            yield
+    finally:
+        if door is None:
+            used.close()
 
 
 def command_prefix(pid: int, *, users: bool) -> list[str]:

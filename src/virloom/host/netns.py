@@ -19,8 +19,7 @@ from virloom.errors import OperationFailed
 from virloom.host.door import Door
 from virloom.host.files import ensure_directory, write_atomic
 from virloom.host.identity import ProcessIdentity
-from virloom.host.inside import command_prefix, inside
-from virloom.host.openings import through
+from virloom.host.inside import command_prefix, network_of
 from virloom.host.pidfd import PidFd, reap
 from virloom.host.process import SpawnRequest, spawn
 
@@ -131,22 +130,15 @@ class NetworkSpace:
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
-        """What is opened while the block runs is of that network; it must not wait for the event
-        loop.
-
-        This thread is there, or, for an ordinary user, a process there opens what :mod:`.openings`
-        is asked for.
+        """What is opened while the block runs is of that network, as by :func:`network_of`.
 
         Raises:
             OSError: The kernel does not let us in.
         """
+        holder = self.make()
         if self.is_users:
-            self.make()
             self._door = self._door or Door(self.prefix())
-            with through(self._door):
-                yield
-            return
-        with inside(self.path):
+        with network_of(holder.pid, self._door):
             yield
 
 

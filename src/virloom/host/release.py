@@ -114,24 +114,13 @@ def _remove_link(resource: Resource) -> None:
 def _in_space(holder: Mapping[str, Any], action: Callable[[], None]) -> None:
     """Act in the network namespace that a process holds; with that process all in it has gone."""
     from virloom.host.identity import ProcessIdentity
-    from virloom.host.inside import command_prefix, inside
+    from virloom.host.inside import network_of
 
     identity = ProcessIdentity.from_json(dict(holder))
     if not identity.matches():
         return
-    if os.geteuid() == 0:
-        with inside(f"/proc/{identity.pid}/ns/net"):
-            action()
-        return
-    from virloom.host.door import Door
-    from virloom.host.openings import through
-
-    door = Door(command_prefix(identity.pid, users=True))
-    try:
-        with through(door):
-            action()
-    finally:
-        door.close()
+    with network_of(identity.pid):
+        action()
 
 
 def _remove_macvtap(resource: Resource) -> None:
