@@ -13,9 +13,9 @@ from typing import NoReturn
 from virloom.daemon.places import Places
 from virloom.daemon.service import Service
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InternalError, OperationFailed
+from virloom.errors import InternalError
 from virloom.host.files import ensure_directory, remove_temporaries
-from virloom.host.lock import LockHeld, RootLock
+from virloom.host.lock import RootLock, lock_directory
 
 
 class LastingService(Service):
@@ -41,10 +41,7 @@ def take_directory(places: Places, name: str, domain: ErrorDomain) -> tuple[Path
     """
     directory = places.run / name
     ensure_directory(directory, 0o700)
-    try:
-        lock = RootLock.acquire(directory)
-    except LockHeld as exc:
-        raise OperationFailed(f"another {name} is there already: {exc}", domain=domain) from exc
+    lock = lock_directory(directory, f"another {name} is there already", domain)
     remove_temporaries(directory)
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -10,7 +10,8 @@ import fcntl
 import os
 from types import TracebackType
 
-from virloom.errors import system_failure
+from virloom.enums.error import ErrorDomain
+from virloom.errors import OperationFailed, system_failure
 from virloom.host.liveness import (
     guest_processes,
     holders,
@@ -27,11 +28,30 @@ __all__ = [
     "holders",
     "is_live",
     "live_path",
+    "lock_directory",
     "share_liveness",
     "take_liveness",
 ]
 
 LOCK_NAME = "driver.lock"
+
+
+def lock_directory(
+    directory: str | os.PathLike[str], refusal: str, domain: ErrorDomain
+) -> RootLock:
+    """The lock of a directory that has one owner at a time, for good manners towards a second.
+
+    Args:
+        refusal: What that one is told; who has the lock is added.
+
+    Raises:
+        OperationFailed: Another process, or another user of this one, has it.
+        SystemFailure: The directory cannot be used.
+    """
+    try:
+        return RootLock.acquire(directory)
+    except LockHeld as exc:
+        raise OperationFailed(f"{refusal}: {exc}", domain=domain) from exc
 
 
 class LockHeld(Exception):

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from uuid import UUID
 
 from virloom.drivers.network.activation import Activation
@@ -20,22 +19,21 @@ from virloom.drivers.network.naming import (
 )
 from virloom.drivers.network.network import VirtualNetwork
 from virloom.drivers.network.validate import validate_network
-from virloom.drivers.runtime.autostart import first_since_boot
+from virloom.drivers.runtime.autostart import start_once
 from virloom.drivers.runtime.index import DocumentIndex
+from virloom.drivers.runtime.loading import take_in
 from virloom.drivers.runtime.object_events import ObjectEvents
 from virloom.drivers.runtime.objects import ObjectIndex
 from virloom.drivers.runtime.store import DocumentStore, check_name
 from virloom.enums.error import ErrorDomain
 from virloom.enums.network import NetworkEventID, NetworkEventLifecycleType
-from virloom.errors import NoNetwork, OperationFailed, OperationInvalid, VirloomError
+from virloom.errors import NoNetwork, OperationFailed, OperationInvalid
 from virloom.host.files import remove_temporaries
-from virloom.host.lock import LockHeld, RootLock
+from virloom.host.lock import lock_directory
 from virloom.model.network import Network
 from virloom.procedures import network as p
 from virloom.procedures.types import NonnullNetwork
 from virloom.xml import FormatFlags, format_document, parse_document
-
-logger = logging.getLogger(__name__)
 
 _DOMAIN = ErrorDomain.NETWORK
 _Event = NetworkEventLifecycleType
@@ -59,13 +57,8 @@ class NetworkDriver:
         self, directories: NetworkDirectories, uri: str, activation: Activation | None = None
     ) -> None:
         directories.make()
-        try:
-            self._lock = RootLock.acquire(str(directories.run))
-        except LockHeld as exc:
-            raise OperationFailed(
-                f"another process has the networks of '{directories.config}': {exc}",
-                domain=_DOMAIN,
-            ) from exc
+        refusal = f"another process has the networks of '{directories.config}'"
+        self._lock = lock_directory(directories.run, refusal, _DOMAIN)
         self.directories = directories
         self.uri = uri
         self.all: ObjectIndex[VirtualNetwork] = ObjectIndex()
@@ -94,7 +87,8 @@ class NetworkDriver:
             remove_temporaries(directories.run)
             driver.reload()
             await driver.life.take_over()
-            await driver._autostart()
+            mark = directories.run / "autostarted"
+            await start_once(mark, driver.all, driver.start, "network")
         except BaseException:
             await driver.life.close()
             driver._lock.release()
@@ -111,34 +105,15 @@ class NetworkDriver:
 
     def reload(self) -> None:
         """Takes in documents that came to the disk; those of known networks are left alone."""
-        for document in self.store.load():
-            if self.all.by_name(document.name) is not None:
-                continue
-            try:
-                model = parse_document(Network, document.text)
-                complete(model)
-                if model.name != document.name:
-                    raise ValueError(f"its name '{model.name}' is not that of its file")
-                network = VirtualNetwork(model)
-                network.definition = model
-                network.autostart = self.store.autostarts(model.name)
-                self.all.add(network)
-            except (VirloomError, ValueError) as exc:
-                logger.error("the network '%s' is left out: %s", document.name, exc)
+        take_in(self.store, self.all, self._read, "network")
 
-    async def _autostart(self) -> None:
-        """Starts those that start by themselves; one that fails does not keep the others.
-
-        They start once in each boot: whoever stopped one meanwhile does not want it back.
-        """
-        if not first_since_boot(self.directories.run / "autostarted"):
-            return
-        for network in self.all:
-            if network.autostart and not network.active:
-                try:
-                    await self.start(network)
-                except VirloomError as exc:
-                    logger.error("network '%s' cannot be started: %s", network.name, exc)
+    def _read(self, text: str) -> VirtualNetwork:
+        model = parse_document(Network, text)
+        complete(model)
+        network = VirtualNetwork(model)
+        network.definition = model
+        network.autostart = self.store.autostarts(network.name)
+        return network
 
     # -- looking -------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from virloom.drivers.runtime.store import Document, DocumentStore, check_name
 from virloom.enums.error import ErrorDomain
 from virloom.errors import NoNwfilter, OperationFailed, OperationInvalid, VirloomError
 from virloom.host.files import remove_temporaries, write_atomic
-from virloom.host.lock import LockHeld, RootLock
+from virloom.host.lock import lock_directory
 from virloom.model.nwfilter import Filter
 from virloom.procedures import nwfilter as p
 from virloom.xml import FormatFlags, format_document, parse_document
@@ -59,13 +59,8 @@ class FilterDriver:
         self, directories: FilterDirectories, uri: str, host: FilterHost | None = None
     ) -> None:
         directories.make()
-        try:
-            self._lock = RootLock.acquire(str(directories.run))
-        except LockHeld as exc:
-            raise OperationFailed(
-                f"another process has the filters of '{directories.config}': {exc}",
-                domain=_DOMAIN,
-            ) from exc
+        refusal = f"another process has the filters of '{directories.config}'"
+        self._lock = lock_directory(directories.run, refusal, _DOMAIN)
         self.uri = uri
         self.all: ObjectIndex[NetworkFilter] = ObjectIndex()
         self._directories = directories

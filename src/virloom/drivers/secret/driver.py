@@ -14,9 +14,9 @@ from virloom.drivers.secret.events import SecretEvents
 from virloom.drivers.secret.store import SecretStore
 from virloom.enums.error import ErrorDomain
 from virloom.enums.secret import SecretEventLifecycleType
-from virloom.errors import InternalError, InvalidSecret, NoSecret, OperationFailed
+from virloom.errors import InternalError, InvalidSecret, NoSecret
 from virloom.host.files import ensure_directory
-from virloom.host.lock import LockHeld, RootLock
+from virloom.host.lock import lock_directory
 from virloom.model.secret import Secret
 from virloom.procedures.secret import NonnullSecret
 
@@ -62,13 +62,8 @@ class SecretDriver:
 
     def __init__(self, directories: SecretDirectories, uri: str) -> None:
         ensure_directory(directories.run, 0o700)
-        try:
-            self._lock = RootLock.acquire(str(directories.run))
-        except LockHeld as exc:
-            raise OperationFailed(
-                f"another process has the secrets of '{directories.secrets}': {exc}",
-                domain=ErrorDomain.SECRET,
-            ) from exc
+        refusal = f"another process has the secrets of '{directories.secrets}'"
+        self._lock = lock_directory(directories.run, refusal, ErrorDomain.SECRET)
         self.uri = uri
         self.events = SecretEvents()
         self._entries: dict[bytes, Entry] = {}

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import UUID
 
-from virloom.drivers.runtime.autostart import first_since_boot
+from virloom.drivers.runtime.autostart import start_once
 from virloom.drivers.runtime.index import DocumentIndex
+from virloom.drivers.runtime.loading import take_in
 from virloom.drivers.runtime.objects import ObjectIndex
 from virloom.drivers.runtime.store import DocumentStore, check_name
 from virloom.drivers.storage.activation import Activation
@@ -38,7 +39,7 @@ from virloom.errors import (
 )
 from virloom.host.boot import boot_id
 from virloom.host.files import remove_temporaries
-from virloom.host.lock import LockHeld, RootLock
+from virloom.host.lock import lock_directory
 from virloom.model.storage import Pool, Volume
 from virloom.procedures.storage import NonnullStoragePool, NonnullStorageVol
 from virloom.xml import format_document
@@ -69,12 +70,8 @@ class StorageDriver:
         self, directories: StorageDirectories, uri: str, areas: Areas | None = None
     ) -> None:
         directories.make()
-        try:
-            self._lock = RootLock.acquire(str(directories.run))
-        except LockHeld as exc:
-            raise OperationFailed(
-                f"another process has the pools of '{directories.config}': {exc}", domain=_DOMAIN
-            ) from exc
+        refusal = f"another process has the pools of '{directories.config}'"
+        self._lock = lock_directory(directories.run, refusal, _DOMAIN)
         self.directories = directories
         self.uri = uri
         self.all: ObjectIndex[StoragePool] = ObjectIndex()
@@ -104,7 +101,8 @@ class StorageDriver:
             remove_temporaries(directories.run)
             driver.reload()
             await driver._take_over()
-            await driver._autostart()
+            mark = directories.run / "autostarted"
+            await start_once(mark, driver.all, driver.work.start, "pool")
         except BaseException:
             driver._lock.release()
             raise
@@ -120,19 +118,14 @@ class StorageDriver:
 
     def reload(self) -> None:
         """Takes in documents that came to the disk; those of known pools are left alone."""
-        for document in self.store.load():
-            if self.all.by_name(document.name) is not None:
-                continue
-            try:
-                model = parse_pool(document.text)
-                if model.name != document.name:
-                    raise ValueError(f"its name '{model.name}' is not that of its file")
-                pool = StoragePool(model)
-                pool.definition = model
-                pool.autostart = self.store.autostarts(pool.name)
-                self.all.add(pool)
-            except (VirloomError, ValueError) as exc:
-                logger.error("the pool '%s' is left out: %s", document.name, exc)
+        take_in(self.store, self.all, self._read, "pool")
+
+    def _read(self, text: str) -> StoragePool:
+        model = parse_pool(text)
+        pool = StoragePool(model)
+        pool.definition = model
+        pool.autostart = self.store.autostarts(pool.name)
+        return pool
 
     async def _take_over(self) -> None:
         """Pools that an earlier daemon started in this boot go on.
@@ -156,20 +149,6 @@ class StorageDriver:
             await self.work.take_over(record)
         except VirloomError as exc:  # the record stays: what it tells of may be there still
             logger.error("the pool of '%s' is not gone on with: %s", path, exc)
-
-    async def _autostart(self) -> None:
-        """Starts those that start by themselves; one that fails does not keep the others.
-
-        They start once in each boot: whoever stopped one meanwhile does not want it back.
-        """
-        if not first_since_boot(self.directories.run / "autostarted"):
-            return
-        for pool in self.all:
-            if pool.autostart and not pool.active:
-                try:
-                    await self.work.start(pool)
-                except VirloomError as exc:
-                    logger.error("pool '%s' cannot be started: %s", pool.name, exc)
 
     def backend_of(self, kind: str) -> Backend:
         """What a kind of pools does in its own way.
