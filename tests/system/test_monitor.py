@@ -14,17 +14,7 @@ import pytest
 
 from virloom.drivers.qemu.capabilities import find_emulator
 from virloom.drivers.qemu.monitor import Event, Monitor, QmpError
-from virloom.drivers.qemu.monitor.commands import (
-    balloon,
-    block,
-    character,
-    cpu,
-    display,
-    input,
-    network,
-    raw,
-    status,
-)
+from virloom.drivers.qemu.monitor.commands import block, cpu, display, input, network, raw
 from virloom.drivers.qemu.monitor.events import Notice, Reset, Shutdown, TypedEvent, decode
 from virloom.errors import OperationFailed, OperationTimeout
 from virloom.host.files import Directory
@@ -32,7 +22,7 @@ from virloom.host.process import Process, SpawnRequest, spawn
 
 DEVICES = (
     *("-machine", "q35,accel=tcg", "-m", "32", "-smp", "2", "-display", "none", "-vga", "none"),
-    *("-device", "virtio-balloon-pci,id=balloon0", "-device", "VGA,id=video0"),
+    *("-device", "VGA,id=video0"),
     *("-netdev", "user,id=hostnet0", "-device", "virtio-net-pci,id=net0,netdev=hostnet0"),
     *("-blockdev", "null-co,size=1048576,node-name=disk", "-chardev", "null,id=charserial0"),
     *("-device", "virtio-blk-pci,id=virtio-disk0,drive=disk", "-serial", "chardev:charserial0"),
@@ -68,20 +58,26 @@ async def monitor(qemu: Started) -> AsyncIterator[Monitor]:
     monitor.close()
 
 
+async def state_of(monitor: Monitor) -> str:
+    answer = await monitor.execute("query-status")
+    return str(answer["status"])
+
+
 async def test_life_of_a_machine(qemu: Started, monitor: Monitor) -> None:
     seen: list[TypedEvent | None] = []
     monitor.on_event = lambda event: seen.append(decode(event))
-    assert status.version(monitor) >= (7, 2, 0)
-    assert await status.query_status(monitor) == status.Status(False, "prelaunch")
-    await status.cont(monitor)
-    assert await status.query_status(monitor) == status.Status(True, "running")
-    await status.stop(monitor)
-    assert await status.query_status(monitor) == status.Status(False, "paused")
-    await status.system_reset(monitor)
-    await status.system_powerdown(monitor)
+    assert monitor.greeting is not None
+    assert monitor.greeting.version["qemu"]["major"] >= 7
+    assert await state_of(monitor) == "prelaunch"
+    await monitor.execute("cont")
+    assert await state_of(monitor) == "running"
+    await monitor.execute("stop")
+    assert await state_of(monitor) == "paused"
+    await monitor.execute("system_reset")
+    await monitor.execute("system_powerdown")
     with pytest.raises(QmpError, match="system_wakeup"):
-        await status.system_wakeup(monitor)
-    await status.quit(monitor)
+        await monitor.execute("system_wakeup")
+    await monitor.execute("quit")
     await qemu.process.wait()
     assert seen[:2] == [Notice("RESUME"), Notice("STOP")]
     assert Reset(False, "host-qmp-system-reset") in seen
@@ -98,7 +94,7 @@ async def test_a_hundred_pipelined_commands(monitor: Monitor) -> None:
 async def test_the_monitor_can_be_connected_again(qemu: Started, monitor: Monitor) -> None:
     monitor.close()
     again = await Monitor.connect(qemu.path, guest="bare")
-    assert (await status.query_status(again)).word == "prelaunch"
+    assert await state_of(again) == "prelaunch"
     again.close()
 
 
@@ -115,25 +111,14 @@ async def test_statistics(qemu: Started, monitor: Monitor) -> None:
     assert {item.thread for item in cpus} <= set(
         map(int, os.listdir(f"/proc/{qemu.process.pid}/task"))
     )
-    features = await cpu.cpu_features(monitor, cpus[0].qom_path)
-    assert features is not None
-    assert any(word.leaf == 1 and word.register == "EDX" for word in features.words)
-    (disk,) = await block.query_blockstats(monitor)
-    assert disk.belongs_to("virtio-disk0")
-    assert disk.node == "disk"
     nodes = await block.query_named_block_nodes(monitor)
     assert nodes["disk"].virtual_size == 1048576
-    chardevs = await character.query_chardev(monitor)
-    assert chardevs["charserial0"].filename == "null"
     assert (await network.query_rx_filter(monitor, "net0")).name == "net0"
-    assert await balloon.query_balloon(monitor) == 32 << 20
-    memory = await balloon.guest_memory(monitor, balloon.peripheral("balloon0"))
-    assert memory.figures == {}
 
 
 @pytest.mark.parametrize(("format", "magic"), [("ppm", b"P6\n"), ("png", b"\x89PNG\r\n\x1a\n")])
 async def test_screenshots(monitor: Monitor, format: display.ImageFormat, magic: bytes) -> None:
-    await status.cont(monitor)  # QEMU takes sets back only while the guest runs
+    await monitor.execute("cont")  # QEMU takes sets back only while the guest runs
     for device, head in ((None, None), ("video0", 0)):
         shot = await display.screenshot(monitor, device=device, head=head, format=format)
         with shot:
@@ -143,14 +128,14 @@ async def test_screenshots(monitor: Monitor, format: display.ImageFormat, magic:
 
 
 async def test_a_screenshot_of_a_screen_that_is_not_there(monitor: Monitor) -> None:
-    await status.cont(monitor)
+    await monitor.execute("cont")
     with pytest.raises(QmpError, match=r"screendump.*nowhere"):
         await display.screenshot(monitor, device="nowhere")
     assert await monitor.execute("query-fdsets") == []
 
 
 async def test_keys_and_text_commands(monitor: Monitor) -> None:
-    await status.cont(monitor)
+    await monitor.execute("cont")
     await input.send_key(monitor, [29, 56, 111], hold_ms=1)
     assert "VM status: running" in await raw.human(monitor, "info status")
     assert '"return":{"status":"running"' in await raw.qmp(monitor, '{"execute":"query-status"}')
@@ -199,7 +184,7 @@ async def test_a_qemu_that_hangs(qemu: Started, monitor: Monitor) -> None:
     with pytest.raises(OperationTimeout, match=r"guest 'bare'.*'query-status' within 0\.2 seconds"):
         await monitor.execute("query-status", timeout=0.2)
     qemu.process.send_signal(signal.SIGCONT)
-    assert (await status.query_status(monitor)).word == "prelaunch"
+    assert await state_of(monitor) == "prelaunch"
 
 
 async def test_sigterm_is_told_before_the_end(qemu: Started, monitor: Monitor) -> None:

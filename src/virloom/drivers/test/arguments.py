@@ -30,16 +30,6 @@ def check_flags(call: Call, flags: int, known: int = 0, *, function: str | None 
         raise unknown_flags(unknown, name, ErrorDomain.TEST)
 
 
-def require_value(name: str, value: object, function: str) -> None:
-    """Refuses a call without something that it needs.
-
-    Raises:
-        InvalidArg: It is not there.
-    """
-    if value is None:
-        raise senseless(f"{name} in {function} must not be NULL")
-
-
 def require_active(guest: Guest) -> Domain:
     """The document of a domain that runs.
 

@@ -60,12 +60,6 @@ def limits_of(disk: Disk) -> dict[str, Any]:
     return found | {"group_name": tune.group_name or ""}
 
 
-def tune_of(values: Limits) -> IoTune:
-    """The element that says it."""
-    kept = {name: value for name, value in values.items() if name != "group_name" and value}
-    return IoTune(**kept, group_name=values.get("group_name"))
-
-
 def changed(dom: Domain, disk: Disk, given: Limits) -> IoTune:
     """The limits of a disk after a call that sets *given*.
 

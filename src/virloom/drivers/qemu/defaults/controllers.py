@@ -14,10 +14,9 @@ from virloom.drivers.qemu.devices.controllers import (
 )
 from virloom.enums.error import ErrorDomain
 from virloom.errors import XmlError
-from virloom.model.domain import Controller, ControllerMaster, Domain
+from virloom.model.domain import Controller, Domain
 
-_COMPANIONS = (("ich9-uhci1", 0), ("ich9-uhci2", 2), ("ich9-uhci3", 4))
-_USB2_GROUP = ("ich9-ehci1", *(model for model, _ in _COMPANIONS))
+_USB2_GROUP = ("ich9-ehci1", "ich9-uhci1", "ich9-uhci2", "ich9-uhci3")
 
 
 def add_basic_controllers(dom: Domain, caps: BinaryCaps) -> None:
@@ -145,14 +144,3 @@ def _scsi_model(dom: Domain, caps: BinaryCaps) -> str:
     if not is_microvm(dom.os.type.machine) and caps.may_have_device("lsi53c895a"):
         return "lsilogic"
     return "virtio-scsi"
-
-
-def add_companions(dom: Domain, index: int) -> None:
-    """The three USB 1 controllers that belong to an ICH9 EHCI controller."""
-    for model, port in _COMPANIONS:
-        insert_controller(
-            dom,
-            Controller(
-                type="usb", index=index, model=model, master=ControllerMaster(startport=port)
-            ),
-        )

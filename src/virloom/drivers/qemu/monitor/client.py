@@ -187,12 +187,6 @@ class Monitor:
         both = {**(arguments or {}), **more}
         return await self.submit(command, both, timeout=timeout, fds=fds)
 
-    async def execute_with_fds(
-        self, command: str, arguments: Mapping[str, Any] | None, fds: Sequence[int]
-    ) -> Any:
-        """As :meth:`execute`, with descriptors."""
-        return await self.submit(command, arguments, fds=fds)
-
     def submit(
         self,
         command: str,

@@ -40,11 +40,6 @@ def storage_node(kind: str, source: DiskSource, node: str, *, floppy: bool) -> P
     raise ConfigUnsupported(f"images of type '{kind}' cannot be opened", domain=ErrorDomain.QEMU)
 
 
-def is_served(kind: str) -> bool:
-    """Whether :func:`storage_node` has nodes for that type of disk."""
-    return kind in ("network", "nvme", "dir")
-
-
 def tls_object_id(node: str) -> str:
     """QEMU's id of the certificates of a node."""
     return f"obj{node}_tls0"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Disks: what has been read and written, and how large their images are."""
+"""Images of disks, and how large they are."""
 
 from __future__ import annotations
 
@@ -11,45 +11,6 @@ from virloom.drivers.qemu.monitor.commands.answer import reading
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.process.running import RunningGuest
-
-
-class BlockCounters(NamedTuple):
-    """What a disk has done; times in nanoseconds.
-
-    Attributes:
-        wr_highest_offset: The end of what was ever written, in bytes.
-    """
-
-    rd_bytes: int = 0
-    wr_bytes: int = 0
-    rd_operations: int = 0
-    wr_operations: int = 0
-    flush_operations: int = 0
-    rd_total_time_ns: int = 0
-    wr_total_time_ns: int = 0
-    flush_total_time_ns: int = 0
-    wr_highest_offset: int = 0
-
-
-class BlockStats(NamedTuple):
-    """The counters of a disk, and those of its image.
-
-    Attributes:
-        qdev: The device: its id, or its object path (:func:`belongs_to` compares).
-        node: The name of the block node at its top.
-        device: What the guest did.
-        backing: By node name, the counters of every node below, the top one first.
-    """
-
-    qdev: str
-    node: str
-    device: BlockCounters
-    backing: Mapping[str, BlockCounters]
-
-    def belongs_to(self, alias: str) -> bool:
-        """Whether this is the disk of the device with the id *alias*."""
-        path = f"/machine/peripheral/{alias}"
-        return self.qdev == alias or self.qdev == path or self.qdev.startswith(path + "/")
 
 
 class BlockNode(NamedTuple):
@@ -70,37 +31,11 @@ class BlockNode(NamedTuple):
     writable: bool
 
 
-async def query_blockstats(monitor: Monitor) -> list[BlockStats]:
-    """The counters of all disks."""
-    answer = await monitor.execute("query-blockstats")
-    with reading("query-blockstats"):
-        return [_stats(disk) for disk in answer]
-
-
 async def query_named_block_nodes(monitor: Monitor | RunningGuest) -> dict[str, BlockNode]:
     """All block nodes, by name; what lies below each is left out of the answer."""
     answer = await monitor.execute("query-named-block-nodes", {"flat": True})
     with reading("query-named-block-nodes"):
         return {node["node-name"]: _node(node) for node in answer}
-
-
-def _stats(disk: Mapping[str, Any]) -> BlockStats:
-    backing: dict[str, BlockCounters] = {}
-    below: Mapping[str, Any] | None = disk
-    while below is not None:
-        if "node-name" in below:
-            backing[str(below["node-name"])] = _counters(below["stats"])
-        below = below.get("parent") or below.get("backing")
-    return BlockStats(
-        str(disk.get("qdev", "")),
-        str(disk.get("node-name", "")),
-        _counters(disk["stats"]),
-        backing,
-    )
-
-
-def _counters(stats: Mapping[str, Any]) -> BlockCounters:
-    return BlockCounters(*(int(stats.get(name, 0)) for name in BlockCounters._fields))
 
 
 def _node(node: Mapping[str, Any]) -> BlockNode:

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from virloom.drivers.qemu.monitor.client import Monitor, QmpError
+from virloom.drivers.qemu.monitor.client import Monitor
 from virloom.drivers.qemu.monitor.commands.answer import reading
 
 
@@ -44,29 +44,6 @@ class HotpluggableCpu(NamedTuple):
     qom_path: str | None
 
 
-class FeatureWord(NamedTuple):
-    """Bits of one CPUID register."""
-
-    leaf: int
-    subleaf: int | None
-    register: str
-    bits: int
-
-
-class CpuFeatures(NamedTuple):
-    """What a vCPU really got.
-
-    Attributes:
-        words: The bits that it has.
-        filtered: Those that were asked for and that the accelerator cannot give.
-        unavailable: The names of the features that were asked for and are missing.
-    """
-
-    words: tuple[FeatureWord, ...]
-    filtered: tuple[FeatureWord, ...]
-    unavailable: tuple[str, ...]
-
-
 async def query_cpus_fast(monitor: Monitor) -> list[Vcpu]:
     """The processors, by number; does not interrupt them."""
     answer = await monitor.execute("query-cpus-fast")
@@ -101,35 +78,3 @@ async def query_hotpluggable_cpus(monitor: Monitor) -> list[HotpluggableCpu]:
             )
             for cpu in answer
         ]
-
-
-async def cpu_features(
-    monitor: Monitor, qom_path: str = "/machine/unattached/device[0]"
-) -> CpuFeatures | None:
-    """The features of a vCPU; None on architectures without CPUID.
-
-    Three pipelined questions tell what one per feature would.
-    """
-    words, filtered, unavailable = (
-        monitor.submit("qom-get", {"path": qom_path, "property": name})
-        for name in ("feature-words", "filtered-features", "unavailable-features")
-    )
-    try:
-        with reading("qom-get"):
-            return CpuFeatures(
-                _words(await words), _words(await filtered), tuple(map(str, await unavailable))
-            )
-    except QmpError:
-        return None
-
-
-def _words(answer: Any) -> tuple[FeatureWord, ...]:
-    return tuple(
-        FeatureWord(
-            int(word["cpuid-input-eax"]),
-            int(word["cpuid-input-ecx"]) if "cpuid-input-ecx" in word else None,
-            str(word["cpuid-register"]),
-            int(word["features"]),
-        )
-        for word in answer
-    )

@@ -22,15 +22,6 @@ async def add_fd(monitor: Monitor, fd: int, set_number: int | None = None) -> in
         return int(answer["fdset-id"])
 
 
-async def remove_fd(monitor: Monitor, set_number: int) -> None:
-    """Takes a whole set back; what is open stays so for QEMU.
-
-    QEMU 7.2 closes the set's descriptors only while the guest runs; those of a paused guest are
-    closed with the next set that is taken back after it runs again.
-    """
-    await monitor.execute("remove-fd", {"fdset-id": set_number})
-
-
 @asynccontextmanager
 async def lent_fd(monitor: Monitor, fd: int) -> AsyncIterator[str]:
     """A path by which QEMU reaches *fd* while the block runs."""

@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import os
-from typing import BinaryIO, Literal, NamedTuple
+from typing import BinaryIO, Literal
 
 from virloom.drivers.qemu.monitor.client import Monitor, QmpError
-from virloom.drivers.qemu.monitor.commands.answer import reading
 from virloom.drivers.qemu.monitor.commands.descriptors import lent_fd
 
 ImageFormat = Literal["ppm", "png"]
@@ -15,22 +14,6 @@ ImageFormat = Literal["ppm", "png"]
 
 #: What QEMU calls the descriptor of a client until it is the display's.
 _CLIENT = "virloom-display-client"
-
-
-class VncServer(NamedTuple):
-    """Where the VNC server listens; all None when there is none.
-
-    Attributes:
-        host: Address, or path of a UNIX socket.
-        service: Port.
-        family: ``ipv4``, ``ipv6``, ``unix``.
-        auth: ``none``, ``vnc``, ``sasl``, ...
-    """
-
-    host: str | None
-    service: str | None
-    family: str | None
-    auth: str | None
 
 
 async def screenshot(
@@ -79,15 +62,6 @@ async def _dump(monitor: Monitor, image: int, arguments: dict[str, object]) -> N
         os.close(writer)
 
 
-async def query_vnc(monitor: Monitor) -> VncServer:
-    """Where the VNC server listens."""
-    answer = await monitor.execute("query-vnc")
-    with reading("query-vnc"):
-        given = [answer.get(name) for name in ("host", "service", "family", "auth")]
-        host, service, family, auth = (None if item is None else str(item) for item in given)
-        return VncServer(host, service, family, auth)
-
-
 async def add_client(
     monitor: Monitor, protocol: Literal["vnc", "spice"], fd: int, *, skip_auth: bool
 ) -> None:
@@ -104,16 +78,3 @@ async def add_client(
     except QmpError:
         monitor.submit("closefd", {"fdname": _CLIENT})  # as it comes; QEMU does them in order
         raise
-
-
-async def set_vnc_password(
-    monitor: Monitor, password: str, connected: Literal["keep", "fail", "disconnect"] = "keep"
-) -> None:
-    """Sets the password; what becomes of those connected: ``keep`` them, ...."""
-    arguments = {"protocol": "vnc", "password": password, "connected": connected}
-    await monitor.execute("set_password", arguments)
-
-
-async def expire_vnc_password(monitor: Monitor, time: str) -> None:
-    """When the password expires: ``now``, ``never``, ``+seconds``, or seconds since 1970."""
-    await monitor.execute("expire_password", {"protocol": "vnc", "time": time})

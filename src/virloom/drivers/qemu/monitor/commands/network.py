@@ -58,8 +58,3 @@ async def query_rx_filter(monitor: Monitor, alias: str) -> RxFilter:
             vlan_table=tuple(map(int, said["vlan-table"])),
             overflow=bool(said["unicast-overflow"] or said["multicast-overflow"]),
         )
-
-
-async def set_link(monitor: Monitor, alias: str, up: bool) -> None:
-    """Plugs the cable of the device with the id *alias* in or out."""
-    await monitor.execute("set_link", {"name": alias, "up": up})
