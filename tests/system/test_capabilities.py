@@ -25,7 +25,7 @@ from virloom.drivers.qemu.capabilities import cache as cache_module
 from virloom.drivers.qemu.capabilities.document import SERVED, capabilities_xml
 from virloom.host.pidfd import reap
 from virloom.host.process import SpawnRequest, run, spawn
-from virloom.host.subreaper import child_subreaper
+from virloom.testing.subreaper import child_subreaper
 
 
 @pytest.fixture(autouse=True)

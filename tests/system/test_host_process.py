@@ -23,7 +23,7 @@ from virloom.host.identity import ProcessIdentity, find_by_environ, processes_wi
 from virloom.host.lock import LockHeld, RootLock, holders, is_live, take_liveness
 from virloom.host.pidfd import PidFd
 from virloom.host.process import Confinement, SpawnRequest, run, spawn, start
-from virloom.host.subreaper import child_subreaper
+from virloom.testing.subreaper import child_subreaper
 
 PLAIN = SpawnRequest(["sleep", "60"])
 CONFINED = PLAIN._replace(confinement=Confinement())

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from virloom.host.subreaper import child_subreaper
+from virloom.testing.subreaper import child_subreaper
 
 _ENDED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
