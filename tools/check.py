@@ -59,6 +59,7 @@ CHECKS = (
     Check("licence", _module("tools.check_licence"), "see above"),
     Check("sizes", _module("tools.check_sizes"), "see above"),
     Check("paths", _module("tools.check_paths"), "see above"),
+    Check("walks", _module("tools.check_walks"), "see above"),
     Check("changes", _module("tools.check_changes"), "see above"),
 )  # fmt: skip
 

@@ -15,6 +15,7 @@ from tools.check_imports import eager
 from tools.check_licence import unlicensed
 from tools.check_paths import machine_bound, named_without_subject
 from tools.check_sizes import too_long
+from tools.check_walks import unknown
 from tools.conf_table import documented
 from tools.support_table import served_names
 
@@ -154,3 +155,14 @@ def test_configuration_keys_are_explained_by_the_docstring() -> None:
         limit: How many.
     """
     assert documented(docstring) == {"user": "Who QEMU runs as, or nobody.", "limit": "How many."}
+
+
+def test_pages_name_what_is_there() -> None:
+    files = ("src/virloom/drivers/native.py", "src/virloom/drivers/devices/address_pci.py")
+    words = {"assign_addresses", "BuildContext"}
+    page = (
+        "``native.py``, ``drivers/native.py``, ``devices/address*.py``, ``drivers/``, ``gone.py``,"
+        " ``assign_addresses``, ``BuildContext``, ``assign_aliases``, ``LaunchContext``,"
+        " ``<disk>``, ``driver=nbd``, ``CONNECT_OPEN``"
+    )
+    assert unknown(page, files, words) == ["gone.py", "assign_aliases", "LaunchContext"]
