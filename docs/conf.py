@@ -12,6 +12,7 @@ extensions = [
     "tools.support_table",
     "tools.qemu_api_table",
     "tools.conf_table",
+    "tools.error_table",
     "tools.difference_table",
     "tools.command_table",
     "tools.model_table",

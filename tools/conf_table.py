@@ -1,29 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Sphinx directive ``qemu-conf-keys``: the keys of qemu.conf, their defaults and meaning.
+"""The Sphinx directive ``conf-keys``: the keys of a configuration file, their defaults and meaning.
 
-Names and defaults are the configuration's own; the meaning is its docstring.
+Its argument is the class that reads the file, ``MODULE:CLASS``. Names and defaults are the class's
+own; the meaning is the ``Attributes:`` of its docstring and of those of its bases.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from docutils import nodes
-from docutils.parsers.rst import Directive
+from docutils.parsers.rst import Directive, directives
 
 from tools.support_table import reread_each_time, table
-from virloom.drivers.qemu.config import QemuConfig
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-_ENTRY = re.compile(r"^(\w+): (.*)$")
+_ENTRY = re.compile(r"^(\w+(?:, \w+)*): (.*)$")
 
 
 def documented(docstring: str) -> dict[str, str]:
-    """The entries of a docstring's ``Attributes:`` section."""
+    """The entries of a docstring's ``Attributes:`` section; one may be of several names."""
     found: dict[str, str] = {}
     name = ""
     section = inspect.cleandoc(docstring).partition("Attributes:\n")[2]
@@ -34,6 +35,40 @@ def documented(docstring: str) -> dict[str, str]:
             found[name] = entry[2]
         elif name:
             found[name] += " " + line.strip()
+    return found
+
+
+def read(config: str) -> type:
+    """The class that ``MODULE:CLASS`` names."""
+    module, _, name = config.partition(":")
+    found = getattr(import_module(module), name)
+    assert isinstance(found, type)
+    return found
+
+
+def rows(config: type, beyond: type | None = None, host: str = "") -> list[list[str]]:
+    """Key, default and meaning of each key of a file.
+
+    Args:
+        beyond: The keys of this class are left out, but for those with another default.
+        host: A key whose default is this host's, and so not told.
+
+    Raises:
+        ValueError: A docstring does not explain a key.
+    """
+    meaning: dict[str, str] = {}
+    for base in reversed(config.__mro__):
+        meaning |= documented(base.__doc__ or "")
+    values, others = vars(config()), vars(beyond()) if beyond is not None else {}
+    told = {name for entry in meaning for name in entry.split(", ")}
+    if missing := values.keys() - told:
+        raise ValueError(f"{config.__name__} does not explain {', '.join(sorted(missing))}")
+    found = []
+    for entry, text in meaning.items():
+        first = entry.split(", ")[0]
+        if first in values and (first not in others or others[first] != values[first]):
+            default = "" if first == host else _as_written(values[first])
+            found.append([entry, default, text])
     return found
 
 
@@ -48,22 +83,31 @@ def _as_written(value: Any) -> str:
     return str(int(value))
 
 
-class QemuConfKeys(Directive):
+class ConfKeys(Directive):
     """A row per key."""
+
+    required_arguments = 1
+    option_spec: ClassVar[dict[str, Any]] = {
+        "beyond": directives.unchanged,
+        "host": directives.unchanged,
+    }
 
     def run(self) -> list[nodes.Node]:
         """The nodes that take the directive's place."""
         reread_each_time(self)
-        meaning = documented(QemuConfig.__doc__ or "")
-        rows = [["key", "default", "meaning"]]
-        for key, default in vars(QemuConfig()).items():
-            if key not in meaning:
-                raise self.error(f"QemuConfig's docstring does not explain '{key}'")
-            rows.append([key, _as_written(default), meaning[key]])
-        return [table(rows)]
+        beyond = self.options.get("beyond")
+        try:
+            found = rows(
+                read(self.arguments[0]),
+                read(beyond) if beyond else None,
+                self.options.get("host", ""),
+            )
+        except ValueError as exc:
+            raise self.error(str(exc)) from exc
+        return [table([["key", "default", "meaning"], *found])]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
-    app.add_directive("qemu-conf-keys", QemuConfKeys)
+    app.add_directive("conf-keys", ConfKeys)
     return {"parallel_read_safe": True}

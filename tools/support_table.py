@@ -16,6 +16,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 
 from tools.tracked import ROOT
+from virloom.daemon import gate
 from virloom.procedures import find
 from virloom.procedures.numbers import PROCEDURES
 
@@ -27,8 +28,16 @@ DRIVERS = ROOT / "src" / "virloom" / "drivers"
 SHARED = "runtime"
 _PACKAGE = "virloom.drivers."
 
-#: The programs that applications call; the others are between daemons.
+#: The programs that applications call.
 _PROGRAMS = {0x20008086: "remote", 0x20008087: "qemu"}
+
+#: Area of another program → who serves it, and where its handlers are.
+_OTHERS = {
+    "admin": ("every daemon", "daemon/admin_handlers.py"),
+    "lock": ("virtlockd", "daemons/virtlockd.py"),
+    "log": ("virtlogd", "daemons/virtlogd.py"),
+    "recorder": ("QEMU driver", "drivers/qemu/handlers/recorder.py"),
+}
 
 
 def served_names(tree: ast.AST) -> Iterator[str]:
@@ -80,8 +89,25 @@ def _names_by_area() -> dict[str, list[str]]:
     return areas
 
 
+def rows_of_others() -> Iterator[list[str]]:
+    """Program, who serves it, what is served, and what is not."""
+    own, refused = (
+        ", ".join(sorted(PROCEDURES[gate.REMOTE][number][1] for number in numbers))
+        for numbers in (gate.OWN - gate.AUTH_SASL, gate.AUTH_SASL)
+    )
+    yield ["remote", "every daemon, before its driver", own, refused]
+    for procedures in PROCEDURES.values():
+        area = next(iter(procedures.values()))[0]
+        if area in _OTHERS:
+            who, place = _OTHERS[area]
+            tree = ast.parse((DRIVERS.parent / place).read_text(encoding="utf-8"))
+            names = {name for _, name in procedures.values()}
+            served = names.intersection(served_names(tree))
+            yield [area, who, ", ".join(sorted(served)), ", ".join(sorted(names - served))]
+
+
 def table(rows: list[list[str]]) -> nodes.table:
-    """A table of plain cells; the first row is its head."""
+    """A table of cells with text and ``literals``; the first row is its head."""
     head, *body = rows
     group = nodes.tgroup(cols=len(head))
     group += [nodes.colspec(colwidth=1) for _ in head]
@@ -91,11 +117,23 @@ def table(rows: list[list[str]]) -> nodes.table:
 
 
 def _row(cells: list[str]) -> nodes.row:
-    return nodes.row("", *(nodes.entry("", nodes.paragraph("", cell)) for cell in cells))
+    return nodes.row("", *(nodes.entry("", _paragraph(cell)) for cell in cells))
+
+
+def _paragraph(text: str) -> nodes.paragraph:
+    parts = text.split("``")
+    return nodes.paragraph(
+        "",
+        "",
+        *(
+            nodes.literal("", part) if number % 2 else nodes.Text(part)
+            for number, part in enumerate(parts)
+        ),
+    )
 
 
 class SupportTable(Directive):
-    """How many procedures of each area each driver serves, and which."""
+    """How many procedures of each area each driver serves, which, and those of other programs."""
 
     def run(self) -> list[nodes.Node]:
         """The nodes that take the directive's place."""
@@ -112,7 +150,8 @@ class SupportTable(Directive):
                 for driver, found in zip(drivers, served, strict=True)
                 if found
             ]
-        return [table(counts), table(which)]
+        others = [["program", "served by", "served", "not served"], *rows_of_others()]
+        return [table(counts), table(which), table(others)]
 
 
 def reread_each_time(directive: Directive) -> None:

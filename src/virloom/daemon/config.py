@@ -35,25 +35,30 @@ class DaemonConfig:
     """What the file says, with libvirt's names.
 
     Attributes:
-        unix_sock_group: The group of both sockets; None leaves it.
+        unix_sock_group: Group of the sockets; without it that of virtproxyd, where the host has its
+            user.
         unix_sock_ro_perms: Mode of the read-only socket, octal.
-        unix_sock_rw_perms: Mode of the other, octal; None: everybody's where clients authenticate,
-            else its owner's.
+        unix_sock_rw_perms: Mode of the socket for all calls, octal; without it ``0777`` where its
+            clients authenticate, else ``0700`` (``0770`` for the group of virtproxyd).
         unix_sock_admin_perms: Mode of the socket for administration, octal.
-        unix_sock_dir: Where the sockets are; None for the usual place.
-        auth_unix_ro: How clients of the read-only socket authenticate: ``none``, ``polkit``, or
-            None for the default (:mod:`virloom.daemon.authentication`).
-        auth_unix_rw: Likewise for the other.
-        max_clients: Clients at once.
-        max_anonymous_clients: Clients at once that have not authenticated.
-        max_client_requests: Calls of one client that run at once.
-        proxy_user: Whom virtproxyd runs as; None for :data:`virloom.daemon.proxy_user.DEFAULT`.
-        keepalive_interval: Seconds of silence before a ping; -1 for none.
+        unix_sock_dir: Directory of the sockets; without it the usual place.
+        auth_unix_ro: How clients of the read-only socket authenticate: ``none`` or ``polkit``;
+            without it ``polkit`` where that can be asked. ``sasl`` is refused.
+        auth_unix_rw: Likewise for the socket for all calls.
+        proxy_user: The user of virtproxyd, a name or ``+NUMBER``; without it ``virtproxy``.
+        max_clients: Clients at once; one more is sent away.
+        max_anonymous_clients: Clients at once that have not authenticated; further ones wait, and
+            each has 60 seconds.
+        max_client_requests: Calls of one client that run at once; further ones wait.
+        keepalive_interval: Seconds of silence before a ping, for clients that asked for it; -1 for
+            none.
         keepalive_count: Unanswered pings before a client is cut off.
-        log_level: 1 debug, 2 info, 3 warning, 4 error.
-        log_filters: ``LEVEL:NAME`` pairs.
-        log_outputs: ``LEVEL:stderr``, ``LEVEL:file:PATH``, ``LEVEL:syslog:NAME``,
-            ``LEVEL:journald``.
+        log_level: 1 debug, 2 information, 3 warnings, 4 errors.
+        log_filters: ``LEVEL:NAME`` separated by blanks; NAME is a part of a logger's name, ``*``
+            anything; the first that matches counts. Loggers are named as modules:
+            ``virloom.drivers.qemu.monitor.client``.
+        log_outputs: ``LEVEL:stderr``, ``LEVEL:journald``, ``LEVEL:file:/PATH`` or
+            ``LEVEL:syslog:NAME``, separated by blanks.
     """
 
     def __init__(self) -> None:
@@ -167,13 +172,16 @@ class NetworkConfig(DaemonConfig):
         listen_tcp: Whether plain TCP is served.
         tls_port: A number, or a name of a service.
         tcp_port: Likewise.
-        listen_addr: The address to listen on; None: all, or without authentication this host's.
-        auth_tcp: How clients of TCP authenticate; ``sasl`` is libvirt's default.
+        listen_addr: The address to listen on; without it all of them, or this host's alone where
+            clients do not authenticate.
+        auth_tcp: How clients of TCP authenticate; ``sasl`` is libvirt's default and not served, so
+            TCP needs ``none``, and is for this host alone then.
         auth_tls: How clients of TLS do besides their certificates: ``none``.
-        key_file, cert_file, ca_file, crl_file: Certificates; None for their usual places.
-        tls_no_verify_certificate: Whether clients need none.
+        key_file, cert_file, ca_file, crl_file: Files of certificates; without them those in
+            libvirt's usual places.
+        tls_no_verify_certificate: Whether clients need no certificate.
         tls_no_sanity_certificate: Whether our own is not looked at; it is used as it is.
-        tls_allowed_dn_list: Patterns (fnmatch) of names that may come in; empty: all.
+        tls_allowed_dn_list: Patterns (as of a shell) of names that may come in; empty: all.
         tls_priority: Of GnuTLS, and so of no meaning here.
     """
 

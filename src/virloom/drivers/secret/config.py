@@ -22,9 +22,11 @@ class SecretConfig:
     """What the file says.
 
     Attributes:
-        encrypt_data: Whether values are encrypted; None: where there is a key.
-        secrets_encryption_key: A file with the key, 32 bytes; None: the one that systemd hands
-            to the daemon as a credential, if it does.
+        encrypt_data: 1: values are encrypted, and the daemon does not start without a key; 0: they
+            are not. Without it they are where there is a key.
+        secrets_encryption_key: A file of 32 random bytes (``head -c 32 /dev/urandom > FILE``).
+            Without it systemd's credential ``secrets-encryption-key``
+            (``LoadCredentialEncrypted=``) is the key, where the unit has one.
     """
 
     def __init__(self) -> None:

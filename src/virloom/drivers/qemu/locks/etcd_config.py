@@ -23,9 +23,10 @@ class EtcdConfig:
 
     Attributes:
         endpoints: URLs of the members of the cluster.
-        prefix: What keys begin with.
-        ttl: Seconds after which a lease ends that is not renewed.
-        host: What this host calls itself.
+        ttl: Seconds after which a lease ends that is not renewed, 10 to 3600: longer than the
+            driver's restart takes.
+        prefix: What keys begin with. Hosts that share disks must have the same.
+        host: What this host calls itself in messages to others; its name, if nothing is said.
         ca_file: Who has signed the members' certificates; empty: those whom the system trusts.
         cert_file, key_file: What this host shows them.
         user, password: As whom it speaks; empty: etcd asks nobody.

@@ -23,12 +23,16 @@ class LockdConfig:
     """What the file says.
 
     Attributes:
-        auto_disk_leases: Whether disks are locked by themselves, or only ``<lease>`` elements.
-        require_lease_for_disks: Whether a guest with disks that it writes to, and without a
-            lease, is refused; only where disks are not locked by themselves.
-        file_lockspace_dir: Where a file is locked in the place of each image; empty: the images.
-        lvm_lockspace_dir: The same for logical volumes, by their UUID.
-        scsi_lockspace_dir: The same for SCSI devices, by their serial number.
+        auto_disk_leases: 1: each file or block device that a guest may write to is locked; 0: only
+            what ``<lease>`` names.
+        require_lease_for_disks: Whether a guest that writes to disks of its own needs a
+            ``<lease>``; 1 where ``auto_disk_leases`` is 0 and nothing is said.
+        file_lockspace_dir: A directory, best on a file system that all hosts share: a file with the
+            SHA-256 of the image's path is locked there, not the image; empty: the images.
+        lvm_lockspace_dir: The same for logical volumes (paths below ``/dev``), by the UUID that
+            ``lvs`` tells.
+        scsi_lockspace_dir: The same for SCSI devices (likewise), by what ``/lib/udev/scsi_id``
+            tells.
     """
 
     def __init__(self) -> None:
