@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Network links: made and removed by single messages of rtnetlink(7).
 
-For the daemon of guests and for whoever cleans up after it, who carry no netlink library: it would
-cost either more time and memory than all that is asked for here. Numbers are of linux/rtnetlink.h,
-linux/if_link.h and linux/neighbour.h.
+Numbers are of linux/if_link.h and linux/neighbour.h.
 """
 
 from __future__ import annotations
@@ -16,10 +14,24 @@ import struct
 import sys
 
 from virloom.host import openings
+from virloom.host.rtnetlink import (
+    ANY,
+    DELETE_LINK,
+    NAME,
+    NEW_LINK,
+    NEW_NEIGHBOUR,
+    SET_LINK,
+    ask,
+    attribute,
+    attributes,
+    hardware,
+    link,
+    text,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container
 
 _LINKS = "/sys/class/net"
 
@@ -28,18 +40,15 @@ _SIOCGIFNAME, _SIOCGIFINDEX = 0x8910, 0x8933
 #: in it, with the zero at its end (``IFNAMSIZ``).
 REQUEST_SIZE, NAME_SIZE = 40, 16
 
-#: ``RTM_NEWLINK``, ``RTM_DELLINK``, ``RTM_GETLINK``, ``RTM_SETLINK``, ``RTM_NEWNEIGH``.
-_NEW_LINK, _DELETE_LINK, _GET_LINK, _SET_LINK, _NEW_NEIGHBOUR = 16, 17, 18, 19, 28
-_ERROR = 2
 #: ``IFLA_AF_SPEC``, ``IFLA_BRIDGE_VLAN_INFO``; ``BRIDGE_VLAN_INFO_PVID``, ``…_UNTAGGED``.
 _BRIDGE_PART, _VLAN, _NATIVE, _UNTAGGED = 26, 2, 0x2, 0x4
 #: ``IFLA_BR_VLAN_FILTERING``, ``IFLA_BR_VLAN_DEFAULT_PVID``.
 _FILTERS_VLANS, _USUAL_VLAN = 7, 39
-#: ``NLM_F_REQUEST`` with ``NLM_F_ACK``; ``NLM_F_EXCL`` with ``NLM_F_CREATE``.
-_ASKING, _CREATING = 0x1 | 0x4, 0x200 | 0x400
-_ADDRESS, _NAME, _LINK, _MASTER, _INFO = 1, 3, 5, 10, 18
+#: ``NLM_F_EXCL`` with ``NLM_F_CREATE``.
+_CREATING = 0x200 | 0x400
+_ADDRESS, _LINK, _MASTER, _INFO = 1, 5, 10, 18
 #: ``IFLA_PROTINFO`` with ``NLA_F_NESTED``, and what is in it: ``IFLA_BRPORT_*``.
-_PORT_DATA, _KIND_MASK = 12 | 0x8000, 0x3FFF
+_PORT_DATA = 12 | 0x8000
 _OPTIONS = {"learning": 8, "unicast_flood": 9, "isolated": 33}
 _KIND, _DATA = 1, 2
 _MACVLAN_MODE = 1
@@ -47,11 +56,6 @@ _MODES = {"private": 1, "vepa": 2, "bridge": 4, "passthrough": 8}
 #: ``NDA_LLADDR``; ``NTF_MASTER``: in its bridge's table; ``NUD_REACHABLE`` with ``NUD_NOARP``: for
 #: as long as it is there, and not an address of the host's.
 _NEIGHBOUR_ADDRESS, _OF_MASTER, _REACHABLE = 2, 0x4, 0x02 | 0x40
-
-_HEADER = struct.Struct("=IHHII")
-_ANSWER = struct.Struct("=IHHIIi")
-#: An empty ``struct ifinfomsg``: attributes say which link is meant.
-_ANY = bytes(16)
 
 
 def remove(name: str) -> None:
@@ -61,7 +65,7 @@ def remove(name: str) -> None:
         OSError: The kernel would not.
     """
     try:
-        _ask(_DELETE_LINK, 0, _ANY + _attribute(_NAME, _text(name)))
+        ask(DELETE_LINK, 0, ANY + attribute(NAME, text(name)))
     except OSError as error:
         if error.errno != errno.ENODEV:
             raise
@@ -81,17 +85,17 @@ def add_macvtap(name: str, lower: str, mode: str, address: str) -> None:
         OSError: EEXIST: there is a link of that name; ENODEV: there is no *lower* one; EBUSY or
             EINVAL: others are on it, which do not agree with the mode.
     """
-    data = _attribute(_MACVLAN_MODE, struct.pack("=I", _MODES[mode]))
-    info = _attribute(_KIND, b"macvtap") + _attribute(_DATA, data)
+    data = attribute(_MACVLAN_MODE, struct.pack("=I", _MODES[mode]))
+    info = attribute(_KIND, b"macvtap") + attribute(_DATA, data)
     index = index_of(lower)
-    _ask(
-        _NEW_LINK,
+    ask(
+        NEW_LINK,
         _CREATING,
-        _ANY
-        + _attribute(_NAME, _text(name))
-        + _attribute(_LINK, struct.pack("=I", index))
-        + _attribute(_ADDRESS, _hardware(address))
-        + _attribute(_INFO, info),
+        ANY
+        + attribute(NAME, text(name))
+        + attribute(_LINK, struct.pack("=I", index))
+        + attribute(_ADDRESS, hardware(address))
+        + attribute(_INFO, info),
     )
 
 
@@ -129,10 +133,10 @@ def add_bridge_entry(port: str, address: str) -> None:
     # ``struct ndmsg``: family, padding, link, state, flags, type.
     index = index_of(port)
     entry = struct.pack("=BxxxiHBB", socket.AF_BRIDGE, index, _REACHABLE, _OF_MASTER, 0)
-    _ask(
-        _NEW_NEIGHBOUR,
+    ask(
+        NEW_NEIGHBOUR,
         0x100 | 0x400,  # made, or put in place of what the bridge has learned
-        entry + _attribute(_NEIGHBOUR_ADDRESS, _hardware(address)),
+        entry + attribute(_NEIGHBOUR_ADDRESS, hardware(address)),
     )
 
 
@@ -173,10 +177,10 @@ def bridge_of(port: str) -> str | None:
     sysfs would tell it too, but of the network in which it was mounted.
     """
     try:
-        answer = _get(port)
+        told = link(port)
     except OSError:
         return None
-    for kind, value in _attributes(answer[_HEADER.size + len(_ANY) :]):
+    for kind, value in told:
         if kind == _MASTER:
             return _name_of(*struct.unpack("=I", value))
     return None
@@ -188,8 +192,8 @@ def set_port_option(port: str, option: str, value: bool) -> None:
     Raises:
         OSError: The link is no port of a bridge, or the kernel would not.
     """
-    inner = _attribute(_OPTIONS[option], bytes([value]))
-    _ask(_SET_LINK, 0, _of_port(port) + _attribute(_PORT_DATA, inner))
+    inner = attribute(_OPTIONS[option], bytes([value]))
+    ask(SET_LINK, 0, _of_port(port) + attribute(_PORT_DATA, inner))
 
 
 def add_port_vlan(port: str, tag: int, *, native: bool, untagged: bool) -> None:
@@ -203,7 +207,7 @@ def add_port_vlan(port: str, tag: int, *, native: bool, untagged: bool) -> None:
         OSError: The link is no port, its bridge knows no VLANs, or there is no such one (EINVAL).
     """
     flags = (_NATIVE if native else 0) | (_UNTAGGED if untagged else 0)
-    _ask(_SET_LINK, 0, _port_vlan(port, tag, flags))
+    ask(SET_LINK, 0, _port_vlan(port, tag, flags))
 
 
 def remove_port_vlan(port: str, tag: int) -> None:
@@ -212,12 +216,12 @@ def remove_port_vlan(port: str, tag: int) -> None:
     Raises:
         OSError: As :func:`add_port_vlan`, or ENOENT: it is not in it.
     """
-    _ask(_DELETE_LINK, 0, _port_vlan(port, tag, 0))
+    ask(DELETE_LINK, 0, _port_vlan(port, tag, 0))
 
 
 def _port_vlan(port: str, tag: int, flags: int) -> bytes:
-    vlan = _attribute(_VLAN, struct.pack("=HH", flags, tag))
-    return _of_port(port) + _attribute(_BRIDGE_PART, vlan)
+    vlan = attribute(_VLAN, struct.pack("=HH", flags, tag))
+    return _of_port(port) + attribute(_BRIDGE_PART, vlan)
 
 
 def _of_port(port: str) -> bytes:
@@ -229,58 +233,12 @@ def usual_vlan(bridge: str) -> int | None:
     """The VLAN that ports of a bridge are in when nobody says, 0 for none; None where it tells no
     VLANs apart, or there is no such bridge."""
     try:
-        answer = _get(bridge)
+        told = link(bridge)
     except OSError:
         return None
-    found = dict(_attributes(answer[_HEADER.size + len(_ANY) :]))
+    found = dict(told)
     for part in (_INFO, _DATA):
-        found = dict(_attributes(found.get(part, b"")))
+        found = dict(attributes(found.get(part, b"")))
     if not found.get(_FILTERS_VLANS, b"\0")[0]:
         return None
     return int.from_bytes(found.get(_USUAL_VLAN, b""), sys.byteorder)
-
-
-def _text(name: str) -> bytes:
-    return os.fsencode(name) + b"\0"
-
-
-def _hardware(address: str) -> bytes:
-    return bytes.fromhex(address.replace(":", ""))
-
-
-def _attribute(kind: int, value: bytes) -> bytes:
-    """A ``struct rtattr`` with its value, filled up to a multiple of four bytes."""
-    return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
-
-
-def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    while len(data) >= 4:
-        length, kind = struct.unpack_from("=HH", data)
-        yield kind & _KIND_MASK, data[4:length]
-        data = data[max(4, -(-length // 4) * 4) :]
-
-
-def _get(name: str) -> bytes:
-    """What the kernel tells of a link: a header, ``struct ifinfomsg`` and attributes."""
-    body = _ANY + _attribute(_NAME, _text(name))
-    header = _HEADER.pack(_HEADER.size + len(body), _GET_LINK, 0x1, 1, 0)
-    answer = _answer(header + body)
-    if _HEADER.unpack_from(answer)[1] == _ERROR:
-        *_, result = _ANSWER.unpack_from(answer)
-        raise OSError(-result, os.strerror(-result))
-    return answer
-
-
-def _answer(message: bytes) -> bytes:
-    made = openings.new_socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-    with made as kernel:
-        kernel.bind((0, 0))
-        kernel.send(message)
-        return kernel.recv(1 << 16)
-
-
-def _ask(kind: int, flags: int, body: bytes) -> None:
-    header = _HEADER.pack(_HEADER.size + len(body), kind, _ASKING | flags, 1, 0)
-    *_, result = _ANSWER.unpack_from(_answer(header + body))
-    if result:
-        raise OSError(-result, os.strerror(-result))
