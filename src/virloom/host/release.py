@@ -18,6 +18,8 @@ The guardian process loads this module too and has to stay small: only what is n
 ``macvtap``    and ``lower``, ``address`` (of the link);    removing the link
                ``taken``: addresses that the guest took
 ``pci``        as :mod:`virloom.host.pci` made it           giving the host the device back
+``function``   as :mod:`virloom.host.virtual_functions`     the former address and VLAN
+               made it
 =============  ===========================================  =============================
 """
 
@@ -136,6 +138,12 @@ def _return_device(resource: Resource) -> None:
     pci.give_back(resource)
 
 
+def _restore_function(resource: Resource) -> None:
+    from virloom.host import virtual_functions  # hardly any guest has one
+
+    virtual_functions.restore(resource)
+
+
 def _remove_directory(resource: Resource) -> None:
     """Remove a tree strictly below ``root``, following no symbolic link on the way down."""
     root = os.path.realpath(resource["root"])
@@ -180,4 +188,5 @@ _UNDO: dict[str, Callable[[Resource], None]] = {
     "link": _remove_link,
     "macvtap": _remove_macvtap,
     "pci": _return_device,
+    "function": _restore_function,
 }

@@ -7,6 +7,7 @@ import os
 
 from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.drivers.qemu.command.context import FileRequest
+from virloom.drivers.qemu.devices.passed import passed_on
 from virloom.drivers.qemu.devices.props.address import alias_of
 from virloom.drivers.qemu.devices.props.hostdev import (
     iscsi_backend,
@@ -24,13 +25,13 @@ _VHOST_SCSI = "/dev/vhost-scsi"
 
 
 def add_hostdevs(assembly: Assembly) -> None:
-    """Every device that the guest is to see.
+    """Every device that the guest is to see, network cards among them.
 
     Raises:
         ConfigUnsupported: The host lacks what passes such a device on.
         SystemFailure: The host has no such SCSI device.
     """
-    for hostdev in assembly.dom.devices.hostdevs:
+    for hostdev in passed_on(assembly.dom):
         alias = alias_of(hostdev, "host device")
         address, boot = hostdev.address, assembly.boot.get(alias)
         if hostdev.source.missing:

@@ -8,6 +8,7 @@ from itertools import count, takewhile
 
 from virloom.drivers.qemu.command.arguments import Props, keyval
 from virloom.drivers.qemu.command.assembly import Assembly
+from virloom.drivers.qemu.devices.passed import is_function
 from virloom.drivers.qemu.devices.props.address import alias_of
 from virloom.drivers.qemu.devices.props.net import (
     TAPS,
@@ -23,8 +24,10 @@ _FIRST_TAP = 4
 
 
 def add_interfaces(assembly: Assembly) -> None:
-    """Back end and card of every interface."""
+    """Back end and card of every interface that is no device of the host's."""
     for number, interface in enumerate(assembly.dom.devices.interfaces):
+        if is_function(interface):
+            continue
         alias = alias_of(interface, "network interface")
         queues: int | None = None
         if assembly.context.standalone:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from virloom.drivers.qemu.block.chain import ImageLayer
 from virloom.drivers.qemu.command.attached import tpm_path
 from virloom.drivers.qemu.command.hostdev import generic_node
+from virloom.drivers.qemu.devices.passed import passed_on
 from virloom.drivers.qemu.devices.props.hostdev import pci_text
 from virloom.drivers.qemu.process.resources import alias_of, chardevs
 from virloom.errors import VirloomError
@@ -52,7 +53,7 @@ def _all(dom: Domain, chains: Mapping[str, tuple[ImageLayer, ...]]) -> Iterator[
     for disk in devices.disks:
         layers = chains.get(alias_of(disk), ())
         yield from _given(disk, *(layer.path for layer in layers if layer.is_local))
-    for hostdev in devices.hostdevs:
+    for hostdev in passed_on(dom):
         yield from _given(hostdev, *host_paths(hostdev))
     for memory in devices.memories:
         yield from _given(memory, memory.source.path)

@@ -14,6 +14,7 @@ from virloom.drivers.qemu.block.chain import ImageLayer
 from virloom.drivers.qemu.command.files import plan_files
 from virloom.drivers.qemu.confine.devices import read_directories, wanted_devices
 from virloom.drivers.qemu.confine.owners import OwnedFile, owned_files
+from virloom.drivers.qemu.devices.passed import passed_on
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, system_failure
@@ -171,7 +172,7 @@ def guest_rules(
                 yield Rule(os.path.realpath(layer.path), "rwk" if writes else "rk")
     for device in wanted_devices(dom, chains):
         yield Rule(os.path.realpath(device.path), "rw")
-    for hostdev in dom.devices.hostdevs:
+    for hostdev in passed_on(dom):
         for path in read_directories(hostdev):
             yield Rule(path, "r", below=True)
     yield Rule(directory, "rwk", below=True)

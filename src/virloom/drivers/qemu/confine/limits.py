@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from virloom.drivers.qemu.config import QemuConfig
+from virloom.drivers.qemu.devices.passed import passed_on
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
 from virloom.model.cpuset import numbers_in
@@ -45,7 +46,7 @@ def locked_memory(dom: Domain) -> int | None:
         return hard * _KIB
     if dom.memory_backing.locked:
         return UNLIMITED
-    passed = sum(hostdev.type in ("pci", "mdev") for hostdev in dom.devices.hostdevs)
+    passed = sum(hostdev.type in ("pci", "mdev") for hostdev in passed_on(dom))
     passed += sum(interface.type == "vdpa" for interface in dom.devices.interfaces)
     if not passed:
         return None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from virloom.drivers.qemu.block.chain import ImageLayer
 from virloom.drivers.qemu.command.attached import tpm_path
 from virloom.drivers.qemu.confine.devices import host_paths
+from virloom.drivers.qemu.devices.passed import passed_on
 from virloom.drivers.qemu.process.resources import alias_of, chardevs
 from virloom.host.device_nodes import DEV
 from virloom.model.domain import Chardev, ChardevSource, Disk, DiskSource, Domain, Seclabel
@@ -106,7 +107,7 @@ def _all(
         yield OwnedFile(dom.os.nvram.value)
     for port in chardevs(dom):
         yield from _port(port, model)
-    for hostdev in devices.hostdevs:
+    for hostdev in passed_on(dom):
         yield from (OwnedFile(path, alias_of(hostdev)) for path in host_paths(hostdev))
     for memory in devices.memories:
         if memory.source.path:

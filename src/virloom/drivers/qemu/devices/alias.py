@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from virloom.drivers.qemu.devices.address_chipset import is_i440fx, is_q35
+from virloom.drivers.qemu.devices.passed import functions
 from virloom.drivers.qemu.devices.targets import disk_index
 from virloom.model.domain import (
     Alias,
@@ -29,13 +30,14 @@ def assign_aliases(dom: Domain) -> None:
     for disk in devices.disks:
         _name(disk, disk_alias(dom, disk))
     _number(devices.filesystems, "fs")
-    _number(devices.interfaces, "net")
+    given = functions(dom)  # cards that are devices of the host's, and called so
+    _number((card for card in devices.interfaces if card not in given), "net")
     _number(devices.sounds, "sound")
     for video_number, video in enumerate(devices.videos):
         _name(video, f"video{video_number}")
     for controller in devices.controllers:
         _name(controller, controller_alias(dom, controller))
-    _number(devices.hostdevs, "hostdev")
+    _number([*given, *devices.hostdevs], "hostdev")
     _number(devices.redirdevs, "redir")
     _number(devices.smartcards, "smartcard")
     _number(devices.shmems, "shmem")

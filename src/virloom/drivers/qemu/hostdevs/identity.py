@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from virloom.drivers.qemu.devices.passed import passed_on
 from virloom.drivers.qemu.devices.props.hostdev import pci_text
 from virloom.drivers.qemu.hostdevs.claims import HostDevice
 from virloom.model.domain import Domain, Hostdev
@@ -31,7 +32,7 @@ def host_device(hostdev: Hostdev) -> HostDevice | None:
 
 def devices_of(dom: Domain) -> Iterator[HostDevice]:
     """The devices of the host that a guest has."""
-    for hostdev in dom.devices.hostdevs:
+    for hostdev in passed_on(dom):
         found = host_device(hostdev)
         if found is not None and not hostdev.source.missing:
             yield found

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from virloom.drivers.qemu.devices.passed import passed_on
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationUnsupported
 from virloom.model.domain import Domain
@@ -16,7 +17,7 @@ def check_stateless(dom: Domain) -> None:
     Raises:
         OperationUnsupported: Says which device.
     """
-    for hostdev in dom.devices.hostdevs:
+    for hostdev in passed_on(dom):
         if hostdev.type == "usb" or (hostdev.type == "pci" and hostdev.teaming is not None):
             continue
         raise OperationUnsupported(

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.devices.describe import all_devices
+from virloom.drivers.qemu.devices.passed import as_hostdev, is_function
 from virloom.drivers.qemu.hotplug.lock_limit import lower_lock_limit, raise_lock_limit
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import RunningGuest
@@ -37,6 +38,8 @@ async def take_device(
 async def give_back_device(driver: QemuDriver, running: RunningGuest, device: Device) -> None:
     """A device has gone from the guest, or did not get in: the host has it again; never fails."""
     lower_lock_limit(running)
+    if isinstance(device, Interface) and is_function(device):
+        device = as_hostdev(device)
     if not isinstance(device, Hostdev):
         return
     from virloom.drivers.qemu.hostdevs.taking import give_back

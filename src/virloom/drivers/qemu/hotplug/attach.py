@@ -25,6 +25,7 @@ from virloom.drivers.qemu.confine.plugged import give, take_away
 from virloom.drivers.qemu.defaults.disks import place_disk
 from virloom.drivers.qemu.definition import prepare_definition
 from virloom.drivers.qemu.devices.controllers import ensure_controller
+from virloom.drivers.qemu.devices.passed import functions
 from virloom.drivers.qemu.hotplug import persistent
 from virloom.drivers.qemu.hotplug.assigned import give_back_device, take_device
 from virloom.drivers.qemu.hotplug.cards import cards, leave_network
@@ -38,6 +39,7 @@ from virloom.drivers.qemu.hotplug.intention import (
     take_back,
     take_in,
 )
+from virloom.drivers.qemu.hotplug.lock_limit import raise_lock_limit
 from virloom.drivers.qemu.hotplug.memory_modules import show_module
 from virloom.drivers.qemu.hotplug.naming import assign_alias
 from virloom.drivers.qemu.hotplug.plan import alone, assemble, files_of
@@ -210,6 +212,8 @@ async def describe(
     others = [request for request in requests if request.key not in files]
     files |= resources.open_files(others, opened, ids if owner else None, given)
     files |= await cards(driver, running, only, opened)
+    if functions(only):
+        raise_lock_limit(running, whole, device.device)
     await give(driver, running, resources.alias_of(device.device), only, chains)
     sockets = {
         name: sock.fileno() for name, sock in resources.listening_sockets(only, opened).items()

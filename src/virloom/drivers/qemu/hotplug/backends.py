@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from virloom.drivers.qemu.command.storage_objects import encryption_secret
+from virloom.drivers.qemu.devices.passed import is_function
 from virloom.drivers.qemu.devices.props.chardev import chardev_id
 from virloom.drivers.qemu.devices.props.memory import memory_object_id
 from virloom.drivers.qemu.devices.props.net import netdev_id
@@ -28,7 +29,7 @@ def leftovers(device: Fragment, runtime: dict[str, Any]) -> list[Command]:
     commands: list[Command] = []
     if device.tag == "disk":
         commands += _nodes(runtime.get("nodes", {}).get(alias), device.device)
-    elif device.tag == "interface":
+    elif device.tag == "interface" and not is_function(device.device):
         commands.append(("netdev_del", {"id": netdev_id(device.device)}))
         if device.device.type == "vhostuser":
             commands.append(("chardev-remove", {"id": chardev_id(alias)}))

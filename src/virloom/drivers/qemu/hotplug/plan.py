@@ -38,10 +38,16 @@ from virloom.drivers.qemu.hotplug.fragment import Fragment
 from virloom.drivers.qemu.hotplug.steps import LiveArguments
 from virloom.model.domain import Devices, Domain
 
+
+def _add_card(assembly: Assembly) -> None:
+    add_interfaces(assembly)
+    add_hostdevs(assembly)  # what a card is that is one of the host's
+
+
 #: Who describes a device of each kind.
 CONFIGURATORS: Mapping[str, Callable[[Assembly], None]] = {
     "disk": add_disks,
-    "interface": add_interfaces,
+    "interface": _add_card,
     "controller": add_controllers,
     "serial": add_serials,
     "parallel": add_parallels,

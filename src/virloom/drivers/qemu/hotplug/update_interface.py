@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from virloom.drivers.qemu.admission import emulator_of
 from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.definition import prepare_definition
+from virloom.drivers.qemu.devices.passed import is_function
 from virloom.drivers.qemu.devices.props.net import TAPS
 from virloom.drivers.qemu.hotplug.fragment import Fragment
 from virloom.drivers.qemu.hotplug.matching import IN_GUEST, find, includes
@@ -53,6 +54,11 @@ async def update_interface(driver: QemuDriver, running: RunningGuest, changed: F
         VirloomError: What a definition with it would be refused for.
     """
     card = find(running.model, changed, IN_GUEST)
+    if is_function(card):
+        raise OperationUnsupported(
+            "a network card that is a device of the host's cannot be changed while the guest runs",
+            domain=ErrorDomain.QEMU,
+        )
     new = changed.device
     if new.mac.address is None:  # libvirt makes one up, which is another one
         raise _refuse("the hardware address")

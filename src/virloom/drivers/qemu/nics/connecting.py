@@ -8,9 +8,11 @@ from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.command.net import passt_key
+from virloom.drivers.qemu.devices.passed import is_function
 from virloom.drivers.qemu.devices.props.address import alias_of
 from virloom.drivers.qemu.devices.props.net import TAPS, uses_passt
 from virloom.drivers.qemu.domain import Guest
+from virloom.drivers.qemu.hostdevs.functions import take_functions
 from virloom.drivers.qemu.nics.bridge_helper import is_helped, open_helped
 from virloom.drivers.qemu.nics.direct import open_direct
 from virloom.drivers.qemu.nics.filters import bind_filters
@@ -42,6 +44,8 @@ async def connect(
 ) -> dict[str, int]:
     """Gets ports of networks, makes taps and macvtaps, limits and filters their traffic.
 
+    Cards that are virtual functions of the host's are taken from the host.
+
     Cards of ``passt`` get their processes.
 
     What was done before a failure the caller undoes: ports and filters are on the guest's lists,
@@ -58,7 +62,7 @@ async def connect(
         VirloomError: There is no port, or the host would not.
     """
     files = await _start_passt(record, cards, opened)
-    if all(card.type not in TAPS for card in cards):
+    if all(card.type not in TAPS and not is_function(card) for card in cards):
         return files
     given = await take_ports(driver, guest.name, guest.uuid_text, cards)
     reached("ports-taken")
@@ -67,6 +71,7 @@ async def connect(
     for card in cards:
         check_host_end(card)
     _check_space(driver, cards)
+    await take_functions(driver, record, [card for card in cards if is_function(card)])
     managed = [mac for mac, port in given.items() if port.plug.mac_table_manager == "libvirt"]
     for card in cards:
         if is_helped(driver, card):

@@ -11,18 +11,25 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+from virloom.drivers.qemu.devices.passed import is_function
 from virloom.drivers.qemu.nics.held import ports_of
 from virloom.endpoint.endpoint import Endpoint
 from virloom.enums.error import ErrorDomain
 from virloom.enums.network import NetworkPortCreateFlags
 from virloom.errors import ConfigUnsupported, NoNetworkPort
-from virloom.model.domain import Interface
+from virloom.model.domain import Address, Interface
 from virloom.model.domain import VirtualPort as CardVirtualPort
 from virloom.model.domain.devices.interface_parts import (
     VirtualPortParameters as CardVirtualPortParameters,
 )
 from virloom.model.network.port import NetworkPort, Plug
-from virloom.model.network.traffic import Bandwidth, VirtualPort, VirtualPortParameters
+from virloom.model.network.traffic import (
+    Bandwidth,
+    DriverName,
+    PciAddress,
+    VirtualPort,
+    VirtualPortParameters,
+)
 from virloom.procedures import network as p
 from virloom.procedures.types import NonnullNetwork
 from virloom.xml import format_document, parse_document
@@ -109,10 +116,27 @@ async def port_again(
     if interface.type == "direct":
         source, flags = interface.source, int(NetworkPortCreateFlags.RECLAIM)
         port.plug = Plug(type="direct", dev=source.dev, mode=source.mode)
+    elif is_function(interface):
+        flags = int(NetworkPortCreateFlags.RECLAIM)
+        port.plug = _plug_of(interface)
     ports_of(driver, name).add(port.uuid or "", str(UUID(bytes=network.uuid)))
     given = await _make(networks, network, port, flags)
     _note(interface, given)
     return given, True
+
+
+def _plug_of(interface: Interface) -> Plug:
+    """What a card has that is a virtual function."""
+    place = interface.source.host_address or Address()
+    plug = Plug(type="hostdev-pci", managed=bool(interface.managed))
+    plug.driver = DriverName(name=interface.driver.name)
+    plug.address = PciAddress(
+        domain=f"{place.domain or 0:#06x}",
+        bus=f"{place.bus or 0:#04x}",
+        slot=f"{place.slot or 0:#04x}",
+        function=f"{place.function or 0:#x}",
+    )
+    return plug
 
 
 def _asked(name: str, uuid: str, interface: Interface) -> NetworkPort:
@@ -145,6 +169,18 @@ def _note(interface: Interface, port: NetworkPort) -> None:
         interface.virtualport = _to_card(port.virtualport)
     if port.plug.type in ("bridge", "direct"):
         interface.type = port.plug.type
+    elif port.plug.type == "hostdev-pci":
+        _note_function(interface, port.plug)
+
+
+def _note_function(interface: Interface, plug: Plug) -> None:
+    place = plug.address
+    parts = (int(part or "0", 16) for part in (place.domain, place.bus, place.slot, place.function))
+    address = Address(type="pci")
+    address.domain, address.bus, address.slot, address.function = parts
+    interface.type, interface.managed = "hostdev", plug.managed or None
+    interface.driver.name = plug.driver.name
+    interface.source.host_address = address
 
 
 def _to_port(asked: CardVirtualPort) -> VirtualPort:
@@ -165,7 +201,7 @@ def _parameters(
 
 
 def _require_served(interface: Interface, port: NetworkPort) -> None:
-    if port.plug.type not in ("network", "bridge", "direct"):
+    if port.plug.type not in ("network", "bridge", "direct", "hostdev-pci"):
         raise ConfigUnsupported(
             f"network '{interface.source.network}' gives the card a plug of type "
             f"'{port.plug.type}', which nothing here serves",

@@ -12,6 +12,7 @@ import logging
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from virloom.drivers.qemu.devices.passed import is_function
 from virloom.drivers.qemu.nics.ports import port_again
 from virloom.drivers.qemu.nics.taps import announce, join
 from virloom.drivers.qemu.process.running import RunningGuest
@@ -81,8 +82,8 @@ async def _rejoin_card(
     """Whether the card had lost its port, or its tap its bridge."""
     guest = running.guest
     port, lost = await port_again(driver, networks, guest.name, guest.uuid_text, card)
-    if is_on_openvswitch(card):  # whose database keeps ports, whatever becomes of networks
-        return lost
+    if is_function(card) or is_on_openvswitch(card):
+        return lost  # whose wire is their own; whose database keeps ports
     tap, bridge = card.target.dev or "", port.plug.bridge
     with driver.space.entered() if driver.space is not None else nullcontext():
         if bridge is None or links.bridge_of(tap) is not None:

@@ -64,8 +64,8 @@ class GuestRecord(StatusFile):
 
     @property
     def lent(self) -> list[dict[str, Any]]:
-        """Those of the resources that are devices which the host gets back."""
-        return [resource for resource in self.resources if resource["kind"] == "pci"]
+        """Those of the resources that are devices which the host gets back, as they were."""
+        return [one for one in self.resources if one["kind"] in ("pci", "function")]
 
     @classmethod
     def load(cls, path: Path) -> GuestRecord:

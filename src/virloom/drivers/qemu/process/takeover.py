@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.checkpoints.known import forget_checkpoints
+from virloom.drivers.qemu.devices.passed import passed_on
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.limits.devices import update_devices
 from virloom.drivers.qemu.limits.groups import find_groups
@@ -210,7 +211,7 @@ async def _take_over(driver: QemuDriver, record: GuestRecord, identity: ProcessI
 
 
 def _claim_devices(driver: QemuDriver, running: RunningGuest) -> None:
-    if running.model.devices.hostdevs:
+    if passed_on(running.model):
         from virloom.drivers.qemu.hostdevs.identity import devices_of  # few guests have any
 
         driver.claims.take(devices_of(running.model), running.guest.name)

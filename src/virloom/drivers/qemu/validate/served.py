@@ -23,7 +23,7 @@ from virloom.model.domain import (
 
 _INTERFACES = (
     *("user", "udp", "mcast", "server", "client", "vhostuser"),
-    *("network", "bridge", "ethernet", "direct"),
+    *("network", "bridge", "ethernet", "direct", "hostdev"),
 )
 _DISKS = ("file", "block", "dir", "network", "vhostuser")
 _PROTOCOLS = (None, "raw", "telnet")

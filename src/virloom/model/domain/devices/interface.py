@@ -204,11 +204,18 @@ class Interface(Device):
     def adapted(self, flags: FormatFlags) -> Self:
         """Without the name that the host's device got for this run, and what a network gave it."""
         shown = super().adapted(flags)
+        of_network = self.source.portid is not None and self.source.network is not None
         if not flags & FormatFlags.INACTIVE:
+            if of_network and self.type == "hostdev" and not flags & FormatFlags.STATUS:
+                # As in libvirt, of which network a function is a guest's document does not tell.
+                names = dict.fromkeys(("network", "portid", "portgroup"))
+                return shown.beside(source=self.source.beside(**names))
             return shown
-        if self.source.portid is not None and self.source.network is not None:
-            given = dict.fromkeys(("portid", "bridge", "dev", "mode"))
+        if of_network:
+            given = dict.fromkeys(("portid", "bridge", "dev", "mode", "host_address"))
             shown = shown.beside(type="network", source=self.source.beside(**given))
+            if self.type == "hostdev":
+                shown = shown.beside(managed=None, driver=self.driver.beside(name=None))
         name = self.target.dev
         generated = _GENERATED_DIRECT if self.type == "direct" else _GENERATED
         if name is not None and name.startswith(generated):

@@ -31,7 +31,7 @@ def uses_passt(interface: Interface) -> bool:
 
 def needs_host(interface: Interface) -> bool:
     """Whether something is made on the host for it before QEMU is told of it."""
-    return interface.type in TAPS or uses_passt(interface)
+    return interface.type in (*TAPS, "hostdev") or uses_passt(interface)
 
 
 def netdev_id(interface: Interface) -> str:
