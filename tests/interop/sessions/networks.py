@@ -279,12 +279,91 @@ def changes() -> Iterator[tuple[int, int, int, str, int]]:
     yield 3, host, -1, "<host ip='192.168.77.9'><hostname>b</hostname></host>", 8
 
 
+#: Parts of documents, by section and command, of a network with addresses of both families.
+PARTS = {
+    ("IP_DHCP_HOST", 3): (
+        "<host name='six' ip='fd81::6'/>",
+        "<host mac='52:54:00:00:00:0a' ip='10.81.1.10'><lease expiry='1' unit='seconds'/></host>",
+        "<host/>",
+        "<host",
+    ),
+    ("IP_DHCP_HOST", 2): ("<host id='0:4:7e:7d'/>", "<host name='five'/>"),
+    ("IP_DHCP_HOST", 9): ("<host name='six' ip='fd81::6'/>",),
+    ("IP_DHCP_RANGE", 1): ("<range/>", "<range start='10.81.1.2' end='10.81.1.99'/>"),
+    ("IP_DHCP_RANGE", 3): ("<range start='fd81::2' end='fd81::99'/>", "<range start='1.1.1.1'/>"),
+    ("FORWARD_INTERFACE", 1): ("<interface/>",),
+    ("FORWARD_INTERFACE", 3): ("<interface/>", "<interface dev='a'/>", "<interface dev='b'/>"),
+    ("FORWARD_INTERFACE", 2): ("<interface/>", "<interface dev='b'/>"),
+    ("PORTGROUP", 0): ("<portgroup name='none'/>",),
+    ("PORTGROUP", 3): (
+        "<portgroup/>",
+        "<portgroup name='v'><vlan><tag id='5'/></vlan></portgroup>",
+    ),
+    ("DNS_HOST", 1): ("<host/>",),
+    ("DNS_HOST", 3): (
+        "<host ip='10.81.1.9'><hostname>h7</hostname></host>",
+        "<host ip='10.81.1.7'><hostname>new</hostname></host>",
+        "<host ip='10.81.1.7'/>",
+        "<host ip='x'/>",
+        "<host><hostname>a</hostname></host>",
+    ),
+    ("DNS_HOST", 2): (
+        "<host/>",
+        "<host ip='10.81.1.7'><hostname>h8</hostname></host>",
+        "<host><hostname/></host>",
+        "<host ip='10.81.1.99'><hostname>h8</hostname></host>",
+    ),
+    ("DNS_TXT", 1): ("<txt/>",),
+    ("DNS_TXT", 2): ("<txt value='v'/>", "<txt name='t'/>"),
+    ("DNS_SRV", 1): ("<srv/>",),
+    ("DNS_SRV", 2): ("<srv service='sip' protocol='tcp' port='5'/>", "<srv protocol='tcp'/>"),
+}
+
+
+def parts(conn: libvirt.virConnect) -> None:
+    """Changes of single parts: what is asked first, and which part is meant."""
+    dhcp = (
+        "<dhcp><range start='10.81.1.2' end='10.81.1.99'/><host name='five' ip='10.81.1.5'/></dhcp>"
+    )
+    body = (
+        "<forward mode='nat'/><bridge name='vbr6'/><dns><txt name='t' value='v'/>"
+        "<host ip='10.81.1.7'><hostname>h7</hostname></host>"
+        "<host ip='10.81.1.8'><hostname>h8</hostname></host>"
+        "<srv service='sip' protocol='tcp' domain='d' target='t' port='5060'/></dns>"
+        f"<ip address='10.81.1.1' prefix='24'>{dhcp}</ip>"
+        "<ip family='ipv6' address='fd81::1' prefix='64'/>"
+    )
+    for (section, command), texts in PARTS.items():
+        number = getattr(libvirt, f"VIR_NETWORK_SECTION_{section}")
+        net = conn.networkDefineXML(document(body, name="parts", uuid=SECOND))
+        for text in texts:
+            change = (command, number, -1, text, 0)
+            step(
+                f"part {section} {command} {text}",
+                lambda change=change, net=net: net.update(*change),
+            )
+        step(f"parts {section} {command}", net.XMLDesc)
+        net.undefine()
+    for index, text in (
+        (0, "<host name='six' ip='fd81::6'/>"),
+        (1, "<host mac='52:54:00:00:00:06' ip='fd81::6'/>"),
+        (1, "<host name='six' ip='10.81.1.6'/>"),
+        (1, "<host name='six' ip='fd81::6'/>"),
+        (2, "<host name='six' ip='fd81::6'/>"),
+    ):
+        net = conn.networkDefineXML(document(body, name="parts", uuid=SECOND))
+        change = (3, libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST, index, text, 0)
+        step(f"part of {index} {text}", lambda net=net, change=change: net.update(*change))
+        net.undefine()
+
+
 def main() -> None:
     """The session."""
     conn = libvirt.open(sys.argv[1])
     libvirt.registerErrorHandler(lambda *_: None, None)
     definitions(conn)
     names(conn)
+    parts(conn)
 
 
 main()

@@ -191,19 +191,25 @@ def check_host(model: Network, host: DhcpHost, *, version: int, partial: bool = 
         raise XmlError(
             f"Invalid MAC address '{host.mac}' in network '{model.name}'", domain=_DOMAIN
         )
+    if host.mac is not None and version == 6:
+        raise XmlError(
+            f"a host of IPv6 is not known by its MAC address '{host.mac}' in network "
+            f"'{model.name}'",
+            domain=_DOMAIN,
+        )
     if host.ip is not None and parse_address(host.ip) is None:
         raise XmlError(f"Invalid IP address '{host.ip}' in network '{model.name}'", domain=_DOMAIN)
     if host.name is not None and not host.name[:1].isalnum():
         raise XmlError(
             f"Cannot use name '{host.name}' for a host of network '{model.name}'", domain=_DOMAIN
         )
-    if partial:
-        if not (host.mac or host.name or host.ip or host.id):
-            raise XmlError(
-                f"a dhcp host of network '{model.name}' has nothing that tells it", domain=_DOMAIN
-            )
-        return
+    if partial and not (host.mac or host.name or host.ip):
+        raise XmlError(
+            f"a dhcp host of network '{model.name}' has nothing that tells it", domain=_DOMAIN
+        )
     _check_lease(model, host.lease)
+    if partial:
+        return
     if host.ip is None:
         raise XmlError(
             f"Missing IP address in static host definition for network '{model.name}'",

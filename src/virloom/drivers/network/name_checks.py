@@ -39,7 +39,7 @@ def _check_records(model: Network, dns: Dns) -> None:
     for srv in dns.srvs:
         check_srv(model, srv)
     for host in dns.hosts:
-        _check_host(model, host)
+        check_dns_host(model, host)
 
 
 def _incomplete(model: Network, what: str) -> XmlDetail:
@@ -64,32 +64,50 @@ def _check_forwarder(model: Network, forwarder: Forwarder) -> None:
     raise XmlError(f"network '{model.name}': {what}", domain=_DOMAIN)
 
 
-def check_txt(model: Network, txt: Txt) -> None:
+def check_txt(model: Network, txt: Txt, *, partial: bool = False) -> None:
     """Refuses a TXT record that has not both parts, or a name that is more than one.
+
+    Args:
+        partial: It only names the one that is to be removed.
 
     Raises:
         XmlDetail: It is so.
     """
-    if not txt.name or txt.value is None:
+    if not txt.name or (txt.value is None and not partial):
         raise _incomplete(model, "a TXT record has a name and a value")
     if set(" ,") & set(txt.name):
         raise _incomplete(model, f"'{txt.name}' of a TXT record is no name")
 
 
-def check_srv(model: Network, srv: Srv) -> None:
+def check_srv(model: Network, srv: Srv, *, partial: bool = False) -> None:
     """Refuses an SRV record without service and protocol, or with a port of nobody.
+
+    Args:
+        partial: It only names the one that is to be removed.
 
     Raises:
         XmlDetail: It is so.
     """
-    if not srv.service or not srv.protocol:
+    if not partial and (not srv.service or not srv.protocol):
         raise _incomplete(model, "an SRV record has a service and a protocol")
     if srv.target is None and (srv.port, srv.priority, srv.weight) != (None, None, None):
         raise _incomplete(model, f"the SRV record of '{srv.service}' has a port but no target")
 
 
-def _check_host(model: Network, host: DnsHost) -> None:
+def check_dns_host(model: Network, host: DnsHost, *, partial: bool = False) -> None:
+    """Refuses a machine without an address and a name, or with none of both that tells it.
+
+    Args:
+        partial: It only tells which one is to be removed.
+
+    Raises:
+        XmlDetail: It is so.
+    """
+    if partial and host.ip is None and host.hostnames:
+        return
     if not _is_address(host.ip):
         raise _incomplete(model, f"the address '{host.ip}' of a DNS host is none")
+    if partial:
+        return
     if not host.hostnames or not all(host.hostnames):
         raise _incomplete(model, f"the DNS host '{host.ip}' has no name")

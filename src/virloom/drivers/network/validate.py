@@ -38,6 +38,8 @@ def validate_network(
     for clash in clashes(model):
         if clash not in known:
             raise XmlError(f"network '{model.name}': {clash}", domain=ErrorDomain.NETWORK)
+    if former is not None:
+        return  # a part of it was changed, and has been checked by itself
     if not has_own_bridge(model):
         _check_foreign(model)
     _check_functions(model, is_virtual)

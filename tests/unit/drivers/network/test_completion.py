@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from virloom.drivers.network.completion import parse_network
-from virloom.drivers.network.update import update
+from virloom.drivers.network.updates.update import update
 from virloom.enums.network import NetworkUpdateCommand, NetworkUpdateSection
 from virloom.errors import ConfigUnsupported
 from virloom.model.network import Network

@@ -9,7 +9,7 @@ from virloom.drivers.network.driver import NetworkDriver
 from virloom.drivers.network.handlers.arguments import CONFIG, LIVE, affected, check_flags
 from virloom.drivers.network.metadata import check_metadata, read_metadata, write_metadata
 from virloom.drivers.network.network import VirtualNetwork
-from virloom.drivers.network.update import update
+from virloom.drivers.network.updates.update import update
 from virloom.drivers.runtime.arguments import senseless
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain

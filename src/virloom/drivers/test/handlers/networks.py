@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from virloom.drivers.network import listing
 from virloom.drivers.network.completion import parse_network
-from virloom.drivers.network.update import update
+from virloom.drivers.network.updates.update import update
 from virloom.drivers.test.arguments import check_flags
 from virloom.drivers.test.callbacks import end_registration
 from virloom.drivers.test.driver import InMemoryDriver
