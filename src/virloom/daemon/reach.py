@@ -43,7 +43,7 @@ def _opener(route: Route, area: Area, token: SystemToken) -> AreaOpener:
         endpoint = await _connect(route, area)
         try:
             await endpoint.start()
-            await endpoint.open(route.uri)
+            await endpoint.open(route.uri, area=True)
             stated = ConnectSetIdentityArgs(stated_identity(identity, token), 0)
             await endpoint.call(CONNECT_SET_IDENTITY, stated)
         except BaseException:

@@ -156,13 +156,18 @@ class RemoteEndpoint(Endpoint):
 
         return await self.at_home(change)
 
-    async def open(self, uri: str, flags: int = 0) -> None:
+    async def open(self, uri: str, flags: int = 0, *, area: bool = False) -> None:
         """Has the daemon open *uri*, which is without transport.
+
+        Args:
+            area: It is a daemon of one area, with nothing behind it whose end it could tell of.
 
         Raises:
             VirloomError: What the daemon answered.
         """
         await self.call(p.CONNECT_OPEN, p.ConnectOpenArgs(uri, flags))
+        if area:
+            return
         await self._has(EVENT_CALLBACK)
         if await self._has(CLOSE_CALLBACK):
             await self._watch_what_is_behind()
