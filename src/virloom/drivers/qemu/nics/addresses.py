@@ -32,7 +32,7 @@ async def leases_of(
     cards = [card for card in model.devices.interfaces if card.type == "network"]
     if not cards:
         return []
-    async with driver.areas.opened("network") as networks:
+    async with driver.networks.used() as networks:
         found = [(card, await _leases(networks, card)) for card in cards]
     return [(card, leases) for card, leases in found if leases]
 

@@ -66,8 +66,6 @@ async def connect(
         return files
     given = await take_ports(driver, guest.name, guest.uuid_text, cards)
     reached("ports-taken")
-    if given:
-        driver.networks.begin(expected=True)
     for card in cards:
         check_host_end(card)
     _check_space(driver, cards)

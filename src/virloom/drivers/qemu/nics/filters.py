@@ -88,7 +88,7 @@ async def unbind(driver: QemuDriver, name: str, only: str | None = None) -> None
     Raises:
         VirloomError: The driver of filters cannot be reached, or cannot take its rules away.
     """
-    await filters_of(driver, name).give_back(driver.areas, "nwfilter", _delete, only)
+    await filters_of(driver, name).give_back(lambda: driver.areas.opened("nwfilter"), _delete, only)
 
 
 async def _delete(filters: Endpoint, tap: str, uuid: str) -> None:

@@ -10,15 +10,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.nics.names import FILTERS_SUFFIX, PARTINGS_SUFFIX, SUFFIX
-from virloom.endpoint.areas import Areas
 from virloom.endpoint.endpoint import Endpoint
 from virloom.errors import NoNetwork, NoNetworkPort, NoNwfilterBinding
 from virloom.host.files import write_atomic
-from virloom.procedures.record import Area
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
@@ -74,15 +73,14 @@ class HeldList:
 
     async def give_back(
         self,
-        areas: Areas,
-        area: Area,
+        reached: Callable[[], AbstractAsyncContextManager[Endpoint]],
         delete: Callable[[Endpoint, str, str], Awaitable[None]],
         only: str | None = None,
     ) -> None:
         """Gives back what is held; what cannot be stays on the list.
 
         Args:
-            area: Whose driver is asked.
+            reached: Reaches the driver that is asked.
             delete: Asks it, given a name and what that belongs to. What it says to be gone is no
                 error.
             only: The name that is meant; None means all.
@@ -93,7 +91,7 @@ class HeldList:
         wanted = {name: owner for name, owner in self._held.items() if only in (None, name)}
         if not wanted:
             return
-        async with areas.opened(area) as endpoint:
+        async with reached() as endpoint:
             for name, owner in wanted.items():
                 try:
                     await delete(endpoint, name, owner)

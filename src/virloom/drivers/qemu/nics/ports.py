@@ -60,7 +60,7 @@ async def take_ports(
     if not wanted:
         return taken
     listed = ports_of(driver, name)
-    async with driver.areas.opened("network") as networks:
+    async with driver.networks.used() as networks:
         for interface in wanted:
             asked = p.NetworkLookupByNameArgs(interface.source.network or "")
             network = (await networks.call(p.NETWORK_LOOKUP_BY_NAME, asked)).net
@@ -218,7 +218,7 @@ async def give_back(driver: QemuDriver, name: str, only: str | None = None) -> N
     Raises:
         VirloomError: The network driver cannot be reached.
     """
-    await ports_of(driver, name).give_back(driver.areas, "network", _delete, only)
+    await ports_of(driver, name).give_back(driver.networks.used, _delete, only)
 
 
 async def _delete(networks: Endpoint, port: str, network: str) -> None:

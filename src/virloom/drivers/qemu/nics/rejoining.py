@@ -41,7 +41,7 @@ async def rejoin(driver: QemuDriver, network: str | None = None) -> None:
     guests = [guest for guest in driver.guests if _cards(guest.running, network)]
     if not guests:
         return
-    async with driver.areas.opened("network") as networks:
+    async with driver.networks.used() as networks:
         for guest in guests:
             async with guest.jobs.hold(Job.MODIFY, "ports of networks"):
                 if guest.running is not None:

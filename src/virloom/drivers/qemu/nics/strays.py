@@ -36,4 +36,4 @@ async def give_all_back(driver: QemuDriver, name: str) -> None:
             await doing(driver, name)
         except VirloomError as exc:
             logger.warning("domain '%s': its %s are not given back: %s", name, what, exc)
-    await driver.networks.settle()
+    driver.networks.settle()

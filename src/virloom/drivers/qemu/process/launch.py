@@ -210,7 +210,8 @@ class Launch:
         """Asks for the areas that the guest needs; one that is not installed is said first."""
         needed: set[Area] = set()
         if any(interface.type == "network" for interface in self._model.devices.interfaces):
-            needed.add("network")
+            async with self._driver.networks.used():
+                pass
         if any(interface.filterref is not None for interface in self._model.devices.interfaces):
             needed.add("nwfilter")
         if any(disk.type == "volume" for disk in self._model.devices.disks):
