@@ -12,7 +12,6 @@ import contextlib
 import fcntl
 import logging
 import re
-import shutil
 import struct
 from pathlib import Path
 
@@ -107,6 +106,8 @@ class FormerNetworks:
 
     def forget(self, name: str) -> None:
         """Removes libvirt's files of a network that is ours, or gone."""
+        import shutil  # few hosts change over from libvirt, and it has the compressors with it
+
         shutil.rmtree(self._run / name, ignore_errors=True)
         (self._run / f"{name}.xml").unlink(missing_ok=True)
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Iterable
 
 from virloom.drivers.network.completion import OWN_BRIDGE, forward_mode
@@ -59,5 +59,5 @@ def name_bridge(model: Network, taken: set[str], exists: Callable[[str], bool]) 
 def give_address(model: Network) -> None:
     """Gives its bridge a hardware address that stays, in place, where it has none."""
     if model.mac.address is None:
-        drawn = _VENDOR + secrets.token_bytes(3)
+        drawn = _VENDOR + os.urandom(3)
         model.mac.address = ":".join(f"{byte:02x}" for byte in drawn)

@@ -4,18 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from virloom.drivers.runtime.parameters import Kinds
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InvalidArg
-from virloom.model.domain import Domain, Interface
-from virloom.model.domain.devices.interface_parts import Bandwidth
 from virloom.model.network.port import NetworkPort
 from virloom.model.network.traffic import Bandwidth as PortBandwidth
 from virloom.model.traffic import Rate
 
-B = TypeVar("B", Bandwidth, PortBandwidth)
+if TYPE_CHECKING:  # the daemon of networks knows no domains: they are a fifth of its memory
+    from virloom.model.domain import Domain, Interface
+    from virloom.model.domain.devices.interface_parts import Bandwidth
+
+B = TypeVar("B", "Bandwidth", PortBandwidth)
 
 _INBOUND = ("average", "peak", "burst", "floor")
 _OUTBOUND = ("average", "peak", "burst")
@@ -49,6 +51,8 @@ def limits_of(owner: Interface | NetworkPort) -> dict[str, int]:
 
 def set_limits(interface: Interface, values: Mapping[str, Any]) -> None:
     """Sets what a call says of each side; an average (and floor) of 0 takes the side's limits."""
+    from virloom.model.domain.devices.interface_parts import Bandwidth
+
     interface.bandwidth = _changed(interface.bandwidth or Bandwidth(), values)
 
 

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import logging
 import socket
 import struct
+from array import array
 from collections.abc import Callable
 
 from virloom.enums.error import ErrorDomain
@@ -97,9 +97,9 @@ def _open(link: str, sieve: bytes) -> socket.socket:
     """A packet socket which never has a frame that the sieve did not pass."""
     opened = new_socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK)
     try:
-        program = ctypes.create_string_buffer(sieve, len(sieve))
+        program = array("B", sieve)
         # struct sock_fprog of linux/filter.h: the number of instructions, and where they are.
-        where = struct.pack("HP", len(sieve) // 8, ctypes.addressof(program))
+        where = struct.pack("HP", len(sieve) // 8, program.buffer_info()[0])
         opened.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, where)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         opened.bind((link, _ETH_P_ALL))
