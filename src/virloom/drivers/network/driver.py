@@ -11,12 +11,7 @@ from virloom.drivers.network.completion import complete
 from virloom.drivers.network.directories import NetworkDirectories
 from virloom.drivers.network.hooks import NetworkHooks
 from virloom.drivers.network.life import NetworkLife
-from virloom.drivers.network.naming import (
-    bridges_of,
-    give_address,
-    has_own_bridge,
-    name_bridge,
-)
+from virloom.drivers.network.naming import give_address, has_own_bridge, name_bridge
 from virloom.drivers.network.network import VirtualNetwork
 from virloom.drivers.network.validate import validate_network
 from virloom.drivers.runtime.autostart import start_once
@@ -173,9 +168,8 @@ class NetworkDriver:
         """Fills in what only the host knows, and refuses what it cannot serve."""
         validate_network(model, self.activation.is_virtual_function)
         if has_own_bridge(model):
-            others = [other for other in self.all if other.name != model.name]
-            taken = bridges_of(document for other in others for document in other.documents)
-            name_bridge(model, taken, self.activation.has_link)
+            others = (other.bridges for other in self.all if other.name != model.name)
+            name_bridge(model, frozenset().union(*others), self.activation.has_link)
             give_address(model)
 
     async def _write(self, network: VirtualNetwork, model: Network) -> None:

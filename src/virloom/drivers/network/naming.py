@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from virloom.drivers.network.completion import OWN_BRIDGE, forward_mode
 from virloom.enums.error import ErrorDomain
@@ -24,12 +24,7 @@ def has_own_bridge(model: Network) -> bool:
     return forward_mode(model) in OWN_BRIDGE
 
 
-def bridges_of(models: Iterable[Network]) -> set[str]:
-    """The names of bridges in these documents."""
-    return {model.bridge.name for model in models if model.bridge.name}
-
-
-def name_bridge(model: Network, taken: set[str], exists: Callable[[str], bool]) -> None:
+def name_bridge(model: Network, taken: Collection[str], exists: Callable[[str], bool]) -> None:
     """Gives a bridge without a name, or with a pattern for it, the first free one, in place.
 
     Args:

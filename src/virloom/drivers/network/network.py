@@ -15,10 +15,9 @@ class VirtualNetwork:
     """A network.
 
     Attributes:
-        definition: The document on disk; None of a transient network.
-        live: The document of what runs; None while it is not active.
         autostart: Whether it starts with the driver.
         bridge: The index of its own bridge while it is active, if it has one.
+        bridges: The names of bridges in its documents; each new network is compared with all.
         ports: What guests' interfaces have of it, by UUID.
         changing: Held by whoever starts, stops or changes it.
     """
@@ -26,12 +25,40 @@ class VirtualNetwork:
     def __init__(self, model: Network) -> None:
         self.name = model.name
         self.uuid = UUID(model.uuid).bytes
-        self.definition: Network | None = None
-        self.live: Network | None = None
+        self._definition: Network | None = None
+        self._live: Network | None = None
+        self.bridges: frozenset[str] = frozenset()
         self.autostart = False
         self.bridge: int | None = None
         self.ports: dict[str, NetworkPort] = {}
         self.changing = asyncio.Lock()
+
+    @property
+    def definition(self) -> Network | None:
+        """The document on disk; None of a transient network."""
+        return self._definition
+
+    @definition.setter
+    def definition(self, model: Network | None) -> None:
+        self._definition = model
+        self._note_bridges()
+
+    @property
+    def live(self) -> Network | None:
+        """The document of what runs; None while it is not active."""
+        return self._live
+
+    @live.setter
+    def live(self, model: Network | None) -> None:
+        self._live = model
+        self._note_bridges()
+
+    def _note_bridges(self) -> None:
+        """What it has now, and what it will have at its next start."""
+        models = (self._live, self._definition)
+        self.bridges = frozenset(
+            model.bridge.name for model in models if model is not None and model.bridge.name
+        )
 
     @property
     def active(self) -> bool:
@@ -50,11 +77,6 @@ class VirtualNetwork:
         if model is None:
             raise ValueError(f"network '{self.name}' is gone")
         return model
-
-    @property
-    def documents(self) -> tuple[Network, ...]:
-        """What it has now, and what it will have at its next start."""
-        return tuple(model for model in (self.live, self.definition) if model is not None)
 
     def ref(self) -> NonnullNetwork:
         """What calls and events name it by."""
