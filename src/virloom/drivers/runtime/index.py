@@ -79,9 +79,13 @@ class DocumentIndex:
     def note(self, name: str, uuid: bytes, stamp: Stamp) -> None:
         """Adds a document that was just written. A failure costs the next start a parse."""
         try:
-            with self._path.open("ab") as file:
-                # A line of its own, also after one that was cut off.
-                file.write(b"\n" + _line(name, uuid, stamp))
+            fd = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                # A line of its own, also after one that was cut off; one that is cut off by a
+                # full disk is not known.
+                os.write(fd, b"\n" + _line(name, uuid, stamp))
+            finally:
+                os.close(fd)
         except OSError as exc:
             logger.warning("cannot add to '%s': %s", self._path, exc)
 
