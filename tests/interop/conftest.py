@@ -32,6 +32,8 @@ class Virtqemud:
 
     #: The program, and what the names of its sockets begin with.
     name = sockets = "virtqemud"
+    #: Seconds for one of its steps.
+    patience: float = STEP
 
     def __init__(self, root: Path, prefix: Sequence[str] = ()) -> None:
         self.root = root
@@ -64,7 +66,7 @@ class Virtqemud:
         address.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
             told.bind(str(address))
-            told.settimeout(STEP)
+            told.settimeout(self.patience)
             with (self.root / "daemon.log").open("ab") as log:
                 self.process = subprocess.Popen(
                     [*self.command, *options],
@@ -79,7 +81,7 @@ class Virtqemud:
         assert self.process is not None
         process, self.process = self.process, None
         process.send_signal(number)
-        return process.wait(STEP)
+        return process.wait(self.patience)
 
     def virsh(self, *words: str, readonly: bool = False) -> str:
         """What virsh prints for a command that must succeed."""
@@ -91,8 +93,9 @@ class Virtqemud:
         """virsh's end, whatever it is."""
         command = ["virsh", *(["-r"] if readonly else []), "-c", self.uri(readonly=readonly)]
         return subprocess.run(
-            [*command, *words], capture_output=True, text=True, timeout=STEP, check=False
-        )
+            [*command, *words], capture_output=True, text=True, timeout=self.patience,
+            check=False,
+        )  # fmt: skip
 
     def log(self) -> str:
         """What the daemon has written."""
@@ -103,6 +106,9 @@ class Virtsecretd(Virtqemud):
     """The daemon of secrets."""
 
     name = sockets = "virtsecretd"
+
+    def uri(self, *, readonly: bool = False) -> str:
+        return f"secret+unix:///system?socket={self.socket(readonly=readonly)}"
 
 
 class Virtnetworkd(Virtqemud):

@@ -9,33 +9,18 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.interop.conftest import Virtstoraged
+from tests.interop.held_programs import Programs, cut_off, killed_at, records, until
 from tests.interop.namespace import NetworkNamespace
 from tests.interop.reference import Libvirtd, needs_libvirtd
 
 SESSIONS = Path(__file__).parent / "sessions"
 VOLUME = "<volume><name>{0}</name><capacity unit='MiB'>8</capacity></volume>"
-#: A program that waits before or after what it does, when it is told to.
-SLOW = """#!/bin/sh
-words="$*"
-wait_here() {{
-    if [ -e {control}/{name}-$1 ] && echo "$words" | grep -q -- "$(cat {control}/{name}-$1)"; then
-        : > {control}/reached
-        while [ -e {control}/{name}-$1 ]; do sleep 0.02; done
-    fi
-}}
-wait_here before
-{program} "$@"
-code=$?
-wait_here after
-exit $code
-"""
 
 
 @pytest.fixture
@@ -61,41 +46,9 @@ def space() -> Iterator[NetworkNamespace]:
         yield space
 
 
-class Programs:
-    """Programs of the daemon that can be held up."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        directory.mkdir()
-        for name in ("mount", "umount", "mkfs", "parted"):
-            program = shutil.which(name, path=f"{os.environ['PATH']}:/sbin:/usr/sbin")
-            path = directory / name
-            path.write_text(SLOW.format(control=directory, name=name, program=program))
-            path.chmod(0o755)
-
-    def hold(self, name: str, moment: str) -> None:
-        """Has a program wait ``before`` or ``after`` what it does.
-
-        Args:
-            name: The program, with a word that must be among its own: ``parted mkpart``.
-        """
-        (self.directory / "reached").unlink(missing_ok=True)
-        program, _, word = name.partition(" ")
-        (self.directory / f"{program}-{moment}").write_text(word)
-
-    def reached(self) -> None:
-        """Returns when the program waits."""
-        until((self.directory / "reached").exists)
-
-    def release(self) -> None:
-        """Lets all of them go on."""
-        for path in self.directory.glob("*-*"):
-            path.unlink()
-
-
 @pytest.fixture
 def programs(tmp_path: Path) -> Programs:
-    return Programs(tmp_path / "programs")
+    return Programs(tmp_path / "programs", ("mount", "umount", "mkfs", "parted"))
 
 
 @pytest.fixture
@@ -111,43 +64,6 @@ def daemon(
     finally:
         assert daemon.signal(signal.SIGTERM) == 0
         shutil.rmtree(root)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Returns when *condition* holds."""
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def killed_at(
-    daemon: Virtstoraged, programs: Programs, program: str, moment: str, *words: str
-) -> None:
-    """virsh asks for something; the daemon is killed while *program* waits, and started again
-    while it still does, to go on when that has ended.
-    """
-    cut_off(daemon, programs, program, moment, *words)
-    programs.release()
-
-
-def cut_off(
-    daemon: Virtstoraged, programs: Programs, program: str, moment: str, *words: str
-) -> None:
-    """As :func:`killed_at`, but *program* still waits."""
-    programs.hold(program, moment)
-    with subprocess.Popen(
-        ["virsh", "-c", daemon.uri(), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as client:
-        programs.reached()
-        daemon.signal(signal.SIGKILL)
-        client.wait(10)
-    daemon.start()
-
-
-def records(daemon: Virtstoraged) -> list[str]:
-    """The pools of which there is a record."""
-    return sorted(path.stem for path in (daemon.root / "run/libvirt/storage").glob("*.json"))
 
 
 def test_a_file_system_and_a_disk(daemon: Virtstoraged, device: str, tmp_path: Path) -> None:

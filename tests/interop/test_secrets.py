@@ -37,10 +37,6 @@ class Secrets(Virtsecretd):
     def directory(self) -> Path:
         return self.root / "etc/libvirt/secrets"
 
-    def uri(self, *, readonly: bool = False) -> str:
-        """The URI that leads there."""
-        return f"secret+unix:///system?socket={self.socket(readonly=readonly)}"
-
 
 @pytest.fixture
 def virtsecretd() -> Iterator[Secrets]:
