@@ -6,6 +6,7 @@ What is compared was recorded from libvirt 9.0.0 with the same target.
 
 from __future__ import annotations
 
+import base64
 import shutil
 import signal
 import subprocess
@@ -16,9 +17,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.conftest import Virtstoraged
+from tests.interop.conftest import Virtsecretd, Virtstoraged
 from tests.interop.namespace import NetworkNamespace
 
+PASSWORD, UUID = "secret123456", "dddddddd-2222-3333-4444-555555555555"
+SECRET = (
+    f"<secret private='yes'><uuid>{UUID}</uuid><usage type='iscsi'><target>t</target></usage>"
+    "</secret>"
+)
 TARGET, ME = "iqn.2013-06.com.example:t", "iqn.2013-06.com.example:me"
 INITIATOR = f"<initiator><iqn name='{ME}'/></initiator>"
 POOL = f"""<pool type='iscsi-direct'><name>d</name><source><host name='127.0.0.1' port='3260'/>
@@ -46,18 +52,32 @@ def daemon(tmp_path: Path) -> Iterator[Virtstoraged]:
 
 
 def serve(space: NetworkNamespace, directory: Path) -> None:
-    """Has the server, which is about to start, serve two units."""
-    manage = ("tgtadm", "--lld", "iscsi", "--tid", "1", "--op")
+    """Has the server, which is about to start, serve two units, and one to joe alone."""
     deadline = time.monotonic() + 10
-    while space.ask(*manage, "new", "--mode", "target", "--targetname", TARGET)[0] != 0:
+    while target(space, "1", TARGET, (100, 50), directory) != 0:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    for unit, size in ((1, 100), (2, 50)):
-        image = directory / f"{unit}.img"
+    assert target(space, "2", f"{TARGET}-locked", (10,), directory) == 0
+    joe = ("--mode", "account", "--user", "joe")
+    space.run("tgtadm", "--lld", "iscsi", "--op", "new", *joe, "--password", PASSWORD)
+    space.run("tgtadm", "--lld", "iscsi", "--op", "bind", *joe, "--tid", "2")
+
+
+def target(
+    space: NetworkNamespace, number: str, name: str, sizes: tuple[int, ...], directory: Path
+) -> int:
+    """Makes a target with units of so many MiB; 0, unless the server is not there yet."""
+    manage = ("tgtadm", "--lld", "iscsi", "--tid", number, "--op")
+    code = space.ask(*manage, "new", "--mode", "target", "--targetname", name)[0]
+    if code != 0:
+        return code
+    for unit, size in enumerate(sizes, 1):
+        image = directory / f"{number}-{unit}.img"
         with image.open("wb") as file:
             file.truncate(size << 20)
         space.run(*manage, "new", "--mode", "logicalunit", "--lun", str(unit), "-b", str(image))
     space.run(*manage, "bind", "--mode", "target", "-I", "ALL")
+    return 0
 
 
 def test_units_of_a_target(daemon: Virtstoraged, tmp_path: Path) -> None:
@@ -87,11 +107,40 @@ def test_units_of_a_target(daemon: Virtstoraged, tmp_path: Path) -> None:
     run("pool-destroy", "d")
     document.write_text(f"<source><host name='127.0.0.1'/>{INITIATOR}</source>")
     found = run("find-storage-pool-sources", "iscsi-direct", str(document))
-    assert found == (
-        "<sources>\n  <source>\n    <host name='127.0.0.1'/>\n"
-        f"    <device path='{TARGET}'/>\n    <initiator>\n      <iqn name='{ME}'/>\n"
-        "    </initiator>\n  </source>\n</sources>"
-    )
+    sources = [
+        f"  <source>\n    <host name='127.0.0.1'/>\n    <device path='{name}'/>\n    <initiator>\n"
+        f"      <iqn name='{ME}'/>\n    </initiator>\n  </source>\n"
+        for name in (f"{TARGET}-locked", TARGET)
+    ]
+    assert found == f"<sources>\n{''.join(sources)}</sources>"
     document.write_text(f"<source><host name='127.0.0.2'/>{INITIATOR}</source>")
     lost = daemon.try_virsh("find-storage-pool-sources", "iscsi-direct", str(document))
     assert "Failed to connect" in lost.stderr
+
+
+def test_a_target_that_wants_a_password(daemon: Virtstoraged, tmp_path: Path) -> None:
+    document = tmp_path / "document.xml"
+
+    def start(user: str = "joe") -> str:
+        auth = f"<auth type='chap' username='{user}'><secret usage='t'/></auth>"
+        locked = POOL.replace(f"'{TARGET}'/>", f"'{TARGET}-locked'/>{auth}")
+        document.write_text(locked)
+        return daemon.try_virsh("pool-create", str(document)).stderr
+
+    assert "the secret driver is not installed here" in start()
+    keeper = Virtsecretd(daemon.root, daemon.prefix)
+    keeper.start()
+    try:
+        assert "no secret with matching usage" in start()
+        document.write_text(SECRET)
+        keeper.virsh("secret-define", str(document))
+        assert "does not have a value" in start()
+        for value, user in (("wrong", "joe"), (PASSWORD, "jim")):
+            keeper.virsh("secret-set-value", UUID, base64.b64encode(value.encode()).decode())
+            assert "Failed to connect" in start(user)
+        assert start() == ""
+        assert daemon.virsh("vol-list", "d").count("unit:0:0:1") == 1
+        assert PASSWORD not in daemon.virsh("pool-dumpxml", "d")
+        daemon.virsh("pool-destroy", "d")
+    finally:
+        assert keeper.signal(signal.SIGTERM) == 0

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from virloom.drivers.storage.chap import Login
 from virloom.drivers.storage.host import StorageHost
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, OperationFailed, system_failure
@@ -38,13 +39,6 @@ class Portal(NamedTuple):
 
     address: str
     target: str
-
-
-class Login(NamedTuple):
-    """Who logs in; without a name, whoever may."""
-
-    name: str
-    password: bytes
 
 
 async def discover(host: StorageHost, address: str, interface: str | None) -> list[Portal]:

@@ -6,19 +6,17 @@ from __future__ import annotations
 import asyncio
 import re
 
-from virloom.drivers.runtime.secret_values import secret_value
 from virloom.drivers.storage import iscsiadm
 from virloom.drivers.storage.backends.paths import PathBackend
 from virloom.drivers.storage.backends.scsi_units import unit_volumes
 from virloom.drivers.storage.blocks import fill_sizes
+from virloom.drivers.storage.chap import login_of
 from virloom.drivers.storage.host import StorageHost
-from virloom.drivers.storage.iscsiadm import Login, Portal
+from virloom.drivers.storage.iscsiadm import Portal
 from virloom.enums.error import ErrorDomain
-from virloom.enums.secret import SecretUsageType
 from virloom.errors import ConfigUnsupported, InternalError, InvalidArg
 from virloom.model.storage import Pool, Volume
 from virloom.model.storage.pool import PoolSource, SourceDevice, SourceHost
-from virloom.model.storage.target import SecretReference
 
 _DOMAIN = ErrorDomain.STORAGE
 #: The port of iSCSI (RFC 7143).
@@ -52,22 +50,11 @@ class IscsiBackend(PathBackend):
             host.port = host.port or _PORT
         if await iscsiadm.session(self.host, portal.target) is not None:
             return
-        login = await self._login(model)
+        login = await login_of(self.host.areas, model)
         initiator, interface = _initiator(model.source), None
         if initiator is not None:
             interface = await iscsiadm.make_interface(self.host, initiator)
         await iscsiadm.log_in(self.host, portal, interface, login)
-
-    async def _login(self, model: Pool) -> Login | None:
-        auth = model.source.auth if model.source is not None else None
-        if auth is None:
-            return None
-        secret = auth.secret or SecretReference()
-        async with self.host.areas.opened("secret", trusted=True) as endpoint:
-            password = await secret_value(
-                endpoint, SecretUsageType.ISCSI, uuid=secret.uuid, usage=secret.usage
-            )
-        return Login(auth.username or "", password)
 
     async def stop(self, model: Pool) -> None:
         portal = _portal(model)

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pools of kind ``iscsi-direct``: the logical units of a target, asked for without the kernel.
 
-By the programs of libiscsi, iscsi-ls(1) and iscsi-readcapacity16(1). A unit has a block more than
-libvirt tells, which takes the address of the last block for their number; units that are no
+By libiscsi: its iscsi-ls(1) finds targets, a program of ours their units. A unit has a block more
+than libvirt tells, which takes the address of the last block for their number; units that are no
 storage are left out.
 """
 
 from __future__ import annotations
 
+import base64
+import json
 import re
+import sys
 
+from virloom.drivers.storage import iscsi_units
 from virloom.drivers.storage.backends.interface import Backend
 from virloom.drivers.storage.blocks import fill_sizes, named_volume
+from virloom.drivers.storage.chap import Login, login_of
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, InvalidArg
 from virloom.model.storage import Pool, Volume
@@ -20,11 +25,9 @@ from virloom.model.storage.target import Named
 
 _DOMAIN = ErrorDomain.STORAGE
 _PORT = 3260
-_UNIT = re.compile(r"Lun:(\d+)\s+Type:DIRECT_ACCESS\b")
 _TARGET = re.compile(r"Target:(\S+) Portal:")
-_SIZE = re.compile(r"^Total size:(\d+)$", re.MULTILINE)
-#: Seconds that a server has for one answer.
-_PATIENCE = 30.0
+#: Seconds that a server has for all answers.
+_PATIENCE = 60.0
 
 
 class IscsiDirectBackend(Backend):
@@ -33,21 +36,21 @@ class IscsiDirectBackend(Backend):
     kind = "iscsi-direct"
 
     async def look(self, model: Pool) -> dict[str, Volume]:
+        """The units of the target.
+
+        Raises:
+            ConfigUnsupported: There is not one server, or it is to know us in another way.
+            NoSecret: There is no password.
+            InternalError: The server does not answer, has no such target, or does not let us in.
+        """
         source = _source(model)
+        login = await login_of(self.host.areas, model)
         portal, target = _portal(source), source.devices[0].path if source.devices else ""
-        base = ["-i", source.initiator.iqn.name or ""]
-        printed = await self._ask(["iscsi-ls", *base, "-s", f"iscsi://{portal}/{target}"])
         volumes: dict[str, Volume] = {}
-        for unit in _UNIT.findall(printed):
-            said = await self._ask(
-                ["iscsi-readcapacity16", *base, f"iscsi://{portal}/{target}/{unit}"]
-            )
-            size = _SIZE.search(said)
-            if size is None:
-                raise InternalError(f"unit {unit} of '{target}' has no size", domain=_DOMAIN)
+        for unit, blocks, block in await self._units(source, portal, target or "", login):
             path = f"ip-{portal}-iscsi-{target}-lun-{unit}"
             name = f"unit:0:0:{unit}"
-            volumes[name] = named_volume("network", name, path, int(size[1]))
+            volumes[name] = named_volume("network", name, path, blocks * block)
         fill_sizes(model, volumes.values())
         return volumes
 
@@ -77,8 +80,19 @@ class IscsiDirectBackend(Backend):
             for target in _TARGET.findall(printed)
         ]
 
-    async def _ask(self, words: list[str]) -> str:
-        done = await self.host.run(words, timeout=_PATIENCE)
+    async def _units(
+        self, source: PoolSource, portal: str, target: str, login: Login | None
+    ) -> list[list[int]]:
+        """The units of a target: each one's number, its blocks, and the bytes of one."""
+        asked = {"initiator": source.initiator.iqn.name or "", "portal": portal, "target": target}
+        if login is not None:
+            asked |= {"user": login.name, "password": base64.b64encode(login.password).decode()}
+        words = [sys.executable or "python3", "-I", "-S", iscsi_units.__file__]
+        found: list[list[int]] = json.loads(await self._ask(words, json.dumps(asked).encode()))
+        return found
+
+    async def _ask(self, words: list[str], input: bytes | None = None) -> str:
+        done = await self.host.run(words, timeout=_PATIENCE, input=input)
         if done.returncode != 0:
             said = (done.stderr or done.stdout).decode(errors="replace").strip()
             raise InternalError(f"Failed to connect: {said}", domain=_DOMAIN)
@@ -88,8 +102,6 @@ class IscsiDirectBackend(Backend):
 def _source(model: Pool) -> PoolSource:
     if model.source is None or len(model.source.hosts) != 1:
         raise ConfigUnsupported("Expected exactly 1 host for the storage pool", domain=_DOMAIN)
-    if model.source.auth is not None:
-        raise ConfigUnsupported("targets that ask for a secret are not reached", domain=_DOMAIN)
     return model.source
 
 

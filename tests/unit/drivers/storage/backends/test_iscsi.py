@@ -11,8 +11,9 @@ from tests.fakes.storage_host import Answer, RecordedHost
 from virloom.drivers.storage.activation import Activation
 from virloom.drivers.storage.backends.iscsi import IscsiBackend
 from virloom.drivers.storage.backends.scsi_units import units
+from virloom.drivers.storage.chap import Login
 from virloom.drivers.storage.directories import StorageDirectories
-from virloom.drivers.storage.iscsiadm import Login, Portal, log_in
+from virloom.drivers.storage.iscsiadm import Portal, log_in
 from virloom.drivers.storage.pools import parse_pool
 from virloom.errors import InternalError, InvalidArg, OperationFailed
 from virloom.model.storage import Pool
