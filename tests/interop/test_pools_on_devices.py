@@ -14,12 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.conftest import Virtstoraged
+from tests.interop.conftest import Virtsecretd, Virtstoraged
 from tests.interop.held_programs import Programs, cut_off, killed_at, records, until
 from tests.interop.namespace import NetworkNamespace
 from tests.interop.reference import Libvirtd, needs_libvirtd
 
 SESSIONS = Path(__file__).parent / "sessions"
+KEY = "ffffffff-2222-3333-4444-555555555555"
+SECRET = f"<secret><uuid>{KEY}</uuid><usage type='volume'><volume>p</volume></usage></secret>"
+ENCRYPTED = (
+    "<volume><name>{}</name><capacity unit='MiB'>8</capacity><target><encryption format='luks'>"
+    f"<secret type='passphrase' uuid='{KEY}'/></encryption></target></volume>"
+)
 VOLUME = "<volume><name>{0}</name><capacity unit='MiB'>8</capacity></volume>"
 
 
@@ -91,6 +97,36 @@ def test_a_file_system_and_a_disk(daemon: Virtstoraged, device: str, tmp_path: P
     run("vol-delete", part, "disk")
     assert not Path(f"{device}p1").exists()
     run("pool-destroy", "disk")
+
+
+@pytest.mark.long
+def test_an_encrypted_partition(
+    daemon: Virtstoraged, space: NetworkNamespace, device: str, tmp_path: Path
+) -> None:
+    run, document = daemon.virsh, tmp_path / "document.xml"
+    keeper = Virtsecretd(daemon.root, space.prefix)
+    keeper.start()
+    try:
+        document.write_text(SECRET)
+        keeper.virsh("secret-define", str(document))
+        base = ("--source-dev", device, "--target", "/dev", "--source-format", "gpt")
+        run("pool-define-as", "disk", "disk", *base)
+        run("pool-start", "disk", "--build")
+        part = f"{device.rpartition('/')[2]}p1"
+        document.write_text(ENCRYPTED.format(part))
+        refused = daemon.try_virsh("vol-create", "disk", str(document))
+        assert "does not have a value" in refused.stderr
+        assert not Path(f"{device}p1").exists(), "nothing is made without a passphrase"
+        keeper.virsh("secret-set-value", KEY, "c2VjcmV0")
+        run("vol-create", "disk", str(document))
+        assert Path(f"{device}p1").read_bytes()[:6] == b"LUKS\xba\xbe"
+        assert "<encryption format='luks'>" in run("vol-dumpxml", part, "disk")
+        assert "8.00 MiB" in run("vol-info", part, "disk"), "the header is beside that"
+        document.write_text(ENCRYPTED.format(part).replace("luks", "qcow"))
+        assert "LUKS" in daemon.try_virsh("vol-create", "disk", str(document)).stderr
+        run("pool-destroy", "disk")
+    finally:
+        assert keeper.signal(signal.SIGTERM) == 0
 
 
 @pytest.mark.long

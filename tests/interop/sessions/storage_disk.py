@@ -11,6 +11,12 @@ from device_steps import DEVICE, URI, empty, step
 
 BUILD, BUILD_OVER = 1, 2
 OVERWRITE, NO_OVERWRITE = 8, 4
+KEY = "eeeeeeee-2222-3333-4444-555555555555"
+SECRET = f"<secret><uuid>{KEY}</uuid><usage type='volume'><volume>y</volume></usage></secret>"
+ENCRYPTED = (
+    "<target><encryption format='{form}'>{more}<secret type='passphrase' uuid='" + KEY + "'/>"
+    "</encryption></target>"
+)
 
 
 def document(name: str, form: str = "", *, device: str = DEVICE, more: str = "") -> str:
@@ -156,11 +162,55 @@ def partitions(conn: libvirt.virConnect, form: str) -> None:
     step("undefine", pool.undefine)
 
 
+def encrypted(conn: libvirt.virConnect) -> None:
+    """Partitions that are to be encrypted; secrets are kept there too."""
+    pool = step("define", lambda: conn.storagePoolDefineXML(document("three", "gpt")))
+    step("create", lambda: pool.create(BUILD_OVER))
+    step("make plain", lambda: pool.createXML(volume(part(1), 8), 0))
+
+    def make(name: str, form: str = "luks", number: int = 2, more: str = "") -> None:
+        text = volume(part(number), 8, more=ENCRYPTED.format(form=form, more=more))
+        made = step(name, lambda: pool.createXML(text, 0))
+        if made is not None:
+            step("made", lambda: made.XMLDesc(0))
+            step("info", made.info)
+            step("begins", lambda: begins(number))
+        drop(pool, number)
+
+    make("no secret")
+    secret = conn.secretDefineXML(SECRET)
+    make("no value")
+    secret.setValue(b"secret")
+    for form in ("qcow", "default", "none"):
+        make(f"as {form}", form)
+    make("as luks")
+    make("with cipher", more="<cipher name='aes' size='256' mode='xts' hash='sha256'/>")
+    text = volume(part(2), 8, more=ENCRYPTED.format(form="luks", more=""))
+    origin = pool.storageVolLookupByName(part(1))
+    step("clone", lambda: pool.createXMLFrom(text, origin, 0))  # by libvirt in the clear
+    step("refresh", lambda: pool.refresh(0))
+    look(pool)
+    drop(pool, 2)
+    drop(pool, 1)
+    step("stop", lambda: pool.destroy())
+    step("delete", lambda: pool.delete(0))
+    step("undefine", pool.undefine)
+    secret.undefine()
+
+
+def begins(number: int) -> str:
+    """The first bytes of a partition."""
+    with open(DEVICE + part(number)[len(DEVICE[5:]) :], "rb") as file:
+        return file.read(6).hex()
+
+
 def main() -> None:
     conn = libvirt.open(URI)
     libvirt.registerErrorHandler(lambda *_: None, None)
     if sys.argv[4] in ("gpt", "dos"):
         partitions(conn, sys.argv[4])
+    elif sys.argv[4] == "encrypted":
+        encrypted(conn)
     else:
         building(conn)
         covered(conn)

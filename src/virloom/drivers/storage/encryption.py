@@ -31,6 +31,8 @@ _DOMAIN, _XML = ErrorDomain.STORAGE, ErrorDomain.XML
 _VOLUME = SecretUsageType.VOLUME
 #: What ``qemu-img`` calls the passphrase of the volume that is made or changed.
 KEY = "key"
+#: Bytes before the content of a block device that LUKS encrypts; QEMU's header is as large.
+LUKS_HEADER = 2 << 20
 
 
 class Keys(NamedTuple):
@@ -98,6 +100,17 @@ def check_makeable(model: Volume) -> None:
             "creation of qcow2 encrypted image is not supported", domain=_DOMAIN
         )
     passphrase(encryption)
+
+
+def check_device(model: Volume) -> None:
+    """Refuses a volume that is a block device and cannot be made encrypted.
+
+    Raises:
+        ConfigUnsupported: It is to be encrypted otherwise than by LUKS.
+    """
+    wanted = model.target.encryption
+    if wanted is not None and wanted.format != "luks":
+        raise ConfigUnsupported("block devices are encrypted by LUKS alone", domain=_DOMAIN)
 
 
 def passphrase(encryption: Encryption) -> SecretReference:

@@ -5,20 +5,17 @@ from __future__ import annotations
 
 import os
 
-from virloom.drivers.storage import encryption
-from virloom.drivers.storage.host import StorageHost
+from virloom.drivers.storage.encryption import LUKS_HEADER
 from virloom.drivers.storage.lvm import LogicalVolume
 from virloom.drivers.storage.making import give_away
-from virloom.drivers.storage.qemu_img import qemu_img
 from virloom.drivers.storage.statuses import permissions_of, times_of
 from virloom.drivers.storage.volumes import in_bytes
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, system_failure
+from virloom.errors import system_failure
 from virloom.host.birth import birth
 from virloom.host.identity import ProcessIdentity
 from virloom.model.storage import Pool, Volume
 from virloom.model.storage.volume import (
-    Encryption,
     Extent,
     VolumeBacking,
     VolumeDevice,
@@ -30,8 +27,6 @@ _DOMAIN = ErrorDomain.STORAGE
 _SPARSE = "sSV"
 #: Pools of thin volumes and of compressed ones, which have no device; the fifth of what is active.
 _POOLS, _ACTIVE = "td", "a"
-#: Bytes before the content of a volume that LUKS encrypts; QEMU's header is as large.
-_LUKS_HEADER = 2 << 20
 #: A volume that is being made has a tag that begins so, and says by whom.
 _MAKING = "virloom.making"
 
@@ -68,17 +63,6 @@ def _lives(tag: str) -> bool:
     return ProcessIdentity(int(words[0]), int(words[1]), words[2]).matches()
 
 
-def check_encryption(model: Volume) -> None:
-    """Refuses what cannot be made.
-
-    Raises:
-        ConfigUnsupported: It is to be encrypted otherwise than by LUKS.
-    """
-    wanted = model.target.encryption
-    if wanted is not None and wanted.format != "luks":
-        raise ConfigUnsupported("logical volumes are encrypted by LUKS alone", domain=_DOMAIN)
-
-
 def wanted(model: Volume, group: str) -> list[str]:
     """What ``lvcreate`` is told of a volume of *group*; it rounds sizes up to whole extents."""
     capacity = model.capacity.value or 0
@@ -89,7 +73,7 @@ def wanted(model: Volume, group: str) -> list[str]:
     if allocation != capacity:
         sparse = ["--type", "snapshot", "--virtualsize", _kibibytes(capacity)]
         return [*words, "-L", _kibibytes(allocation), *sparse, group]
-    header = _LUKS_HEADER if model.target.encryption is not None else 0
+    header = LUKS_HEADER if model.target.encryption is not None else 0
     return [*words, "-L", _kibibytes(capacity + header), group]
 
 
@@ -132,20 +116,6 @@ def _backing(path: str) -> VolumeBacking:
     finally:
         os.close(descriptor)
     return backing
-
-
-async def make_luks(host: StorageHost, model: Volume, key: bytes) -> None:
-    """Writes the header of an encrypted volume.
-
-    Raises:
-        InternalError: ``qemu-img`` would not, with its words.
-    """
-    options = encryption.options(model.target.encryption or Encryption())
-    words = ["-f", "luks", "-o", ",".join(options)]
-    await qemu_img(
-        host, "create", [*words, model.target.path or "", str(model.capacity.value)],
-        doing=f"cannot encrypt volume '{model.name}'", keys={encryption.KEY: key},
-    )  # fmt: skip
 
 
 def give_device_away(model: Volume) -> None:

@@ -7,13 +7,13 @@ import asyncio
 import os
 from collections.abc import Mapping
 
-from virloom.drivers.storage.backends.filling import fill_device
+from virloom.drivers.storage.backends.filling import fill_device, make_luks
 from virloom.drivers.storage.backends.partitions import Table, parse_table, parted_label
 from virloom.drivers.storage.backends.paths import PathBackend
 from virloom.drivers.storage.backends.signatures import check_empty, check_label, clear
 from virloom.drivers.storage.blocks import block_volume, part_of, stable_path
+from virloom.drivers.storage.encryption import LUKS_HEADER, check_device, look_up
 from virloom.drivers.storage.flags import check_build_flags, check_flags
-from virloom.drivers.storage.names import check_plain
 from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.volumes import in_bytes
 from virloom.enums.error import ErrorDomain
@@ -107,8 +107,14 @@ class DiskBackend(PathBackend):
     # -- volumes -------------------------------------------------------------------------------
 
     def check_new(self, pool: StoragePool, model: Volume) -> None:
+        """Refuses a volume that cannot be one of this pool.
+
+        Raises:
+            StorageVolExist: There is one of that name, or one is being made.
+            ConfigUnsupported: It is to be encrypted otherwise than by LUKS.
+        """
         name = model.name or ""
-        check_plain(model)
+        check_device(model)
         if name in pool.volumes or name in pool.building:
             raise StorageVolExist(f"'{name}'", domain=_DOMAIN)
 
@@ -121,23 +127,33 @@ class DiskBackend(PathBackend):
         origin: Volume | None = None,
         reflink: bool = False,
     ) -> Volume:
-        """Makes a partition in the smallest gap that has room for it.
+        """Makes a partition in the smallest gap that has room for it, and a header if it has one.
 
         Raises:
-            InvalidArg: It would have another name; nothing is made then.
+            InvalidArg: It would have another name, or it has not just one secret; nothing is made.
+            NoSecret: It is to be encrypted, and there is no passphrase.
             InternalError: There is no room, or parted(8) would not.
         """
+        key = await look_up(self.host.areas, model)
         async with self.host.lock(_device(pool)):
-            volume = await self._add(pool, model)
-        if origin is not None:
-            try:
-                await fill_device(self.host, origin, volume)
-            except BaseException:
-                await asyncio.shield(self.undoing.remove(pool, volume, 0))
-                raise
+            volume = await self._add(pool, model, LUKS_HEADER if key is not None else 0)
+        try:
+            if key is not None:
+                await self._encrypt(volume, model, key)
+            if origin is not None:
+                await fill_device(self.host, origin, volume, key)
+        except BaseException:
+            await asyncio.shield(self.undoing.remove(pool, volume, 0))
+            raise
         return volume
 
-    async def _add(self, pool: Pool, model: Volume) -> Volume:
+    async def _encrypt(self, volume: Volume, model: Volume, key: bytes) -> None:
+        """Writes a header, and notes what is behind it; a pool that is looked at forgets that."""
+        volume.target.encryption = model.target.encryption
+        volume.capacity = volume.allocation = in_bytes(model.capacity.value or 0)
+        await make_luks(self.host, volume, key)
+
+    async def _add(self, pool: Pool, model: Volume, header: int) -> Volume:
         table = await self._table(pool)
         words, logical = _kind(table, model.target.format.type or "none")
         path = _node(pool, table.next_number(logical=logical))
@@ -146,7 +162,7 @@ class DiskBackend(PathBackend):
             raise InvalidArg(
                 f"invalid partition name '{model.name}', expected '{name}'", domain=_DOMAIN
             )
-        start, end = table.place(model.capacity.value or 0, logical=logical)
+        start, end = table.place((model.capacity.value or 0) + header, logical=logical)
         await self.host.output(
             ["parted", "-s", _device(pool), "mkpart", *words, f"{start}B", f"{end - 1}B"]
         )

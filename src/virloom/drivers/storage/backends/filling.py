@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The content of one volume becomes that of another, a block device that is there."""
+"""What a volume has that is a block device: a header of LUKS, the content of another volume."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import os
 from typing import Any
 
+from virloom.drivers.storage import encryption
 from virloom.drivers.storage.encryption import KEY
 from virloom.drivers.storage.host import StorageHost
 from virloom.drivers.storage.images import image_options
@@ -16,9 +17,27 @@ from virloom.drivers.storage.qemu_img import qemu_img
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, system_failure
 from virloom.model.storage import Volume
+from virloom.model.storage.volume import Encryption
 
 _DOMAIN = ErrorDomain.STORAGE
 Node = dict[str, Any]
+
+
+async def make_luks(host: StorageHost, model: Volume, key: bytes) -> None:
+    """Writes the header of an encrypted volume to its device, which is larger by that.
+
+    Args:
+        key: The passphrase.
+
+    Raises:
+        InternalError: ``qemu-img`` would not, with its words.
+    """
+    options = encryption.options(model.target.encryption or Encryption())
+    words = ["-f", "luks", "-o", ",".join(options)]
+    await qemu_img(
+        host, "create", [*words, model.target.path or "", str(model.capacity.value)],
+        doing=f"cannot encrypt volume '{model.name}'", keys={KEY: key},
+    )  # fmt: skip
 
 
 async def fill_device(

@@ -8,18 +8,16 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 
-from virloom.drivers.storage.backends.filling import fill_device
+from virloom.drivers.storage.backends.filling import fill_device, make_luks
 from virloom.drivers.storage.backends.paths import PathBackend
 from virloom.drivers.storage.backends.signatures import check_empty
-from virloom.drivers.storage.encryption import look_up
+from virloom.drivers.storage.encryption import check_device, look_up
 from virloom.drivers.storage.flags import check_exclusive, check_flags
 from virloom.drivers.storage.logical_volumes import (
-    check_encryption,
     describe,
     give_device_away,
     is_abandoned,
     is_whole,
-    make_luks,
     making_tag,
     wanted,
 )
@@ -60,6 +58,7 @@ class LogicalBackend(PathBackend):
     """Activated by a start, deactivated by a stop; built as a group of the source's devices."""
 
     kind = "logical"
+    named_at_once = True
 
     async def is_active(self, model: Pool) -> bool:
         """A group without volumes has nothing by which it could be told."""
@@ -222,7 +221,7 @@ class LogicalBackend(PathBackend):
             SystemFailure: Its device does not appear, or is not ours to give away.
         """
         group = _name(pool)
-        check_encryption(model)
+        check_device(model)
         key = await look_up(self.host.areas, model)
         tag, name = making_tag(), f"{group}/{model.name}"
         try:
