@@ -240,7 +240,8 @@ def steps(uri: str, script: str, home: Path, device: str, *more: str) -> list[st
 @pytest.mark.parametrize(
     ("script", "part"),
     [("storage_builds.py", "-"), ("storage_fs.py", "-"), ("storage_disk.py", "labels"),
-     ("storage_disk.py", "gpt"), ("storage_disk.py", "dos")],
+     ("storage_disk.py", "gpt"), ("storage_disk.py", "dos"), ("storage_states.py", "dir"),
+     ("storage_states.py", "fs"), ("storage_states.py", "disk")],
 )  # fmt: skip
 def test_the_same_session(
     libvirtd: Libvirtd, daemon: Virtstoraged, device: str, tmp_path: Path, script: str, part: str

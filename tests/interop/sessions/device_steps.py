@@ -44,7 +44,7 @@ def step(name: str, action: Callable[[], Any]) -> Any:
         value = {"error": [error.get_error_code(), error.get_error_domain()]}
         if "-v" in sys.argv:
             value["message"] = str(error)
-    print(json.dumps([name, value]), flush=True)
+    print(json.dumps([plain(name), value]), flush=True)
     return result
 
 

@@ -243,7 +243,6 @@ class StorageDriver:
             OperationFailed: The name, the UUID or the storage belongs to another pool.
         """
         name = model.name or ""
-        check_name(name, _DOMAIN)
         if model.type in GONE:
             self.backend_of(model.type or "")
         for amount in ("capacity", "allocation", "available"):
@@ -257,6 +256,7 @@ class StorageDriver:
         for other in self.all:
             if other is not pool and any(same_source(one, model) for one in other.documents):
                 raise _failed(f"Storage source conflict with pool: '{other.name}'")
+        check_name(name, _DOMAIN)
         return pool or StoragePool(model)
 
     async def undefine(self, pool: StoragePool) -> None:

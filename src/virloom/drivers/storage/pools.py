@@ -23,7 +23,8 @@ def parse_pool(text: str, *, validate: bool = False) -> Pool:
 
     Raises:
         XmlError: It is malformed, or lacks what its kind needs.
-        XmlDetail: Its version of NFS would be more than one option of the mount.
+        XmlDetail: Its name has more than one line, or its version of NFS would be more than one
+            option of the mount.
         ConfigUnsupported: Its format is unknown.
     """
     try:
@@ -69,6 +70,8 @@ def _fill_names(model: Pool, source: PoolSource) -> None:
         raise XmlError("missing pool source name element", domain=_DOMAIN)
     if "/" in name:
         raise XmlError(f"name {name} cannot contain '/'", domain=_DOMAIN)
+    if "\n" in name:
+        raise XmlDetail("invalid char in name: line break", domain=ErrorDomain.XML)
     model.name = name
     if "name" in KINDS[model.type or ""].needs and not source.name:
         if model.type == "rbd":
