@@ -7,6 +7,8 @@ What is compared was recorded from libvirt 9.0.0 with the same target.
 from __future__ import annotations
 
 import base64
+import os
+import re
 import shutil
 import signal
 import subprocess
@@ -99,8 +101,16 @@ def test_units_of_a_target(daemon: Virtstoraged, tmp_path: Path) -> None:
     assert "network" in run("vol-info", "unit:0:0:2", "d")
     for words in (("vol-create-as", "d", "x", "1M"), ("vol-delete", "unit:0:0:2", "d"),
                   ("vol-resize", "unit:0:0:2", "100M", "d"), ("pool-delete", "d"),
+                  ("vol-wipe", "unit:0:0:2", "d", "--algorithm", "random"),
                   ("vol-download", "unit:0:0:2", str(tmp_path / "out"), "d")):  # fmt: skip
-        assert "not " in daemon.try_virsh(*words).stderr, words
+        assert re.search("not |unsupported", daemon.try_virsh(*words).stderr), words
+    image = tmp_path / "1-2.img"
+    with image.open("r+b") as file:
+        file.write(b"secret")
+        file.seek(-6, os.SEEK_END)
+        file.write(b"secret")
+    run("vol-wipe", "unit:0:0:2", "d")
+    assert image.read_bytes().count(0) == 50 << 20
     daemon.signal(signal.SIGKILL)
     daemon.start()
     assert "unit:0:0:2" in run("vol-list", "d")

@@ -9,7 +9,7 @@ from virloom.drivers.runtime.secret_values import secret_value
 from virloom.endpoint.areas import Areas
 from virloom.enums.error import ErrorDomain
 from virloom.enums.secret import SecretUsageType
-from virloom.errors import ConfigUnsupported
+from virloom.errors import XmlError
 from virloom.model.storage import Pool
 from virloom.model.storage.target import SecretReference
 
@@ -28,14 +28,14 @@ async def login_of(areas: Areas, model: Pool) -> Login | None:
         areas: Where the secret comes from; it is kept nowhere.
 
     Raises:
-        ConfigUnsupported: It is to be known in another way than by CHAP.
+        XmlError: It is to be known in another way than by CHAP.
         NoSecret: There is no such secret, or it has no value.
     """
     auth = model.source.auth if model.source is not None else None
     if auth is None:
         return None
     if auth.type != "chap":
-        raise ConfigUnsupported(
+        raise XmlError(
             f"{model.type} pool only supports 'chap' auth type", domain=ErrorDomain.STORAGE
         )
     secret = auth.secret or SecretReference()

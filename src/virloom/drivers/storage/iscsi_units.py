@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run as a program: lists the units of an iSCSI target, by libiscsi, without the kernel.
+"""Run as a program: lists or clears units of an iSCSI target, by libiscsi, without the kernel.
 
 iscsi-ls(1) would not do: it logs in to all targets of a server, and ends at the first that does
 not let it in. A program of its own, because a server is not trusted: whatever its answers do to the
@@ -7,7 +7,8 @@ library, they do it here.
 
 Reads JSON from its standard input: ``initiator``, ``portal``, ``target``, and ``user`` and
 ``password`` (base64) where the target asks for them. Prints JSON: a list of ``[unit, blocks, bytes
-of one]``, disks alone. Exit status 1: it did not go well, standard error says why.
+of one]``, disks alone; where it has read a ``clear``, a unit, it overwrites that with zeros. Exit
+status 1: it did not go well, standard error says why.
 
 Standard library only. Calls, numbers and layouts are those of libiscsi's ``iscsi.h`` and
 ``scsi-lowlevel.h``, of its interface 7 and later; types of devices: SPC-4, table 144.
@@ -29,6 +30,8 @@ _NORMAL, _DISK, _GOOD, _CHECK = 2, 0, 0, 2
 #: A unit says "check" as often as it has something to tell, and then does as it is asked.
 _TRIES = 4
 _INQUIRY_LENGTH, _ALL_UNITS = 64, 16
+#: Bytes that are written at once.
+_STEP = 1 << 20
 
 
 class _Task(ctypes.Structure):
@@ -61,10 +64,17 @@ _SIGNATURES: dict[str, tuple[Any, ...]] = {
     "iscsi_reportluns_sync": (_TaskPointer, c_void_p, c_int, c_int),
     "iscsi_inquiry_sync": (_TaskPointer, c_void_p, c_int, c_int, c_int, c_int),
     "iscsi_readcapacity16_sync": (_TaskPointer, c_void_p, c_int),
+    "iscsi_write16_sync": (
+        _TaskPointer, c_void_p, c_int, c_uint64, c_char_p, c_uint32, c_int, *[c_int] * 5,
+    ),
+    "iscsi_synchronizecache16_sync": (
+        _TaskPointer, c_void_p, c_int, c_uint64, c_uint32, c_int, c_int,
+    ),
     "iscsi_logout_sync": (c_int, c_void_p),
+    "scsi_free_scsi_task": (None, _TaskPointer),
     "scsi_datain_getfullsize": (c_int, _TaskPointer),
     "scsi_datain_unmarshall": (c_void_p, _TaskPointer),
-}
+}  # fmt: skip
 
 
 class Failed(Exception):
@@ -125,7 +135,7 @@ class Target:
         said = self._library.iscsi_get_error(self._context) or b""
         return Failed(said.decode(errors="replace").strip() or "the target does not answer")
 
-    def _ask(self, function: str, *arguments: int) -> Any:
+    def _ask(self, function: str, *arguments: int | bytes) -> Any:
         """The task of a command that was carried out."""
         for _ in range(_TRIES):
             task = getattr(self._library, function)(self._context, *arguments)
@@ -161,6 +171,16 @@ class Target:
         found = self._read(self._ask("iscsi_readcapacity16_sync", unit), _Capacity)
         return found.last + 1, found.block
 
+    def clear(self, unit: int) -> None:
+        """Overwrites a unit with zeros."""
+        blocks, block = self.size(unit)
+        most = max(1, _STEP // block)
+        for first in range(0, blocks, most):
+            data = bytes(min(most, blocks - first) * block)
+            task = self._ask("iscsi_write16_sync", unit, first, data, len(data), block, *[0] * 5)
+            self._library.scsi_free_scsi_task(task)
+        self._ask("iscsi_synchronizecache16_sync", unit, 0, 0, 0, 0)
+
     def leave(self) -> None:
         """Logs out; whoever does not answer to that does not matter."""
         self._library.iscsi_logout_sync(self._context)
@@ -169,9 +189,13 @@ class Target:
 def main() -> int:
     """The program."""
     try:
-        target = Target(load(), json.load(sys.stdin))
-        disks = [unit for unit in target.units() if target.is_disk(unit)]
-        print(json.dumps([[unit, *target.size(unit)] for unit in disks]))
+        asked = json.load(sys.stdin)
+        target = Target(load(), asked)
+        if "clear" in asked:
+            target.clear(asked["clear"])
+        else:
+            disks = [unit for unit in target.units() if target.is_disk(unit)]
+            print(json.dumps([[unit, *target.size(unit)] for unit in disks]))
         target.leave()
     except Failed as exc:
         print(exc, file=sys.stderr)

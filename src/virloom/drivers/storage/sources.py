@@ -35,7 +35,7 @@ def check_auth(auth: Auth) -> None:
 
     Raises:
         XmlError: The user or the secret is missing, or the secret is named twice.
-        ConfigUnsupported: There is no such way.
+        ConfigUnsupported: The way is missing, or there is no such way.
     """
     if not auth.username:
         raise XmlError("missing username for auth", domain=_DOMAIN)
@@ -48,6 +48,8 @@ def check_auth(auth: Auth) -> None:
         raise XmlError("missing secret uuid or usage attribute", domain=ErrorDomain.NONE)
     if secret.uuid and secret.usage:
         raise XmlError("either secret uuid or usage expected", domain=ErrorDomain.NONE)
+    if auth.type is None:
+        raise ConfigUnsupported("storage pool missing auth type", domain=_DOMAIN)
 
 
 def check_adapter(adapter: Adapter) -> None:

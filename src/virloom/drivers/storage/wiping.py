@@ -57,6 +57,16 @@ PASSES: dict[int, tuple[bytes | None, ...]] = {
 _VERIFIED = (Algorithm.NNSA, Algorithm.DOD)
 
 
+def check_algorithm(algorithm: int) -> None:
+    """Refuses what is no way of wiping.
+
+    Raises:
+        InvalidArg: There is no such algorithm.
+    """
+    if algorithm not in list(Algorithm):
+        raise InvalidArg.worded(f"wiping algorithm {algorithm} not supported", domain=_DOMAIN)
+
+
 def passes(algorithm: int) -> tuple[bytes | None, ...]:
     """What each pass of an algorithm writes.
 
@@ -66,10 +76,8 @@ def passes(algorithm: int) -> tuple[bytes | None, ...]:
     """
     if algorithm == Algorithm.TRIM:
         raise ArgumentUnsupported("files are not wiped by trimming", domain=_DOMAIN)
-    found = PASSES.get(algorithm)
-    if found is None:
-        raise InvalidArg.worded(f"wiping algorithm {algorithm} not supported", domain=_DOMAIN)
-    return found
+    check_algorithm(algorithm)
+    return PASSES[algorithm]
 
 
 def wipe(volume: Volume, algorithm: int, stopped: threading.Event) -> None:

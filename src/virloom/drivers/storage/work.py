@@ -8,7 +8,7 @@ import asyncio
 from virloom.drivers.storage.driver import StorageDriver
 from virloom.drivers.storage.long_work import LongWork
 from virloom.drivers.storage.pool import Building, StoragePool
-from virloom.drivers.storage.wiping import passes
+from virloom.drivers.storage.wiping import check_algorithm
 from virloom.model.storage import Volume
 
 
@@ -95,14 +95,19 @@ class VolumeWork:
             OperationInvalid: Somebody copies or wipes it, or a guest has it open.
             VirloomError: As :meth:`Backend.wipe`.
         """
-        passes(algorithm)
+        check_algorithm(algorithm)
+        self._driver.backend(pool).check_wipe(volume, algorithm)
         pool.require_idle(volume)
-        await asyncio.shield(self._driver.ongoing.keep(self._wipe(pool, volume, algorithm)))
+        long = LongWork()
+        wiping = self._wipe(pool, volume, algorithm, long)
+        await asyncio.shield(self._driver.ongoing.keep(wiping, long))
 
-    async def _wipe(self, pool: StoragePool, volume: Volume, algorithm: int) -> None:
-        name, backend = volume.name or "", self._driver.backend(pool)
+    async def _wipe(
+        self, pool: StoragePool, volume: Volume, algorithm: int, long: LongWork
+    ) -> None:
+        name, backend = volume.name or "", self._driver.backend(pool, long)
         with pool.in_use(volume):
-            await backend.wipe(volume, algorithm, self._driver.ongoing.closing)
+            await backend.wipe(pool.model, volume, algorithm)
         fresh = await backend.fresh(pool.model, volume, probing=True)
         if pool.volumes.get(name) is volume:
             pool.volumes[name] = fresh

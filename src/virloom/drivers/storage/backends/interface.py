@@ -12,7 +12,6 @@ and ``stop`` where it is not are no errors.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
@@ -179,14 +178,21 @@ class Backend:
         """Gives a volume that capacity, in bytes."""
         raise _without("storage pool does not support changing of volume capacity")
 
-    async def wipe(self, volume: Volume, algorithm: int, stopped: threading.Event) -> None:
-        """Overwrites what is in a volume.
+    def check_wipe(self, volume: Volume, algorithm: int) -> None:
+        """Refuses a wipe that cannot be done.
 
         Args:
             algorithm: Of ``StorageVolWipeAlgorithm``.
-            stopped: Set by whoever wants it given up.
+
+        Raises:
+            NoSupport: Volumes of such pools are not wiped.
+            VirloomError: This one is not, or not so.
         """
         raise _without("storage pool doesn't support volume wiping")
+
+    async def wipe(self, pool: Pool, volume: Volume, algorithm: int) -> None:
+        """Overwrites what is in a volume, which :meth:`check_wipe` has let pass."""
+        raise NotImplementedError
 
     async def open(self, volume: Volume, offset: int, *, writing: bool) -> int:
         """A descriptor of a volume's bytes from *offset* on, for a stream, which closes it."""

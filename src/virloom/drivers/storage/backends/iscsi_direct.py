@@ -17,7 +17,9 @@ from virloom.drivers.storage import iscsi_units
 from virloom.drivers.storage.backends.interface import Backend
 from virloom.drivers.storage.blocks import fill_sizes, named_volume
 from virloom.drivers.storage.chap import Login, login_of
+from virloom.drivers.storage.qemu_img import ENDING_WITH_US
 from virloom.enums.error import ErrorDomain
+from virloom.enums.storage import StorageVolWipeAlgorithm as Algorithm
 from virloom.errors import ConfigUnsupported, InternalError, InvalidArg
 from virloom.model.storage import Pool, Volume
 from virloom.model.storage.pool import Initiator, PoolSource, SourceDevice, SourceHost
@@ -28,6 +30,8 @@ _PORT = 3260
 _TARGET = re.compile(r"Target:(\S+) Portal:")
 #: Seconds that a server has for all answers.
 _PATIENCE = 60.0
+#: Seconds that a unit may take to be overwritten.
+_LONG = 24 * 3600.0
 
 
 class IscsiDirectBackend(Backend):
@@ -47,12 +51,23 @@ class IscsiDirectBackend(Backend):
         login = await login_of(self.host.areas, model)
         portal, target = _portal(source), source.devices[0].path if source.devices else ""
         volumes: dict[str, Volume] = {}
-        for unit, blocks, block in await self._units(source, portal, target or "", login):
+        for unit, blocks, block in json.loads(await self._at(source, login, timeout=_PATIENCE)):
             path = f"ip-{portal}-iscsi-{target}-lun-{unit}"
             name = f"unit:0:0:{unit}"
             volumes[name] = named_volume("network", name, path, blocks * block)
         fill_sizes(model, volumes.values())
         return volumes
+
+    def check_wipe(self, volume: Volume, algorithm: int) -> None:
+        """Refuses what libvirt does not do either: all but zeros."""
+        if algorithm != Algorithm.ZERO:
+            raise InvalidArg(f"unsupported algorithm {algorithm}", domain=_DOMAIN)
+
+    async def wipe(self, pool: Pool, volume: Volume, algorithm: int) -> None:
+        """Overwrites a unit with zeros; the program ends with us."""
+        login = await login_of(self.host.areas, pool)
+        unit = int((volume.name or "").rpartition(":")[2])
+        await self._at(_source(pool), login, timeout=_LONG, clear=unit)
 
     async def find_sources(self, spec: PoolSource | None) -> list[PoolSource]:
         """The targets of a server.
@@ -80,19 +95,21 @@ class IscsiDirectBackend(Backend):
             for target in _TARGET.findall(printed)
         ]
 
-    async def _units(
-        self, source: PoolSource, portal: str, target: str, login: Login | None
-    ) -> list[list[int]]:
-        """The units of a target: each one's number, its blocks, and the bytes of one."""
-        asked = {"initiator": source.initiator.iqn.name or "", "portal": portal, "target": target}
+    async def _at(
+        self, source: PoolSource, login: Login | None, *, timeout: float, **more: int
+    ) -> str:
+        """What our program prints that does something at the target."""
+        asked = {"initiator": source.initiator.iqn.name or "", "portal": _portal(source)}
+        asked["target"] = (source.devices[0].path if source.devices else "") or ""
         if login is not None:
             asked |= {"user": login.name, "password": base64.b64encode(login.password).decode()}
-        words = [sys.executable or "python3", "-I", "-S", iscsi_units.__file__]
-        found: list[list[int]] = json.loads(await self._ask(words, json.dumps(asked).encode()))
-        return found
+        words = [*ENDING_WITH_US, sys.executable or "python3", "-I", "-S", iscsi_units.__file__]
+        return await self._ask(words, json.dumps(asked | more).encode(), timeout)
 
-    async def _ask(self, words: list[str], input: bytes | None = None) -> str:
-        done = await self.host.run(words, timeout=_PATIENCE, input=input)
+    async def _ask(
+        self, words: list[str], input: bytes | None = None, timeout: float = _PATIENCE
+    ) -> str:
+        done = await self.host.run(words, timeout=timeout, input=input)
         if done.returncode != 0:
             said = (done.stderr or done.stdout).decode(errors="replace").strip()
             raise InternalError(f"Failed to connect: {said}", domain=_DOMAIN)

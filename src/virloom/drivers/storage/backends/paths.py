@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import threading
 
 from virloom.drivers.storage.backends.interface import Backend
 from virloom.drivers.storage.scan import remember, volume_at
 from virloom.drivers.storage.transfer import open_volume
-from virloom.drivers.storage.wiping import wipe
+from virloom.drivers.storage.wiping import passes, wipe
 from virloom.enums.error import ErrorDomain
 from virloom.errors import system_failure
 from virloom.model.storage import Pool, Volume
@@ -31,8 +30,11 @@ class PathBackend(Backend):
             remember(volume, found)
         return found
 
-    async def wipe(self, volume: Volume, algorithm: int, stopped: threading.Event) -> None:
-        await asyncio.to_thread(wipe, volume, algorithm, stopped)
+    def check_wipe(self, volume: Volume, algorithm: int) -> None:
+        passes(algorithm)
+
+    async def wipe(self, pool: Pool, volume: Volume, algorithm: int) -> None:
+        await asyncio.to_thread(wipe, volume, algorithm, self.host.work.stopped)
 
     async def open(self, volume: Volume, offset: int, *, writing: bool) -> int:
         return await asyncio.to_thread(
