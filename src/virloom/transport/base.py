@@ -33,6 +33,8 @@ OnData = Callable[[bytes, Sequence[int]], None]
 OnClosed = Callable[[Exception | None], None]
 #: The write buffer went over its bound (True), or has room again (False).
 OnPressure = Callable[[bool], None]
+#: Makes the head of a message whose payload has so many bytes.
+Head = Callable[[int], bytes]
 
 
 class Transport(ABC):
@@ -68,6 +70,31 @@ class Transport(ABC):
             OSError: There can be no copy of a descriptor; nothing is sent.
             ValueError: This kind of transport carries no descriptors.
         """
+
+    async def send_file(
+        self, head: Head, most: int, descriptor: int, offset: int, length: int
+    ) -> None:
+        """Sends a part of a file as the payload of messages, other messages between them.
+
+        Returns when the kernel has all of it. When it is cancelled, the message that has begun is
+        sent to its end, and no further one.
+
+        Args:
+            head: Makes the head of a message from the bytes of its payload.
+            most: Bytes of payload that one carries at most.
+            descriptor: May be closed when this returns, or was cancelled.
+
+        Raises:
+            TransportClosed: The connection is closed; not all was sent.
+            OSError: The file cannot be read, or has become shorter; zeros ended what had begun.
+            ValueError: This kind of transport sends no files.
+        """
+        raise ValueError("this connection carries no files")
+
+    @property
+    def carries_files(self) -> bool:
+        """Whether :meth:`send_file` is there, and costs less than to read and to send."""
+        return False
 
     @abstractmethod
     def pause_reading(self) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from virloom.host.fdpass import OwnedFds, recv_fds, send_fds
 from virloom.rpc.packet import MAX_FDS, close_fds
 from virloom.transport.base import (
+    Head,
     OnClosed,
     OnData,
     OnPressure,
@@ -27,6 +28,7 @@ from virloom.transport.base import (
     Transport,
     TransportClosed,
 )
+from virloom.transport.files import FileSending, threads
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +69,10 @@ class SocketTransport(Transport):
         self._on_data: OnData | None = None
         self._on_closed: OnClosed | None = None
         self._on_pressure: OnPressure | None = None
-        self._queue: deque[tuple[memoryview, list[int]]] = deque()
+        self._queue: deque[tuple[memoryview, list[int]] | FileSending] = deque()
         self._unsent = 0
+        self._moving: FileSending | None = None  # the socket is a thread's to send
+        self._awaiting_room = False
         self._pressed = False
         self._read_size = READ_SIZE
         self._widened = False
@@ -77,6 +81,7 @@ class SocketTransport(Transport):
         self._closing = False
         self._deaf = False
         self._gone = False
+        self._reason: Exception | None = None
 
     def start(
         self, on_data: OnData, on_closed: OnClosed, on_pressure: OnPressure | None = None
@@ -158,17 +163,39 @@ class SocketTransport(Transport):
             # libvirt has a byte of its own for each, in a message of its own.
             self._queue.extend((memoryview(b"\0"), [fd]) for fd in copies.release())
         self._unsent += len(data) + len(fds)
-        if was_empty and self._flush() and self._queue:
-            self._loop.add_writer(self._fd, self._writable)
+        if was_empty:
+            self._go_on()
+        elif self._moving is not None:
+            self._moving.hurried = True
         if self._unsent > self.high_water and not self._pressed:
             self._pressed = True
             if self._on_pressure is not None:
                 self._on_pressure(True)
 
-    def _flush(self) -> bool:
-        """Sends what the socket takes; False where the peer takes nothing any more."""
+    def _go_on(self) -> None:
+        """Sends what can go, and waits for room where something is left."""
+        self._flush()
+        self._await_room(bool(self._queue) and self._moving is None)
+
+    def _await_room(self, wanted: bool) -> None:
+        if wanted and not self._awaiting_room:
+            self._loop.add_writer(self._fd, self._writable)
+        elif self._awaiting_room and not wanted:
+            self._loop.remove_writer(self._fd)
+        self._awaiting_room = wanted
+
+    def _flush(self) -> None:
+        """Sends what the socket takes, up to a file, which is a thread's to send."""
         while self._queue:
-            view, fds = self._queue[0]
+            head = self._queue[0]
+            if isinstance(head, FileSending):
+                if not head.over:
+                    self._move(head)
+                    return
+                self._queue.popleft()
+                head.close()
+                continue
+            view, fds = head
             try:
                 sent = (
                     send_fds(self._socket, b"\0", fds)
@@ -176,34 +203,79 @@ class SocketTransport(Transport):
                     else self._socket.send(view, socket.MSG_NOSIGNAL)
                 )
             except BlockingIOError:
-                return True
+                return
             except OSError:
                 self._deaf = True
                 self._drop_queue()  # the reader will meet the end, after what is still there
-                return False
+                return
             self._unsent -= sent
             if sent < len(view):
                 self._queue[0] = (view[sent:], [])
                 continue
             self._queue.popleft()
             close_fds(fds)
-        return True
+
+    async def send_file(
+        self, head: Head, most: int, descriptor: int, offset: int, length: int
+    ) -> None:
+        if self._closing:
+            raise TransportClosed("the connection is closed")
+        if not self._widened:
+            self._widen()
+        sending = FileSending(self._socket, head, most, descriptor, offset, length)
+        self._queue.append(sending)
+        if len(self._queue) == 1:
+            self._go_on()
+        elif self._moving is not None:
+            self._moving.hurried = True
+        try:
+            await sending.done
+        finally:
+            sending.give_up()
+
+    def _move(self, sending: FileSending) -> None:
+        """Lets a thread send from a file."""
+        if self._moving is None:
+            self._moving = sending
+            sending.hurried = len(self._queue) > 1
+            self._loop.run_in_executor(threads(), sending.move).add_done_callback(self._moved)
+
+    def _moved(self, moved: asyncio.Future[None]) -> None:
+        """The thread leaves the socket to us again."""
+        sending, self._moving = self._moving, None
+        assert sending is not None
+        error = moved.exception()
+        if self._gone:
+            self._close_socket()
+        elif error is None and not sending.between_messages:  # the peer takes nothing for now
+            self._await_room(True)
+        elif error is None:
+            if not sending.over:
+                self._queue.rotate(-1)  # the others' turn
+            self._writable()
+        elif isinstance(error, OSError):
+            self._deaf = True
+            self._drop_queue()
+            self._writable()
+        else:
+            self.abort(error if isinstance(error, Exception) else None)
 
     def _writable(self) -> None:
-        self._flush()
-        if not self._queue:
-            self._loop.remove_writer(self._fd)
-            if self._closing:
-                self._end(None)
-                return
+        self._go_on()
+        if not self._queue and self._closing:
+            self._end(None)
+            return
         if self._pressed and self._unsent <= self.high_water // 4:
             self._pressed = False
             if self._on_pressure is not None:
                 self._on_pressure(False)
 
     def _drop_queue(self) -> None:
-        for _, fds in self._queue:
-            close_fds(fds)
+        for item in self._queue:
+            if isinstance(item, FileSending):
+                item.close()
+            else:
+                close_fds(item[1])
         self._queue.clear()
         self._unsent = 0
 
@@ -224,6 +296,10 @@ class SocketTransport(Transport):
         return self._passes_fds
 
     @property
+    def carries_files(self) -> bool:
+        return True
+
+    @property
     def peer(self) -> PeerIdentity:
         return self._peer
 
@@ -240,6 +316,9 @@ class SocketTransport(Transport):
             return
         self._closing = True
         self._update_reader()
+        for item in self._queue:
+            if isinstance(item, FileSending):
+                item.give_up()
         if not self._queue:
             self._end(None)
 
@@ -251,12 +330,21 @@ class SocketTransport(Transport):
         if self._gone:
             return
         self._gone = True
+        self._reason = error
         self._update_reader()
-        self._loop.remove_writer(self._fd)
+        self._await_room(False)
+        if self._moving is None:
+            self._close_socket()
+        else:
+            self._moving.give_up()
+            with contextlib.suppress(OSError):  # a peer that has gone already
+                self._socket.shutdown(socket.SHUT_RDWR)  # ends the wait of the thread
+
+    def _close_socket(self) -> None:
         self._drop_queue()
         self._socket.close()
         if self._on_closed is not None:
-            self._loop.call_soon(self._on_closed, error)
+            self._loop.call_soon(self._on_closed, self._reason)
 
 
 def unix_peer(connection: socket.socket) -> PeerIdentity:
