@@ -31,7 +31,7 @@ from virloom.endpoint.dispatch import Dispatcher
 from virloom.endpoint.identity import Identity
 from virloom.endpoint.readonly import check_readonly, error_domain
 from virloom.endpoint.session import Session
-from virloom.endpoint.stream import StreamEnd
+from virloom.endpoint.stream import FilePart, StreamEnd
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, NoSupport, VirloomError, system_failure
 from virloom.host.fdpass import OwnedFds
@@ -48,7 +48,7 @@ from virloom.rpc.messages import (
     StreamFinished,
     StreamHole,
 )
-from virloom.rpc.packet import MAX_LENGTH, FramingError
+from virloom.rpc.packet import MAX_LENGTH, MAX_STREAM_DATA, FramingError
 from virloom.rpc.xdr import XdrError
 from virloom.transport.base import PeerIdentity, Transport, TransportClosed
 
@@ -587,6 +587,20 @@ class Client(PumpOwner, RelayOwner):
 
     def stream_data(self, serial: int, data: bytes) -> None:
         self._send(self._connection.stream_data(serial, data))
+
+    @property
+    def sends_files(self) -> bool:
+        return self._transport.carries_files
+
+    async def stream_file(self, serial: int, part: FilePart) -> None:
+        head = self._connection.stream_head(serial)
+        if head is None:
+            return
+        try:
+            await self._transport.send_file(head, MAX_STREAM_DATA, *part)
+        except OSError as exc:
+            doing = "cannot send what is read"
+            raise system_failure(doing, exc, domain=ErrorDomain.STREAMS) from exc
 
     def stream_hole(self, serial: int, length: int) -> None:
         self._send(self._connection.stream_hole(serial, length))

@@ -6,9 +6,10 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Awaitable, Callable
 
 from virloom.daemon.memory import end_if_out_of_memory
-from virloom.endpoint.stream import Hole, StreamEnd
+from virloom.endpoint.stream import FilePart, Hole, StreamEnd
 from virloom.errors import InternalError, InvalidArg, VirloomError
 from virloom.rpc.packet import MAX_STREAM_DATA
 
@@ -22,6 +23,19 @@ class PumpOwner(ABC):
     @abstractmethod
     def stream_data(self, serial: int, data: bytes) -> None:
         """Sends bytes."""
+
+    @property
+    @abstractmethod
+    def sends_files(self) -> bool:
+        """Whether :meth:`stream_file` is there."""
+
+    @abstractmethod
+    async def stream_file(self, serial: int, part: FilePart) -> None:
+        """Sends bytes of a file; returns when they are sent.
+
+        Raises:
+            SystemFailure: The file cannot be read, or the client has gone.
+        """
 
     @abstractmethod
     def stream_hole(self, serial: int, length: int) -> None:
@@ -105,10 +119,12 @@ class Pump:
 
     async def _download(self) -> None:
         try:
-            read = self._end.read_sparse if self.sparse else self._end.read
+            read = self._reader()
             while part := await read(MAX_STREAM_DATA):
                 if isinstance(part, Hole):
                     self._owner.stream_hole(self._serial, part.length)
+                elif isinstance(part, FilePart):
+                    await self._owner.stream_file(self._serial, part)
                 else:
                     self._owner.stream_data(self._serial, part)
                 await self._owner.writable()
@@ -116,6 +132,11 @@ class Pump:
             self._fail(exc)
         else:
             self._owner.stream_end_of_data(self._serial)
+
+    def _reader(self) -> Callable[[int], Awaitable[bytes | Hole | FilePart]]:
+        if self._owner.sends_files and self._end.sparse == self.sparse:
+            return self._end.read_placed
+        return self._end.read_sparse if self.sparse else self._end.read
 
     async def _upload(self) -> None:
         try:

@@ -24,6 +24,14 @@ class Hole(NamedTuple):
     length: int
 
 
+class FilePart(NamedTuple):
+    """Bytes of a stream by where they are: in an open file, which belongs to the stream."""
+
+    descriptor: int
+    offset: int
+    length: int
+
+
 class StreamEnd(ABC):
     """One end of a byte stream, the same for a client and for a driver.
 
@@ -59,6 +67,14 @@ class StreamEnd(ABC):
     async def read_sparse(self, limit: int = READ_SIZE) -> bytes | Hole:
         """As :meth:`read`, but a hole comes as what it is, of whatever length."""
         return await self.read(limit)
+
+    async def read_placed(self, limit: int = READ_SIZE) -> bytes | Hole | FilePart:
+        """As :meth:`read_sparse` where this end is sparse, else as :meth:`read`.
+
+        What lies in a file may come as the place where it is, of whatever length, for a caller that
+        can send from there. It holds as long as the stream is neither finished nor aborted.
+        """
+        return await (self.read_sparse(limit) if self.sparse else self.read(limit))
 
     async def write_hole(self, length: int) -> None:
         """Sends a hole of *length* bytes, which is more than 0.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from virloom.enums.error import ErrorDomain
@@ -39,6 +40,7 @@ from virloom.rpc.packet import (
     MessageType,
     Packet,
     close_fds,
+    head_of,
     pack,
 )
 from virloom.rpc.xdr import XdrError, codec_for
@@ -182,6 +184,15 @@ class _Connection:
             return pack(header, bytes(data)) if data else b""
         steps = range(0, len(data), MAX_STREAM_DATA)
         return b"".join(pack(header, bytes(data[at : at + MAX_STREAM_DATA])) for at in steps)
+
+    def stream_head(self, serial: int) -> Callable[[int], bytes] | None:
+        """What makes the heads of packets whose data goes out another way, from its size.
+
+        It holds until the stream is over; None where that is so by now. The data of a packet has
+        at most :data:`~virloom.rpc.packet.MAX_STREAM_DATA` bytes.
+        """
+        header = self._streams.get(serial)
+        return None if header is None else partial(head_of, header)
 
     def stream_hole(self, serial: int, length: int, flags: int = 0) -> bytes:
         """A hole in a sparse stream; nothing where the stream is over by now."""

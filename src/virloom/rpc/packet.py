@@ -106,6 +106,11 @@ def pack(header: Header, payload: bytes = b"", fd_count: int | None = None) -> b
     return _HEAD.pack(length, *header) + payload
 
 
+def head_of(header: Header, size: int) -> bytes:
+    """The bytes of a message before its payload of *size* bytes, which is to follow."""
+    return _HEAD.pack(HEADER_SIZE + size, *header)
+
+
 def is_whole(data: bytes) -> bool:
     """Whether *data* is just one message, in the words of its length."""
     return HEADER_SIZE <= len(data) == int.from_bytes(data[:4], "big") <= MAX_LENGTH

@@ -10,16 +10,34 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+from collections import deque
 from collections.abc import Callable
-from typing import TypeVar
+from functools import partial
+from typing import NamedTuple, TypeVar
 
-from virloom.endpoint.stream import READ_SIZE, Hole, StreamEnd
+from virloom.endpoint.stream import READ_SIZE, FilePart, Hole, StreamEnd
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationAborted, VirloomError, system_failure
 
 _DOMAIN = ErrorDomain.STREAMS
 _ZEROS = bytes(1 << 16)
+#: Data of which less is read at once rather than told by its place.
+_SMALL = 1 << 16
+#: What one place tells of at most.
+_LARGE = 16 << 20
+#: Sections that one look finds at most.
+_SECTIONS = 64
 T = TypeVar("T")
+
+
+class Section(NamedTuple):
+    """Data or a hole in a file; data of length 0 is the end."""
+
+    data: bool
+    length: int
+
+
+_END = Section(True, 0)
 
 
 def open_volume(path: str, offset: int, *, writing: bool) -> int:
@@ -68,6 +86,7 @@ class VolumeStream(StreamEnd):
         self._end = end
         self._left: int | None = length or None
         self._sparse = sparse
+        self._ahead: deque[Section] = deque()
         self._closed = closed
         self._working = 0
         self._over = False
@@ -80,21 +99,26 @@ class VolumeStream(StreamEnd):
     async def read(self, limit: int = READ_SIZE) -> bytes:
         if self._over:
             return self._ended()
-        size = limit if self._left is None else min(limit, self._left)
-        data = await self._work(lambda: os.pread(self._fd, size, self.position))
+        self._ahead.clear()
+        data = await self._read(limit if self._left is None else min(limit, self._left))
         self._advance(len(data))
         return data
 
     async def read_sparse(self, limit: int = READ_SIZE) -> bytes | Hole:
-        if self._over or self._left == 0:
-            return self._ended()
-        data, length = await self._work(lambda: _section(self._fd, self.position))
-        if self._left is not None:
-            length = min(length, self._left)
-        if length == 0 or data:
-            return await self.read(min(limit, length) if length else limit)
-        self._advance(length)
-        return Hole(length)
+        section = await self._section()
+        if not section.data:
+            return self._skip(section)
+        return await self._read_in(section, limit) if section.length else self._ended()
+
+    async def read_placed(self, limit: int = READ_SIZE) -> bytes | Hole | FilePart:
+        section = await self._section()
+        if not section.data:
+            return self._skip(section)
+        if section.length < _SMALL:
+            return await self._read_in(section, limit) if section.length else self._ended()
+        part = FilePart(self._fd, self.position, min(section.length, _LARGE))
+        self._pass(part.length)
+        return part
 
     async def write(self, data: bytes) -> None:
         self._require_room(len(data))
@@ -114,6 +138,35 @@ class VolumeStream(StreamEnd):
         if not self._over:
             self._error = reason or OperationAborted("the stream was aborted")
             self._close()
+
+    async def _section(self) -> Section:
+        """What comes next, as far as the client wants it."""
+        if self._over or self._left == 0:
+            return _END
+        if not self._ahead:
+            look = partial(_sections, self._fd, self.position, sparse=self._sparse)
+            self._ahead.extend(await self._work(look))
+        data, length = self._ahead[0]
+        return Section(data, length if self._left is None else min(length, self._left))
+
+    def _skip(self, hole: Section) -> Hole:
+        self._pass(hole.length)
+        return Hole(hole.length)
+
+    async def _read_in(self, section: Section, limit: int) -> bytes:
+        data = await self._read(min(section.length, limit))
+        self._pass(len(data))
+        return data
+
+    async def _read(self, size: int) -> bytes:
+        return await self._work(lambda: os.pread(self._fd, size, self.position))
+
+    def _pass(self, length: int) -> None:
+        """So much of the next section is done with."""
+        data, whole = self._ahead.popleft()
+        if length < whole:
+            self._ahead.appendleft(Section(data, whole - length))
+        self._advance(length)
 
     def _ended(self) -> bytes:
         if self._error is not None:
@@ -157,20 +210,31 @@ class VolumeStream(StreamEnd):
             self._closed()
 
 
-def _section(descriptor: int, position: int) -> tuple[bool, int]:
-    """Whether data begins at *position*, and how far that or the hole there goes; 0 at the end."""
+def _sections(descriptor: int, position: int, *, sparse: bool) -> list[Section]:
+    """What there is from *position* on: one section at least, which may be the end."""
     size = os.lseek(descriptor, 0, os.SEEK_END)
-    if position >= size:
-        return True, 0
+    if not sparse:
+        return [Section(True, max(0, size - position))]
+    found: list[Section] = []
+    while position < size and len(found) < _SECTIONS:
+        found.append(_section(descriptor, position, size))
+        position += found[-1].length
+    if position >= size and not (found and found[-1].data):  # after data it is looked again
+        found.append(_END)
+    return found
+
+
+def _section(descriptor: int, position: int, size: int) -> Section:
+    """Whether data begins at *position* before the end, and how far that or the hole goes."""
     try:
         data = os.lseek(descriptor, position, os.SEEK_DATA)
     except OSError as exc:
         if exc.errno != errno.ENXIO:
             raise
-        return False, size - position
+        return Section(False, size - position)
     if data > position:
-        return False, data - position
-    return True, os.lseek(descriptor, position, os.SEEK_HOLE) - position
+        return Section(False, min(data, size) - position)
+    return Section(True, os.lseek(descriptor, position, os.SEEK_HOLE) - position)
 
 
 def _write(descriptor: int, data: bytes, position: int) -> None:
@@ -186,7 +250,7 @@ def _clear(descriptor: int, position: int, length: int) -> None:
     if end > size:
         os.ftruncate(descriptor, end)
     while position < min(end, size):
-        data, length = _section(descriptor, position)
+        data, length = _section(descriptor, position, size)
         part = min(length, min(end, size) - position)
         if data:
             part = min(part, len(_ZEROS))

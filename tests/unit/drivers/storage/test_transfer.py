@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from virloom.drivers.storage.transfer import VolumeStream, open_volume
-from virloom.endpoint.stream import Hole
+from virloom.endpoint.stream import FilePart, Hole
 from virloom.errors import OperationAborted, SystemFailure
 
 PART = 1 << 20
@@ -45,6 +45,36 @@ async def test_holes_are_told_and_made(tmp_path: Path) -> None:
             await target.write(part)
     await target.finish()
     assert copy.read_bytes()[: 3 * PART] == source.read_bytes()
+
+
+async def test_what_lies_in_a_file_is_told_by_its_place(tmp_path: Path) -> None:
+    path, small = tmp_path / "volume", b"small" * 1000
+    with path.open("wb") as file:
+        file.truncate(24 * PART)
+        os.pwrite(file.fileno(), b"x" * (19 * PART), PART)
+        os.pwrite(file.fileno(), small, 22 * PART)
+    source, found = stream(path), []
+    while part := await source.read_placed(PART):
+        if isinstance(part, FilePart):
+            assert os.pread(part.descriptor, 10, part.offset) == b"x" * 10
+            part = part._replace(descriptor=0)
+        found.append(part)
+    data = small.ljust(8192, b"\0")
+    assert found == [
+        Hole(PART), FilePart(0, PART, 16 * PART), FilePart(0, 17 * PART, 3 * PART), Hole(2 * PART),
+        data, Hole(2 * PART - len(data)),
+    ]  # fmt: skip
+    await source.finish()
+    dense = VolumeStream(
+        open_volume(str(path), 5, writing=False), 5, 17 * PART, sparse=False, closed=lambda: None
+    )
+    assert (await dense.read_placed())[1:] == (5, 16 * PART)
+    assert await dense.read(3) == b"x" * 3
+    assert (await dense.read_placed())[1:] == (16 * PART + 8, PART - 3)
+    assert await dense.read_placed() == b""
+    dense.abort()
+    with pytest.raises(OperationAborted):
+        await dense.read_placed()
 
 
 async def test_more_than_the_length_is_refused(tmp_path: Path) -> None:

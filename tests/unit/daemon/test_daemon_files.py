@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Streams of files over a real socket: whole, given up, left behind, not read, several at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.sparse import FakeService
+from virloom.daemon.limits import Limits
+from virloom.daemon.server import Server
+from virloom.drivers.storage.transfer import VolumeStream, open_volume
+from virloom.endpoint.dispatch import Call, serves
+from virloom.endpoint.remote import RemoteEndpoint
+from virloom.endpoint.stream import Hole, StreamEnd
+from virloom.errors import SystemFailure
+from virloom.procedures import connect, storage
+from virloom.procedures.record import Record
+from virloom.procedures.storage import NonnullStorageVol
+from virloom.transport.unix import connect_unix, listen_unix
+
+VOLUME = NonnullStorageVol("pool", "volume", "volume")
+MIB = 1 << 20
+
+
+class Files:
+    """One file; its streams that are open."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.open: set[VolumeStream] = set()
+        self.changed = asyncio.Event()
+
+    @serves(connect.CONNECT_SUPPORTS_FEATURE)
+    def feature(self, call: Call, args: Record) -> connect.ConnectSupportsFeatureRet:
+        return connect.ConnectSupportsFeatureRet(1)
+
+    @serves(storage.STORAGE_VOL_DOWNLOAD)
+    def download(self, call: Call, args: storage.StorageVolDownloadArgs) -> None:
+        def closed() -> None:
+            self.open.discard(stream)
+            self.changed.set()
+
+        stream = VolumeStream(
+            open_volume(str(self.path), args.offset, writing=False), args.offset, args.length,
+            sparse=call.sparse, closed=closed,
+        )  # fmt: skip
+        self.open.add(stream)
+        call.attach_stream(stream)
+
+    async def until_closed(self) -> None:
+        """Returns once no stream is open."""
+        async with asyncio.timeout(5):
+            while self.open:
+                self.changed.clear()
+                await self.changed.wait()
+
+
+class Daemon:
+    """A server of one file."""
+
+    def __init__(self, directory: Path) -> None:
+        self.files = Files(directory / "file")
+        self.socket = str(directory / "sock")
+        self.server = Server(FakeService(self.files), Limits())
+        self.server.listen(listen_unix(self.socket), readonly=False)
+
+    async def client(self) -> RemoteEndpoint:
+        endpoint = RemoteEndpoint(await connect_unix(self.socket))
+        await endpoint.start()
+        await endpoint.open("fake:///")
+        return endpoint
+
+
+@pytest.fixture
+async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
+    made = Daemon(tmp_path)
+    with made.files.path.open("wb") as file:
+        file.write(os.urandom(5 * MIB))
+        file.truncate(9 * MIB)
+        os.pwrite(file.fileno(), os.urandom(4096), 8 * MIB)
+    before = len(os.listdir("/proc/self/fd"))
+    yield made
+    await made.files.until_closed()
+    await made.server.close()
+    assert len(os.listdir("/proc/self/fd")) == before - 1
+
+
+@pytest.fixture
+async def endpoint(daemon: Daemon) -> AsyncIterator[RemoteEndpoint]:
+    made = await daemon.client()
+    yield made
+    await made.close()
+
+
+async def download(
+    endpoint: RemoteEndpoint, offset: int = 0, length: int = 0, flags: int = 0
+) -> StreamEnd:
+    args = storage.StorageVolDownloadArgs(VOLUME, offset, length, flags)
+    return (await endpoint.open_stream(storage.STORAGE_VOL_DOWNLOAD, args))[1]
+
+
+async def content(stream: StreamEnd) -> bytes:
+    """All of it; zeros for holes."""
+    found = bytearray()
+    async with asyncio.timeout(10):
+        while part := await stream.read_sparse(300_000):
+            found += bytes(part.length) if isinstance(part, Hole) else part
+        await stream.finish()
+    return bytes(found)
+
+
+async def answers(endpoint: RemoteEndpoint) -> bool:
+    args = connect.ConnectSupportsFeatureArgs(14)
+    async with asyncio.timeout(5):
+        return (await endpoint.call(connect.CONNECT_SUPPORTS_FEATURE, args)).supported == 1
+
+
+async def test_several_at_once_and_calls_between(daemon: Daemon, endpoint: RemoteEndpoint) -> None:
+    whole = daemon.files.path.read_bytes()
+    streams = [
+        await download(endpoint, flags=flags, offset=offset, length=length)
+        for flags, offset, length in ((0, 0, 0), (1, 0, 0), (0, 70_001, 2 * MIB), (1, MIB, 8 * MIB))
+    ]
+    coming = asyncio.gather(*(content(stream) for stream in streams))
+    while not coming.done():
+        assert await answers(endpoint)
+    assert await coming == [whole, whole, whole[70_001:][: 2 * MIB], whole[MIB:]]
+
+
+async def test_one_that_is_given_up(daemon: Daemon, endpoint: RemoteEndpoint) -> None:
+    stream = await download(endpoint)
+    assert await stream.read(10) == daemon.files.path.read_bytes()[:10]
+    stream.abort()
+    assert await answers(endpoint)
+    await daemon.files.until_closed()
+    stream = await download(endpoint)
+    await stream.read(10)
+    await stream.finish()  # before its end, as libvirt's clients may
+    assert await answers(endpoint)
+
+
+async def test_a_client_that_goes_away(daemon: Daemon) -> None:
+    endpoint = await daemon.client()
+    stream = await download(endpoint)
+    await stream.read(10)
+    endpoint._transport.abort()
+    await daemon.files.until_closed()
+    await endpoint.close()
+
+
+async def test_readers_that_do_not_read(daemon: Daemon, endpoint: RemoteEndpoint) -> None:
+    """They hold up neither the calls of others nor their streams."""
+    idle = [await daemon.client() for _ in range(5)]
+    for each in idle:
+        await download(each)
+        each._transport.pause_reading()
+    assert await content(await download(endpoint)) == daemon.files.path.read_bytes()
+    assert await answers(endpoint)
+    for each in idle:
+        each._transport.abort()
+        await each.close()
+
+
+async def test_a_file_that_becomes_shorter(daemon: Daemon, endpoint: RemoteEndpoint) -> None:
+    endpoint._transport.pause_reading()
+    opening = asyncio.ensure_future(download(endpoint))
+    await asyncio.sleep(0.1)
+    os.truncate(daemon.files.path, 1000)
+    endpoint._transport.resume_reading()
+    stream = await opening
+    with pytest.raises(SystemFailure, match="cannot send what is read"):
+        await content(stream)
+    assert await answers(endpoint)
