@@ -47,6 +47,7 @@ from virloom.rpc.messages import (
     StreamData,
     StreamFinished,
     StreamHole,
+    StreamPiece,
 )
 from virloom.rpc.packet import MAX_LENGTH, MAX_STREAM_DATA, FramingError
 from virloom.rpc.xdr import XdrError
@@ -299,7 +300,9 @@ class Client(PumpOwner, RelayOwner):
             else:
                 self._waiting.append(message)
                 self._waiting_bytes += len(message.payload) + _CALL_SIZE
-        elif isinstance(message, (StreamData, StreamHole, StreamFinished, StreamAborted)):
+        elif isinstance(
+            message, (StreamPiece, StreamData, StreamHole, StreamFinished, StreamAborted)
+        ):
             self._take_stream(message)
         elif isinstance(message, Passed):
             if self._relay is not None:
@@ -566,7 +569,7 @@ class Client(PumpOwner, RelayOwner):
         self._pumps[serial] = Pump(self, serial, end, reads=reads, sparse=call.sparse)
 
     def _take_stream(
-        self, message: StreamData | StreamHole | StreamFinished | StreamAborted
+        self, message: StreamPiece | StreamData | StreamHole | StreamFinished | StreamAborted
     ) -> None:
         pump = self._pumps.get(message.serial)
         if isinstance(message, StreamAborted):
@@ -575,7 +578,7 @@ class Client(PumpOwner, RelayOwner):
             self.stream_finished(message.serial)
         elif pump is None:  # it failed on our side meanwhile
             return
-        elif isinstance(message, StreamData):
+        elif isinstance(message, (StreamPiece, StreamData)):
             pump.feed(message.data)
         elif isinstance(message, StreamHole):
             if pump.sparse:

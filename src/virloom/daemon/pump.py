@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 
 from virloom.daemon.memory import end_if_out_of_memory
 from virloom.endpoint.stream import FilePart, Hole, StreamEnd
@@ -81,13 +81,15 @@ class Pump:
         self._owner = owner
         self._serial = serial
         self._end = end
-        self._queue: deque[bytes | Hole | None] = deque()  # None: the client has finished
+        self._queue: deque[bytes | memoryview | Hole | None] = (
+            deque()
+        )  # None: the client has finished
         self._more = asyncio.Event()
         self._tasks = [asyncio.ensure_future(self._upload())]
         if reads:
             self._tasks.append(asyncio.ensure_future(self._download()))
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | memoryview) -> None:
         """Bytes of the client."""
         if data:
             self._queue.append(data)
@@ -145,8 +147,9 @@ class Pump:
                     await self._end.write_hole(part.length)
                     self.waiting -= _HOLE_COST
                 else:
-                    await self._end.write(part)
-                    self.waiting -= len(part)
+                    parts = [part, *self._further()]
+                    await self._end.write_all(parts)
+                    self.waiting -= sum(map(len, parts))
                 self._owner.stream_taken()
             for task in self._tasks[1:]:
                 task.cancel()
@@ -156,11 +159,17 @@ class Pump:
         else:
             self._owner.stream_finished(self._serial)
 
-    async def _next(self) -> bytes | Hole | None:
+    async def _next(self) -> bytes | memoryview | Hole | None:
         while not self._queue:
             self._more.clear()
             await self._more.wait()
         return self._queue.popleft()
+
+    def _further(self) -> Iterator[bytes | memoryview]:
+        """The bytes that are there already, up to a hole or the end."""
+        while self._queue and isinstance(part := self._queue[0], (bytes, memoryview)):
+            self._queue.popleft()
+            yield part
 
     def _fail(self, exc: Exception) -> None:
         end_if_out_of_memory(exc)

@@ -9,6 +9,7 @@ import errno
 import os
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from virloom.enums.error import ErrorDomain
@@ -63,6 +64,11 @@ class StreamEnd(ABC):
             OperationAborted: The stream was aborted.
             SystemFailure: The other side is gone.
         """
+
+    async def write_all(self, parts: Sequence[bytes | memoryview]) -> None:
+        """As :meth:`write`, of several parts one after the other."""
+        for part in parts:
+            await self.write(bytes(part))
 
     async def read_sparse(self, limit: int = READ_SIZE) -> bytes | Hole:
         """As :meth:`read`, but a hole comes as what it is, of whatever length."""

@@ -29,6 +29,7 @@ from virloom.rpc.messages import (
     StreamData,
     StreamFinished,
     StreamHole,
+    StreamPiece,
 )
 from virloom.rpc.packet import (
     MAX_LENGTH,
@@ -39,6 +40,7 @@ from virloom.rpc.packet import (
     MessageStatus,
     MessageType,
     Packet,
+    Piece,
     close_fds,
     head_of,
     pack,
@@ -67,11 +69,13 @@ _CONTINUE = int(MessageStatus.CONTINUE)
 class _Connection:
     """What both ends share."""
 
-    def __init__(self, find: Find, clock: Callable[[], float], max_length: int) -> None:
+    def __init__(
+        self, find: Find, clock: Callable[[], float], max_length: int, *, pieces: bool = False
+    ) -> None:
         self._look_up = find
         self._found: dict[tuple[int, int], Procedure[Any, Any]] = {}
         self._clock = clock
-        self._framer = Framer(max_length)
+        self._framer = Framer(max_length, pieces=pieces)
         self._outbox = bytearray()
         self._keepalive: keepalive.KeepAlive | None = None
         self._streams: dict[int, Header] = {}  # may carry data; by serial
@@ -368,7 +372,7 @@ class ServerConnection(_Connection):
         clock: Callable[[], float] = time.monotonic,
         max_length: int = MAX_LENGTH,
     ) -> None:
-        super().__init__(find, clock, max_length)
+        super().__init__(find, clock, max_length, pieces=True)
         self._programs = frozenset(programs)
         self._passed: set[int] = set()  # serials of calls that another server answers
 
@@ -475,11 +479,14 @@ class ServerConnection(_Connection):
 
     def _stream(self, packet: Packet, header: Header) -> Incoming:
         serial = header.serial
+        piece = packet.piece if isinstance(packet, Piece) else None
         if serial in self._passed:
-            return Passed(header, packet.payload)
+            return Passed(header, packet.payload if piece is None else bytes(piece))
         opened = self._streams.get(serial)
         if opened is None:
             return Ignored(header, "a packet of no open stream")
+        if piece is not None:
+            return StreamPiece(serial, piece)
         message = self._stream_message(packet, header)
         if message is not None:
             return message

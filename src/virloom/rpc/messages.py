@@ -109,6 +109,16 @@ class StreamData(Incoming):
         self.data = data
 
 
+class StreamPiece(Incoming):
+    """To a server: some bytes of a stream, before the packet that they are of is all there."""
+
+    __slots__ = ("data", "serial")
+
+    def __init__(self, serial: int, data: memoryview) -> None:
+        self.serial = serial
+        self.data = data
+
+
 class StreamHole(Incoming):
     """A hole in a sparse stream, ``length`` bytes long; a peer may say any number."""
 

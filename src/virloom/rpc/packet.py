@@ -87,6 +87,16 @@ class Packet:
         return f"<{self.header} and {len(self.payload)} bytes, {len(self.fds)} descriptors>"
 
 
+class Piece(Packet):
+    """Some bytes of a stream packet whose others came before or are still to come."""
+
+    __slots__ = ("piece",)
+
+    def __init__(self, header: Header, piece: memoryview) -> None:
+        super().__init__(header, b"")
+        self.piece = piece
+
+
 def pack(header: Header, payload: bytes = b"", fd_count: int | None = None) -> bytes:
     """The bytes of a message; its descriptors are to follow, each with a byte of its own.
 
@@ -121,6 +131,9 @@ Part = bytes | bytearray | memoryview
 
 #: Bytes below which a part is not kept as it came.
 _SMALL = 4096
+#: Bytes of a stream packet that are worth a piece of their own.
+_SMALLEST_PIECE = 256
+_STREAM_DATA = int(MessageType.STREAM), int(MessageStatus.CONTINUE)
 
 
 def add_part(parts: list[Part], data: bytes) -> None:
@@ -151,10 +164,14 @@ class Framer:
     Args:
         max_length: What a length word may say; lower it while a peer is not to be trusted with
             the memory, and set the attribute later.
+        pieces: The data of a stream packet that is not all there comes as :class:`Piece`, of which
+            no copy was made, rather than with the packet.
     """
 
-    def __init__(self, max_length: int = MAX_LENGTH) -> None:
+    def __init__(self, max_length: int = MAX_LENGTH, *, pieces: bool = False) -> None:
         self.max_length = max_length
+        self._pieces = pieces
+        self._begun: tuple[Header, int] | None = None  # a packet in pieces, and its missing bytes
         self._parts: list[Part] = []  # of a message that is not all there
         self._have = self._need = 0  # bytes of them, and bytes with which something can be cut
         self._fds: deque[int] = deque()
@@ -168,7 +185,7 @@ class Framer:
     @property
     def between_messages(self) -> bool:
         """Whether all that came was whole messages."""
-        return not (self._have or self._fds) and self._awaiting is None
+        return not (self._have or self._fds or self._begun) and self._awaiting is None
 
     def feed(self, data: bytes, fds: Sequence[int] = ()) -> list[Packet]:
         """The messages that *data* completes; takes over *fds*.
@@ -196,15 +213,42 @@ class Framer:
             if len(self._fds) > MAX_FDS:
                 raise FramingError(f"more than {MAX_FDS} descriptors came")
         left: bytes | memoryview = data
+        if self._begun is not None:
+            left = self._add_piece(self._begun[0], self._begun[1], memoryview(data), packets)
         if self._have:
             self._have += len(data)
             if self._have < self._need:
                 add_part(self._parts, data)
                 return
             left = self._end_begun(data, packets)
-        self._keep(left, self._cut(left, packets))
+        used = self._cut(left, packets)
+        if not (self._pieces and self._begin_pieces(memoryview(left)[used:], packets)):
+            self._keep(left, used)
         if self._fds and not self._have and self._awaiting is None:
             self._drop_fds()  # nobody announced them
+
+    def _begin_pieces(self, rest: memoryview, packets: list[Packet]) -> bool:
+        """Adds what is there of a stream packet's data; False where *rest* is something else."""
+        if len(rest) < HEADER_SIZE + _SMALLEST_PIECE or self._awaiting is not None:
+            return False
+        header = header_of(rest)
+        if (header.type, header.status) != _STREAM_DATA:
+            return False
+        self._parts, self._have = [], 0
+        missing = _WORD.unpack_from(rest)[0] - HEADER_SIZE
+        self._add_piece(header, missing, rest[HEADER_SIZE:], packets)
+        return True
+
+    def _add_piece(
+        self, header: Header, missing: int, data: memoryview, packets: list[Packet]
+    ) -> memoryview:
+        """Adds the next piece of a packet; what is left of *data*."""
+        piece = data[:missing]
+        if piece:
+            packets.append(Piece(header, piece))
+        missing -= len(piece)
+        self._begun = (header, missing) if missing else None
+        return data[len(piece) :]
 
     def _end_begun(self, data: bytes, packets: list[Packet]) -> bytes | memoryview:
         """Adds the message that *data* completes, copied once; what is still to be cut."""
@@ -290,5 +334,6 @@ class Framer:
         """Forgets what was begun; closes descriptors that no message got. Idempotent."""
         self._drop_fds()
         self._awaiting = None
+        self._begun = None
         self._parts = []
         self._have = 0

@@ -16,6 +16,7 @@ from virloom.rpc.packet import (
     Header,
     MessageStatus,
     MessageType,
+    Piece,
     pack,
 )
 
@@ -51,6 +52,32 @@ def test_every_way_to_cut_the_stream() -> None:
         assert [packet.header.serial for packet in packets] == list(range(5))
         assert [len(packet.payload) for packet in packets] == list(range(5))
         assert framer.buffered == 0
+
+
+@pytest.mark.parametrize("size", [1, 27, 250, 283, 284, 285, 700, 1500, 9000])
+def test_data_of_a_stream_in_pieces(size: int) -> None:
+    """Without a copy, before the packet is all there; what is no such data comes whole."""
+    data = HEADER._replace(type=MessageType.STREAM, status=MessageStatus.CONTINUE)
+    end = data._replace(status=MessageStatus.OK)
+    content = os.urandom(4000)
+    sent = [
+        (HEADER, content[:600]), (data, content[:2900]), (data._replace(serial=8), content[:300]),
+        (data._replace(type=MessageType.STREAM_HOLE), content[:12]), (data, content[2900:]),
+        (end, content[:400]),
+    ]  # fmt: skip
+    stream = b"".join(pack(header, payload) for header, payload in sent)
+    framer, found, pieces = Framer(pieces=True), [], 0
+    for at in range(0, len(stream), size):
+        for packet in framer.feed(stream[at : at + size]):
+            came = bytes(packet.piece) if isinstance(packet, Piece) else packet.payload
+            pieces += isinstance(packet, Piece)
+            if found and found[-1][0] == packet.header:
+                found[-1] = (packet.header, found[-1][1] + came)
+            else:
+                found.append((packet.header, came))
+    assert found == sent
+    assert framer.between_messages
+    assert pieces or size != 1500
 
 
 @pytest.mark.parametrize("length", [0, 3, 4, 27, MAX_LENGTH + 1, 2**32 - 1])

@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 from virloom.endpoint.stream import READ_SIZE, FilePart, Hole, StreamEnd
@@ -20,7 +22,9 @@ from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationAborted, VirloomError, system_failure
 
 _DOMAIN = ErrorDomain.STREAMS
-_ZEROS = bytes(1 << 16)
+_ZEROS = memoryview(bytes(1 << 16))
+#: Parts that one system call takes (``IOV_MAX``).
+_PARTS = 1024
 #: Data of which less is read at once rather than told by its place.
 _SMALL = 1 << 16
 #: What one place tells of at most.
@@ -121,12 +125,21 @@ class VolumeStream(StreamEnd):
         return part
 
     async def write(self, data: bytes) -> None:
-        self._require_room(len(data))
-        await self._work(lambda: _write(self._fd, data, self.position))
-        self._advance(len(data))
+        await self.write_all([data])
+
+    async def write_all(self, parts: Sequence[bytes | memoryview]) -> None:
+        size, room = sum(map(len, parts)), self._room()
+        views = [memoryview(part) for part in parts]
+        if size > room:  # as libvirt, it takes what there is room for
+            views = [memoryview(b"".join(views))[:room]]
+        await self._work(lambda: _write(self._fd, views, self.position))
+        self._advance(min(size, room))
+        if size > room:
+            raise _no_room()
 
     async def write_hole(self, length: int) -> None:
-        self._require_room(length)
+        if length > self._room():
+            raise _no_room()
         await self._work(lambda: _clear(self._fd, self.position, length))
         self._advance(length)
 
@@ -178,13 +191,12 @@ class VolumeStream(StreamEnd):
         if self._left is not None:
             self._left -= length
 
-    def _require_room(self, length: int) -> None:
+    def _room(self) -> int:
+        """How many bytes the client may still send."""
         if self._over:
             raise self._error or OperationAborted("the stream is closed")
-        beyond = self._end is not None and self.position + length > self._end
-        if beyond or (self._left is not None and length > self._left):
-            error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            raise system_failure("cannot write to stream", error, domain=_DOMAIN)
+        length = sys.maxsize if self._left is None else self._left
+        return length if self._end is None else max(0, min(length, self._end - self.position))
 
     async def _work(self, action: Callable[[], T]) -> T:
         self._working += 1
@@ -237,11 +249,20 @@ def _section(descriptor: int, position: int, size: int) -> Section:
     return Section(True, os.lseek(descriptor, position, os.SEEK_HOLE) - position)
 
 
-def _write(descriptor: int, data: bytes, position: int) -> None:
-    view = memoryview(data)
-    while view:
-        done = os.pwrite(descriptor, view, position)
-        view, position = view[done:], position + done
+def _no_room() -> VirloomError:
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return system_failure("cannot write to stream", error, domain=_DOMAIN)
+
+
+def _write(descriptor: int, parts: Iterable[memoryview], position: int) -> None:
+    views = deque(parts)
+    while views:
+        done = os.pwritev(descriptor, list(islice(views, _PARTS)), position)
+        position += done
+        while views and done >= len(views[0]):
+            done -= len(views.popleft())
+        if done:
+            views[0] = views[0][done:]
 
 
 def _clear(descriptor: int, position: int, length: int) -> None:
@@ -254,5 +275,5 @@ def _clear(descriptor: int, position: int, length: int) -> None:
         part = min(length, min(end, size) - position)
         if data:
             part = min(part, len(_ZEROS))
-            _write(descriptor, _ZEROS[:part], position)
+            _write(descriptor, [_ZEROS[:part]], position)
         position += part

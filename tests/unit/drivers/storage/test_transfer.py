@@ -85,7 +85,7 @@ async def test_more_than_the_length_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SystemFailure):
         await target.write(b"cde")
     target.abort()
-    assert path.read_bytes() == b"01ab456789"
+    assert path.read_bytes() == b"01abcd6789"
     with pytest.raises(SystemFailure):
         open_volume(str(path), 1 << 63, writing=False)
 
