@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from virloom.enums.error import ErrorDomain
-from virloom.errors import NoDomain, OperationFailed, Rpc, SystemFailure, VirloomError
+from virloom.errors import (
+    NoDomain,
+    OperationFailed,
+    Rpc,
+    SystemFailure,
+    UnknownError,
+    VirloomError,
+)
 from virloom.procedures import VOID, find
 from virloom.procedures.connect import CONNECT_GET_LIB_VERSION, ConnectGetLibVersionRet
 from virloom.procedures.domain import (
@@ -20,11 +27,13 @@ from virloom.procedures.domain import (
 )
 from virloom.procedures.types import NonnullDomain
 from virloom.rpc.connection import ClientConnection, ServerConnection
+from virloom.rpc.errors import ErrorStruct, decode_error, encode_error
 from virloom.rpc.keepalive import PING, PONG
 from virloom.rpc.messages import (
     Call,
     EventMessage,
     Ignored,
+    Passed,
     Reply,
     StreamAborted,
     StreamData,
@@ -32,6 +41,7 @@ from virloom.rpc.messages import (
     StreamHole,
 )
 from virloom.rpc.packet import FramingError, Header, pack
+from virloom.rpc.xdr import codec_for
 
 REMOTE = 0x20008086
 GUEST = NonnullDomain("vm", bytes(16), 1)
@@ -274,3 +284,68 @@ def test_pings_are_answered_and_counted(pair: Pair) -> None:
     pair.clock.now += 5
     with pytest.raises(TimeoutError, match="no sign of life for 15 seconds"):
         server.tick()
+
+
+def test_what_a_peer_sends_that_nobody_can_read(pair: Pair) -> None:
+    """Each costs one call, or one event, and not the connection."""
+    call = pair.call(CONNECT_GET_LIB_VERSION, VOID)
+    answer = pack(Header(REMOTE, 1, call.header.procedure, 1, call.serial, 0), b"\0")
+    assert "cannot decode the reply" in pair.answer(answer).result.message
+    call = pair.call(CONNECT_GET_LIB_VERSION, VOID)
+    answer = pack(Header(REMOTE, 1, call.header.procedure, 1, call.serial, 2))
+    assert "has status 2, not ok or error" in pair.answer(answer).result.message
+    call = pair.call(CONNECT_GET_LIB_VERSION, VOID)
+    answer = pack(Header(REMOTE, 1, call.header.procedure, 1, call.serial, 1), b"\0")
+    assert "cannot decode the error" in pair.answer(answer).result.message
+    for number in (DOMAIN_EVENT_CALLBACK_LIFECYCLE.number, 9999):
+        assert isinstance(pair.answer(pack(Header(REMOTE, 1, number, 2, 0, 0), b"\0")), Ignored)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        ({"code": 4711, "message": "of a later release"}, UnknownError, "of a later release"),
+        ({"code": 42, "message": "Domaine introuvable"}, NoDomain, "Domaine introuvable"),
+        ({"code": 42, "message": "Domain not found: vm", "str2": None}, NoDomain, "vm"),
+        ({"code": 9, "message": None}, OperationFailed, "operation failed"),
+        ({"domain": 4711}, OperationFailed, "x"),
+        ({"level": 9}, OperationFailed, "x"),
+    ],
+)
+def test_errors_in_words_of_others(
+    change: dict[str, Any], kind: type[VirloomError], message: str
+) -> None:
+    wire = codec_for(ErrorStruct).decode(encode_error(OperationFailed("x")))
+    for name, value in change.items():
+        setattr(wire, name, value)
+    error = decode_error(codec_for(ErrorStruct).encode(wire))
+    assert type(error) is kind
+    assert message in error.message
+    assert decode_error(encode_error(error)).message == error.message
+
+
+def test_a_call_for_another_server_is_passed_on_as_it_came(pair: Pair) -> None:
+    _, data = pair.client.call(DOMAIN_OPEN_CONSOLE, DOMAIN_OPEN_CONSOLE.args(GUEST, None, 0))
+    (call,) = pair.server.receive(data[:10])[:1] or pair.server.receive(data[10:])
+    assert isinstance(call, Call)
+    assert pair.server.between_messages
+    assert pair.server.pass_on(call) == data
+    stream = pack(Header(REMOTE, 1, DOMAIN_OPEN_CONSOLE.number, 3, call.serial, 2), b"keys")
+    (passed,) = pair.server.receive(stream)
+    assert isinstance(passed, Passed)
+    assert passed.payload == b"keys"
+    pair.server.passed_over(call.serial)
+    (late,) = pair.server.receive(stream)
+    assert isinstance(late, Ignored)
+
+
+def test_what_passes_by_is_a_sign_of_life(pair: Pair) -> None:
+    assert pair.server.next_tick() is None
+    pair.server.tick()
+    pair.server.start_keepalive(5, 1)
+    pair.clock.now += 4
+    pair.server.passed_by()
+    assert pair.server.next_tick() == 109
+    pair.server.stop_keepalive()
+    assert pair.server.next_tick() is None
+    pair.server.passed_by()

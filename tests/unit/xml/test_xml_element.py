@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from virloom.model.domain import Address, BackingStore, Boot, Disk, Domain
-from virloom.xml import Element, Node, format_document, parse_document
+from virloom.xml import Element, Node, format_document, kinds, parse_document
 from virloom.xml.fields import Role, attribute
 from virloom.xml.kinds import STRING
 
@@ -169,3 +169,28 @@ def test_every_declared_name_is_in_libvirts_schema() -> None:
 def test_node_equality_is_by_content() -> None:
     assert Node("a", {"x": "1"}, ["t"]) == Node("a", {"x": "1"}, ["t"])
     assert Node("a") != Node("a", {}, ["t"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (kinds.INT, "-2147483647", -2147483647),
+        (kinds.INT, "2147483648", "an integer of 32 bits"),
+        (kinds.INT, "1e3", "an integer"),
+        (kinds.LONG, "-9223372036854775807", -9223372036854775807),
+        (kinds.LONG, "9223372036854775808", "an integer of 64 bits"),
+        (kinds.LONG, "--1", "an integer"),
+        (kinds.UINT_ANY_BASE, "0x10", 16),
+        (kinds.UINT_ANY_BASE, "010", 8),
+        (kinds.UINT_ANY_BASE, "0x_1", "a non-negative integer"),
+        (kinds.UINT_ANY_BASE, "0x10000000000000000", "a non-negative integer of 64 bits"),
+        (kinds.UINT_ANY_BASE, "09", "a non-negative integer of 64 bits"),
+    ],
+)
+def test_numbers_have_bounds(kind: kinds.Kind[int], text: str, value: int | str) -> None:
+    assert kind.parse is not None
+    if isinstance(value, int):
+        assert kind.parse(text) == value
+        return
+    with pytest.raises(ValueError, match=value):
+        kind.parse(text)

@@ -155,3 +155,28 @@ async def test_those_who_wait_for_the_agent_hold_up_nobody_else() -> None:
             entered.append("async")
     await asyncio.gather(*tasks)
     assert entered == ["sync", "async", "second", "third"]
+
+
+async def test_a_long_job_outlives_the_call_that_begins_it() -> None:
+    notes: list[str] = []
+    jobs = DomainJobs("web", note=notes.append)
+    end = await jobs.begin_async(AsyncJob.BACKUP, "backup")
+    assert jobs.async_kind is AsyncJob.BACKUP
+    async with jobs.hold(Job.MODIFY, "attach"):
+        assert jobs.held_for >= 0.0
+    end()
+    end()  # it may be told twice
+    assert (jobs.async_kind, jobs.held_for) == (None, 0.0)
+    told = [note for note in notes if note.startswith("backup ")]
+    assert [note.startswith(("backup begins", "backup ends after")) for note in told] == [True] * 2
+
+
+async def test_a_job_that_fails_is_noted() -> None:
+    notes: list[str] = []
+    jobs = DomainJobs("web", note=notes.append)
+    with pytest.raises(OperationFailed):
+        async with jobs.hold(Job.MODIFY, "attach"):
+            raise OperationFailed("no room")
+    assert "fails after" in notes[-1]
+    assert notes[-1].endswith("operation failed: no room")
+    assert jobs.owner is None
