@@ -11,11 +11,11 @@ its number.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Sequence
 
+from virloom.cli.reader import may_be_left
 from virloom.errors import VirloomError
 
 COMMANDS = {
@@ -33,18 +33,24 @@ COMMANDS = {
 FAILED = 2
 
 
+@may_be_left
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command of *argv* (by default the process's) and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _flushed(_run(words))
+        return _run(_own_first(words))
     except VirloomError as error:
         print(" ".join(["virloom", *words[:1]]) + f": {error.message}", file=sys.stderr)
         return FAILED
-    except BrokenPipeError:
-        return _reader_left()
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+
+
+def _own_first(words: list[str]) -> list[str]:
+    """The URI behind a command of ours, for whoever says it before, as for libvirt's commands."""
+    if len(words) > 2 and words[0] in ("-c", "--connect") and words[2] in COMMANDS:
+        return [words[2], *words[:2], *words[3:]]
+    return words
 
 
 def _run(words: Sequence[str]) -> int:
@@ -58,14 +64,3 @@ def _run(words: Sequence[str]) -> int:
         print("  commands of virloom's own (virloom COMMAND --help):\n")
         print("".join(f"    {name:<30} {summary}\n" for name, summary in COMMANDS.items()))
     return run(words)
-
-
-def _flushed(code: int) -> int:
-    sys.stdout.flush()
-    return code
-
-
-def _reader_left() -> int:
-    # Whoever read our output has enough of it; the interpreter must not complain about that.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 128 + signal.SIGPIPE

@@ -3,9 +3,14 @@
 
 from __future__ import annotations
 
+import io
+import os
+from contextlib import redirect_stdout
+
 import pytest
 
 from virloom.cli.main import COMMANDS, main
+from virloom.cli.reader import may_be_left
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,3 +46,25 @@ def test_an_error_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert captured.err.startswith("virloom validate: ")
     assert "/nonexistent/guest.xml" in captured.err
     assert len(captured.err.splitlines()) == 1
+
+
+def test_the_uri_may_come_before_a_command_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["-c", "test:///default", "explain", "--help"])
+    assert ended.value.code == 0
+    assert "usage: virloom explain" in capsys.readouterr().out
+
+
+def test_whoever_reads_may_leave() -> None:
+    @may_be_left
+    def program(lines: int) -> int:
+        print("word\n" * lines)
+        return 3
+
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as nobody, redirect_stdout(nobody):
+        assert program(1) == 141
+        print("goes nowhere")
+    with redirect_stdout(io.StringIO()):
+        assert program(1) == 3

@@ -15,12 +15,14 @@ from virloom.cli.findings.finding import Finding
 from virloom.cli.findings.host import Host
 from virloom.cli.findings.host_rows import lxc_rows, qemu_rows
 from virloom.cli.programs.arguments import VERSION, ProgramParser
+from virloom.cli.reader import may_be_left
 
 _NAME = "virt-host-validate"
 _HYPERVISORS = ("qemu", "lxc")
 _COLOURS = {"PASS": "32", "FAIL": "31", "WARN": "33"}
 
 
+@may_be_left
 def main(argv: Sequence[str] | None = None) -> int:
     """The program."""
     options, more = _parser().parse_known_args(argv)

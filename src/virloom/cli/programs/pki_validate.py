@@ -19,12 +19,14 @@ from pathlib import Path
 
 from virloom.cli.programs.arguments import VERSION, ProgramParser
 from virloom.cli.programs.certificates import Certificate, Openssl
+from virloom.cli.reader import may_be_left
 from virloom.errors import VirloomError
 
 _NAME = "virt-pki-validate"
 _DIRECTORIES = ("etc/pki", "etc/pki/CA", "etc/pki/libvirt", "etc/pki/libvirt/private")
 
 
+@may_be_left
 def main(argv: Sequence[str] | None = None) -> int:
     """The program."""
     options = _parser().parse_args(argv)

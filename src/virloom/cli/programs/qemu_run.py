@@ -21,6 +21,7 @@ from virloom.cli.attend import signals_caught
 from virloom.cli.commands.run import embedded_uri, end_of, root_directory
 from virloom.cli.documents import read_bytes
 from virloom.cli.programs.arguments import VERSION, ProgramParser
+from virloom.cli.reader import may_be_left
 from virloom.client.connection import Connection
 from virloom.client.domain.domain import Domain
 from virloom.client.domain.events import LifecycleEvent
@@ -44,6 +45,7 @@ class SecretFiles(NamedTuple):
     value: str
 
 
+@may_be_left
 def main(argv: Sequence[str] | None = None) -> int:
     """The program."""
     options = _parser().parse_args(argv)

@@ -17,6 +17,7 @@ from importlib.util import find_spec
 
 from virloom.cli.documents import read_bytes
 from virloom.cli.programs.arguments import VERSION, ProgramParser
+from virloom.cli.reader import may_be_left
 from virloom.errors import VirloomError
 from virloom.model import DOCUMENTS, document_class
 from virloom.xml import parse_document, parse_node
@@ -41,6 +42,7 @@ SCHEMAS = {_SCHEMA_NAMES.get(root, root): root for root in DOCUMENTS}
 """Name of a schema → the root element of its documents."""
 
 
+@may_be_left
 def main(argv: Sequence[str] | None = None) -> int:
     """The program."""
     options = _parser().parse_args(argv)

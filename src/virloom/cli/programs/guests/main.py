@@ -20,6 +20,7 @@ from virloom.cli.programs.guests.settings import GuestSettings
 from virloom.cli.programs.guests.table import as_table
 from virloom.cli.programs.guests.take_down import take_down
 from virloom.cli.programs.guests.unit import render
+from virloom.cli.reader import may_be_left
 from virloom.errors import VirloomError
 
 _NAME = "libvirt-guests"
@@ -93,6 +94,7 @@ COMMANDS: dict[str, Callable[[GuestSettings, Record, Report], Awaitable[int]]] =
 """Every command, in libvirt's order."""
 
 
+@may_be_left
 def main(argv: Sequence[str] | None = None) -> int:
     """The program."""
     options = _parser().parse_args(argv)
