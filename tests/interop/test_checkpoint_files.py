@@ -57,6 +57,12 @@ def described(uri: str) -> dict[str, str]:
     }
 
 
+def listed(uri: str) -> tuple[str, str]:
+    """The guests with checkpoints, and those without."""
+    words = ("list", "--all", "--name")
+    return virsh(uri, *words, "--with-checkpoint"), virsh(uri, *words, "--without-checkpoint")
+
+
 def kept(libvirtd: Libvirtd) -> Path:
     """Where libvirtd, in a mount namespace of its own, has the files."""
     return Path(f"/proc/{libvirtd.process.pid}/root") / PLACE
@@ -88,14 +94,18 @@ def test_theirs_are_ours(libvirtd: Libvirtd, virtqemud: Virtqemud, guest: Path) 
 
 def test_ours_are_theirs(libvirtd: Libvirtd, virtqemud: Virtqemud, guest: Path) -> None:
     uri = virtqemud.uri()
+    for each in (libvirtd.uri, uri):
+        assert listed(each) == ("", "chk")
     ours = made(uri, "a", "b", "c")
     virsh(uri, "destroy", "chk")
+    assert listed(uri) == ("chk", "")
     # It reads them when it starts: told again by a client is the same text.
     for name in ("a", "b", "c"):
         file = virtqemud.root / PLACE / f"{name}.xml"
         virsh(libvirtd.uri, "checkpoint-create", "chk", str(file), "--redefine")
     virsh(libvirtd.uri, "start", "chk", "--paused")
     assert described(libvirtd.uri) == ours
+    assert listed(libvirtd.uri) == ("chk", "")
     file = kept(libvirtd) / "b.xml"
     assert file.exists()
     virsh(libvirtd.uri, "checkpoint-delete", "chk", "a", "--children")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from virloom.drivers.qemu.agent.access import asking
 from virloom.drivers.qemu.agent.processors import processors
+from virloom.drivers.qemu.checkpoints.known import count_checkpoints
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.arguments import (
@@ -65,8 +66,8 @@ _FILTERS: tuple[dict[int, Callable[[QemuDriver, Guest], bool]], ...] = (
         _Flags.NO_SNAPSHOT: lambda driver, guest: not has_snapshots(driver, guest),
     },
     {
-        _Flags.HAS_CHECKPOINT: lambda driver, guest: False,
-        _Flags.NO_CHECKPOINT: lambda driver, guest: True,
+        _Flags.HAS_CHECKPOINT: lambda driver, guest: count_checkpoints(driver, guest) > 0,
+        _Flags.NO_CHECKPOINT: lambda driver, guest: count_checkpoints(driver, guest) == 0,
     },
 )
 
