@@ -15,6 +15,7 @@ from virloom.procedures.record import Area
 #: daemon answers its first call before they are imported.
 _LATER = (
     ("listing", "Listing"),
+    ("state", "State"),
     ("events", "Events"),
     ("documents", "Documents"),
     ("lifecycle", "Lifecycle"),

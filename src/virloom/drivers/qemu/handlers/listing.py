@@ -1,35 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which domains there are, and what is known of each without asking QEMU."""
+"""Which domains there are."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
 
-from virloom.drivers.qemu.agent.access import asking
-from virloom.drivers.qemu.agent.processors import processors
 from virloom.drivers.qemu.checkpoints.known import count_checkpoints
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.arguments import (
     LIST_MAX,
-    check_exclusive,
     check_flags,
     check_room,
     senseless,
 )
 from virloom.drivers.qemu.saving.managed import has_managed
 from virloom.drivers.qemu.snapshots.store import has_snapshots
-from virloom.drivers.runtime.jobs import Job
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import (
     ConnectListAllDomainsFlags,
-    DomainControlErrorReason,
-    DomainControlState,
     DomainState,
 )
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InvalidArg, NoDomain
+from virloom.errors import NoDomain
 from virloom.procedures import domain as p
 from virloom.procedures.record import Void
 
@@ -91,7 +85,7 @@ def selected(driver: QemuDriver, flags: int) -> list[Guest]:
 
 
 class Listing:
-    """Handlers that list, look up and describe domains."""
+    """Handlers that list and look up domains."""
 
     def __init__(self, driver: QemuDriver) -> None:
         self._driver = driver
@@ -148,102 +142,3 @@ class Listing:
             text = uuid.UUID(bytes=args.uuid)
             raise NoDomain(f"no domain with matching uuid '{text}'", domain=ErrorDomain.QEMU)
         return p.DomainLookupByUUIDRet(guest.ref())
-
-    @serves(p.DOMAIN_IS_ACTIVE)
-    def is_active(self, call: Call, args: p.DomainIsActiveArgs) -> p.DomainIsActiveRet:
-        return p.DomainIsActiveRet(int(self._driver.find(args.dom).active))
-
-    @serves(p.DOMAIN_IS_PERSISTENT)
-    def is_persistent(self, call: Call, args: p.DomainIsPersistentArgs) -> p.DomainIsPersistentRet:
-        return p.DomainIsPersistentRet(int(self._driver.find(args.dom).persistent))
-
-    @serves(p.DOMAIN_IS_UPDATED)
-    def is_updated(self, call: Call, args: p.DomainIsUpdatedArgs) -> p.DomainIsUpdatedRet:
-        return p.DomainIsUpdatedRet(int(self._driver.find(args.dom).updated))
-
-    @serves(p.DOMAIN_GET_STATE)
-    def get_state(self, call: Call, args: p.DomainGetStateArgs) -> p.DomainGetStateRet:
-        check_flags(call, args.flags, 0)
-        guest = self._driver.find(args.dom)
-        return p.DomainGetStateRet(int(guest.state), int(guest.reason))
-
-    @serves(p.DOMAIN_GET_CONTROL_INFO)
-    def get_control_info(
-        self, call: Call, args: p.DomainGetControlInfoArgs
-    ) -> p.DomainGetControlInfoRet:
-        check_flags(call, args.flags, 0)
-        guest = self._driver.find(args.dom)
-        running = guest.require_running()
-        if running.monitor_error is not None:
-            reason = int(DomainControlErrorReason.MONITOR)
-            return p.DomainGetControlInfoRet(int(DomainControlState.ERROR), reason, 0)
-        if guest.jobs.owner is not None:
-            since = int(guest.jobs.held_for * 1000)
-            return p.DomainGetControlInfoRet(int(DomainControlState.OCCUPIED), 0, since)
-        return p.DomainGetControlInfoRet(int(DomainControlState.OK), 0, 0)
-
-    @serves(p.DOMAIN_GET_OS_TYPE)
-    def get_os_type(self, call: Call, args: p.DomainGetOsTypeArgs) -> p.DomainGetOsTypeRet:
-        return p.DomainGetOsTypeRet(self._driver.find(args.dom).model.os.type.value or "hvm")
-
-    @serves(p.DOMAIN_GET_INFO)
-    def get_info(self, call: Call, args: p.DomainGetInfoArgs) -> p.DomainGetInfoRet:
-        guest = self._driver.find(args.dom)
-        model = guest.model
-        user, system = guest.running.cpu_times() if guest.running is not None else (0, 0)
-        return p.DomainGetInfoRet(
-            state=int(guest.state),
-            max_mem=model.memory or 0,
-            memory=(model.current_memory or model.memory or 0),
-            nr_virt_cpu=current_vcpus(guest),
-            cpu_time=user + system,
-        )
-
-    @serves(p.DOMAIN_GET_MAX_MEMORY)
-    def get_max_memory(self, call: Call, args: p.DomainGetMaxMemoryArgs) -> p.DomainGetMaxMemoryRet:
-        return p.DomainGetMaxMemoryRet(self._driver.find(args.dom).model.memory or 0)
-
-    @serves(p.DOMAIN_GET_MAX_VCPUS)
-    def get_max_vcpus(self, call: Call, args: p.DomainGetMaxVcpusArgs) -> p.DomainGetMaxVcpusRet:
-        """Of a running domain, as with libvirt; of another one, GET_VCPUS_FLAGS tells."""
-        guest = self._driver.find(args.dom)
-        guest.require_running()
-        return p.DomainGetMaxVcpusRet(max_vcpus(guest))
-
-    @serves(p.DOMAIN_GET_VCPUS_FLAGS)
-    async def get_vcpus_flags(
-        self, call: Call, args: p.DomainGetVcpusFlagsArgs
-    ) -> p.DomainGetVcpusFlagsRet:
-        # VIR_DOMAIN_AFFECT_LIVE 1, CONFIG 2, VCPU_MAXIMUM 4, VCPU_GUEST 8
-        check_exclusive(args.flags)
-        check_flags(call, args.flags, 1 | 2 | 4 | 8)
-        guest = self._driver.find(args.dom)
-        if args.flags & 8 and not guest.active:
-            raise InvalidArg(
-                "vCPU count provided by the guest agent can only be requested for live domains",
-                domain=ErrorDomain.QEMU,
-            )
-        if args.flags & 8:
-            return p.DomainGetVcpusFlagsRet(await self._told_vcpus(call, guest, args.flags))
-        if args.flags & 1:
-            guest.require_running()
-        model = guest.persistent_model() if args.flags & 2 else guest.model
-        maximum = model.vcpu.value or 1
-        current = model.vcpu.current or maximum
-        return p.DomainGetVcpusFlagsRet(maximum if args.flags & 4 else current)
-
-    async def _told_vcpus(self, call: Call, guest: Guest, flags: int) -> int:
-        """How many the guest has, or uses, as its agent tells."""
-        async with asking(guest, Job.QUERY, call.procedure.name) as asked:
-            cpus = await processors(asked)
-        return len(cpus) if flags & 4 else sum(cpu.online for cpu in cpus)
-
-
-def max_vcpus(guest: Guest) -> int:
-    """How many vCPUs the domain may have."""
-    return guest.model.vcpu.value or 1
-
-
-def current_vcpus(guest: Guest) -> int:
-    """How many vCPUs the domain has now."""
-    return guest.model.vcpu.current or max_vcpus(guest)

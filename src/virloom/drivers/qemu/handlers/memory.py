@@ -26,10 +26,14 @@ _MAXIMUM = 4  # VIR_DOMAIN_MEM_MAXIMUM
 
 
 class Memory:
-    """Handlers that change a domain's memory."""
+    """Handlers that tell and change how much memory a domain has."""
 
     def __init__(self, driver: QemuDriver) -> None:
         self._driver = driver
+
+    @serves(p.DOMAIN_GET_MAX_MEMORY)
+    def get_max_memory(self, call: Call, args: p.DomainGetMaxMemoryArgs) -> p.DomainGetMaxMemoryRet:
+        return p.DomainGetMaxMemoryRet(self._driver.find(args.dom).model.memory or 0)
 
     @serves(p.DOMAIN_SET_MEMORY)
     async def set_memory(self, call: Call, args: p.DomainSetMemoryArgs) -> None:

@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 from virloom.drivers.qemu.admission import rewrite
-from virloom.drivers.qemu.agent.processors import parse_numbers, switch_to
+from virloom.drivers.qemu.agent.access import asking
+from virloom.drivers.qemu.agent.processors import parse_numbers, processors, switch_to
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
-from virloom.drivers.qemu.handlers.arguments import check_flags, senseless
+from virloom.drivers.qemu.handlers.arguments import check_exclusive, check_flags, senseless
 from virloom.drivers.qemu.handlers.documents import affected
 from virloom.drivers.qemu.tuning import plug, vcpus
 from virloom.drivers.runtime.jobs import Job
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import DomainModificationImpact, DomainVcpuFlags
 from virloom.enums.error import ErrorDomain
-from virloom.errors import OperationUnsupported
+from virloom.errors import InvalidArg, OperationUnsupported
 from virloom.procedures import domain as p
 
 _BOTH = DomainModificationImpact.LIVE | DomainModificationImpact.CONFIG
@@ -28,10 +29,45 @@ _KNOWN = (
 
 
 class Vcpus:
-    """Handlers that change the number of vCPUs."""
+    """Handlers that tell and change the number of vCPUs."""
 
     def __init__(self, driver: QemuDriver) -> None:
         self._driver = driver
+
+    @serves(p.DOMAIN_GET_MAX_VCPUS)
+    def get_max_vcpus(self, call: Call, args: p.DomainGetMaxVcpusArgs) -> p.DomainGetMaxVcpusRet:
+        """Of a running domain, as with libvirt; of another one, GET_VCPUS_FLAGS tells."""
+        guest = self._driver.find(args.dom)
+        guest.require_running()
+        return p.DomainGetMaxVcpusRet(vcpus.most(guest.model))
+
+    @serves(p.DOMAIN_GET_VCPUS_FLAGS)
+    async def get_vcpus_flags(
+        self, call: Call, args: p.DomainGetVcpusFlagsArgs
+    ) -> p.DomainGetVcpusFlagsRet:
+        # VIR_DOMAIN_AFFECT_LIVE 1, CONFIG 2, VCPU_MAXIMUM 4, VCPU_GUEST 8
+        check_exclusive(args.flags)
+        check_flags(call, args.flags, 1 | 2 | 4 | 8)
+        guest = self._driver.find(args.dom)
+        if args.flags & 8 and not guest.active:
+            raise InvalidArg(
+                "vCPU count provided by the guest agent can only be requested for live domains",
+                domain=ErrorDomain.QEMU,
+            )
+        if args.flags & 8:
+            return p.DomainGetVcpusFlagsRet(await self._told_vcpus(call, guest, args.flags))
+        if args.flags & 1:
+            guest.require_running()
+        model = guest.persistent_model() if args.flags & 2 else guest.model
+        maximum = vcpus.most(model)
+        current = model.vcpu.current or maximum
+        return p.DomainGetVcpusFlagsRet(maximum if args.flags & 4 else current)
+
+    async def _told_vcpus(self, call: Call, guest: Guest, flags: int) -> int:
+        """How many the guest has, or uses, as its agent tells."""
+        async with asking(guest, Job.QUERY, call.procedure.name) as asked:
+            cpus = await processors(asked)
+        return len(cpus) if flags & 4 else sum(cpu.online for cpu in cpus)
 
     @serves(p.DOMAIN_SET_VCPUS)
     async def set_vcpus(self, call: Call, args: p.DomainSetVcpusArgs) -> None:
