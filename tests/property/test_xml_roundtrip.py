@@ -42,13 +42,13 @@ _HEX = "0123456789abcdef"
 
 
 def _values(kind: Kind[Any], *, text: bool) -> st.SearchStrategy[Any]:
-    if kind.choices and kind not in (YES_NO, ON_OFF):
-        return st.sampled_from(kind.choices)
-    if kind in (YES_NO, ON_OFF) or kind.show == ON_OFF.show:
+    if kind.show is not None and kind.show in (YES_NO.show, ON_OFF.show):
         return st.booleans()
+    if kind.choices:
+        return st.sampled_from(kind.choices)
     if kind is STRING:
         return _TEXT if text else _VALUE
-    if kind is UUID:
+    if kind is UUID or (kind.pattern and kind.pattern == UUID.pattern):
         return st.uuids().map(str)
     if kind is MAC:
         return st.lists(st.text(_HEX, min_size=2, max_size=2), min_size=6, max_size=6).map(":".join)

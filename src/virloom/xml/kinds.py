@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, VirloomError, XmlError
 
 if TYPE_CHECKING:
@@ -209,6 +210,42 @@ def choice(*values: str, error: type[VirloomError] = XmlError) -> Kind[str]:
 def option(*values: str) -> Kind[str]:
     """A :func:`choice` whose unknown words libvirt 9 calls an unsupported configuration."""
     return choice(*values, error=ConfigUnsupported)
+
+
+def _refusing(
+    parse: Callable[[str], T], error: type[VirloomError], domain: ErrorDomain
+) -> Callable[[str], T]:
+    def refusing(text: str) -> T:
+        try:
+            return parse(text)
+        except ValueError as exc:
+            raise error(f"'{text[:80]}' is not {exc}", domain=domain) from None
+
+    return refusing
+
+
+def answering(
+    kind: Kind[T], error: type[VirloomError] = XmlError, domain: ErrorDomain | None = None
+) -> Kind[T]:
+    """The same kind, but what does not convert is another error, as libvirt 9 has it.
+
+    Args:
+        error: Which.
+        domain: Whose; None: the document's own.
+    """
+    parse = kind.parse
+    assert parse is not None
+    if domain is not None:
+        parse = _refusing(parse, error, domain)
+    return Kind(
+        parse,
+        kind.show,
+        plain=kind.plain,
+        error=error,
+        owned=True,
+        choices=kind.choices,
+        pattern=kind.pattern,
+    )
 
 
 def lenient(kind: Kind[T]) -> Kind[T | None]:

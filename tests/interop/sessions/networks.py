@@ -144,6 +144,74 @@ BODIES = {
 }  # fmt: skip
 
 
+#: Values that are none, and what is not said for nothing: only defined and read.
+VALUES = (
+    "<forward mode='nat' managed='yes'/>" + HOME.replace("<forward mode='nat'/>", ""),
+    "<forward dev=''/>" + ADDRESS.format(""),
+    "<forward mode='hostdev'><driver name='xen'/><pf dev='eth0'/></forward>",
+    "<forward mode='hostdev'><interface dev='eth0'/></forward>",
+    *(
+        f"<forward mode='hostdev'><address {place} slot='0' function='1'/></forward>"
+        for place in ("type='usb' bus='1'", "bus='1'", "type='pci' bus='999'", "type='pci' bus='x'")
+    ),
+    "<forward mode='private'><interface dev='eth0'/><interface dev='eth0'/></forward>",
+    "<forward mode='private' dev='eth1'><interface dev='eth0'/></forward>",
+    "<forward mode='passthrough'><pf/></forward>",
+    "<forward mode='private'><interface/></forward>",
+    *(f"<bridge name='vbr8' {value}/>" for value in ("delay='x'", "macTableManager='x'")),
+    *(f"<mac address='{value}'/>" for value in ("", "52:54:0:1:2:3")),
+    "<mtu size='x'/>",
+    "<domain localOnly='yes'/>",
+    *(f"<ip address='10.1.1.1' {value}/>" for value in ("prefix='0'", "netmask='x'", "family='x'")),
+    "<ip family='ipv6' address='fd00::1' prefix='64'><tftp root='/x'/></ip>",
+    *(
+        f"<ip family='ipv6' address='fd00::1' prefix='64'><dhcp><host {host}/></dhcp></ip>"
+        for host in ("ip='fd00::5'", "id='x' ip='fd00::5'", "mac='52:54:00:1:2:3' ip='fd00::5'")
+    ),
+    *(
+        ADDRESS.format(inner)
+        for inner in (
+            "<tftp root=''/>",
+            "<dhcp><bootp file='x'/></dhcp>",
+            "<dhcp><host name='a' ip='192.168.77.5'/><bootp file='x' server='none'/></dhcp>",
+            "<dhcp><host name='a' ip='192.168.77.5'/><bootp server='10.1.1.1'/></dhcp>",
+            "<dhcp><host mac='52:54:00:00:00:01' id='1:2' ip='192.168.77.5'/></dhcp>",
+            "<dhcp><range start='x' end='192.168.77.5'/></dhcp>",
+        )
+    ),
+    *(
+        ADDRESS.format("") + f"<route address='10.0.0.0' gateway='192.168.77.9' {more}/>"
+        for more in ("", "prefix='0'", "prefix='8' metric='0'", "prefix='8' family='x'")
+    ),
+    *(f"<dns>{srv}</dns>" for srv in (
+        "<srv service='a' protocol='tcp' target='x' port='0'/>",
+        "<srv service='a' protocol='tcp' target='x' port='65536'/>",
+        "<srv service='a' protocol='tcp' target='x' port='1' weight='x'/>",
+        "<srv service='a' protocol='tcp' target='x' port='1' priority='0'/>",
+    )),
+    "<dns/>",
+    "<dns enable='no'/>",
+    "<dns forwardPlainNames='no'/>",
+    *(f"<bandwidth>{rate}</bandwidth>" for rate in (
+        "", "<inbound/>", "<inbound average='x'/>", "<inbound peak='5'/>",
+        "<outbound average='5' floor='5'/>", "<inbound average='5' peak='0'/>",
+    )),
+    "<bandwidth classID='3'><inbound average='5'/></bandwidth>",
+    *(f"<vlan{more}</vlan>" for more in (
+        ">", "><tag/>", "><tag id='4096'/>", " trunk='x'><tag id='4'/>",
+        " trunk='no'><tag id='4'/><tag id='5'/>",
+    )),
+    *(f"<virtualport{more}</virtualport>" for more in (
+        ">", " type='x'>", " type='802.1Qbg'><parameters managerid='x'/>",
+        " type='openvswitch'><parameters interfaceid='x'/>",
+    )),
+    *(f"<portgroup{more}</portgroup>" for more in (
+        ">", " name=''>", " name='a' default='x'>", " name='a'><vlan/>", " name='a'><virtualport/>",
+        " name='a'><bandwidth/>", " name='a'><bandwidth><inbound/></bandwidth>",
+    )),
+)  # fmt: skip
+
+
 #: Those that libvirt's schema refuses for a value, where ours knows no more than names.
 LOOSE = (
     "none",
@@ -195,6 +263,15 @@ def definitions(conn: libvirt.virConnect) -> None:
             step(f"undefine {name}", net.undefine)
         if name not in LOOSE:
             step(f"validated {name}", lambda body=body: validated(conn, body))
+
+
+def values(conn: libvirt.virConnect) -> None:
+    """Every value, defined, read and undefined."""
+    for body in VALUES:
+        net = step(f"value {body}", lambda body=body: conn.networkDefineXML(document(body)))
+        if isinstance(net, libvirt.virNetwork):
+            step(f"xml {body}", net.XMLDesc)
+            net.undefine()
 
 
 def validated(conn: libvirt.virConnect, body: str) -> str:
@@ -362,6 +439,7 @@ def main() -> None:
     conn = libvirt.open(sys.argv[1])
     libvirt.registerErrorHandler(lambda *_: None, None)
     definitions(conn)
+    values(conn)
     names(conn)
     parts(conn)
 

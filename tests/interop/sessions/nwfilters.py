@@ -155,6 +155,8 @@ MATCHES = (
     "<ip protocol='17' dstportstart='9'/>",
     "<ip protocol=''/>",
     "<ip srcipaddr=''/>",
+    "<all match='no'/>",
+    "<tcp match='no' comment='" + "\u00e9" * 200 + "'/>",
 )
 
 #: Rules without a match, and what else stands in a filter.
@@ -198,6 +200,8 @@ BODIES = (
 #: Attributes of the filter.
 HEADS = (
     "",
+    "priority='5'",
+    "priority='5000'",
     "chain='root'",
     "chain='root' priority='5'",
     "chain='root' priority='0'",

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import errno
 import re
 from ipaddress import (
     IPv4Address,
@@ -20,14 +19,15 @@ from virloom.enums.error import ErrorDomain
 from virloom.errors import (
     ConfigUnsupported,
     InternalError,
+    SystemFailure,
     XmlDetail,
     XmlError,
-    system_failure,
 )
 from virloom.model.network import Network
 from virloom.model.network.network import DhcpHost, DhcpRange, Lease, NetworkIp, NetworkRoute
 
 _DOMAIN = ErrorDomain.NETWORK
+_ID = re.compile(r"[0-9a-fA-F:]*")
 _MAC = re.compile(r"[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){5}")
 _SHORTEST_LEASE = 120  #: seconds: what dnsmasq makes of less
 _Address = IPv4Address | IPv6Address
@@ -87,14 +87,31 @@ def check_ip(model: Network, ip: NetworkIp) -> None:
     _check_family(model, ip, address)
     if ip.netmask is not None and ip.prefix is not None:
         raise _unsupported(model, f"both a netmask and a prefix for '{ip.address}'")
+    if ip.netmask is not None and parse_address(ip.netmask) is None:
+        raise XmlError(f"Invalid netmask '{ip.netmask}' in network '{model.name}'", domain=_DOMAIN)
     if ip.netmask is not None and _mask_length(ip.netmask) is None:
         raise _unsupported(model, f"'{ip.netmask}' is no netmask")
     if ip.prefix is not None and ip.prefix > address.max_prefixlen:
         raise _unsupported(model, f"invalid prefix '{ip.prefix}'")
+    if address.version == 6 and ip.tftp.root is not None:
+        raise _unsupported(model, f"<tftp> for the IPv6 address '{address}'")
+    _check_boot(model, ip)
     for host in ip.dhcp.hosts if ip.dhcp is not None else ():
         check_host(model, host, version=address.version)
     for item in ip.dhcp.ranges if ip.dhcp is not None else ():
         check_range(model, ip, item)
+
+
+def _check_boot(model: Network, ip: NetworkIp) -> None:
+    """The server that has the file to boot, if it is another one, is told by its address."""
+    bootp = ip.dhcp.bootp if ip.dhcp is not None else None
+    if bootp is None or not bootp.file or bootp.server is None:
+        return
+    if parse_address(bootp.server) is None:
+        raise SystemFailure(
+            f"the server '{bootp.server}' of <bootp> of network '{model.name}' is no address",
+            domain=ErrorDomain.NONE,
+        )
 
 
 def _check_family(model: Network, ip: NetworkIp, address: _Address) -> None:
@@ -144,9 +161,8 @@ def check_range(model: Network, ip: NetworkIp, item: DhcpRange) -> None:
             raise XmlError(f"Missing '{name}' attribute in dhcp range", domain=_DOMAIN)
         found = parse_address(text)
         if found is None:
-            raise system_failure(
+            raise SystemFailure(
                 f"'{text}' in a dhcp range of network '{model.name}' is no address",
-                OSError(errno.EINVAL, "Invalid argument"),
                 domain=ErrorDomain.NONE,
             )
         ends.append(found)
@@ -199,7 +215,11 @@ def check_host(model: Network, host: DhcpHost, *, version: int, partial: bool = 
         )
     if host.ip is not None and parse_address(host.ip) is None:
         raise XmlError(f"Invalid IP address '{host.ip}' in network '{model.name}'", domain=_DOMAIN)
-    if host.name is not None and not host.name[:1].isalnum():
+    if host.id is not None and not _ID.fullmatch(host.id):
+        raise XmlError(
+            f"'{host.id}' of a host of network '{model.name}' is no DHCP identifier", domain=_DOMAIN
+        )
+    if host.name is not None and not (host.name[:1].isalnum() and host.name[:1].isascii()):
         raise XmlError(
             f"Cannot use name '{host.name}' for a host of network '{model.name}'", domain=_DOMAIN
         )
@@ -214,6 +234,10 @@ def check_host(model: Network, host: DhcpHost, *, version: int, partial: bool = 
         raise XmlError(
             f"Missing IP address in static host definition for network '{model.name}'",
             domain=_DOMAIN,
+        )
+    if version == 6 and not (host.id or host.name):
+        raise XmlError(
+            f"a static host of network '{model.name}' has neither an id nor a name", domain=_DOMAIN
         )
     if version == 4 and not (host.mac or host.name):
         raise XmlError(

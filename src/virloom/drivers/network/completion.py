@@ -3,13 +3,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from uuid import uuid4
 
 from virloom.drivers.network.checks import check_network
 from virloom.drivers.network.forwarding import check_forward
+from virloom.drivers.runtime.traffic_rules import check_bandwidth, check_vlan
+from virloom.enums.error import ErrorDomain
+from virloom.errors import XmlError
 from virloom.model.network import Network
-from virloom.model.network.network import DhcpHost, DhcpRange, ForwardAddress, ForwardInterface
-from virloom.xml import parse_document
+from virloom.model.network.names import Dns
+from virloom.model.network.network import (
+    DhcpHost,
+    DhcpRange,
+    ForwardAddress,
+    ForwardInterface,
+    PortGroup,
+)
+from virloom.model.network.traffic import Bandwidth
+from virloom.model.traffic import Rate
+from virloom.xml import holds, parse_document
 from virloom.xml.kinds import parse_base0
 
 #: Networks of these have a bridge of their own.
@@ -37,11 +50,15 @@ def complete(model: Network) -> None:
     model.uuid = model.uuid or str(uuid4())
     model.connections = None
     model.mtu.size = model.mtu.size or None
+    model.ipv6 = model.ipv6 or None
+    model.mac.address = model.mac.address or None
     check_forward(model)
     _fill_forward(model)
     _name_space(model)
     check_network(model)
+    _check_traffic(model)
     fill_addresses(model)
+    _drop_empty(model)
     mode = forward_mode(model)
     bridge = model.bridge
     if mode in OWN_BRIDGE:
@@ -50,7 +67,57 @@ def complete(model: Network) -> None:
     elif bridge.name is not None:
         bridge.stp = bridge.delay = None
     if model.mac.address is not None:
-        model.mac.address = model.mac.address.lower()
+        parts = model.mac.address.lower().split(":")
+        model.mac.address = ":".join(part.rjust(2, "0") for part in parts)
+
+
+def parts_with_traffic(model: Network) -> Iterator[Network | PortGroup]:
+    """The network and its classes of ports."""
+    yield model
+    yield from model.portgroups
+
+
+def _rates(bandwidth: Bandwidth | None) -> Iterator[Rate]:
+    if bandwidth is not None:
+        yield from (rate for rate in (bandwidth.inbound, bandwidth.outbound) if rate is not None)
+
+
+def says_nothing(dns: Dns | None) -> bool:
+    """Whether names are served as if nobody had said anything of them."""
+    return dns is None or (
+        dns.enable is None and dns.forward_plain_names is None and not holds(dns)
+    )
+
+
+def _check_traffic(model: Network) -> None:
+    """Refuses rates, VLANs and virtual ports that are none."""
+    for part in parts_with_traffic(model):
+        check_bandwidth(part.bandwidth)
+        check_vlan(part.vlan)
+    port = model.virtualport
+    if port is not None and port.type is None:
+        raise XmlError("<virtualport> has no type", domain=ErrorDomain.NONE)
+    if not all(group.name for group in model.portgroups):
+        raise XmlError(
+            f"a port group of network '{model.name}' has no name", domain=ErrorDomain.NETWORK
+        )
+
+
+def _drop_empty(model: Network) -> None:
+    """Forgets elements that say nothing, in place."""
+    if model.domain.name is None:
+        model.domain.local_only = None
+    if says_nothing(model.dns):
+        model.dns = None
+    for srv in model.dns.srvs if model.dns is not None else ():
+        srv.priority, srv.weight = srv.priority or None, srv.weight or None
+    for part in parts_with_traffic(model):
+        for rate in _rates(part.bandwidth):
+            rate.peak, rate.burst = rate.peak or None, rate.burst or None
+        if part.bandwidth is not None and not holds(part.bandwidth):
+            part.bandwidth = None
+        if part.virtualport is not None and not holds(part.virtualport):
+            part.virtualport = None
 
 
 def forward_mode(model: Network) -> str | None:
@@ -61,6 +128,7 @@ def forward_mode(model: Network) -> str | None:
 def fill_addresses(model: Network) -> None:
     """Says of what is given to guests what a document may leave out, in place."""
     for ip in model.ips:
+        ip.prefix, ip.tftp.root = ip.prefix or None, ip.tftp.root or None
         if ip.dhcp is None:
             continue
         given: list[DhcpRange | DhcpHost] = [*ip.dhcp.ranges, *ip.dhcp.hosts]
@@ -71,8 +139,10 @@ def fill_addresses(model: Network) -> None:
                 one.lease = None
             elif one.lease is not None:
                 one.lease.unit = None  # for ever, in any unit
-        if not (ip.dhcp.ranges or ip.dhcp.hosts or ip.dhcp.bootp):
+        if not given:  # nobody is told of a file to boot either
             ip.dhcp = None
+        elif ip.dhcp.bootp is not None and not ip.dhcp.bootp.file:
+            ip.dhcp.bootp = None
 
 
 def _fill_forward(model: Network) -> None:
@@ -80,6 +150,8 @@ def _fill_forward(model: Network) -> None:
     if forward is None:
         return
     forward.mode = forward.mode or "nat"
+    forward.dev = forward.dev or None
+    forward.managed = bool(forward.managed) if forward.mode == "hostdev" else None
     if forward.mode == "none":
         model.forward = None
         return

@@ -7,7 +7,8 @@ from virloom.drivers.network.checks import parse_address
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, XmlDetail, XmlError
 from virloom.model.network import Network
-from virloom.model.network.network import Forward, Nat, NatRange
+from virloom.model.network.network import Forward, ForwardAddress, Nat, NatRange
+from virloom.xml.kinds import parse_base0
 
 #: Modes in which the host leads out, for which it must have an address in the network.
 _ROUTED = ("nat", "route", "open")
@@ -42,6 +43,7 @@ def _error(model: Network, what: str) -> XmlError:
 def _check_devices(model: Network, forward: Forward, mode: str | None) -> None:
     if len(forward.pfs) > 1:
         raise _error(model, "there is more than one <pf>")
+    _check_names(model, forward)
     devices = forward.dev is not None or forward.interfaces
     if mode == "open" and devices:
         raise _error(model, "forward mode 'open' has no device")
@@ -49,6 +51,38 @@ def _check_devices(model: Network, forward: Forward, mode: str | None) -> None:
         raise _error(model, "it has the name of a bridge, or devices, but not both")
     if mode in _ROUTED and len(forward.interfaces) > 1:
         raise _error(model, f"forward mode '{mode}' has one device")
+
+
+def _check_names(model: Network, forward: Forward) -> None:
+    """Devices have names, each its own; the one that is named by itself is the first of them."""
+    names = [one.dev for one in forward.interfaces]
+    if any(not one.dev for one in forward.pfs) or not all(names):
+        raise _error(model, "a device of <forward> has no dev")
+    for name in names:
+        if names.count(name) > 1:
+            raise _error(model, f"the device '{name}' of <forward> is listed twice")
+    if forward.dev and names and names[0] != forward.dev:
+        raise _error(model, f"<forward dev='{forward.dev}'> is not the first of its devices")
+    for address in forward.addresses:
+        if address.type is None:
+            raise _error(model, "an <address> of <forward> has no type")
+        _check_place(address)
+
+
+def _check_place(address: ForwardAddress) -> None:
+    """A PCI address is one (PCI Local Bus Specification 3.0, 3.2.2.3.2)."""
+    for name, most in (("domain", 0xFFFF), ("bus", 0xFF), ("slot", 0x1F), ("function", 0xFF)):
+        text = getattr(address, name) or "0"
+        try:
+            number = parse_base0(text)
+        except ValueError as exc:
+            raise XmlError(
+                f"{name} '{text}' of a PCI address is not {exc}", domain=ErrorDomain.XML
+            ) from exc
+        if number > most:
+            raise XmlError(
+                f"{name} '{text}' of a PCI address is more than {most}", domain=ErrorDomain.NONE
+            )
 
 
 def _check_nat(model: Network, nat: Nat | None, mode: str | None) -> None:

@@ -10,6 +10,8 @@ from virloom.errors import XmlDetail, XmlError
 from virloom.model.network import Network
 from virloom.model.network.names import Dns, DnsHost, Forwarder, Srv, Txt
 
+#: The greatest port, priority and weight of a service (RFC 2782).
+_MOST = 65535
 _DOMAIN = ErrorDomain.NETWORK
 
 
@@ -90,6 +92,10 @@ def check_srv(model: Network, srv: Srv, *, partial: bool = False) -> None:
     """
     if not partial and (not srv.service or not srv.protocol):
         raise _incomplete(model, "an SRV record has a service and a protocol")
+    for name, least in (("port", 1), ("priority", 0), ("weight", 0)):
+        number = getattr(srv, name)
+        if number is not None and not least <= number <= _MOST:
+            raise _incomplete(model, f"{name} {number} of the SRV record of '{srv.service}'")
     if srv.target is None and (srv.port, srv.priority, srv.weight) != (None, None, None):
         raise _incomplete(model, f"the SRV record of '{srv.service}' has a port but no target")
 

@@ -43,9 +43,7 @@ def _fault_of_size(route: NetworkRoute, version: int) -> str | None:
             IPv4Network(f"0.0.0.0/{route.netmask}")
         except ValueError:
             return f"'{route.netmask}' is no netmask"
-    size = route.netmask if route.netmask is not None else route.prefix
-    if size is None:
-        return None
+    size = route.netmask if route.netmask is not None else route.prefix or 0
     try:
         ip_network(f"{route.address}/{size}")
     except ValueError as exc:

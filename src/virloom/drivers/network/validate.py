@@ -62,6 +62,10 @@ def _check_foreign(model: Network) -> None:
         (bool(model.ips), "<ip>"),
         (model.domain.name is not None, "<domain>"),
         (model.bandwidth is not None and mode != "bridge", "<bandwidth>"),
+        (
+            mode == "hostdev" and model.forward is not None and bool(model.forward.interfaces),
+            "<interface>",
+        ),
     ):
         if there:
             raise _unsupported(model, f"{what} cannot be had with forward mode '{mode}'")

@@ -31,6 +31,7 @@ CHAINS = {
 }
 _CHAIN = re.compile(r"[A-Za-z0-9_.:\-]+")
 _LONGEST_CHAIN = 12
+_LONGEST_COMMENT = 256  # bytes
 #: Protocols that have ports, as :mod:`.values` writes them.
 _WITH_PORTS = ("tcp", "udp", "sctp", "33", "0x21")
 _PARAMETER = re.compile(r"[A-Za-z0-9_]+")
@@ -68,12 +69,14 @@ def complete(model: Filter) -> None:
 
 
 def _complete_chain(model: Filter) -> None:
-    chain = model.chain = model.chain or "root"
     if model.priority is not None and model.priority not in _PRIORITIES:
         raise InvalidArg.worded(
             f"the priority {model.priority} of filter '{model.name}' is not from -1000 to 1000",
             domain=_DOMAIN,
         )
+    if not model.chain:
+        model.priority = None  # as in libvirt it is said of a chain that is named
+    chain = model.chain = model.chain or "root"
     kind = kind_of(chain)
     if kind is None or _CHAIN.fullmatch(chain) is None or len(chain) > _LONGEST_CHAIN:
         raise InvalidArg.worded(
@@ -149,6 +152,10 @@ def _normalize(protocol: str, match: Match) -> None:
     for name, text in list(vars(match).items()):
         if isinstance(text, str) and name != "match":
             setattr(match, name, _value(protocol, name, text))
+    if match.comment is not None:
+        match.comment = match.comment.encode()[:_LONGEST_COMMENT].decode(errors="ignore")
+    if match.match == "no" and not any(v for k, v in vars(match).items() if k != "match"):
+        match.match = None  # all else than anything is nothing, which libvirt does not mean
     if isinstance(match, BridgedIp):
         _check_ports(match)
     if isinstance(match, Transport) and match.ipset is not None:

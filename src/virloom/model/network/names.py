@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from virloom.errors import XmlDetail
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, children, leaves
-from virloom.xml.kinds import STRING, UINT, YES_NO
+from virloom.xml.kinds import STRING, UINT, YES_NO, answering
 
 
 class Forwarder(Element):
@@ -22,6 +23,10 @@ class Txt(Element):
     value: str | None = attribute(STRING)
 
 
+#: Of a service what does not convert makes the record incomplete.
+_NUMBER = answering(UINT, XmlDetail)
+
+
 class Srv(Element):
     """``<srv service='ldap' protocol='tcp' domain='…' target='.' port='1024' …/>``."""
 
@@ -29,9 +34,9 @@ class Srv(Element):
     protocol: str | None = attribute(STRING)
     domain: str | None = attribute(STRING)
     target: str | None = attribute(STRING)
-    port: int | None = attribute(UINT)
-    priority: int | None = attribute(UINT)
-    weight: int | None = attribute(UINT)
+    port: int | None = attribute(_NUMBER)
+    priority: int | None = attribute(_NUMBER)
+    weight: int | None = attribute(_NUMBER)
 
 
 class DnsHost(Element):

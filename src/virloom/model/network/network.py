@@ -23,14 +23,19 @@ from virloom.xml.kinds import (
     ON_OFF,
     STRING,
     UINT,
+    UINT_POSITIVE,
     ULONG,
     UUID,
     YES_NO,
+    answering,
     choice,
     lenient,
     option,
 )
 from virloom.xml.node import Node
+
+#: Values of which libvirt says that the network's are wrong, not the document's.
+_FAMILY = answering(choice("ipv4", "ipv6"))
 
 
 class NatRange(Element):
@@ -70,7 +75,7 @@ class Forward(Element):
             "none", "nat", "route", "open", "bridge", "private", "vepa", "passthrough", "hostdev"
         )
     )
-    managed: bool | None = attribute(YES_NO)
+    managed: bool | None = attribute(lenient(YES_NO))
     driver: DriverName = group(DriverName)
     nat: Nat | None = child(Nat)
     pfs: list[ForwardInterface] = children(ForwardInterface, "pf")
@@ -84,14 +89,16 @@ class Bridge(Element):
     name: str | None = attribute(STRING)
     zone: str | None = attribute(STRING)
     stp: bool | None = attribute(lenient(ON_OFF))
-    delay: int | None = attribute(ULONG)
-    mac_table_manager: str | None = attribute(choice("kernel", "libvirt"), "macTableManager")
+    delay: int | None = attribute(answering(ULONG))
+    mac_table_manager: str | None = attribute(
+        answering(choice("kernel", "libvirt")), "macTableManager"
+    )
 
 
 class Mtu(Element):
     """``<mtu size='9000'/>``."""
 
-    size: int | None = attribute(UINT)
+    size: int | None = attribute(answering(UINT))
 
 
 class NetworkDomain(Element):
@@ -120,8 +127,8 @@ class DhcpRange(Element):
 class DhcpHost(Element):
     """``<host mac='…' name='foo' ip='192.168.122.10'>``; IPv6 hosts have an ``id``."""
 
-    id: str | None = attribute(STRING)
     mac: str | None = attribute(STRING)
+    id: str | None = attribute(STRING)
     name: str | None = attribute(STRING)
     ip: str | None = attribute(STRING)
     lease: Lease | None = child(Lease)
@@ -153,7 +160,7 @@ class NetworkIp(Element):
 
     empty = "lines"
 
-    family: str | None = attribute(choice("ipv4", "ipv6"))
+    family: str | None = attribute(_FAMILY)
     address: str | None = attribute(STRING)
     netmask: str | None = attribute(STRING)
     prefix: int | None = attribute(UINT)
@@ -165,12 +172,12 @@ class NetworkIp(Element):
 class NetworkRoute(Element):
     """``<route address='192.168.222.0' prefix='24' gateway='192.168.122.10'/>``."""
 
-    family: str | None = attribute(choice("ipv4", "ipv6"))
+    family: str | None = attribute(_FAMILY)
     address: str | None = attribute(STRING)
     netmask: str | None = attribute(STRING)
     prefix: int | None = attribute(UINT)
     gateway: str | None = attribute(STRING)
-    metric: int | None = attribute(UINT)
+    metric: int | None = attribute(UINT_POSITIVE)
 
 
 class PortGroup(Element):
@@ -179,7 +186,7 @@ class PortGroup(Element):
     empty = "lines"
 
     name: str | None = attribute(STRING)
-    default: bool | None = attribute(YES_NO)
+    default: bool | None = attribute(lenient(YES_NO))
     trust_guest_rx_filters: bool | None = attribute(YES_NO, "trustGuestRxFilters")
     vlan: Vlan | None = child(Vlan)
     virtualport: VirtualPort | None = child(VirtualPort)
@@ -195,7 +202,7 @@ class Network(Element):
 
     xmlns_dnsmasq: str | None = attribute(STRING, "xmlns:dnsmasq")
     connections: int | None = attribute(INT, live=True)
-    ipv6: bool | None = attribute(YES_NO)
+    ipv6: bool | None = attribute(answering(YES_NO))
     trust_guest_rx_filters: bool | None = attribute(YES_NO, "trustGuestRxFilters")
     name: str = leaf(STRING, default="")
     uuid: str | None = leaf(UUID)

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, XmlError
 from virloom.model.traffic import PortOptions as PortOptions
 from virloom.model.traffic import Rate
 from virloom.model.traffic import Vlan as Vlan
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, group
-from virloom.xml.kinds import ON_OFF, STRING, UINT, choice
+from virloom.xml.kinds import ON_OFF, STRING, UINT, UUID, answering, choice, option
 
 
 class Bandwidth(Element):
@@ -19,21 +21,31 @@ class Bandwidth(Element):
     outbound: Rate | None = child(Rate)
 
 
+#: Of the switch's parameters what does not convert is nobody's error.
+_KIND = answering(
+    choice("802.1Qbg", "802.1Qbh", "openvswitch", "midonet"),
+    ConfigUnsupported,
+    ErrorDomain.NONE,
+)
+_NUMBER = answering(UINT, XmlError, ErrorDomain.NONE)
+_NAME = answering(UUID, XmlError, ErrorDomain.NONE)
+
+
 class VirtualPortParameters(Element):
     """``<parameters …/>``: what the switch wants to know, by the port's type."""
 
-    managerid: int | None = attribute(UINT)
-    typeid: int | None = attribute(UINT)
-    typeidversion: int | None = attribute(UINT)
-    instanceid: str | None = attribute(STRING)
-    interfaceid: str | None = attribute(STRING)
+    managerid: int | None = attribute(_NUMBER)
+    typeid: int | None = attribute(_NUMBER)
+    typeidversion: int | None = attribute(_NUMBER)
+    instanceid: str | None = attribute(_NAME)
+    interfaceid: str | None = attribute(_NAME)
     profileid: str | None = attribute(STRING)
 
 
 class VirtualPort(Element):
     """``<virtualport type='openvswitch'>``."""
 
-    type: str | None = attribute(choice("802.1Qbg", "802.1Qbh", "openvswitch", "midonet"))
+    type: str | None = attribute(_KIND)
     parameters: VirtualPortParameters = group(VirtualPortParameters)
 
 
@@ -46,7 +58,7 @@ class MacAddress(Element):
 class PciAddress(Element):
     """``<address type='pci' domain='0x0000' bus='0x04' slot='0x00' function='0x1'/>``."""
 
-    type: str | None = attribute(choice("pci"))
+    type: str | None = attribute(option("pci"))
     domain: str | None = attribute(STRING)
     bus: str | None = attribute(STRING)
     slot: str | None = attribute(STRING)
@@ -57,4 +69,4 @@ class PciAddress(Element):
 class DriverName(Element):
     """``<driver name='vfio'/>``."""
 
-    name: str | None = attribute(STRING)
+    name: str | None = attribute(option("kvm", "vfio"))

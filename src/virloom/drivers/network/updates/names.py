@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from virloom.drivers.network.completion import says_nothing
 from virloom.drivers.network.name_checks import check_dns_host, check_srv, check_txt
 from virloom.drivers.network.updates.parts import (
     ADDS,
@@ -18,7 +19,7 @@ from virloom.drivers.network.updates.parts import (
 from virloom.enums.network import NetworkUpdateCommand
 from virloom.model.network import Network
 from virloom.model.network.names import Dns, DnsHost, Srv, Txt
-from virloom.xml import Element, holds
+from virloom.xml import Element
 
 E = TypeVar("E", bound=Element)
 
@@ -39,7 +40,7 @@ def _change(
         del items[found[0]]
     else:
         raise unknown(command)
-    if not holds(model.dns):
+    if says_nothing(model.dns):
         model.dns = None
 
 

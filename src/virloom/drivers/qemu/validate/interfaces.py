@@ -7,8 +7,9 @@ import ipaddress
 from collections.abc import Iterator
 
 from virloom.drivers.qemu.validate.switch_ports import check_given_port
+from virloom.drivers.runtime.traffic_rules import check_bandwidth
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, InternalError, XmlDetail, XmlError
+from virloom.errors import ConfigUnsupported, InternalError, XmlError
 from virloom.model.domain import Interface, InterfaceIp, Route
 
 #: What the source of each type has to name, in the order of libvirt's complaints.
@@ -55,7 +56,7 @@ def check_given_interface(interface: Interface) -> None:
             f"interface of type '{interface.type}': {message}", domain=ErrorDomain.DOMAIN
         )
     check_given_port(interface)
-    _bandwidth(interface)
+    check_bandwidth(interface.bandwidth)
     model = interface.model.type
     if interface.type == "vhostuser" and model not in _VIRTIO_MODELS:
         raise InternalError(
@@ -158,19 +159,6 @@ def _teaming(interface: Interface) -> Iterator[str]:
         yield "a transient card of a team names the persistent one"
     if teaming.type == "persistent" and teaming.persistent:
         yield "a persistent card of a team names no other"
-
-
-def _bandwidth(interface: Interface) -> None:
-    limits = interface.bandwidth
-    if limits is None:
-        return
-    if limits.class_id is not None:
-        raise XmlDetail("the class of a bandwidth is a network's to say", domain=ErrorDomain.NONE)
-    if limits.outbound is not None and limits.outbound.floor is not None:
-        raise ConfigUnsupported("floor is for inbound traffic", domain=ErrorDomain.NONE)
-    for rate in (limits.inbound, limits.outbound):
-        if rate is not None and rate.average is None and rate.floor is None:
-            raise XmlDetail("a bandwidth has an average or a floor", domain=ErrorDomain.NONE)
 
 
 def check_interface(interface: Interface) -> None:

@@ -7,12 +7,10 @@ end has not, which a card of a virtual network only knows when it has its port.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from virloom.drivers.runtime.traffic_rules import check_vlan
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, XmlError
 from virloom.model.domain import Interface, VirtualPort
-from virloom.model.traffic import Vlan
 
 _TYPES_WITH_VIRTUALPORT = ("network", "bridge", "direct", "hostdev")
 _TYPES_WITH_ISOLATION = ("network", "bridge")
@@ -22,7 +20,6 @@ _PARAMETERS = {
     "802.1Qbh": ("profileid",),
     "midonet": ("interfaceid",),
 }
-_LARGEST_TAG = 4095
 
 
 def is_on_openvswitch(interface: Interface) -> bool:
@@ -38,27 +35,10 @@ def check_given_port(interface: Interface) -> None:
         XmlError: Something is missing or contradictory.
         ConfigUnsupported: This type of interface has no such thing.
     """
-    if interface.vlan is not None:
-        for message in _wrong_vlan(interface.vlan):
-            raise XmlError(message, domain=ErrorDomain.NONE)
+    check_vlan(interface.vlan)
     if interface.virtualport is not None:
         _check_virtual_port(interface, interface.virtualport)
     _check_isolation(interface)
-
-
-def _wrong_vlan(vlan: Vlan) -> Iterator[str]:
-    if not vlan.tags:
-        yield "a <vlan> has at least one <tag id='…'/>"
-    for tag in vlan.tags:
-        if tag.id is None or tag.id > _LARGEST_TAG:
-            yield f"a VLAN's id is 0 to {_LARGEST_TAG}, not '{tag.id}'"
-    if vlan.trunk is False and len(vlan.tags) > 1:
-        yield "several VLANs are a trunk, and trunk='no' is asked for"
-    native = [tag.id for tag in vlan.tags if tag.native_mode is not None]
-    if len(native) > 1:
-        yield f"a port has one native VLAN, not {native}"
-    if vlan.trunk is False and native:
-        yield "a native VLAN is one of a trunk, and trunk='no' is asked for"
 
 
 def _check_virtual_port(interface: Interface, port: VirtualPort) -> None:

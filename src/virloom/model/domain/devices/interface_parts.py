@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, XmlError
 from virloom.model.traffic import PortOptions as PortOptions
 from virloom.model.traffic import Rate
 from virloom.model.traffic import Vlan as Vlan
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, group
-from virloom.xml.kinds import ON_OFF, STRING, UINT, UUID, YES_NO, choice, option
+from virloom.xml.kinds import ON_OFF, STRING, UINT, UUID, YES_NO, answering, choice
 
 
 class InterfaceIp(Element):
@@ -49,21 +51,31 @@ class PortForward(Element):
     ranges: list[PortRange] = children(PortRange, "range")
 
 
+#: Of the switch's parameters what does not convert is nobody's error.
+_KIND = answering(
+    choice("none", "802.1Qbg", "802.1Qbh", "openvswitch", "midonet"),
+    ConfigUnsupported,
+    ErrorDomain.NONE,
+)
+_NUMBER = answering(UINT, XmlError, ErrorDomain.NONE)
+_NAME = answering(UUID, XmlError, ErrorDomain.NONE)
+
+
 class VirtualPortParameters(Element):
     """``<parameters …/>``: what the switch wants to know, by the port's type."""
 
-    managerid: int | None = attribute(UINT)
-    typeid: int | None = attribute(UINT)
-    typeidversion: int | None = attribute(UINT)
-    instanceid: str | None = attribute(UUID)
-    interfaceid: str | None = attribute(UUID)
+    managerid: int | None = attribute(_NUMBER)
+    typeid: int | None = attribute(_NUMBER)
+    typeidversion: int | None = attribute(_NUMBER)
+    instanceid: str | None = attribute(_NAME)
+    interfaceid: str | None = attribute(_NAME)
     profileid: str | None = attribute(STRING)
 
 
 class VirtualPort(Element):
     """``<virtualport type='openvswitch'>``."""
 
-    type: str | None = attribute(option("none", "802.1Qbg", "802.1Qbh", "openvswitch", "midonet"))
+    type: str | None = attribute(_KIND)
     parameters: VirtualPortParameters = group(VirtualPortParameters)
 
 
