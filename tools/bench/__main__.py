@@ -44,20 +44,23 @@ BENCHES: dict[str, Callable[[Path, int], str]] = {
     "relay": relayed,
     "wire": wire,
 }
+#: Parts of others, for whoever asks for one.
+PARTS: dict[str, Callable[[Path, int], str]] = {
+    name: networks.part(name) for name in networks.PARTS
+}
 
 
 def main() -> int:
     """Run the benches that are named, or all."""
+    known = BENCHES | PARTS
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHES))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(known))
     parser.add_argument("-n", "--count", type=int, default=20, help="samples per figure")
     parser.add_argument("--quick", action="store_true", help="leave out what takes minutes: wire")
     options = parser.parse_args()
-    unknown = set(options.names) - set(BENCHES)
+    unknown = set(options.names) - set(known)
     if unknown:
-        parser.error(
-            f"no such bench: {', '.join(sorted(unknown))} (there are {', '.join(BENCHES)})"
-        )
+        parser.error(f"no such bench: {', '.join(sorted(unknown))} (there are {', '.join(known)})")
     names = options.names or list(BENCHES)
     if options.quick:
         BENCHES["wire"] = functools.partial(wire, quick=True)
@@ -71,7 +74,7 @@ def _run(directory: Path, names: list[str], count: int) -> int:
     (directory / "cache").mkdir(mode=0o755)
     os.environ[CACHE_VARIABLE] = str(directory / "cache")
     for bench in names:
-        print(BENCHES[bench](directory, count), flush=True)
+        print((BENCHES | PARTS)[bench](directory, count), flush=True)
     return 0
 
 

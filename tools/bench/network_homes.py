@@ -30,7 +30,7 @@ class Home:
     Attributes:
         name: Of its column.
         networks, filters, guests: Connections to whoever serves them.
-        pids: Of the daemons of networks, filters and interfaces.
+        pids: Of the daemons of networks, filters and interfaces, by their names.
         space: A process in its network.
     """
 
@@ -38,7 +38,7 @@ class Home:
     networks: Connection
     filters: Connection
     guests: Connection
-    pids: list[int]
+    pids: dict[str, int]
     space: int
 
     def __init__(self) -> None:
@@ -68,7 +68,11 @@ class Home:
 
     def memory(self) -> float:
         """RSS of its daemons in MB."""
-        return sum(_resident(pid) for pid in self.pids)
+        return sum(self.sizes().values())
+
+    def sizes(self) -> dict[str, float]:
+        """The same of each."""
+        return {name: _resident(pid) for name, pid in self.pids.items()}
 
 
 def _resident(pid: int) -> float:
@@ -99,7 +103,13 @@ class OurHome(Home):
         self.networks, self.filters, _, self.guests = (
             _connected(stack, daemon.uri()) for daemon in daemons
         )
-        self.pids = [daemon.pid for daemon in daemons[:3]]
+        self.pids = {daemon.name: daemon.pid for daemon in daemons[:3]}
+
+
+#: Documents are on the disk, as ours are: in a file system in memory nothing waits for it.
+_ON_DISK = """
+mkdir {place}/etc; cp -a /etc/libvirt/. {place}/etc/; mount --bind {place}/etc /etc/libvirt
+"""
 
 
 class LibvirtHome(Home):
@@ -108,9 +118,9 @@ class LibvirtHome(Home):
     name = "libvirtd"
 
     def _open(self, stack: ExitStack, place: Path) -> None:
-        daemon = Libvirtd(place, networks=True)
+        daemon = Libvirtd(place, networks=True, before=_ON_DISK.format(place=place))
         stack.callback(daemon.end)
         daemon.await_socket()
         self.networks = self.filters = self.guests = _connected(stack, daemon.uri)
         self.space = daemon.process.pid
-        self.pids = [daemon.process.pid]
+        self.pids = {"libvirtd": daemon.process.pid}
