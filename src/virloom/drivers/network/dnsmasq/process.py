@@ -143,18 +143,25 @@ class Dnsmasq:
 
     async def stop(self) -> None:
         """Ends it, if it runs, and removes its files; leases stay, as with libvirt."""
-        while (running := self.find()) is not None:
-            await _end(running)
+        known = self._told()
+        if known is not None:  # nobody else has the network's addresses then
+            await _end(known)
+        else:
+            while (running := next(iter(self._found()), None)) is not None:
+                await _end(running)
         for path in self._files:
             path.unlink(missing_ok=True)
 
     def find(self) -> ProcessIdentity | None:
         """The process that runs with the network's file; None where none does."""
+        return self._told() or next(iter(self._found()), None)
+
+    def _told(self) -> ProcessIdentity | None:
+        """The one that its file tells of, which it writes when it serves."""
         try:
-            found = self._ours(int(self._files.pid.read_text()))
+            return self._ours(int(self._files.pid.read_text()))
         except (OSError, ValueError):
-            found = None
-        return found or next(iter(self._found()), None)
+            return None
 
     def _found(self) -> list[ProcessIdentity]:
         """Those that run without a file that tells it.
