@@ -163,7 +163,12 @@ def exists(name: str) -> bool:
     return True
 
 
-def _name_of(index: int) -> str:
+def name_of(index: int) -> str:
+    """The name of a link.
+
+    Raises:
+        OSError: There is none of that number.
+    """
     asked = bytearray(REQUEST_SIZE)
     struct.pack_into("=i", asked, NAME_SIZE, index)
     with openings.new_socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
@@ -182,7 +187,7 @@ def bridge_of(port: str) -> str | None:
         return None
     for kind, value in told:
         if kind == _MASTER:
-            return _name_of(*struct.unpack("=I", value))
+            return name_of(*struct.unpack("=I", value))
     return None
 
 

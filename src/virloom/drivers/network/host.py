@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _LINKS, _PCI = "class/net", "bus/pci/devices"
 #: What a card's functions are called in its directory.
 _FUNCTION = re.compile(r"virtfn(\d+)")
-#: The routes of IPv6 in the network of this thread.
-_ROUTES = "/proc/thread-self/net/ipv6_route"
+#: Routes in the network of this thread (proc(5)): IPv4's main table, and all of IPv6.
+_ROUTES, _ROUTES6 = "/proc/thread-self/net/route", "/proc/thread-self/net/ipv6_route"
 #: ``RTF_ADDRCONF`` of linux/ipv6_route.h.
 _ADVERTISED = 0x40000
 #: Where its parameters are.
@@ -84,11 +84,26 @@ class NetworkHost:
 
     def advertised(self) -> set[str]:
         """The links by which the host has routes or addresses from advertisements of routers."""
+        return advertised_links(self._lines(_ROUTES6))
+
+    def routes(self) -> list[str]:
+        """The lines of IPv4's main table of routes, with their heading."""
+        return self._lines(_ROUTES)
+
+    def _lines(self, path: str) -> list[str]:
         try:
-            with self.entered(), open(_ROUTES, encoding="ascii") as file:
-                return advertised_links(file)
-        except OSError:  # no IPv6 at all
-            return set()
+            with self.entered(), open(path, encoding="utf-8", opener=open_file) as file:
+                return file.readlines()
+        except OSError:  # the kernel has not that protocol at all
+            return []
+
+    def link_name(self, index: int) -> str | None:
+        """The name of a link; None where there is none of that number (any more)."""
+        try:
+            with self.entered():
+                return links.name_of(index)
+        except OSError:
+            return None
 
     def parameter(self, name: str) -> str | None:
         """A parameter of the kernel, e.g. ``ipv4/ip_forward``; None where there is none."""

@@ -80,11 +80,12 @@ async def remove_bridge(host: NetworkHost, model: Network, index: int | None) ->
         SystemFailure: The kernel would not.
     """
     name = model.bridge.name
-    if not host.has_link(name or ""):
+    address = model.mac.address if index is None else None
+    if not host.has_link(name or "") or (index is None and address is None):
         return
-    known = {"index": index} if index is not None else {"address": model.mac.address}
     async with _talking(host, f"cannot remove the bridge '{name}'") as kernel:
-        for found in await kernel.link_lookup(ifname=name, kind="bridge", **known):
+        found = await _find(kernel, name or "", address)
+        if found is not None and index in (None, found):
             await kernel.link("set", index=found, state="down")
             await kernel.link("del", index=found)
 
@@ -95,10 +96,26 @@ async def index_of(host: NetworkHost, name: str, address: str | None = None) -> 
     Args:
         address: The hardware address that it has, if that is known.
     """
-    more = {"address": address.lower()} if address is not None else {}
     async with _talking(host, f"cannot look at the bridge '{name}'") as kernel:
-        found = list(await kernel.link_lookup(ifname=name, kind="bridge", **more))
-    return int(found[0]) if found else None
+        return await _find(kernel, name, address)
+
+
+async def _find(kernel: AsyncIPRoute, name: str, address: str | None) -> int | None:
+    """The index of the bridge of that name, and of that address if one is meant.
+
+    One link is asked for: the library takes half a millisecond to read each of all that there are.
+    """
+    from pyroute2.netlink.exceptions import NetlinkError
+
+    try:
+        (link,) = await kernel.link("get", ifname=name)
+    except NetlinkError as exc:
+        if exc.code == errno.ENODEV:
+            return None
+        raise
+    is_bridge = link.get(("linkinfo", "kind")) == "bridge"
+    is_meant = address is None or link.get("address") == address.lower()
+    return int(link["index"]) if is_bridge and is_meant else None
 
 
 def _properties(model: Network) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_network
+import socket
+import sys
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
 from typing import NamedTuple
 
 from virloom.drivers.network.completion import forward_mode
@@ -26,19 +28,55 @@ class Route(NamedTuple):
     link: str
 
 
-async def routes(host: NetworkHost) -> list[Route]:
+async def routes(host: NetworkHost, model: Network) -> list[Route]:
     """The subnets in the host's main table of routes, the default routes left out.
+
+    Args:
+        model: What is compared with them: IPv6 is asked for where it has any, since the library
+            takes a millisecond for each few of all links and routes that there are.
 
     Raises:
         ConfigUnsupported: The host has not what it takes to look.
     """
-    async with host.links() as kernel:
-        names = {link["index"]: link.get("ifname") async for link in await kernel.get_links()}
-        found = [route async for route in await kernel.get_routes(table=_MAIN)]
+    found = list(ipv4_routes(host.routes()))
+    if any(subnet.version == 6 for subnet in _subnets(model)):
+        found += await _ipv6_routes(host)
+    return found
+
+
+def _subnets(model: Network) -> list[_Subnet]:
+    """Those that the network has, and those that its static routes lead to."""
     return [
-        Route(ip_network(f"{route.get('dst')}/{route['dst_len']}"), names[route.get("oif")])
+        *(address.network for address in addresses_of(model)),
+        *(target_of(route) for route in model.routes),
+    ]
+
+
+def ipv4_routes(lines: Iterable[str]) -> Iterator[Route]:
+    """The routes of ``/proc/net/route``, but for those that lead to no link.
+
+    Args:
+        lines: With their heading. The first field is the link, the second the subnet and the
+            eighth its mask, as the numbers that this machine sees in the bytes of an address.
+    """
+    for line in lines:
+        words = line.split()
+        if len(words) < 8 or words[0] in ("Iface", "*"):
+            continue
+        subnet, mask = (IPv4Address(int(words[n], 16).to_bytes(4, sys.byteorder)) for n in (1, 7))
+        if int(mask):
+            yield Route(IPv4Network(f"{subnet}/{mask}"), words[0])
+
+
+async def _ipv6_routes(host: NetworkHost) -> list[Route]:
+    async with host.links() as kernel:
+        asked = await kernel.get_routes(family=socket.AF_INET6, table=_MAIN)
+        found = [route async for route in asked]
+    return [
+        Route(ip_network(f"{route.get('dst')}/{route['dst_len']}"), name)
         for route in found
-        if route.get("dst") and route["dst_len"] and route.get("oif") in names
+        if route.get("dst") and route["dst_len"]
+        if (name := host.link_name(route.get("oif") or 0)) is not None
     ]
 
 
