@@ -20,6 +20,8 @@ from virloom.errors import InternalError
 _NAME = re.compile(r"[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]{0,126}\Z")
 #: ``/dev/vda(3)``: where a segment begins, in extents.
 _PLACE = re.compile(r"(.+)\((\d+)\)\Z")
+#: lvs(8): the first attribute of thin volumes.
+_THIN = "V"
 _REPORT = ("--reportformat", "json", "--units", "b", "--nosuffix")
 
 
@@ -41,7 +43,8 @@ class LogicalVolume(NamedTuple):
     Attributes:
         attributes: Ten letters (lvs(8)): the first is its type, the fifth its state.
         origin: The volume that it is a snapshot of; in brackets where that is hidden; or "".
-        size: Bytes; of a snapshot, those that are set aside for what changes.
+        size: Bytes; of a snapshot, those that are set aside for what changes; of a thin volume,
+            those of its pool that it occupies.
         tags: LVM keeps them beside the name.
     """
 
@@ -103,7 +106,8 @@ async def logical_volumes(host: StorageHost, group: str) -> list[LogicalVolume]:
         InternalError: There is no such group.
     """
     columns = (
-        "lv_name,lv_uuid,lv_attr,origin,lv_size,lv_tags,devices,seg_size,vg_extent_size,segtype"
+        "lv_name,lv_uuid,lv_attr,origin,lv_size,data_percent,lv_tags,devices,seg_size,"
+        "vg_extent_size,segtype"
     )
     volumes: dict[str, LogicalVolume] = {}
     for row in await _rows(host, "lv", ["lvs", *_REPORT, "--options", columns, group]):
@@ -114,8 +118,11 @@ async def logical_volumes(host: StorageHost, group: str) -> list[LogicalVolume]:
 
 def _volume(row: dict[str, str]) -> LogicalVolume:
     tags = frozenset(row["lv_tags"].split(",")) - {""}
+    size = int(row["lv_size"])
+    if row["lv_attr"][0] == _THIN:
+        size = round(size * float(row["data_percent"] or 0) / 100)
     return LogicalVolume(
-        row["lv_name"], row["lv_uuid"], row["lv_attr"], row["origin"], int(row["lv_size"]), tags, ()
+        row["lv_name"], row["lv_uuid"], row["lv_attr"], row["origin"], size, tags, ()
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from virloom.drivers.storage.pool import StoragePool
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, OperationInvalid, StorageVolExist
+from virloom.errors import ConfigUnsupported, NoSupport, OperationInvalid, StorageVolExist
 from virloom.model.storage import Volume
 
 
@@ -18,6 +18,18 @@ def check_plain(model: Volume) -> None:
     if model.target.encryption is not None:
         raise ConfigUnsupported(
             "volumes of such pools are not encrypted here", domain=ErrorDomain.STORAGE
+        )
+
+
+def check_size(model: Volume) -> None:
+    """Refuses a volume without a size, which a file could be.
+
+    Raises:
+        NoSupport: It is to have none (libvirt's code for it).
+    """
+    if not model.capacity.value:
+        raise NoSupport(
+            "volume capacity required for this storage pool", domain=ErrorDomain.STORAGE
         )
 
 

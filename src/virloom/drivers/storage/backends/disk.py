@@ -14,6 +14,7 @@ from virloom.drivers.storage.backends.signatures import check_empty, check_label
 from virloom.drivers.storage.blocks import block_volume, part_of, stable_path
 from virloom.drivers.storage.encryption import LUKS_HEADER, check_device, look_up
 from virloom.drivers.storage.flags import check_build_flags, check_flags
+from virloom.drivers.storage.names import check_size
 from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.volumes import in_bytes
 from virloom.enums.error import ErrorDomain
@@ -110,9 +111,11 @@ class DiskBackend(PathBackend):
         """Refuses a volume that cannot be one of this pool.
 
         Raises:
+            NoSupport: It has no size.
             StorageVolExist: There is one of that name, or one is being made.
             ConfigUnsupported: It is to be encrypted otherwise than by LUKS.
         """
+        check_size(model)
         name = model.name or ""
         check_device(model)
         if name in pool.volumes or name in pool.building:

@@ -30,12 +30,14 @@ from virloom.drivers.storage.lvm import (
     lvm,
     sizes,
 )
+from virloom.drivers.storage.names import check_size
 from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.volumes import in_bytes
 from virloom.enums.error import ErrorDomain
 from virloom.enums.storage import StoragePoolBuildFlags as Flags
 from virloom.errors import (
     ConfigUnsupported,
+    NoSupport,
     StorageVolExist,
     SystemFailure,
     VirloomError,
@@ -190,9 +192,11 @@ class LogicalBackend(PathBackend):
         """Refuses a volume that cannot be one of this pool, and gives it its place.
 
         Raises:
+            NoSupport: It has no size.
             StorageVolExist: There is one of that name, or one is being made.
             InternalError: LVM can give none that name.
         """
+        check_size(model)
         name = model.name or ""
         if name in pool.volumes or name in pool.building:
             raise StorageVolExist(f"'{name}'", domain=_DOMAIN)
@@ -252,6 +256,20 @@ class LogicalBackend(PathBackend):
 
     async def fresh(self, pool: Pool, volume: Volume, *, probing: bool = False) -> Volume:
         return volume
+
+    def check_wipe(self, volume: Volume, algorithm: int) -> None:
+        """Refuses volumes that occupy less than they hold: a wipe would fill them up.
+
+        Raises:
+            NoSupport: It is such a one.
+            ArgumentUnsupported: The algorithm is not one of devices.
+        """
+        if volume.backing_store is not None or volume.allocation.value != volume.capacity.value:
+            raise NoSupport(
+                f"logical volume '{volume.target.path}' is sparse, volume wipe not supported",
+                domain=_DOMAIN,
+            )
+        super().check_wipe(volume, algorithm)
 
     async def remove(self, pool: Pool, volume: Volume, flags: int) -> dict[str, Volume]:
         """Deletes a volume, with the snapshots that are laid over it (as libvirt does)."""

@@ -12,23 +12,29 @@ from virloom.drivers.storage.activation import Activation
 from virloom.drivers.storage.backends.logical import LogicalBackend
 from virloom.drivers.storage.directories import StorageDirectories
 from virloom.drivers.storage.logical_volumes import (
+    describe,
     is_abandoned,
     is_being_made,
+    is_whole,
     making_tag,
     wanted,
 )
 from virloom.drivers.storage.lvm import check_name, groups, logical_volumes, sizes
+from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.pools import parse_pool
-from virloom.drivers.storage.volumes import parse_volume
+from virloom.drivers.storage.volumes import in_bytes, parse_volume
 from virloom.enums.storage import StoragePoolBuildFlags as Flags
+from virloom.enums.storage import StorageVolWipeAlgorithm as Algorithm
 from virloom.errors import (
+    ArgumentUnsupported,
     ConfigUnsupported,
     InternalError,
     InvalidArg,
+    NoSupport,
     StoragePoolBuilt,
     SystemFailure,
 )
-from virloom.model.storage import Pool
+from virloom.model.storage import Pool, Volume
 
 LVS = """{"report": [{"lv": [
  {"lv_name":"plain", "lv_uuid":"Hqtzq5", "lv_attr":"owi-a-s---", "origin":"",
@@ -42,6 +48,13 @@ LVS = """{"report": [{"lv": [
   "vg_extent_size":"4194304"},
  {"lv_name":"full", "lv_uuid":"tYiQR4", "lv_attr":"swi-I-s---", "origin":"plain",
   "lv_size":"12582912", "lv_tags":"", "devices":"/dev/vda(4)", "seg_size":"12582912",
+  "vg_extent_size":"4194304"}]}]}"""
+THIN = """{"report": [{"lv": [
+ {"lv_name":"pool", "lv_uuid":"a", "lv_attr":"twi-aotz--", "origin":"", "lv_size":"12582912",
+  "data_percent":"8.33", "lv_tags":"", "devices":"pool_tdata(0)", "seg_size":"12582912",
+  "vg_extent_size":"4194304"},
+ {"lv_name":"thin", "lv_uuid":"b", "lv_attr":"Vwi-a-tz--", "origin":"", "lv_size":"67108864",
+  "data_percent":"12.50", "lv_tags":"", "devices":"", "seg_size":"67108864",
   "vg_extent_size":"4194304"}]}]}"""
 VGS = '{"report": [{"vg": [{"vg_size":"415236096", "vg_free":"377487360"}]}]}'
 PVS = """{"report": [{"pv": [
@@ -181,6 +194,28 @@ async def test_unfinished_volumes(tmp_path: Path) -> None:
         assert is_abandoned(found)
         await LogicalBackend(host).look(pool())
         assert "lvremove -f vrl/plain" in host.asked
+
+
+async def test_thin_volumes_occupy_less_than_they_hold(tmp_path: Path) -> None:
+    holder, thin = await logical_volumes(RecordedHost(tmp_path, {"lvs": Answer(THIN)}), "vrl")
+    assert (is_whole(holder), is_whole(thin)) == (False, True)
+    volume = Volume(capacity=in_bytes(64 << 20))
+    describe(volume, pool(), thin)
+    assert volume.allocation.value == 8 << 20
+    assert volume.source.devices == [], "they are on no device"
+    backend = LogicalBackend(RecordedHost(tmp_path, {}))
+    with pytest.raises(NoSupport, match="sparse"):
+        backend.check_wipe(volume, Algorithm.ZERO)
+    volume.allocation = volume.capacity
+    backend.check_wipe(volume, Algorithm.ZERO)
+    with pytest.raises(ArgumentUnsupported):
+        backend.check_wipe(volume, Algorithm.TRIM)
+
+
+def test_a_volume_has_a_size(tmp_path: Path) -> None:
+    model = parse_volume(pool(), "<volume><name>v</name><capacity>0</capacity></volume>")
+    with pytest.raises(NoSupport, match="capacity"):
+        LogicalBackend(RecordedHost(tmp_path, {})).check_new(StoragePool(pool()), model)
 
 
 async def test_what_was_there_before_is_not_undone(tmp_path: Path) -> None:
