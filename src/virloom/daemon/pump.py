@@ -98,8 +98,10 @@ class Pump:
 
     def feed_hole(self, length: int, flags: int) -> None:
         """A hole of the client, who may send them here; a wrong one ends the stream."""
-        if length <= 0 or flags:
+        if length < 0 or flags:
             self._fail(InvalidArg(f"a hole of length {length} and flags {flags:#x}"))
+            return
+        if not length:  # libvirt takes it, and there is nothing to do
             return
         self._queue.append(Hole(length))
         self.waiting += _HOLE_COST

@@ -173,7 +173,7 @@ class RemoteStream(StreamEnd):
             raise OperationInvalid(
                 "Skipping is not supported with this stream", domain=ErrorDomain.RPC
             )
-        if length <= 0:
+        if length < 0:
             raise InvalidArg(f"a hole must have a length, not {length}", domain=ErrorDomain.STREAMS)
         self.check()
         await self._host.at_home(partial(self._host.send_hole, self, length))

@@ -83,7 +83,7 @@ class StreamEnd(ABC):
         return await (self.read_sparse(limit) if self.sparse else self.read(limit))
 
     async def write_hole(self, length: int) -> None:
-        """Sends a hole of *length* bytes, which is more than 0.
+        """Sends a hole of *length* bytes; one of 0 is none.
 
         Raises:
             OperationInvalid: This stream has no holes.
