@@ -179,6 +179,12 @@ def volumes(conn: libvirt.virConnect) -> None:
         "over": vol_xml("over", 3 * MIB, kind="qcow2", more=backing),
         "mode": vol_xml("mode", target="<permissions><mode>0640</mode><owner>0</owner>"
                         "<group>6</group></permissions>"),
+        "odd mode": vol_xml("odd-mode", target="<permissions><mode> 00007</mode><owner> 5</owner>"
+                            "<group>4294967294</group></permissions><clusterSize>0</clusterSize>"),
+        "sized by another": vol_xml("by-another", 0, kind="qcow2", more=backing),
+        "of no size": "<volume><name>of-no-size</name><target><format type='qcow2'/></target>"
+                      f"{backing}</volume>",
+        "odd size": vol_xml("odd-size", 1025, kind="qcow2"),
         "space": vol_xml("two words, and a comma", kind="qcow2"),
     }  # fmt: skip
     for name, document in made.items():
@@ -222,6 +228,11 @@ def refusals(pool: libvirt.virStoragePool, raw: str) -> None:
         "no backing": vol_xml("x", kind="qcow2",
                               more="<backingStore><path>/nowhere/x</path></backingStore>"),
         "raw over": vol_xml("x", more=below),
+        "too large": vol_xml("x", 1 << 63),
+        "raw compat": vol_xml("x", target="<compat>2</compat>"),
+        "encryption": vol_xml("x", kind="qcow2", target="<encryption/>"),
+        "owner": vol_xml("x", target="<permissions><owner>root</owner></permissions>"),
+        "group": vol_xml("x", target="<permissions><group>-2</group></permissions>"),
     }  # fmt: skip
     for name, document in refused.items():
         step(f"refuse {name}", lambda document=document: pool.createXML(document))
@@ -282,10 +293,15 @@ def sizes_of(pool: libvirt.virStoragePool) -> None:
     for name in ("raw", "q", "over", "two words, and a comma"):
         volume = pool.storageVolLookupByName(name)
         larger = ((20 * MIB, 0), (MIB, 0), (MIB, 2), (1 << 60, 0), (16 * MIB, 1), (1, 64))
-        for capacity, flags in (*larger, (15 * MIB, 4), (MIB, 6), (0, 4)):
+        odd = ((1000, 2), (1001, 6), (0, 5), ((1 << 63) - 1, 2), (1 << 62, 7))
+        for capacity, flags in (*larger, (15 * MIB, 4), (MIB, 6), *odd, (0, 4)):
             given = (capacity, flags)
             step(f"resize {name} {given}", lambda given=given, vol=volume: vol.resize(*given))
             step(f"resized {name} {given}", lambda vol=volume: vol.info()[:2])
+    gone = pool.createXML(vol_xml("gone"))
+    os.unlink(gone.path())
+    for action in (gone.info, gone.XMLDesc, gone.wipe, gone.delete):
+        step(f"gone {action.__name__}", action)
     step("resize a directory", lambda: pool.storageVolLookupByName("sub").resize(MIB))
     clones(pool)
 

@@ -51,9 +51,11 @@ def check_document(encryption: Encryption) -> None:
     """Refuses what no volume can have.
 
     Raises:
-        XmlError: A secret has no name, or a vector generator stands without a cipher.
+        XmlError: It has no format, a secret no name, or a vector generator no cipher.
         ConfigUnsupported: A secret is of another type than ``passphrase``.
     """
+    if encryption.format is None:
+        raise XmlError("unknown volume encryption format", domain=_DOMAIN)
     for secret in encryption.secrets:
         if secret.type != "passphrase":
             raise ConfigUnsupported(

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from virloom.drivers.runtime.image import qcow2_backing, read_head
+from virloom.drivers.storage.probe import probe
 from virloom.enums.error import ErrorDomain
 from virloom.errors import (
     ConfigUnsupported,
@@ -92,10 +93,13 @@ def _decrypt(node: dict[str, Any], encryption: str, key: str) -> None:
         node["encrypt"] = {"format": encryption, "key-secret": key}
 
 
-def check_backing(path: str, reference: str, image_format: str) -> None:
+def check_backing(path: str, reference: str, image_format: str) -> int:
     """Checks that a new image at *path* may be laid over *reference*: by headers, all the way down.
 
     Nothing of their content gets to anybody by that, so they may be anywhere.
+
+    Returns:
+        Bytes that a guest sees of it.
 
     Raises:
         SystemFailure: There is no such file, or it cannot be read.
@@ -112,10 +116,21 @@ def check_backing(path: str, reference: str, image_format: str) -> None:
         ) from exc
     try:
         image_options(os.path.normpath(place), image_format, lambda path: True)
+        return _guest_size(place, image_format)
     except (ConfigUnsupported, OperationInvalid, StorageProbeFailed) as exc:
         raise InternalError(
             f"'{reference}' cannot be a backing image: {exc.message}", domain=ErrorDomain.NONE
         ) from exc
+
+
+def _guest_size(path: str, image_format: str) -> int:
+    if image_format == "qcow2":
+        return probe(read_head(path), path).capacity or 0
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    try:
+        return os.lseek(descriptor, 0, os.SEEK_END)
+    finally:
+        os.close(descriptor)
 
 
 def _beside(parent: str, reference: str) -> str:

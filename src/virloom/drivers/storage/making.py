@@ -30,7 +30,6 @@ from virloom.errors import (
     StorageVolExist,
     SystemFailure,
     VirloomError,
-    XmlError,
     system_failure,
 )
 from virloom.host.range_lock import lock_range
@@ -52,8 +51,6 @@ _READ_ONLY = frozenset(("bochs", "cloop", "dmg", "fat", "vhd", "cow"))
 STEPS = ("volume-begun", "volume-filled", "volume-named", "volume-cleared")
 #: The byte whose lock says that somebody works at a file; QEMU's are 100 to 300.
 _LOCKED_BYTE = 1 << 40
-#: off_t ends there.
-_MOST = (1 << 63) - 1
 
 
 def unfinished_name() -> str:
@@ -167,7 +164,6 @@ def check_makeable(model: Volume, *, metadata: bool, copied: bool = False) -> No
         ConfigUnsupported: Its format, or something that its format has not.
         NoSupport: It is raw, and laid over another (libvirt's code for it).
         InternalError, InvalidArg: It cannot be encrypted so.
-        SystemFailure: It is larger than files can be.
     """
     kind = model.target.format.type
     if kind not in ("raw", "qcow2", "dir") and not (copied and kind == "iso"):
@@ -179,17 +175,14 @@ def check_makeable(model: Volume, *, metadata: bool, copied: bool = False) -> No
         _check_qcow2(model, metadata=metadata)
     elif model.backing_store is not None:
         raise NoSupport(f"backing storage not supported for {kind} volumes", domain=_DOMAIN)
-    if max(model.capacity.value or 0, model.allocation.value or 0) > _MOST:
-        _raise_too_large(model)
 
 
 def _check_qcow2(model: Volume, *, metadata: bool) -> None:
     target, backing = model.target, model.backing_store
     compat, features = target.compat or "0.10", target.features or ImageFeatures()
     if compat not in ("0.10", "1.1"):
-        if re.fullmatch(r"\d+\.\d+", compat):  # libvirt's code, which it gets from qemu-img
-            raise InternalError(f"unknown version '{compat}' of qcow2", domain=ErrorDomain.NONE)
-        raise XmlError(f"unknown version '{compat}' of qcow2", domain=_DOMAIN)
+        # libvirt's code, which it gets from qemu-img
+        raise InternalError(f"unknown version '{compat}' of qcow2", domain=ErrorDomain.NONE)
     for name, asked in (
         ("lazy_refcounts", features.lazy_refcounts), ("extended_l2", features.extended_l2),
     ):  # fmt: skip
@@ -211,13 +204,6 @@ def _unmade(kind: str | None) -> VirloomError:
 
 def _unsupported(what: str) -> ConfigUnsupported:
     return ConfigUnsupported(what, domain=_DOMAIN)
-
-
-def _raise_too_large(model: Volume) -> None:
-    error = OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-    raise system_failure(
-        f"cannot make volume '{model.name}' of {model.capacity.value} bytes", error, domain=_DOMAIN
-    )
 
 
 def make_raw(model: Volume, file: Unfinished) -> None:
@@ -312,13 +298,14 @@ async def make_image(model: Volume, file: Unfinished, *, metadata: bool, key: by
     else:
         options = encryption.options(target.encryption or Encryption())
         words = ["-f", "luks", "-o", ",".join(options)]
-    backing = model.backing_store
+    backing, size = model.backing_store, model.capacity.value or 0
     if backing is not None and backing.path:
         form = backing.format.type or "raw"
-        await asyncio.to_thread(check_backing, target.path or "", backing.path, form)
+        below = await asyncio.to_thread(check_backing, target.path or "", backing.path, form)
+        size = size or below
         words += ["-u", "-F", form, "-b", backing.path]
     await qemu_img(
-        file.host, "create", [*words, file.path, str(model.capacity.value)],
+        file.host, "create", [*words, file.path, f"{-(-size // 1024)}K"],
         doing=f"cannot make volume '{model.name}'",
         keys={} if key is None else {encryption.KEY: key},
     )  # fmt: skip

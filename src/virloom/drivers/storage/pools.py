@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from virloom.drivers.storage.kinds import KINDS, PoolKind
 from virloom.drivers.storage.sources import check_adapter, check_auth, check_owners
-from virloom.drivers.storage.volumes import check_mode
+from virloom.drivers.storage.volumes import check_permissions
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, NoSupport, VirloomError, XmlDetail, XmlError
 from virloom.model.storage import Pool
@@ -149,7 +149,7 @@ def _fill_target(model: Pool, source: PoolSource, kind: PoolKind) -> None:
         target.path = kind.target.format(source.name)
     if not target.path:
         raise XmlError("missing storage pool target path", domain=_DOMAIN)
-    check_mode(target.permissions)
+    check_permissions(target.permissions)
     check_owners(target.permissions)
     target.path = sanitized(target.path)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 
@@ -22,6 +23,10 @@ from virloom.errors import (
 )
 from virloom.model.storage import Volume
 
+#: off_t ends there.
+_MOST = (1 << 63) - 1
+#: Bytes of which images are multiples.
+_SECTOR = 512
 _DOMAIN, _NONE = ErrorDomain.STORAGE, ErrorDomain.NONE
 
 
@@ -79,6 +84,7 @@ async def resize(
     if volume.type != "file" or kind not in ("raw", "qcow2", "iso"):
         raise InternalError(f"volumes of format '{kind}' are not resized", domain=_NONE)
     if kind == "qcow2" or encrypted:
+        capacity = -(-capacity // _SECTOR) * _SECTOR
         if allocate:
             raise OperationUnsupported(
                 "blocks are allocated of raw volumes that are not encrypted, only", domain=_DOMAIN
@@ -94,8 +100,10 @@ async def resize(
 def _resize_raw(path: str, capacity: int, allocate: bool) -> None:
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        if allocate and capacity:
-            os.posix_fallocate(descriptor, 0, capacity)
+        if capacity > _MOST:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        if allocate:
+            os.posix_fallocate(descriptor, 0, capacity)  # not of nothing: EINVAL, as with libvirt
         os.ftruncate(descriptor, capacity)
         os.fsync(descriptor)
     finally:

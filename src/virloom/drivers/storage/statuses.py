@@ -11,9 +11,14 @@ from virloom.model.storage.target import Permissions, Timestamps
 def permissions_of(status: os.stat_result, mask: int) -> Permissions:
     """Who may do what, as documents say it."""
     return Permissions(
-        mode=f"0{status.st_mode & mask:03o}",
-        owner=str(status.st_uid), group=str(status.st_gid),
+        mode=f"0{status.st_mode & mask:o}",
+        owner=_owner(status.st_uid), group=_owner(status.st_gid),
     )  # fmt: skip
+
+
+def _owner(number: int) -> str:
+    """A user or group; libvirt has them as signed numbers."""
+    return str(number - (1 << 32) if number >> 31 else number)
 
 
 def times_of(status: os.stat_result, born: int | None) -> Timestamps:

@@ -16,7 +16,10 @@ from virloom.model.units import scaled
 from virloom.xml import parse_document
 
 _DOMAIN = ErrorDomain.STORAGE
-_LIMIT = (1 << 64) - 1
+#: off_t ends there.
+_LIMIT = (1 << 63) - 1
+#: A number as XPath reads it: of a user or group.
+_NUMBER = re.compile(r"\s*([+-]?\d+)(?:\.0*)?\s*\Z")
 _BYTES = "bytes"
 
 
@@ -48,9 +51,12 @@ def parse_volume(
     _fill_format(model, pool)
     if model.target.features is not None and model.target.compat is None:
         model.target.compat = "1.1"  # the first version that has any
+    compat = model.target.compat
+    if compat is not None and re.fullmatch(r"\d+\.\d+", compat) is None:
+        raise XmlError(f"'{compat}' is no version of a format", domain=_DOMAIN)
     if model.target.encryption is not None:
         check_document(model.target.encryption)
-    check_mode(model.target.permissions)
+    check_permissions(model.target.permissions)
     model.type = "file"
     model.key = None
     model.source = VolumeSource()
@@ -62,7 +68,8 @@ def parse_volume(
 
 def _fill_sizes(model: Volume, origin: Volume | None) -> None:
     if model.capacity.value is None:
-        if origin is None:
+        backing = model.backing_store
+        if origin is None and (backing is None or not backing.path):
             raise XmlError("missing capacity element", domain=_DOMAIN)
         model.capacity = in_bytes(0)
     model.capacity = _in_bytes(model.capacity)
@@ -76,7 +83,9 @@ def _fill_sizes(model: Volume, origin: Volume | None) -> None:
         _in_bytes(model.allocation).value or 0 if given else model.capacity.value or 0
     )
     model.physical = Amount()
-    if model.target.cluster_size.value is not None:
+    if not model.target.cluster_size.value:
+        model.target.cluster_size = Amount()
+    else:
         model.target.cluster_size = _in_bytes(model.target.cluster_size)
         model.target.cluster_size.unit = "B"
 
@@ -111,15 +120,26 @@ def _fill_format(model: Volume, pool: Pool) -> None:
             raise ConfigUnsupported(f"unknown volume format type {name}", domain=_DOMAIN)
 
 
-def check_mode(permissions: Permissions) -> None:
-    """Checks an octal mode, and gives it libvirt's width.
+def check_permissions(permissions: Permissions) -> None:
+    """Checks the octal mode, which gets libvirt's width, and the numbers of who owns it.
 
     Raises:
-        XmlError: It is none.
+        XmlError: They are none.
     """
     mode = permissions.mode
-    if mode is None:
-        return
-    if re.fullmatch("0?[0-7]{1,3}", mode) is None:
-        raise XmlError("malformed octal mode", domain=_DOMAIN)
-    permissions.mode = f"0{int(mode, 8):o}"
+    if mode is not None:
+        if re.fullmatch(r"\s*0*[0-7]{1,3}", mode) is None:
+            raise XmlError("malformed octal mode", domain=_DOMAIN)
+        permissions.mode = f"0{int(mode, 8):o}"
+    permissions.owner = _number(permissions.owner, "owner")
+    permissions.group = _number(permissions.group, "group")
+
+
+def _number(text: str | None, what: str) -> str | None:
+    """Of a user or a group; -1 leaves that to us."""
+    if text is None:
+        return None
+    found = _NUMBER.match(text)
+    if found is None or not -1 <= int(found[1]) < 1 << 32:
+        raise XmlError(f"malformed {what} element", domain=_DOMAIN)
+    return str(int(found[1]))

@@ -8,7 +8,14 @@ import pytest
 from virloom.drivers.storage.encryption import options
 from virloom.drivers.storage.making import check_makeable, qcow2_options
 from virloom.drivers.storage.volumes import parse_volume
-from virloom.errors import ConfigUnsupported, InternalError, NoSupport, SystemFailure, VirloomError
+from virloom.errors import (
+    ConfigUnsupported,
+    InternalError,
+    NoSupport,
+    NumericOverflow,
+    VirloomError,
+    XmlError,
+)
 from virloom.model.storage import Pool, Volume
 from virloom.xml import parse_document
 
@@ -42,7 +49,6 @@ def test_a_cd_is_copied() -> None:
     [
         (volume("raw"), True, ConfigUnsupported),
         (volume("raw", more=BELOW), False, NoSupport),
-        (volume("raw", capacity=1 << 63), False, SystemFailure),
         (volume("qcow2", OLD), False, ConfigUnsupported),
         (volume("qcow2", more=BELOW), True, ConfigUnsupported),
     ],
@@ -52,6 +58,36 @@ def test_what_does_not_go_together(
 ) -> None:
     with pytest.raises(error):
         check_makeable(model, metadata=metadata)
+
+
+@pytest.mark.parametrize(
+    ("target", "error"),
+    [
+        ("<compat>2</compat>", XmlError),
+        ("<compat>1.1.1</compat>", XmlError),
+        ("<encryption/>", XmlError),
+        ("<permissions><mode>0644 </mode></permissions>", XmlError),
+        ("<permissions><owner>root</owner></permissions>", XmlError),
+        ("<permissions><owner>-2</owner></permissions>", XmlError),
+        ("<permissions><group>4294967296</group></permissions>", XmlError),
+    ],
+)
+def test_documents_that_are_refused(target: str, error: type[VirloomError]) -> None:
+    with pytest.raises(error):
+        volume("raw", target)
+    with pytest.raises(NumericOverflow, match="value too large"):
+        volume("raw", target, capacity=1 << 63)
+
+
+def test_numbers_as_libvirt_reads_them() -> None:
+    permissions = volume(
+        "raw",
+        "<permissions><mode> 000644</mode><owner> +5</owner><group>-1</group></permissions>"
+        "<clusterSize>0</clusterSize>",
+    ).target
+    assert permissions.permissions.mode == "0644"
+    assert (permissions.permissions.owner, permissions.permissions.group) == ("5", "-1")
+    assert permissions.cluster_size.value is None
 
 
 def test_what_qemu_img_is_told() -> None:

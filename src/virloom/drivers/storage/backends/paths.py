@@ -11,7 +11,7 @@ from virloom.drivers.storage.scan import remember, volume_at
 from virloom.drivers.storage.transfer import open_volume
 from virloom.drivers.storage.wiping import passes, wipe
 from virloom.enums.error import ErrorDomain
-from virloom.errors import system_failure
+from virloom.errors import NoStorageVol, system_failure
 from virloom.model.storage import Pool, Volume
 
 
@@ -22,6 +22,10 @@ class PathBackend(Backend):
         path = volume.target.path or ""
         try:
             found = await asyncio.to_thread(volume_at, os.path.dirname(path), volume.name or "")
+        except FileNotFoundError as exc:
+            raise NoStorageVol(
+                f"no storage vol with matching path '{path}'", domain=ErrorDomain.STORAGE
+            ) from exc
         except OSError as exc:
             raise system_failure(
                 f"cannot open volume '{path}'", exc, domain=ErrorDomain.STORAGE
