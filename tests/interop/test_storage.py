@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,7 +20,10 @@ import virloom
 from tests.interop.conftest import Virtstoraged
 from tests.interop.reference import Libvirtd, needs_libvirtd
 from virloom.drivers.storage.making import UNFINISHED
+from virloom.endpoint.remote import RemoteEndpoint
+from virloom.procedures import storage as p
 from virloom.sync.portal import portal
+from virloom.transport.unix import connect_unix
 
 SESSION = Path(__file__).parent / "sessions" / "storage.py"
 POOL = "<pool type='dir'><name>{0}</name><target><path>{1}/{0}</path></target></pool>"
@@ -148,6 +153,36 @@ def test_bytes_go_there_and_back(virtstoraged: Virtstoraged, tmp_path: Path) -> 
     back.write_bytes(b"XYZ")
     run("vol-upload", "dense", str(back), "pool", "--offset", "3", "--length", "3")
     assert (place / "dense").read_bytes()[:9] == b"\0\0\0XYZ\0\0\0"
+
+
+async def test_ten_readers_that_stop_reading(virtstoraged: Virtstoraged, tmp_path: Path) -> None:
+    """What they leave unread is in their sockets and in the file, not in the daemon's memory."""
+    with (tmp_path / "volume").open("wb") as file:
+        file.write(b"x" * (8 << 20))
+        file.truncate(1 << 30)
+    virtstoraged.virsh("pool-create-as", "pool", "dir", "--target", str(tmp_path))
+    volume = p.NonnullStorageVol("pool", "volume", f"{tmp_path}/volume")
+    before, endpoints = resident(virtstoraged.pid), []
+    for _ in range(10):
+        transport = await connect_unix(str(virtstoraged.socket()))
+        endpoints.append(RemoteEndpoint(transport))
+        await endpoints[-1].start()
+        await endpoints[-1].open("storage:///system")
+        args = p.StorageVolDownloadArgs(volume, 0, 0, 0)
+        await endpoints[-1].open_stream(p.STORAGE_VOL_DOWNLOAD, args)
+        transport.pause_reading()
+    assert "volume" in await asyncio.to_thread(virtstoraged.virsh, "vol-list", "pool")
+    assert resident(virtstoraged.pid) - before < 6000
+    for endpoint in endpoints:
+        endpoint._transport.abort()
+        await endpoint.close()
+
+
+def resident(pid: int) -> int:
+    """KiB that a process has in memory."""
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1])
 
 
 def is_gone(pid: int) -> bool:

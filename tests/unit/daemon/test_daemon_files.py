@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from virloom.daemon.server import Server
 from virloom.drivers.storage.transfer import VolumeStream, open_volume
 from virloom.endpoint.dispatch import Call, serves
 from virloom.endpoint.remote import RemoteEndpoint
-from virloom.endpoint.stream import Hole, StreamEnd
+from virloom.endpoint.stream import BytesStream, Hole, StreamEnd
 from virloom.errors import SystemFailure
 from virloom.procedures import connect, storage
 from virloom.procedures.record import Record
@@ -27,12 +27,28 @@ VOLUME = NonnullStorageVol("pool", "volume", "volume")
 MIB = 1 << 20
 
 
+class Patient(BytesStream):
+    """Takes nothing before it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(b"")
+        self.go = asyncio.Event()
+        self.came = bytearray()
+        self.most = 0
+
+    async def write_all(self, parts: Sequence[bytes | memoryview]) -> None:
+        await self.go.wait()
+        self.most = max(self.most, sum(map(len, parts)))
+        self.came += b"".join(parts)
+
+
 class Files:
     """One file; its streams that are open."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.open: set[VolumeStream] = set()
+        self.patient = Patient()
         self.changed = asyncio.Event()
 
     @serves(connect.CONNECT_SUPPORTS_FEATURE)
@@ -51,6 +67,10 @@ class Files:
         )  # fmt: skip
         self.open.add(stream)
         call.attach_stream(stream)
+
+    @serves(storage.STORAGE_VOL_UPLOAD)
+    def upload(self, call: Call, args: storage.StorageVolUploadArgs) -> None:
+        call.attach_stream(self.patient)
 
     async def until_closed(self) -> None:
         """Returns once no stream is open."""
@@ -164,6 +184,25 @@ async def test_readers_that_do_not_read(daemon: Daemon, endpoint: RemoteEndpoint
     for each in idle:
         each._transport.abort()
         await each.close()
+
+
+async def test_a_disk_that_takes_nothing(daemon: Daemon, endpoint: RemoteEndpoint) -> None:
+    """What its client sends waits with the client, but for a bounded part, which goes at once."""
+    args = storage.StorageVolUploadArgs(VOLUME, 0, 0, 0)
+    _, stream = await endpoint.open_stream(storage.STORAGE_VOL_UPLOAD, args)
+    data = os.urandom(8 * MIB)
+    writing = asyncio.ensure_future(stream.write(data))
+    (client,) = daemon.server.all()
+    async with asyncio.timeout(5):
+        while not client._held_up:
+            await asyncio.sleep(0.01)
+    assert not writing.done()
+    assert MIB < sum(pump.waiting for pump in client._pumps.values()) < 2 * MIB
+    daemon.files.patient.go.set()
+    await writing
+    await stream.finish()
+    assert daemon.files.patient.came == data
+    assert MIB / 2 < daemon.files.patient.most < 2 * MIB
 
 
 async def test_a_file_that_becomes_shorter(daemon: Daemon, endpoint: RemoteEndpoint) -> None:
