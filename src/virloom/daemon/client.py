@@ -614,10 +614,12 @@ class Client(PumpOwner, RelayOwner):
     def stream_finished(self, serial: int) -> None:
         self._pumps.pop(serial, None)
         self._send(self._connection.stream_finish(serial))
+        self._regulate()
 
     def stream_failed(self, serial: int, error: VirloomError) -> None:
         self._pumps.pop(serial, None)
         self._send(self._connection.stream_error(serial, error))
+        self._regulate()  # what waited for it does not fill us any more
 
     def stream_taken(self) -> None:
         self._regulate()

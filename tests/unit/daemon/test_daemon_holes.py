@@ -28,10 +28,14 @@ VOLUME = NonnullStorageVol("pool", "volume", "/pool/volume")
 class Daemon:
     """Both ends of one connection."""
 
-    def __init__(self, volumes: Volumes) -> None:
+    def __init__(self, volumes: Volumes, limits: Limits | None = None) -> None:
         near, far = memory_pair()
         self.client = Client(
-            FakeService(volumes), far, Limits(), readonly=False, changed=lambda client: None
+            FakeService(volumes),
+            far,
+            limits or Limits(),
+            readonly=False,
+            changed=lambda client: None,
         )
         self.endpoint = RemoteEndpoint(near)
 
@@ -96,6 +100,21 @@ async def test_a_driver_that_cannot_take_a_hole_says_so(daemon: Daemon) -> None:
     await stream.write_hole(666)
     with pytest.raises(OperationFailed, match="no room"):
         await stream.finish()
+
+
+async def test_a_client_held_up_by_a_stream_goes_on_when_it_fails() -> None:
+    daemon = Daemon(Volumes([]), Limits(waiting=1000))
+    await daemon.endpoint.start()
+    await daemon.endpoint.open("fake:///")
+    stream: Any = await daemon.upload(1)
+    connection = daemon.endpoint._connection
+    hole, data = connection.stream_hole(stream.serial, 666), connection.stream_data
+    daemon.endpoint._send(hole + data(stream.serial, bytes(5000)))
+    async with asyncio.timeout(5):
+        with pytest.raises(OperationFailed, match="no room"):
+            await stream.finish()
+        assert await daemon.answers()
+    await daemon.endpoint.close()
 
 
 async def test_a_stream_without_holes(daemon: Daemon) -> None:
