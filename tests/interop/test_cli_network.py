@@ -211,15 +211,18 @@ def _watched(program: str | Path, uri: str, line: str, action: str, directory: P
 
 def test_interrupt_ends_the_wait_and_not_the_line(tested: str) -> None:
     with subprocess.Popen(
-        [VIRLOOM, "-c", tested, "net-event --event lifecycle --timeout 20; net-list --name"],
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+        [VIRLOOM, "-c", tested,
+         "net-list --name; net-event --event lifecycle --timeout 60; net-list --name"],
+        stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        while process.stdout.readline() != "default\n":  # it is connected, and at work
+            pass
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(3)
+            process.wait(1)
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=10)
-    assert output == "event loop interrupted\nevents received: 0\n\ndefault\n\n"
+        output, _ = process.communicate(timeout=30)
+    assert output.lstrip() == "event loop interrupted\nevents received: 0\n\ndefault\n\n"
     assert process.returncode == 0
 
 
