@@ -190,17 +190,11 @@ async def _take_over(driver: QemuDriver, record: GuestRecord, identity: ProcessI
             process.close()
             await _tell_end(driver, guest, record)
         else:
-            _without_monitor(driver, guest, record, process, str(exc))
+            _without_monitor(driver, _as_recorded(driver, guest, record, model, None, process), exc)
         return
-    log = reopen_log(driver, guest, record.runtime)
-    running = RunningGuest(guest, record, model, monitor, process, log)
-    running.groups = find_groups(driver, record, running.pid)
-    _claim_devices(driver, running)
+    running = _as_recorded(driver, guest, record, model, monitor, process)
     running.leases = GuestLeases(running, driver.locks)
-    guest.id = record.id
-    guest.running = running
     guest.agent_timeout = int(record.runtime.get("agent_timeout", guest.agent_timeout))
-    guest.set_state(DomainState(record.state), record.reason)
     guest.note("process", f"is taken over, as process {running.pid}")
     await _catch_up(driver, running)
     try:
@@ -208,6 +202,25 @@ async def _take_over(driver: QemuDriver, record: GuestRecord, identity: ProcessI
     except VirloomError as exc:  # as in libvirt, the guest is ended
         logger.error("domain '%s' is ended: %s", guest.name, exc.message)
         driver.background(stop(running, DESTROYED), f"end of '{guest.name}'")
+
+
+def _as_recorded(
+    driver: QemuDriver,
+    guest: Guest,
+    record: GuestRecord,
+    model: Domain,
+    monitor: Monitor | None,
+    process: Process,
+) -> RunningGuest:
+    """The guest as its former owner had it."""
+    log = reopen_log(driver, guest, record.runtime)
+    running = RunningGuest(guest, record, model, monitor, process, log)
+    running.groups = find_groups(driver, record, running.pid)
+    _claim_devices(driver, running)
+    guest.id = record.id
+    guest.running = running
+    guest.set_state(DomainState(record.state), record.reason)
+    return running
 
 
 def _claim_devices(driver: QemuDriver, running: RunningGuest) -> None:
@@ -269,8 +282,31 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
     channels.catch_up(driver, running, await characters)
     await catch_up(running)
     await _catch_up_balloon(running)
-    supervisor = Supervisor(driver, running)
-    supervisor.attach()
+    Supervisor(driver, running).attach()
+    await _finish_begun(driver, running, moved=known != answers.vcpu_threads)
+    driver.background(settle_again(running), f"threads of '{running.guest.name}'")
+    state, reason = _RUN_STATES.get(str(status["status"]), (DomainState.PAUSED, 0))
+    if state != running.guest.state:
+        _tell_change(driver, running, state, reason)
+    if running.cause is None and state == DomainState.SHUTDOWN:
+        running.shutdown_seen = True
+        if (running.model.on_poweroff or "destroy") != "preserve":
+            driver.background(stop(running, SHUT_DOWN), f"end of '{running.guest.name}'")
+    elif running.record.autodestroy:
+        # Its connection ended with the process that held it; the guardian was killed as well.
+        driver.background(stop(running, DESTROYED), f"end of '{running.guest.name}'")
+    running.set_document()
+    running.save()
+    await _adopt_leases(driver, running, runs=state == DomainState.RUNNING)
+    _settle(driver, running)
+
+
+async def _finish_begun(driver: QemuDriver, running: RunningGuest, *, moved: bool) -> None:
+    """Finishes, takes back or goes on with what the former owner had begun, as the record says.
+
+    Args:
+        moved: There are other vCPUs than the record has.
+    """
     if {"plugging", "removals", "medium"} & running.record.runtime.keys():
         from virloom.drivers.qemu.hotplug.recovery import settle_devices  # few guests need it
 
@@ -287,7 +323,7 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
         from virloom.drivers.qemu.blockjobs.recovery import settle_blockjobs  # few guests need it
 
         await settle_blockjobs(driver, running)
-    await _settle_threads(running, moved=known != answers.vcpu_threads)
+    await _settle_threads(running, moved=moved)
     if holds(running.model.perf):
         from virloom.drivers.qemu.tuning.counting import count_again  # and fewer
 
@@ -301,21 +337,6 @@ async def _catch_up(driver: QemuDriver, running: RunningGuest) -> None:
         from virloom.drivers.qemu.backup.interrupted import settle_backup  # seldom needed
 
         await settle_backup(driver, running)
-    driver.background(settle_again(running), f"threads of '{running.guest.name}'")
-    state, reason = _RUN_STATES.get(str(status["status"]), (DomainState.PAUSED, 0))
-    if state != running.guest.state:
-        _tell_change(driver, running, state, reason)
-    if running.cause is None and state == DomainState.SHUTDOWN:
-        running.shutdown_seen = True
-        if (running.model.on_poweroff or "destroy") != "preserve":
-            driver.background(stop(running, SHUT_DOWN), f"end of '{running.guest.name}'")
-    elif running.record.autodestroy:
-        # Its connection ended with the process that held it; the guardian was killed as well.
-        driver.background(stop(running, DESTROYED), f"end of '{running.guest.name}'")
-    running.set_document()
-    running.save()
-    await _adopt_leases(driver, running, runs=state == DomainState.RUNNING)
-    _settle(driver, running)
 
 
 async def _adopt_leases(driver: QemuDriver, running: RunningGuest, *, runs: bool) -> None:
@@ -420,19 +441,10 @@ async def _tell_end(driver: QemuDriver, guest: Guest, record: GuestRecord) -> No
         forget_checkpoints(driver, guest)
 
 
-def _without_monitor(
-    driver: QemuDriver, guest: Guest, record: GuestRecord, process: Process, why: str
-) -> None:
+def _without_monitor(driver: QemuDriver, running: RunningGuest, why: VirloomError) -> None:
     """A guest whose QEMU does not answer is kept, so that it can be looked at and destroyed."""
-    log = reopen_log(driver, guest, record.runtime)
-    model = parse_document(Domain, record.document)
-    running = RunningGuest(guest, record, model, None, process, log)
-    running.groups = find_groups(driver, record, running.pid)
-    _claim_devices(driver, running)
+    guest = running.guest
     running.monitor_error = f"the monitor cannot be reached: {why}"
-    guest.id = record.id
-    guest.running = running
-    guest.set_state(DomainState(record.state), record.reason)
     Supervisor(driver, running).attach()
     logger.error("domain '%s': %s", guest.name, running.monitor_error)
     driver.events.emit_missed(DomainEventID.CONTROL_ERROR, guest.ref())
