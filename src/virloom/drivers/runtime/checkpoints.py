@@ -14,8 +14,8 @@ from virloom.model.snapshot import Backup, Checkpoint, CheckpointDisk, Checkpoin
 from virloom.xml import parse_document
 
 _DOMAIN = ErrorDomain.DOMAIN_CHECKPOINT
-#: What the schema takes for a disk: a target, or a path.
-_DISK = re.compile(r"(ioemu:)?(fd|hd|sd|vd|xvd|ubd)[a-zA-Z0-9_]+|/.+")
+#: The schema's ``diskTargetDev``.
+TARGET = re.compile(r"(ioemu:)?(fd|hd|sd|vd|xvd|ubd)[a-zA-Z0-9_]+")
 #: The same for a checkpoint's name, which is a file's.
 _NAME = re.compile(r"[^./\n][^/\n]*")
 
@@ -47,7 +47,7 @@ def check_disk_name(name: str | None) -> str:
     Raises:
         XmlInvalidSchema: Neither a target nor a path.
     """
-    if name is None or not _DISK.fullmatch(name):
+    if name is None or not (TARGET.fullmatch(name) or re.fullmatch("/.+", name)):
         raise not_in_schema(f"'{name}' is no disk's name")
     return name
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from virloom.drivers.runtime.checkpoints import (
+    TARGET,
     against_schema,
     disk_named,
     is_empty,
@@ -18,31 +19,9 @@ from virloom.drivers.runtime.checkpoints import (
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, InvalidArg, OperationUnsupported
 from virloom.model.domain import Disk, Domain
+from virloom.model.domain.devices.disk import FORMATS
 from virloom.model.snapshot import Backup, BackupDisk, BackupDisks, BackupImage, BackupServer
 
-#: The schema's ``diskTargetDev``.
-_TARGET = re.compile(r"(ioemu:)?(fd|hd|sd|vd|xvd|ubd)[a-zA-Z0-9_]+")
-#: The schema's ``storageFormat``.
-_FORMATS = frozenset(
-    [
-        "raw",
-        "dir",
-        "bochs",
-        "cloop",
-        "dmg",
-        "iso",
-        "vpc",
-        "vdi",
-        "fat",
-        "vhd",
-        "ploop",
-        "cow",
-        "qcow",
-        "qcow2",
-        "qed",
-        "vmdk",
-    ]
-)
 _HOST = re.compile(r"[a-zA-Z0-9._:-]+")
 
 
@@ -59,7 +38,7 @@ def parse_backup(text: str) -> Backup:
     if (model.server is not None) is not pull:
         raise not_in_schema("a server is where a backup is pulled from, and only that has one")
     for disk in model.disks.disks:
-        if not _TARGET.fullmatch(disk.name or "") or disk.index is not None:
+        if not TARGET.fullmatch(disk.name or "") or disk.index is not None:
             raise not_in_schema(f"'{disk.name}' is no disk's target")
         _check_mode(disk)
         if disk.backup is False:
@@ -89,7 +68,7 @@ def _check_push(disk: BackupDisk) -> None:
     _refuse(disk, "scratch")
     if disk.type is None:
         raise not_in_schema(f"disk '{disk.name}' needs a type")
-    if disk.driver.type is not None and disk.driver.type not in _FORMATS:
+    if disk.driver.type is not None and disk.driver.type not in FORMATS:
         raise not_in_schema(f"'{disk.driver.type}' is no format of images")
     if disk.target is not None:
         _check_image(disk, disk.target)

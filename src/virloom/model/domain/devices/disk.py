@@ -11,7 +11,8 @@ from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, flag, group, itself, leaf
 from virloom.xml.kinds import ON_OFF, STRING, UINT, ULONG, YES_NO, Kind, choice, option
 
-_FORMATS = (
+#: The schema's ``storageFormat``.
+FORMATS = (
     "raw",
     "dir",
     "bochs",
@@ -29,8 +30,8 @@ _FORMATS = (
     "qed",
     "vmdk",
 )
-FORMAT = option(*_FORMATS, "aio")
-BACKING_FORMAT = choice(*_FORMATS)
+FORMAT = option(*FORMATS, "aio")
+BACKING_FORMAT = choice(*FORMATS)
 TYPE = choice("block", "file", "dir", "network", "volume", "nvme", "vhostuser", "vhostvdpa")
 
 
