@@ -13,11 +13,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import virloom
+from tests.fakes.forks import run_cases
 from virloom.client.domain.domain import Domain
 from virloom.drivers.qemu.process.steps import observed
 
@@ -114,23 +114,5 @@ async def own(case: str, directory: Path) -> None:
         await dom.destroy()
 
 
-def main() -> None:
-    """Forks the cases, two at a time: what they import is imported once."""
-    top = Path(sys.argv[1])
-    waiting, children = list(sys.argv[2:]), dict[int, str]()
-    while waiting or children:
-        while waiting and len(children) < 2:
-            case = waiting.pop(0)
-            child = os.fork()
-            if child == 0:
-                asyncio.run(own(case, top / case))
-                os._exit(0)
-            children[child] = case
-        pid, status = os.wait()
-        case = children.pop(pid)
-        if os.waitstatus_to_exitcode(status) != -signal.SIGKILL:
-            print(f"{case}: {os.waitstatus_to_exitcode(status)}", flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    run_cases(own)

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 import virloom
-from tests.fakes import blockjob_owner
 from tests.system.conftest import embedded, end_all
 from tests.system.test_events import Heard
 from virloom.client.domain.domain import Domain
@@ -24,7 +23,8 @@ from virloom.enums.domain import ConnectDomainEventBlockJobStatus as Status
 from virloom.enums.domain import DomainXMLFlags
 from virloom.errors import InternalError, InvalidArg
 
-OWNER = Path(blockjob_owner.__file__)
+#: Of the repository.
+ROOT = Path(__file__).parents[2]
 PIVOT = 2
 
 #: Steps that every job passes at its end.
@@ -136,9 +136,9 @@ async def test_whoever_comes_after_a_kill_goes_on(
     cases = [f"{job}:{step}" for job in jobs for step in KILLS[job]]
     for case in cases:
         shutil.copytree(template, tmp_path / case)
-    words = [sys.executable, str(OWNER), str(tmp_path), *cases]
+    words = [sys.executable, "-m", "tests.fakes.blockjob_owner", str(tmp_path), *cases]
     done = await asyncio.to_thread(
-        subprocess.run, words, capture_output=True, text=True, timeout=100
+        subprocess.run, words, cwd=ROOT, capture_output=True, text=True, timeout=100
     )
     assert not done.stdout, done.stdout + done.stderr
     failed = []

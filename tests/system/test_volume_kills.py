@@ -13,7 +13,6 @@ from tests.fakes import volume_owner
 from virloom.drivers.storage.making import STEPS, UNFINISHED
 from virloom.drivers.storage.work import VolumeWork
 
-OWNER = Path(volume_owner.__file__)
 KILLS = {
     "raw": STEPS, "clone": STEPS, "image": STEPS[:3], "convert": STEPS[:3], "tree": STEPS[:3],
 }  # fmt: skip
