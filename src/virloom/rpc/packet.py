@@ -41,7 +41,6 @@ class MessageStatus(IntEnum):
 HEADER_SIZE = 28
 #: What the length word may say at most; it counts itself.
 MAX_LENGTH = 33554436
-MAX_PAYLOAD = MAX_LENGTH - HEADER_SIZE
 MAX_FDS = 32
 #: What one stream packet carries at most, in either direction.
 MAX_STREAM_DATA = 262120

@@ -264,7 +264,6 @@ def _destination(arguments: Arguments) -> str:
 
 # Any of them
 
-_INFORMING = ("info", "raw", "bytes")
 _ACTING = ("abort", "async", "pivot")
 _LABELS = {
     e.DomainBlockJobType.PULL: "Block Pull",

@@ -314,5 +314,4 @@ class Activation:
             raise
 
 
-_DOMAIN = ErrorDomain.NETWORK
 _NONE: frozenset[str] = frozenset()

@@ -14,9 +14,6 @@ from virloom.procedures.types import TypedParam
 from virloom.xml import parse_document
 from virloom.xml.parse import parse_node
 
-#: Bytes that QEMU copies as one, at most (qapi/block-core.json), and at least.
-_GRANULARITY = (512, 64 << 20)
-
 
 def copy_parameters(params: Sequence[TypedParam]) -> tuple[int, int, int]:
     """Bandwidth in bytes, granularity and size of the buffer.

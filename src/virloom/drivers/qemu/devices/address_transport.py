@@ -11,7 +11,6 @@ from virloom.model.domain import Address, Device, Domain
 
 #: All virtio devices share one virtual channel subsystem image.
 _CSSID = 0xFE
-_LAST_DEVNO = 0xFFFF
 
 #: The first register address of each kind of VIO device, and the step to the next.
 _VIO_BASES = {"network": 0x1000, "disks": 0x2000, "memory": 0x3000, "serial": 0x30000000}

@@ -18,8 +18,6 @@ from virloom.model.domain import (
     MemoryDevice,
 )
 
-_USER_PREFIX = "ua-"
-
 #: SCSI controllers on whose bus targets have no units.
 NARROW_SCSI = ("lsilogic", "am53c974", "dc390", "ncr53c90")
 

@@ -53,6 +53,7 @@ MEDIUM_STEPS = ("medium-noted", "medium-removed", "medium-inserted")
 #: Of a block job. ``before-COMMAND`` comes before each command of its preparation too.
 BLOCK_JOB_STEPS = (
     "job-noted",
+    "image-owner-noted",
     "storage-swapped",
     "job-started",
     "job-ready",
@@ -85,6 +86,28 @@ BACKUP_STEPS = (
     "backup-running",
 )
 BACKUP_END_STEPS = ("backup-ending", "backup-cleaned")
+
+#: Of work at snapshots, beside ``snapshot-WORK-PHASE`` for each phase of its journal.
+SNAPSHOT_STEPS = (
+    "snapshot-noted",
+    "snapshot-defined",
+    "snapshot-paused",
+    "snapshot-stopped",
+    "snapshot-image-kept",
+    "snapshot-state-kept",
+    "snapshot-memory-begun",
+    "snapshot-memory-written",
+    "snapshot-overlay-made",
+    "snapshot-switched",
+    "snapshot-followed",
+    "snapshot-shown",
+    "snapshot-images-restored",
+    "snapshot-reverted",
+    "snapshot-image-dropped",
+    "snapshot-disk-merged",
+    "snapshot-rebased",
+    "snapshot-merged",
+)
 
 #: In order, before those of a stop.
 SAVE_STEPS = (

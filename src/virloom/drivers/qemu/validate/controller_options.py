@@ -13,7 +13,6 @@ from virloom.model.domain import Controller, Domain
 
 _VIRTIO_SCSI = ("virtio-scsi", "virtio-transitional", "virtio-non-transitional")
 _SCSI_OPTIONS = ("queues", "cmd_per_lun", "max_sectors", "ioeventfd")
-_ROOTS = ("pci-root", "pcie-root")
 
 #: What the target of each model of PCI controller has.
 _TARGETS: dict[str, tuple[str, ...]] = {

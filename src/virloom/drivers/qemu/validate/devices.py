@@ -15,8 +15,6 @@ from virloom.model.domain import Device, Domain, Input, Interface
 
 _MAC = re.compile(r"[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){5}")
 _MODEL = re.compile(r"[A-Za-z0-9_-]+")
-_USB_INPUTS = ("mouse", "tablet", "keyboard")
-_PS2_INPUTS = ("mouse", "keyboard")
 # Every QEMU for x86 has these, so a start need not ask for the list of all devices.
 _USUAL_CARDS = (
     "virtio",
