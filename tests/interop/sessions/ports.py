@@ -69,6 +69,26 @@ def changes(made: Any, network: Any) -> None:
     step("after setting", lambda: network.portLookupByUUIDString(made.UUIDString()).XMLDesc())
 
 
+def odd(network: Any) -> None:
+    """Documents with one part that is none, or that says nothing."""
+    for name, text in {
+        "without an id": port(9, uuid=""),
+        "with a bad mac": port(9, mac="<mac address='x'/>"),
+        "without a rate": port(9, "<bandwidth><inbound/></bandwidth>"),
+        "sure of what goes out": port(9, "<bandwidth><outbound floor='6'/></bandwidth>"),
+        "of a bad class": port(9, "<bandwidth classID='x'><inbound average='5'/></bandwidth>"),
+        "of no VLAN": port(9, "<vlan/>"),
+        "of a virtual port of no type": port(9, "<virtualport/>"),
+        "plugged into nothing": port(9, "<plug type='network'/>"),
+        "plugged into no device": port(9, "<plug type='hostdev-pci'/>"),
+        "of a bad table": port(9, "<plug type='network' bridge='b' macTableManager='x'/>"),
+        "of a VLAN": port(9, "<vlan><tag id='5'/></vlan>"),
+    }.items():
+        made = created(network, name, text)
+        if made is not None:
+            made.delete()
+
+
 def main(uri: str) -> None:
     libvirt.registerErrorHandler(lambda *_: None, None)
     conn = libvirt.open(uri)
@@ -92,6 +112,7 @@ def main(uri: str) -> None:
     )
     created(nat, "without a mac", f"<networkport>{OWNER}</networkport>")
     created(nat, "isolated", port(8, "<port isolated='yes'/>"))
+    odd(nat)
     created(idle, "of one that is stopped", port(1))
     created(pool, "of the pool", port(1))
     created(pool, "of the pool, taken", port(2))

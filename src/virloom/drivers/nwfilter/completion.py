@@ -7,10 +7,10 @@ import re
 from uuid import uuid4
 
 from virloom.drivers.nwfilter.values import reader, variable
+from virloom.drivers.runtime.filter_parameters import usable
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, InvalidArg
 from virloom.model.nwfilter import Filter, FilterReference, FilterRule
-from virloom.model.nwfilter.reference import FilterParameter
 from virloom.model.nwfilter.rule import BridgedIp, Match, Transport
 from virloom.xml import parse_document
 
@@ -34,8 +34,6 @@ _LONGEST_CHAIN = 12
 _LONGEST_COMMENT = 256  # bytes
 #: Protocols that have ports, as :mod:`.values` writes them.
 _WITH_PORTS = ("tcp", "udp", "sctp", "33", "0x21")
-_PARAMETER = re.compile(r"[A-Za-z0-9_]+")
-_VALUE = re.compile(r"[A-Za-z0-9_.:]+")
 
 
 def parse_filter(text: str, *, validate: bool = False) -> Filter:
@@ -105,12 +103,7 @@ def complete_reference(model: FilterReference) -> None:
     """
     if not model.filter:
         raise InternalError("a reference names no filter", domain=_DOMAIN)
-    model.parameters = sorted(filter(_is_usable, model.parameters), key=lambda one: one.name or "")
-
-
-def _is_usable(parameter: FilterParameter) -> bool:
-    name, value = parameter.name or "", parameter.value or ""
-    return bool(_PARAMETER.fullmatch(name) and _VALUE.fullmatch(value))
+    model.parameters = usable(model.parameters)
 
 
 def _complete_rule(rule: FilterRule) -> None:

@@ -14,8 +14,13 @@ from virloom.model.traffic import Vlan
 _LARGEST_TAG = 4095
 
 
-def check_bandwidth(limits: Bandwidth | NetworkBandwidth | None) -> None:
+def check_bandwidth(
+    limits: Bandwidth | NetworkBandwidth | None, *, with_class: bool = False
+) -> None:
     """Refuses limits that limit nothing, or that only a network says.
+
+    Args:
+        with_class: A network's port is of a class.
 
     Raises:
         XmlDetail: A direction has no rate, or a class is named.
@@ -23,7 +28,7 @@ def check_bandwidth(limits: Bandwidth | NetworkBandwidth | None) -> None:
     """
     if limits is None:
         return
-    if limits.class_id is not None:
+    if limits.class_id is not None and not with_class:
         raise XmlDetail("the class of a bandwidth is a network's to say", domain=ErrorDomain.NONE)
     if limits.outbound is not None and limits.outbound.floor is not None:
         raise ConfigUnsupported("floor is for inbound traffic", domain=ErrorDomain.NONE)

@@ -16,7 +16,7 @@ from virloom.model.network.traffic import (
 from virloom.model.schema import PathSchema, schema
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, group, leaf
-from virloom.xml.kinds import STRING, UUID, YES_NO, choice
+from virloom.xml.kinds import STRING, UUID, YES_NO, answering, choice
 
 
 class PortOwner(Element):
@@ -37,7 +37,9 @@ class Plug(Element):
 
     type: str | None = attribute(choice("none", "network", "bridge", "direct", "hostdev-pci"))
     bridge: str | None = attribute(STRING)
-    mac_table_manager: str | None = attribute(choice("kernel", "libvirt"), "macTableManager")
+    mac_table_manager: str | None = attribute(
+        answering(choice("kernel", "libvirt")), "macTableManager"
+    )
     dev: str | None = attribute(STRING)
     mode: str | None = attribute(choice("vepa", "private", "bridge", "passthrough"))
     managed: bool | None = attribute(YES_NO)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, XmlError
+from virloom.errors import ConfigUnsupported, InternalError, XmlError
 from virloom.model.traffic import PortOptions as PortOptions
 from virloom.model.traffic import Rate
 from virloom.model.traffic import Vlan as Vlan
@@ -16,7 +16,7 @@ from virloom.xml.kinds import ON_OFF, STRING, UINT, UUID, answering, choice, opt
 class Bandwidth(Element):
     """``<bandwidth>``: how much traffic goes in and out."""
 
-    class_id: int | None = attribute(UINT, "classID")
+    class_id: int | None = attribute(answering(UINT, InternalError, ErrorDomain.NONE), "classID")
     inbound: Rate | None = child(Rate)
     outbound: Rate | None = child(Rate)
 

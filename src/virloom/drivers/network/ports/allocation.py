@@ -31,8 +31,6 @@ _DOMAIN = ErrorDomain.NETWORK
 _SWITCHES = ("openvswitch", "midonet")
 #: Kinds behind a card, and behind a function of one.
 _CARDS, _FUNCTIONS = ("802.1Qbg", "802.1Qbh"), ("802.1Qbh",)
-#: Plugs whose VLANs the host's card does by itself.
-_TAGGING = ("passthrough", "hostdev-pci")
 
 
 def allocate(network: Network, port: NetworkPort, others: Iterable[NetworkPort]) -> None:
@@ -61,7 +59,6 @@ def allocate(network: Network, port: NetworkPort, others: Iterable[NetworkPort])
     else:
         _check_switch(network, port, _CARDS, "a macvtap device")
         port.plug = _device(network, port, others)
-    _check_vlan(network, port, mode)
 
 
 def reclaim(network: Network, port: NetworkPort, others: Iterable[NetworkPort]) -> None:
@@ -93,9 +90,10 @@ def _bridge_plug(kind: str, network: Network) -> Plug:
 
 def _check_switch(network: Network, port: NetworkPort, known: tuple[str, ...], by: str) -> None:
     asked: VirtualPort | None = port.virtualport
-    if asked is not None and asked.type is not None and asked.type not in known:
+    if asked is not None and asked.type not in known:
+        kind = asked.type or "none"
         raise ConfigUnsupported(
-            f"<virtualport type='{asked.type}'> not supported for network '{network.name}' which "
+            f"<virtualport type='{kind}'> not supported for network '{network.name}' which "
             f"uses {by}",
             domain=_DOMAIN,
         )
@@ -202,19 +200,4 @@ def place_of(port: NetworkPort) -> tuple[int, ...] | None:
 def _address(function: ForwardAddress) -> PciAddress:
     return PciAddress(
         domain=function.domain, bus=function.bus, slot=function.slot, function=function.function
-    )
-
-
-def _check_vlan(network: Network, port: NetworkPort, mode: str | None) -> None:
-    if port.vlan is None or not port.vlan.tags:
-        return
-    switch = port.virtualport.type if port.virtualport is not None else None
-    if mode in ("passthrough", "hostdev") or port.plug.type in _TAGGING:
-        return
-    if switch in ("openvswitch", "802.1Qbh"):
-        return
-    raise ConfigUnsupported(
-        f"an interface connecting to network '{network.name}' is requesting a vlan tag, but that "
-        "is not supported for this type of network",
-        domain=_DOMAIN,
     )

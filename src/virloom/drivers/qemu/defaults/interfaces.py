@@ -9,7 +9,9 @@ import uuid
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.drivers.qemu.devices.address import is_microvm
 from virloom.drivers.qemu.devices.boards import is_ccw, is_virt
+from virloom.drivers.runtime.filter_parameters import usable
 from virloom.model.domain import Domain, Interface, InterfaceDriver, VirtualPort
+from virloom.xml import holds
 
 _FILTERED = ("network", "bridge", "ethernet")
 
@@ -22,6 +24,7 @@ def fill_interfaces(dom: Domain, caps: BinaryCaps) -> None:
             interface.mac.address = generated_mac()
         else:
             interface.mac.address = interface.mac.address.lower()
+        interface.model.type = interface.model.type or None
         if interface.model.type is None and interface.type != "hostdev":  # it is the host's card
             interface.model.type = _model(dom, caps)
         _fill(interface)
@@ -30,9 +33,11 @@ def fill_interfaces(dom: Domain, caps: BinaryCaps) -> None:
 def _fill(interface: Interface) -> None:
     """What belongs to other types goes, and what a type implies is said."""
     kind, source = interface.type, interface.source
+    interface.managed = (interface.managed or None) if kind == "hostdev" else None
     for ip in (*interface.ips, *source.ips):
         if ip.family is None and ip.address is not None:
             ip.family = "ipv6" if ":" in ip.address else "ipv4"
+    _drop_empty(interface)
     if kind == "direct" and source.mode is None:
         source.mode = "vepa"
     if kind == "user" and interface.backend.type != "passt":
@@ -50,6 +55,21 @@ def _fill(interface: Interface) -> None:
         vlan.trunk = True
     if interface.virtualport is not None:
         _identify(interface.virtualport)
+
+
+def _drop_empty(interface: Interface) -> None:
+    """Forgets what says nothing."""
+    interface.mtu.size = interface.mtu.size or None
+    if interface.coalesce is not None and not holds(interface.coalesce):
+        interface.coalesce = None
+    bandwidth = interface.bandwidth
+    if bandwidth is not None and not holds(bandwidth):
+        interface.bandwidth = None
+    for rate in (bandwidth.inbound, bandwidth.outbound) if bandwidth is not None else ():
+        if rate is not None:
+            rate.peak, rate.burst = rate.peak or None, rate.burst or None
+    if interface.filterref is not None:
+        interface.filterref.parameters = usable(interface.filterref.parameters)
 
 
 def _identify(port: VirtualPort) -> None:

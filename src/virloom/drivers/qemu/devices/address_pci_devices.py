@@ -193,8 +193,8 @@ def pci_devices(dom: Domain) -> Iterator[Device]:
     yield from devices.sounds
     yield from (c for c in controllers if c.type != "pci")
     yield from devices.disks
-    yield from devices.hostdevs
     yield from given
+    yield from devices.hostdevs
     if devices.memballoon is not None:
         yield devices.memballoon
     yield from devices.rngs

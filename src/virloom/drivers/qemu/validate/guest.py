@@ -127,7 +127,7 @@ def _boot_order(dom: Domain) -> None:
     orders: set[int] = set()
     for boot in boots(dom):
         if boot.order == 0:
-            raise XmlError("boot order counts from 1", domain=ErrorDomain.DOMAIN)
+            raise XmlError("boot order counts from 1", domain=ErrorDomain.XML)
         if boot.order in orders:
             raise ConfigUnsupported(
                 f"boot order {boot.order} is given to two devices", domain=ErrorDomain.DOMAIN

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 
+from virloom.drivers.qemu.devices.passed import as_hostdev, functions
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, VirloomError, XmlError
 from virloom.model.domain import Domain, Hostdev, HostdevSource
@@ -24,6 +25,14 @@ def check_given_hostdevs(dom: Domain) -> None:
         VirloomError: With libvirt's code for the mistake.
     """
     seen: set[object] = set()
+    for card in functions(dom):
+        identity = _identity(as_hostdev(card))
+        if identity is not None and identity in seen:
+            raise XmlError(
+                f"interface {card.mac.address}: its device of the host is in the document twice",
+                domain=ErrorDomain.DOMAIN,
+            )
+        seen.add(identity)
     for number, hostdev in enumerate(dom.devices.hostdevs, 1):
         for error in _mistakes(hostdev):
             error.detail = f"host device {number}: {error.detail}"

@@ -29,6 +29,8 @@ _MODES = {
     "direct": ("vepa", "private", "bridge", "passthrough"),
     "vhostuser": ("server", "client"),
 }
+#: Names of drivers, of a card that is the host's and of the part of a virtio one that is.
+_DRIVERS, _BACK_ENDS = ("kvm", "vfio", "xen"), ("qemu", "vhost")
 _COALESCING = ("network", "bridge", "ethernet")
 _VIRTIO_MODELS = ("virtio", "virtio-transitional", "virtio-non-transitional")
 _LARGEST_PREFIX = {4: 32, 6: 128}
@@ -43,10 +45,8 @@ def check_given_interface(interface: Interface) -> None:
         ConfigUnsupported: It asks for what its type does not have.
         InternalError: A vhost-user interface is not a virtio one (libvirt's code for it).
     """
-    for message in _missing(interface):
-        raise XmlError(
-            f"interface of type '{interface.type}': {message}", domain=ErrorDomain.DOMAIN
-        )
+    for message, domain in _missing(interface):
+        raise XmlError(f"interface of type '{interface.type}': {message}", domain=domain)
     for message in _contradictions(interface):
         raise XmlError(
             f"interface of type '{interface.type}': {message}", domain=ErrorDomain.DOMAIN
@@ -57,6 +57,12 @@ def check_given_interface(interface: Interface) -> None:
         )
     check_given_port(interface)
     check_bandwidth(interface.bandwidth)
+    inbound = interface.bandwidth.inbound if interface.bandwidth is not None else None
+    if inbound is not None and inbound.floor is not None and interface.type != "network":
+        raise ConfigUnsupported(
+            f"interface of type '{interface.type}': only a network is sure of a rate",
+            domain=ErrorDomain.NONE,
+        )
     model = interface.model.type
     if interface.type == "vhostuser" and model not in _VIRTIO_MODELS:
         raise InternalError(
@@ -64,13 +70,32 @@ def check_given_interface(interface: Interface) -> None:
         )
 
 
-def _missing(interface: Interface) -> Iterator[str]:
+def _missing(interface: Interface) -> Iterator[tuple[str, ErrorDomain]]:
+    """What a card lacks, and whose error that is: an attribute is the XML reader's."""
+    there = "source" in interface.__dict__
     source, kind = interface.source, interface.type or ""
     for name in _NEEDS.get(kind, ()):
         if getattr(source, name) is None:
-            yield f"<source> has no {name}"
-    if kind == "hostdev" and source.host_address is None:
-        yield "<source> has no address of a host device"
+            yield f"<source> has no {name}", ErrorDomain.XML if there else ErrorDomain.DOMAIN
+    names = _DRIVERS if kind == "hostdev" else _BACK_ENDS
+    if interface.driver.name not in (None, *names) and _has_driver(interface):
+        yield f"driver '{interface.driver.name}' is not one of {', '.join(names)}", ErrorDomain.XML
+    for message in _lacking(interface):
+        yield message, ErrorDomain.DOMAIN
+
+
+def _has_driver(interface: Interface) -> bool:
+    """Whether anybody looks at what its driver is called."""
+    return interface.type == "hostdev" or (interface.model.type or "").startswith("virtio")
+
+
+def _lacking(interface: Interface) -> Iterator[str]:
+    source, kind = interface.source, interface.type or ""
+    if kind == "hostdev":
+        if source.host_address is None:
+            yield "<source> has no address of a host device"
+        elif source.host_address.type is None:
+            yield "the address of a host device has no type"
     modes = _MODES.get(kind)
     if modes is not None and source.mode is not None and source.mode not in modes:
         yield f"mode '{source.mode}' is not one of {', '.join(modes)}"

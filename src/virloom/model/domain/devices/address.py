@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from virloom.enums.error import ErrorDomain
+from virloom.errors import XmlError
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child
 from virloom.xml.format import FormatFlags
-from virloom.xml.kinds import ON_OFF, STRING, UINT, bounded_base0, hexadecimal, option
+from virloom.xml.kinds import ON_OFF, STRING, UINT, bounded_base0, hexadecimal, option, parse_base0
 
 _TYPE = option(
     "pci",
@@ -104,6 +106,8 @@ class Address(Element):
                 try:
                     values[name] = _number(text, *numbers[name])
                 except ValueError as error:
+                    if attributes["type"] == "pci":
+                        _check_place(name, text)
                     raise ValueError(name, str(error)) from None
         return left
 
@@ -119,6 +123,17 @@ class Address(Element):
                 yield name, form.format(value)
         if values.get("multifunction") is not None and kind in (None, "pci"):
             yield "multifunction", "on" if self.multifunction else "off"
+
+
+def _check_place(name: str, text: str) -> None:
+    """Of a place on PCI a number that is too large is another error than what is no number."""
+    if name not in ("bus", "slot"):
+        return
+    try:
+        parse_base0(text)
+    except ValueError:
+        return
+    raise XmlError(f"{name} '{text}' of a PCI address is too large", domain=ErrorDomain.NONE)
 
 
 def _usb_port(text: str) -> str:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Self, cast
 
 from virloom.model.domain.devices.address import Address
 from virloom.model.domain.devices.device import BOOT, ROM, Boot, Device, Rom, VirtioOptions
@@ -25,7 +25,18 @@ from virloom.model.domain.devices.storage import Reconnect
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, group, leaf
 from virloom.xml.format import FormatFlags
-from virloom.xml.kinds import MAC, ON_OFF, STRING, UINT, ULONG, YES_NO, choice, option
+from virloom.xml.kinds import (
+    MAC,
+    ON_OFF,
+    STRING,
+    UINT,
+    ULONG,
+    YES_NO,
+    answering,
+    choice,
+    lenient,
+    option,
+)
 
 # Names that libvirt gives by itself; a document that asks for one does not keep it.
 _GENERATED = ("vnet",)
@@ -89,7 +100,7 @@ class InterfaceModel(Element):
 class InterfaceDriver(VirtioOptions):
     """``<driver name='vhost' queues='4'/>``."""
 
-    name: str | None = attribute(choice("qemu", "vhost", "kvm", "vfio", "xen"))
+    name: str | None = attribute(STRING)
     txmode: str | None = attribute(choice("iothread", "timer"))
     ioeventfd: bool | None = attribute(ON_OFF)
     event_idx: bool | None = attribute(ON_OFF)
@@ -127,7 +138,7 @@ class GuestDevice(Element):
 class Tune(Element):
     """``<tune><sndbuf>…``: bytes that may wait to be sent."""
 
-    sndbuf: int | None = leaf(ULONG)
+    sndbuf: int | None = leaf(answering(ULONG))
 
 
 class BackendDomain(Element):
@@ -145,7 +156,7 @@ class Link(Element):
 class Mtu(Element):
     """``<mtu size='1500'/>``, in bytes."""
 
-    size: int | None = attribute(UINT)
+    size: int | None = attribute(answering(UINT))
 
 
 class Interface(Device):
@@ -173,7 +184,7 @@ class Interface(Device):
             "vds",
         )
     )
-    managed: bool | None = attribute(YES_NO)
+    managed: bool | None = attribute(lenient(YES_NO))
     trust_guest_rx_filters: bool | None = attribute(YES_NO, "trustGuestRxFilters")
     mac: Mac = group(Mac)
     source: InterfaceSource = group(InterfaceSource)
@@ -204,6 +215,10 @@ class Interface(Device):
     def adapted(self, flags: FormatFlags) -> Self:
         """Without the name that the host's device got for this run, and what a network gave it."""
         shown = super().adapted(flags)
+        if self.type == "hostdev" and self.driver.name is not None:
+            shown = cast(
+                "Self", _Function._of(shown)
+            )  # whose driver stands where that of a <hostdev> does
         of_network = self.source.portid is not None and self.source.network is not None
         if not flags & FormatFlags.INACTIVE:
             if of_network and self.type == "hostdev" and not flags & FormatFlags.STATUS:
@@ -221,3 +236,16 @@ class Interface(Device):
         if name is not None and name.startswith(generated):
             return shown.beside(target=self.target.beside(dev=None))
         return shown
+
+
+class _Function(Interface):
+    """The same, written in another order."""
+
+    mac: Mac = group(Mac, order=-2)
+    driver: InterfaceDriver = group(InterfaceDriver, order=-1)
+
+    @classmethod
+    def _of(cls, card: Interface) -> Interface:
+        made = cls.__new__(cls)
+        made.__dict__.update(card.__dict__)
+        return made

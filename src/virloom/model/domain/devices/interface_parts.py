@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, XmlError
+from virloom.errors import ConfigUnsupported, XmlDetail, XmlError
 from virloom.model.traffic import PortOptions as PortOptions
 from virloom.model.traffic import Rate
 from virloom.model.traffic import Vlan as Vlan
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, group
-from virloom.xml.kinds import ON_OFF, STRING, UINT, UUID, YES_NO, answering, choice
+from virloom.xml.kinds import ON_OFF, STRING, UINT, UUID, YES_NO, answering, choice, option
 
 
 class InterfaceIp(Element):
@@ -53,7 +53,7 @@ class PortForward(Element):
 
 #: Of the switch's parameters what does not convert is nobody's error.
 _KIND = answering(
-    choice("none", "802.1Qbg", "802.1Qbh", "openvswitch", "midonet"),
+    choice("802.1Qbg", "802.1Qbh", "openvswitch", "midonet"),
     ConfigUnsupported,
     ErrorDomain.NONE,
 )
@@ -104,14 +104,14 @@ class FilterRef(Element):
 class Teaming(Element):
     """``<teaming type='transient' persistent='ua-backup0'/>``: two cards that act as one."""
 
-    type: str | None = attribute(choice("persistent", "transient"))
+    type: str | None = attribute(option("persistent", "transient"))
     persistent: str | None = attribute(STRING)
 
 
 class CoalesceFrames(Element):
     """``<frames max='7'/>``: an interrupt after so many frames at the latest."""
 
-    max: int | None = attribute(UINT)
+    max: int | None = attribute(answering(UINT, XmlDetail))
 
 
 class CoalesceRx(Element):

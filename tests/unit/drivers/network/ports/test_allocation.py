@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -28,8 +28,8 @@ CARDS = "<interface dev='d0'/><interface dev='d1'/>"
 
 
 def port(more: str = "") -> NetworkPort:
-    document = f"<networkport>{OWNER}<mac address='52:54:00:00:00:01'/>{more}</networkport>"
-    return parse_port(document)
+    named = f"<uuid>{uuid4()}</uuid>{OWNER}<mac address='52:54:00:00:00:01'/>"
+    return parse_port(f"<networkport>{named}{more}</networkport>")
 
 
 def pool(mode: str, more: str = CARDS) -> Network:
@@ -135,7 +135,6 @@ NAT = "<network><name>n</name><bridge name='virbr0'/></network>"
         (NETWORK, OVS.format("<parameters profileid='mine'/>"), XmlError),
         (NETWORK, QBH, XmlError),
         (NAT, OVS.format(""), ConfigUnsupported),
-        (NAT, "<vlan><tag id='5'/></vlan>", ConfigUnsupported),
         ("<network><name>n</name><forward mode='bridge'/></network>", "", InternalError),
     ],
 )

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pytest
 
 from virloom.drivers.network.completion import parse_network
@@ -23,7 +25,7 @@ def port(number: int, floor: int) -> NetworkPort:
     owner = "<owner><name>g</name><uuid>11111111-0000-0000-0000-000000000001</uuid></owner>"
     rate = f"<bandwidth><inbound average='1' floor='{floor}'/></bandwidth>"
     mac = f"<mac address='52:54:00:00:00:{number:02x}'/>"
-    return parse_port(f"<networkport>{owner}{mac}{rate}</networkport>")
+    return parse_port(f"<networkport><uuid>{uuid4()}</uuid>{owner}{mac}{rate}</networkport>")
 
 
 def test_classes_are_the_first_that_are_free() -> None:
