@@ -50,7 +50,14 @@ async def main():
         told["document"] = await dom.xml_desc(0)
         told["master"] = os.path.basename(os.readlink("/sys/class/net/tap0/master"))
         limited = "<bandwidth><inbound average='9'/></bandwidth>"
-        for name, device in (("shut", card("shut")), ("limited", card("open", limited))):
+        slow = f"<portgroup name='slow' default='yes'>{limited}</portgroup>"
+        await conn.networks.create_xml("<network><name>slow</name><forward mode='bridge'/>"
+            f"<bridge name='open'/>{slow}</network>")
+        of_network = card("open").replace("type='bridge'", "type='network'")
+        for name, device in (
+            ("shut", card("shut")), ("limited", card("open", limited)),
+            ("network's", of_network.replace("bridge='open'", "network='slow'")),
+        ):
             try:
                 await dom.devices.attach(device.replace("ab:01", "ab:02"), 1)
             except virloom.VirloomError as exc:
@@ -72,5 +79,5 @@ def test_a_bridge_that_the_user_may_have(
     code, domain, words = told["shut"]
     assert (code, domain) == (38, 10)
     assert "access denied by acl file" in words
-    assert told["limited"][:2] == [84, 0]
+    assert told["limited"][:2] == told["network's"][:2] == [84, 0]
     assert "tap0" not in told["after"]

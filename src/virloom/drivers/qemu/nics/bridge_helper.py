@@ -38,12 +38,13 @@ def is_helped(driver: QemuDriver, interface: Interface) -> bool:
 
 
 async def open_helped(
-    driver: QemuDriver, interface: Interface, opened: ExitStack
+    driver: QemuDriver, interface: Interface, opened: ExitStack, *, limited: bool
 ) -> dict[str, int]:
     """Has the card's tap made on its bridge, and notes its name in the interface.
 
     Args:
         opened: Closes our copy.
+        limited: Its document, or its network, limits its traffic.
 
     Returns:
         The descriptor, by its key of the command line.
@@ -53,7 +54,7 @@ async def open_helped(
             told. The tap cannot have the MTU that is asked for.
         OperationUnsupported: The card is limited, for which the user has no right.
     """
-    if interface.bandwidth is not None:
+    if limited:
         raise OperationUnsupported(
             "Network bandwidth tuning is not available in session mode", domain=ErrorDomain.NONE
         )

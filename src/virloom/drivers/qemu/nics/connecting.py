@@ -16,7 +16,7 @@ from virloom.drivers.qemu.hostdevs.functions import take_functions
 from virloom.drivers.qemu.nics.bridge_helper import is_helped, open_helped
 from virloom.drivers.qemu.nics.direct import open_direct
 from virloom.drivers.qemu.nics.filters import bind_filters
-from virloom.drivers.qemu.nics.limits import limit_cards
+from virloom.drivers.qemu.nics.limits import limit_cards, wanted_limits
 from virloom.drivers.qemu.nics.partings import introduce
 from virloom.drivers.qemu.nics.ports import take_ports
 from virloom.drivers.qemu.nics.taps import open_taps
@@ -73,7 +73,8 @@ async def connect(
     managed = [mac for mac, port in given.items() if port.plug.mac_table_manager == "libvirt"]
     for card in cards:
         if is_helped(driver, card):
-            files |= await open_helped(driver, card, opened)
+            limited = wanted_limits(card, given) is not None
+            files |= await open_helped(driver, card, opened, limited=limited)
     own = [card for card in cards if not is_helped(driver, card)]
     with driver.space.entered() if driver.space is not None else nullcontext():
         files |= open_taps(driver.tap_names, own, opened, managed)

@@ -43,10 +43,21 @@ async def limit_cards(
         InternalError: The kernel would not.
     """
     for card in cards:
-        port = given.get(card.mac.address or "")
-        wanted = port.bandwidth if port is not None else card.bandwidth
+        wanted = wanted_limits(card, given)
         if wanted is not None:
             await limit_card(driver, record, card, wanted)
+
+
+def wanted_limits(
+    card: Interface, given: Mapping[str, NetworkPort]
+) -> Bandwidth | CardBandwidth | None:
+    """The limits of a card: those that its port of a network has, or its own.
+
+    Args:
+        given: Ports of networks, by the card's hardware address.
+    """
+    port = given.get(card.mac.address or "")
+    return port.bandwidth if port is not None else card.bandwidth
 
 
 async def limit_card(
