@@ -114,7 +114,7 @@ def cards(host: Host, kinds: tuple[str, ...] = tuple(KINDS), model: str = "virti
     for number, kind in enumerate(KINDS):
         if kind in kinds:
             name = "bridge" if kind == "openvswitch" else kind
-            place = f"<address type='usb' bus='0' port='{number + 1}'/>"
+            place = f"<address type='usb' bus='0' port='{kinds.index(kind) + 1}'/>"
             made += (
                 f"<interface type='{name}'><mac address='52:54:00:00:ff:0{number}'/>"
                 f"{KINDS[kind].format(root=host.root)}<model type='{model}'/>"
