@@ -47,6 +47,7 @@ from virloom.security.dac import Dac, Ids
 from virloom.security.stack import choose
 
 if TYPE_CHECKING:
+    from virloom.drivers.qemu.nics.kept import KeptConnection
     from virloom.drivers.qemu.nics.watch import NetworkWatch
 
 logger = logging.getLogger(__name__)
@@ -193,8 +194,9 @@ class QemuDriver:
 
     async def close(self) -> None:
         """Lets go of everything; guests that are not AUTODESTROY go on without us."""
-        if "networks" in self.__dict__:
-            await self.networks.close()
+        for kept in ("networks", "filters"):
+            if kept in self.__dict__:
+                await self.__dict__[kept].close()
         for task in list(self._tasks):
             await asyncio.wait([task])
         await self.store.settled()
@@ -282,6 +284,13 @@ class QemuDriver:
         from virloom.drivers.qemu.nics.watch import NetworkWatch  # guests may be on no network
 
         return NetworkWatch(self)
+
+    @cached_property
+    def filters(self) -> KeptConnection:
+        """What binds filters to guests' cards."""
+        from virloom.drivers.qemu.nics.kept import KeptConnection  # few guests have any
+
+        return KeptConnection(self, "nwfilter")
 
     @cached_property
     def hierarchies(self) -> Hierarchies:

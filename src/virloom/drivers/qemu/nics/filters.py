@@ -45,7 +45,7 @@ async def bind_filters(driver: QemuDriver, guest: Guest, cards: Iterable[Interfa
                 domain=ErrorDomain.QEMU,
             )
     listed = filters_of(driver, guest.name)
-    async with driver.areas.opened("nwfilter") as filters:
+    async with driver.filters.used() as filters:
         for card in filtered:
             listed.add(card.target.dev or "", guest.uuid_text)
             args = p.NwfilterBindingCreateXMLArgs(format_document(_binding(guest, card)))
@@ -88,7 +88,7 @@ async def unbind(driver: QemuDriver, name: str, only: str | None = None) -> None
     Raises:
         VirloomError: The driver of filters cannot be reached, or cannot take its rules away.
     """
-    await filters_of(driver, name).give_back(lambda: driver.areas.opened("nwfilter"), _delete, only)
+    await filters_of(driver, name).give_back(driver.filters.used, _delete, only)
 
 
 async def _delete(filters: Endpoint, tap: str, uuid: str) -> None:

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from virloom.drivers.qemu.nics.kept import LINGER, KeptConnection
 from virloom.endpoint.endpoint import Endpoint
-from virloom.endpoint.identity import Identity
 from virloom.enums.network import NetworkEventID, NetworkEventLifecycleType
 from virloom.errors import VirloomError
 from virloom.procedures import network as p
@@ -29,11 +27,9 @@ logger = logging.getLogger(__name__)
 
 #: Seconds until a network driver that went away is looked for again.
 _PAUSE = 2.0
-#: Seconds that the connection is kept for the next guest: to open one costs more than its calls.
-_LINGER = 10.0
 
 
-class NetworkWatch:
+class NetworkWatch(KeptConnection):
     """The connection of one driver.
 
     Args:
@@ -41,49 +37,15 @@ class NetworkWatch:
         linger: Seconds that it is kept after a use, where nobody needs it.
     """
 
-    def __init__(self, driver: QemuDriver, linger: float = _LINGER) -> None:
-        self._driver = driver
-        self._linger = linger
-        self._endpoint: Endpoint | None = None
-        self._opening = asyncio.Lock()
-        self._users = 0
+    def __init__(self, driver: QemuDriver, linger: float = LINGER) -> None:
+        super().__init__(driver, "network", linger)
         self._retry: asyncio.TimerHandle | None = None
-        self._settling: asyncio.TimerHandle | None = None
-        self._closed = False
-
-    @asynccontextmanager
-    async def used(self) -> AsyncIterator[Endpoint]:
-        """The connection, which stays at least as long as the block lasts, unless it breaks.
-
-        Raises:
-            NoSupport: There is no network driver.
-            VirloomError: It cannot be reached.
-        """
-        self._users += 1
-        try:
-            yield await self._connected()
-        finally:
-            self._users -= 1
-            if self._closed and not self._users:
-                await self._end()
-            self.settle()
-
-    async def _connected(self) -> Endpoint:
-        async with self._opening:
-            if self._endpoint is None:
-                identity = Identity.of_this_process()
-                endpoint = await self._driver.areas.connect("network", identity)
-                endpoint.on_event, endpoint.on_close = self._heard, self._lost
-                self._endpoint = endpoint
-                if not self._closed:
-                    self._driver.background(self._listen(endpoint), "watch of networks")
-            return self._endpoint
 
     # -- what is heard -------------------------------------------------------------------------
 
     def begin(self) -> None:
         """Sees to it that networks are watched, if any guest's card has a port."""
-        if self._endpoint is None and not self._closed and _wanted(self._driver):
+        if self._endpoint is None and not self._closed and self._is_wanted():
             self._driver.background(self._begin(), "connection to networks")
 
     async def _begin(self) -> None:
@@ -93,6 +55,11 @@ class NetworkWatch:
         except VirloomError as exc:
             logger.debug("networks are not watched: %s", exc)
             self._later()
+
+    def _opened(self, endpoint: Endpoint) -> None:
+        endpoint.on_event = self._heard
+        if not self._closed:
+            self._driver.background(self._listen(endpoint), "watch of networks")
 
     async def _listen(self, endpoint: Endpoint) -> None:
         try:
@@ -120,8 +87,16 @@ class NetworkWatch:
 
     # -- its end -------------------------------------------------------------------------------
 
+    def _is_wanted(self) -> bool:
+        return any(
+            card.source.portid is not None
+            for guest in self._driver.guests
+            if guest.running is not None
+            for card in guest.running.model.devices.interfaces
+        )
+
     def _lost(self, reason: VirloomError | None) -> None:
-        self._endpoint = None
+        super()._lost(reason)
         if reason is not None:
             self._later()
 
@@ -136,37 +111,7 @@ class NetworkWatch:
         else:
             self._driver.background(self._rejoin(None), "cards of networks")
 
-    async def _end(self) -> None:
-        endpoint, self._endpoint = self._endpoint, None
-        if endpoint is not None:
-            endpoint.on_close = None
-            await endpoint.close()
-
-    def settle(self) -> None:
-        """Has the connection end soon where nobody needs it any more."""
-        if self._settling is None and not self._closed and self._endpoint is not None:
-            loop = asyncio.get_running_loop()
-            self._settling = loop.call_later(self._linger, self._settle)
-
-    def _settle(self) -> None:
-        self._settling = None
-        if not self._users and not _wanted(self._driver):
-            self._driver.background(self._end(), "end of a connection to networks")
-
     async def close(self) -> None:
-        """Ends it for good; whoever uses it now still can."""
-        self._closed = True
-        for timer in (self._retry, self._settling):
-            if timer is not None:
-                timer.cancel()
-        if not self._users:
-            await self._end()
-
-
-def _wanted(driver: QemuDriver) -> bool:
-    return any(
-        card.source.portid is not None
-        for guest in driver.guests
-        if guest.running is not None
-        for card in guest.running.model.devices.interfaces
-    )
+        if self._retry is not None:
+            self._retry.cancel()
+        await super().close()

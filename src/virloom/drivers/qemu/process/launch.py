@@ -88,7 +88,6 @@ from virloom.host.liveness import live_path, take_liveness
 from virloom.host.process import Confinement, Process, SpawnRequest, start
 from virloom.host.release import release
 from virloom.model.domain import Domain
-from virloom.procedures.record import Area
 from virloom.xml import FormatFlags, format_document, holds
 
 if TYPE_CHECKING:
@@ -208,16 +207,15 @@ class Launch:
 
     async def _reach_areas(self) -> None:
         """Asks for the areas that the guest needs; one that is not installed is said first."""
-        needed: set[Area] = set()
-        if any(interface.type == "network" for interface in self._model.devices.interfaces):
+        devices = self._model.devices
+        if any(interface.type == "network" for interface in devices.interfaces):
             async with self._driver.networks.used():
                 pass
-        if any(interface.filterref is not None for interface in self._model.devices.interfaces):
-            needed.add("nwfilter")
-        if any(disk.type == "volume" for disk in self._model.devices.disks):
-            needed.add("storage")
-        for area in sorted(needed):
-            async with self._driver.areas.opened(area):
+        if any(interface.filterref is not None for interface in devices.interfaces):
+            async with self._driver.filters.used():
+                pass
+        if any(disk.type == "volume" for disk in devices.disks):
+            async with self._driver.areas.opened("storage"):
                 pass
         if self._driver.locks is not None:
             await self._driver.locks.ready()
