@@ -63,10 +63,15 @@ def _lives(tag: str) -> bool:
     return ProcessIdentity(int(words[0]), int(words[1]), words[2]).matches()
 
 
-def wanted(model: Volume, group: str) -> list[str]:
-    """What ``lvcreate`` is told of a volume of *group*; it rounds sizes up to whole extents."""
-    capacity = model.capacity.value or 0
-    allocation = model.allocation.value or capacity  # a copy says nothing of it
+def wanted(model: Volume, group: str, *, copied: bool = False) -> list[str]:
+    """What ``lvcreate`` is told of a volume of *group*; it rounds sizes up to whole extents.
+
+    Args:
+        copied: It gets the content of another one, and so has room for it unless it says less.
+    """
+    capacity, allocation = model.capacity.value or 0, model.allocation.value or 0
+    if copied and not allocation:
+        allocation = capacity
     words, backing = ["--name", model.name or ""], model.backing_store
     if backing is not None and backing.path:
         return [*words, "-L", _kibibytes(allocation), "-s", "--", backing.path]
@@ -78,7 +83,7 @@ def wanted(model: Volume, group: str) -> list[str]:
 
 
 def _kibibytes(size: int) -> str:
-    return f"{-(-size // 1024)}K"
+    return f"{-(-max(size, 1) // 1024)}K"  # lvcreate takes no zero
 
 
 def describe(volume: Volume, pool: Pool, found: LogicalVolume) -> None:

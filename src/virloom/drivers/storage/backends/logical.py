@@ -229,7 +229,8 @@ class LogicalBackend(PathBackend):
         key = await look_up(self.host.areas, model)
         tag, name = making_tag(), f"{group}/{model.name}"
         try:
-            await lvm(self.host, ["lvcreate", "--yes", "--addtag", tag, *wanted(model, group)])
+            words = wanted(model, group, copied=origin is not None)
+            await lvm(self.host, ["lvcreate", "--yes", "--addtag", tag, *words])
             if key is not None:
                 await make_luks(self.host, model, key)
             if origin is not None:

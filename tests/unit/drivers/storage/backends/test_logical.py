@@ -165,6 +165,7 @@ def test_names_that_lvm_does_not_give(name: str) -> None:
         ("", "-L 10240K vrl"),
         ("<allocation unit='MiB'>4</allocation>",
          "-L 4096K --type snapshot --virtualsize 10240K vrl"),
+        ("<allocation>0</allocation>", "-L 1K --type snapshot --virtualsize 10240K vrl"),
         ("<backingStore><path>/dev/vrl/o</path></backingStore>", "-L 10240K -s -- /dev/vrl/o"),
         ("<allocation unit='MiB'>4</allocation><backingStore><path>/dev/vrl/o</path>"
          "</backingStore>", "-L 4096K -s -- /dev/vrl/o"),
@@ -175,6 +176,12 @@ def test_names_that_lvm_does_not_give(name: str) -> None:
 def test_what_lvcreate_is_told(parts: str, words: str) -> None:
     text = f"<volume><name>v</name><capacity unit='MiB'>10</capacity>{parts}</volume>"
     assert wanted(parse_volume(pool(), text), "vrl") == ["--name", "v", *words.split()]
+
+
+def test_a_copy_has_room() -> None:
+    model = parse_volume(pool(), "<volume><name>v</name><capacity>4096</capacity></volume>")
+    model.allocation = in_bytes(0)
+    assert wanted(model, "vrl", copied=True) == ["--name", "v", "-L", "4K", "vrl"]
 
 
 def of(tags: str) -> str:
