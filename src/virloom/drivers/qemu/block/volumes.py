@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 #: By ``virStorageVolType``.
 _KINDS = {0: "file", 1: "block", 2: "dir"}
-#: Pools whose volumes QEMU finds elsewhere than at a path, as libvirt 9 has it.
+#: Pools whose volumes QEMU finds elsewhere than at a path. libvirt 9 refuses them too, but for
+#: ``iscsi-direct``, and for ``mode='direct'``, which it turns into disks of protocol iscsi.
 _NOT_YET = ("mpath", "rbd", "sheepdog", "gluster", "iscsi-direct")
 
 
@@ -75,14 +76,14 @@ async def _resolve(endpoint: Endpoint, disk: Disk) -> None:
 
 def _kind(source: DiskSource, pool: str, volume: int) -> str:
     """What the volume is for QEMU; libvirt's checks, with its codes."""
-    if pool in _NOT_YET or (pool == "iscsi" and source.mode == "direct"):
-        raise ConfigUnsupported(
-            f"using '{pool}' pools for backing 'volume' disks isn't yet supported",
-            domain=ErrorDomain.DOMAIN,
-        )
     if source.mode is not None and pool != "iscsi":
         raise XmlError(
             "disk source mode is only valid when storage pool is of iscsi type",
+            domain=ErrorDomain.DOMAIN,
+        )
+    if pool in _NOT_YET or (pool == "iscsi" and source.mode == "direct"):
+        raise ConfigUnsupported(
+            f"using '{pool}' pools for backing 'volume' disks isn't yet supported",
             domain=ErrorDomain.DOMAIN,
         )
     kind = _KINDS.get(volume)
