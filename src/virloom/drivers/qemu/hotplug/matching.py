@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from virloom.drivers.qemu.devices.describe import all_devices
+from virloom.drivers.qemu.hostdevs.identity import is_same
 from virloom.drivers.qemu.hotplug.fragment import Fragment
 from virloom.enums.error import ErrorDomain
 from virloom.errors import (
@@ -48,7 +49,6 @@ _KEYS: dict[str, tuple[Callable[[Any], Any], ...]] = {
     "sound": (_value("model"),),
     "input": (_value("type"), _value("bus")),
     "shmem": (_value("name"),),
-    "hostdev": (_value("type"),),
 }
 
 #: Kinds whose address and alias count beside that, when they are asked for.
@@ -67,7 +67,7 @@ def matches(wanted: Fragment, device: Any) -> bool:
         return False  # no node is another one than any
     keys = _KEYS.get(wanted.tag)
     if wanted.tag == "hostdev":
-        return bool(asked.type == device.type and includes(device.source, asked.source))
+        return is_same(asked, device)
     if keys is None:
         return includes(device, asked)
     return all(key(asked) == key(device) for key in keys)
@@ -82,18 +82,23 @@ def _same_place(asked: Any, device: Any) -> bool:
     )
 
 
-def includes(has: Element, asked: Element) -> bool:
-    """Whether everything that *asked* says, but alias and address, *has* says as well."""
+def includes(has: Element, asked: Element, without: Sequence[str] = ("alias", "address")) -> bool:
+    """Whether everything that *asked* says, but alias and address, *has* says as well.
+
+    Args:
+        without: What is not looked at; of the elements in it all is.
+    """
     for field in asked._fields.values():
         value = asked.__dict__.get(field.python)
-        if value is None or value == [] or field.python in ("alias", "address"):
+        if value is None or value == [] or field.python in without:
             continue
         other = getattr(has, field.python)
         if field.role in (Role.CHILD, Role.GROUP):
-            if other is None or not includes(other, value):
+            if other is None or not includes(other, value, ()):
                 return False
         elif field.role is Role.CHILDREN:
-            if len(other) < len(value) or not all(map(includes, other, value)):
+            pairs = zip(other, value, strict=False)
+            if len(other) < len(value) or not all(includes(*pair, ()) for pair in pairs):
                 return False
         elif other != value:
             return False
