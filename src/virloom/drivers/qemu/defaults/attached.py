@@ -6,6 +6,7 @@ from __future__ import annotations
 from virloom.drivers.qemu.devices.controllers import ensure_controller
 from virloom.model.domain import (
     Address,
+    Controller,
     Domain,
     Hostdev,
     HostdevHost,
@@ -51,14 +52,12 @@ def _fill_hostdev(hostdev: Hostdev) -> None:
     source = hostdev.source
     if hostdev.type != "mdev":
         hostdev.display = hostdev.ramfb = None
-    if hostdev.type == "pci" and source.address is None:
+    if hostdev.type == "pci" and (source.address is None or source.address.kind == "mdev"):
         source.address = SourceAddress()
     if hostdev.type == "mdev" and hostdev.model == "vfio-pci" and hostdev.display is None:
         hostdev.display = False
     if hostdev.type == "scsi" and source.protocol == "iscsi":
-        if source.name and "/" not in source.name:
-            # The first logical unit.
-            source.name += "/0"
+        hostdev.complete()
         source.hosts = source.hosts[:1] or [HostdevHost()]
 
 
@@ -114,7 +113,8 @@ def _place_smartcards(dom: Domain) -> None:
 def place_scsi(dom: Domain) -> None:
     """The first free unit for every SCSI device of the host, and the controllers for them.
 
-    libvirt adds these before those that the machine brings, and so they show.
+    libvirt adds these before those that the machine brings, and so they show; and before it
+    numbers controllers whose index the document does not say, which get the next ones.
     """
     disks = [disk.address for disk in dom.devices.disks if disk.target.bus == "scsi"]
     others = [hostdev.address for hostdev in dom.devices.hostdevs]
@@ -135,8 +135,10 @@ def place_scsi(dom: Domain) -> None:
         hostdev.address = Address(type="drive", controller=controller, bus=0, target=0, unit=unit)
     placed = [device.address for device in dom.devices.hostdevs if device.type == "scsi"]
     used = [address.controller or 0 for address in placed if address and address.type == "drive"]
+    there = {c.index for c in dom.devices.controllers if c.type == "scsi"}
     for index in range(max(used, default=-1) + 1):
-        ensure_controller(dom, "scsi", index)
+        if index not in there:
+            dom.devices.controllers.append(Controller(type="scsi", index=index))
 
 
 def add_card_readers(dom: Domain) -> None:

@@ -10,7 +10,7 @@ from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.arguments import check_flags
 from virloom.drivers.qemu.handlers.documents import affected
 from virloom.drivers.qemu.hotplug import persistent
-from virloom.drivers.qemu.hotplug.fragment import fragment_of, parse_device
+from virloom.drivers.qemu.hotplug.fragment import fragment_of, parse_device, parse_new
 from virloom.drivers.qemu.hotplug.matching import IN_GUEST, find, find_alias
 from virloom.drivers.qemu.persistent import write_definition
 from virloom.drivers.qemu.process.running import RunningGuest
@@ -73,7 +73,8 @@ class Devices:
 
         known = DomainDeviceModifyFlags
         check_flags(call, args.flags, _BOTH | known.FORCE)
-        changed = parse_device(args.xml)
+        affected(self._driver.find(args.dom), args.flags & _BOTH)
+        changed = parse_new(args.xml)
         force = bool(args.flags & known.FORCE)
         await self._change(
             call,
@@ -86,7 +87,8 @@ class Devices:
     async def _attach(self, call: Call, ref: NonnullDomain, xml: str, flags: int) -> None:
         from virloom.drivers.qemu.hotplug.attach import attach  # virloom.drivers.qemu.later
 
-        new = parse_device(xml)
+        affected(self._driver.find(ref), flags)  # libvirt looks at that first
+        new = parse_new(xml)
         persistent.identify(new)
         await self._change(
             call,
@@ -97,6 +99,7 @@ class Devices:
         )
 
     async def _detach(self, call: Call, ref: NonnullDomain, xml: str, flags: int) -> None:
+        affected(self._driver.find(ref), flags)
         wanted = parse_device(xml)
 
         async def live(running: RunningGuest) -> None:

@@ -59,6 +59,18 @@ class Claims:
                     f"{device} is in use by driver QEMU, domain {name}", domain=ErrorDomain.NONE
                 )
 
+    def check_new(self, device: HostDevice, guest: str) -> None:
+        """Refuses a device that the guest has already, by whatever name.
+
+        Raises:
+            OperationInvalid: It has.
+        """
+        if guest in self._held.get(device[:2], ()):
+            domain = ErrorDomain.SECURITY if device.shared else ErrorDomain.NONE
+            raise OperationInvalid(
+                f"{device} is in use by driver QEMU, domain {guest}", domain=domain
+            )
+
     def take(self, devices: Iterable[HostDevice], guest: str) -> None:
         """Notes that a guest has these; whoever gives them back calls :meth:`drop`."""
         for device in devices:

@@ -59,7 +59,7 @@ def check_driver(driver: HostdevDriver) -> None:
             domain=ErrorDomain.QEMU,
         )
     if driver.name == "xen":
-        raise InternalError("pciback passes devices on to guests of Xen", domain=ErrorDomain.NONE)
+        raise InternalError("pciback passes devices on to guests of Xen", domain=ErrorDomain.QEMU)
     driver.name = "vfio"
 
 

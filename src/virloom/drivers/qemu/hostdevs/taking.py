@@ -26,7 +26,8 @@ from virloom.enums.error import ErrorDomain
 from virloom.errors import (
     ConfigUnsupported,
     InternalError,
-    VirloomError,
+    SystemFailure,
+    XmlError,
     system_failure,
 )
 from virloom.host import pci
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
 
 logger = logging.getLogger(__name__)
+
+#: With which ``startupPolicy`` a device may be missing that is plugged in.
+MAY_MISS = ("optional",)
 
 
 async def take_devices(
@@ -62,8 +66,12 @@ async def take_devices(
             prepare(hostdev, may_miss=may_miss)
     there = [hostdev for hostdev in hostdevs if not hostdev.source.missing]
     wanted = [device for device in map(host_device, there) if device is not None]
-    for device in wanted:
+    for number, device in enumerate(wanted):
         driver.claims.check(device, record.name)
+        if device[:2] in [other[:2] for other in wanted[:number]]:
+            raise InternalError(
+                f"{device} is in the document of '{record.name}' twice", domain=ErrorDomain.NONE
+            )
     passed = [hostdev for hostdev in there if hostdev.type == "pci"]
     for hostdev in passed:
         path = devices_of_pci.find(pci_text(hostdev.source.address))
@@ -105,6 +113,19 @@ async def take_from_host(record: GuestRecord, wanted: dict[str, str]) -> None:
     reached("devices-taken")
 
 
+def check_plugged(driver: QemuDriver, hostdev: Hostdev, guest: str) -> None:
+    """Refuses a device that cannot be plugged into a guest, or that the guest has.
+
+    Raises:
+        OperationInvalid: It has it, maybe by another name.
+        VirloomError: As :func:`prepare`.
+    """
+    prepare(hostdev, may_miss=MAY_MISS)
+    device = host_device(hostdev)
+    if device is not None and not hostdev.source.missing:
+        driver.claims.check_new(device, guest)
+
+
 def prepare(
     hostdev: Hostdev, root: Path = devices_of_pci.HOST, *, may_miss: Collection[str] = ()
 ) -> None:
@@ -119,6 +140,7 @@ def prepare(
         SystemFailure: The host has no bus of that kind, or no such device node.
         InternalError: There is no such device.
         OperationFailed: Several fit.
+        XmlError: It is to be managed, and none of its type is.
     """
     if hostdev.mode != "subsystem":
         raise ConfigUnsupported(
@@ -129,11 +151,16 @@ def prepare(
         case "usb":
             _find_usb(hostdev, root, may_miss)
         case "pci":
-            devices_of_pci.check_vfio(root)
             devices_of_pci.check_driver(hostdev.driver)
+            devices_of_pci.check_vfio(root)
         case "mdev":
             devices_of_pci.check_vfio(root)
             _find_mdev(hostdev, root)
+        case "scsi" if hostdev.managed:
+            raise XmlError(
+                "SCSI devices of the host are never managed: their driver keeps them",
+                domain=ErrorDomain.NONE,
+            )
         case "scsi_host":
             _check_node(root / "dev/vhost-scsi")
 
@@ -143,7 +170,7 @@ def _find_usb(hostdev: Hostdev, root: Path, may_miss: Collection[str]) -> None:
     hostdev.source.missing = None
     try:
         find_usb(hostdev, root)
-    except VirloomError:
+    except (InternalError, SystemFailure):  # several that fit are there
         if hostdev.source.startup_policy not in may_miss:
             raise
         hostdev.source.missing = True

@@ -28,9 +28,9 @@ async def take_device(
         VirloomError: The guest cannot have it; :func:`give_back_device` is still to be called.
     """
     if isinstance(device, Hostdev):
-        from virloom.drivers.qemu.hostdevs.taking import take_devices
+        from virloom.drivers.qemu.hostdevs.taking import MAY_MISS, take_devices
 
-        await take_devices(driver, running.record, [device])
+        await take_devices(driver, running.record, [device], may_miss=MAY_MISS)
     if isinstance(device, Hostdev | Interface | MemoryDevice):
         raise_lock_limit(running, whole, device)
 

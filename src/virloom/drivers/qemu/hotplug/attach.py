@@ -81,6 +81,10 @@ async def attach(driver: QemuDriver, running: RunningGuest, new: Fragment) -> No
         await change_medium(driver, running, drive, new.device, force=False)
         return
     check_attachable(new)
+    if new.tag == "hostdev":
+        from virloom.drivers.qemu.hostdevs.taking import check_plugged  # seldom needed
+
+        check_plugged(driver, new.device, running.guest.name)
     check_free(running.model, new)
     persistent.check_memory_fits(running.model, new)
     paths = unmodelled(new.device)

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, InternalError, XmlDetail
+from virloom.errors import ConfigUnsupported, InternalError, VirloomError, XmlDetail
 from virloom.model.domain import Devices, Domain
 from virloom.xml import parse_document
 from virloom.xml.element import Element
@@ -69,10 +70,39 @@ def parse_device(text: str) -> Fragment:
         ConfigUnsupported: There is no such device (libvirt's code for it).
     """
     try:
-        return Fragment(*_parsed(text))
+        found = Fragment(*_parsed(text))
     except XmlDetail as exc:
         exc.domain = ErrorDomain.DOMAIN
         raise
+    if found.tag == "hostdev":
+        from virloom.drivers.qemu.validate.hostdevs import mistakes  # few guests have one
+
+        _raise_first(mistakes(found.device))
+    elif found.tag == "lease":
+        from virloom.drivers.qemu.validate.attached import check_given_lease
+
+        check_given_lease(found.device)
+    return found
+
+
+def parse_new(text: str) -> Fragment:
+    """The same of a device that a guest is to have.
+
+    Raises:
+        VirloomError: As :func:`parse_device`, or no guest has such a device.
+    """
+    found = parse_device(text)
+    if found.tag == "hostdev":
+        from virloom.drivers.qemu.validate.hostdevs import check_usable, misuses
+
+        _raise_first(misuses(found.device))
+        check_usable(found.device)
+    return found
+
+
+def _raise_first(errors: Iterable[VirloomError]) -> None:
+    for error in errors:
+        raise error
 
 
 def fragment_named(tag: str, text: str) -> Fragment:

@@ -56,10 +56,6 @@ def check_attachable(new: Fragment) -> None:
         raise _unsupported(f"input device on bus '{device.bus}' cannot be hot plugged.")
     if new.tag == "filesystem" and device.driver.type != "virtiofs":
         raise _unsupported("only virtiofs filesystems can be hotplugged")
-    if new.tag == "hostdev":
-        from virloom.drivers.qemu.hostdevs.taking import prepare  # seldom needed
-
-        prepare(device)
     if new.tag == "input" and device.source.evdev:
         _check_there(device.source.evdev)
     if new.tag == "vsock" and not os.path.exists(VSOCK_DEVICE):
@@ -82,6 +78,10 @@ def check_detachable(wanted: Fragment) -> None:
         raise _unsupported(f"live detach of device '{wanted.tag}' is not supported")
     if wanted.tag == "controller" and wanted.device.type != "scsi":
         raise _unsupported(f"'{wanted.device.type}' controller cannot be hot unplugged.")
+    if wanted.tag == "hostdev" and wanted.device.mode == "capabilities":
+        raise ConfigUnsupported(
+            "hostdev mode 'capabilities' is not supported in qemu", domain=ErrorDomain.QEMU
+        )
 
 
 def check_leaves(dom: Domain, found: Fragment) -> None:

@@ -7,7 +7,7 @@ from virloom.drivers.qemu.devices.address_chipset import is_q35
 from virloom.drivers.qemu.devices.boards import is_pseries
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, VirloomError, XmlError
-from virloom.model.domain import Domain, Shmem, Smartcard, Tpm
+from virloom.model.domain import Domain, Lease, Shmem, Smartcard, Tpm
 
 _BYTES_PER_MIB = 1024 * 1024
 _FIRST_CID = 3
@@ -21,10 +21,7 @@ def check_given_attached(dom: Domain) -> None:
     """
     devices = dom.devices
     for lease in devices.leases:
-        if not lease.key:
-            raise XmlError("a lease has no key", domain=ErrorDomain.DOMAIN)
-        if not lease.target.path:
-            raise XmlError("a lease has no target", domain=ErrorDomain.DOMAIN)
+        check_given_lease(lease)
     for card in devices.smartcards:
         _given_smartcard(card)
     for tpm in devices.tpms:
@@ -54,6 +51,21 @@ def check_given_attached(dom: Domain) -> None:
                 f"guests' addresses begin at {_FIRST_CID}", domain=ErrorDomain.DOMAIN
             )
     _given_iommus(dom)
+
+
+def check_given_lease(lease: Lease) -> None:
+    """What a lease cannot be without.
+
+    Raises:
+        XmlError: It has no key or no target.
+        InternalError: It has no lock space (libvirt's code for it).
+    """
+    if not lease.key:
+        raise XmlError("a lease has no key", domain=ErrorDomain.DOMAIN)
+    if lease.target.path is None:
+        raise XmlError("a lease has no target", domain=ErrorDomain.DOMAIN)
+    if lease.lockspace is None:
+        raise InternalError(f"lease '{lease.key}' has no lock space", domain=ErrorDomain.NONE)
 
 
 def _given_smartcard(card: Smartcard) -> None:

@@ -125,12 +125,21 @@ def _credentials(disk: Disk) -> Iterator[VirloomError]:
     yield from _encryption(name, source.encryption or disk.encryption)
 
 
-def _auth(name: str | None, protocol: str | None, auth: Auth) -> Iterator[VirloomError]:
+def check_auth(auth: Auth, whose: str) -> Iterator[VirloomError]:
+    """What ``<auth>`` lacks.
+
+    Args:
+        whose: For the messages, as ``disk 'vda'``.
+    """
     if not auth.username:
-        yield XmlError(f"<auth> of disk '{name}' has no user name", domain=ErrorDomain.STORAGE)
+        yield XmlError(f"<auth> of {whose} has no user name", domain=ErrorDomain.STORAGE)
     if "secret" not in auth.__dict__:
-        yield XmlError(f"<auth> of disk '{name}' has no <secret>", domain=ErrorDomain.STORAGE)
-    yield from _secret(name, auth.secret)
+        yield XmlError(f"<auth> of {whose} has no <secret>", domain=ErrorDomain.STORAGE)
+    yield from _secret(whose, auth.secret)
+
+
+def _auth(name: str | None, protocol: str | None, auth: Auth) -> Iterator[VirloomError]:
+    yield from check_auth(auth, f"disk '{name}'")
     wanted = _SECRET_OF_PROTOCOL.get(protocol or "")
     if wanted is not None and auth.secret.type not in (None, wanted):
         yield ConfigUnsupported(
@@ -140,10 +149,10 @@ def _auth(name: str | None, protocol: str | None, auth: Auth) -> Iterator[Virloo
         )
 
 
-def _secret(name: str | None, secret: StorageSecret) -> Iterator[VirloomError]:
+def _secret(whose: str, secret: StorageSecret) -> Iterator[VirloomError]:
     if (secret.uuid is None) == (secret.usage is None):
         yield XmlError(
-            f"a secret of disk '{name}' is named by its uuid or its usage, and by one of them",
+            f"a secret of {whose} is named by its uuid or its usage, and by one of them",
             domain=ErrorDomain.NONE,
         )
 
@@ -154,7 +163,7 @@ def _encryption(name: str | None, encryption: Encryption | None) -> Iterator[Vir
     if encryption.format is None:
         yield XmlError(f"<encryption> of disk '{name}' has no format", domain=ErrorDomain.STORAGE)
     for secret in encryption.secrets:
-        yield from _secret(name, secret)
+        yield from _secret(f"disk '{name}'", secret)
 
 
 def check_source(disk: Disk) -> Iterator[str]:

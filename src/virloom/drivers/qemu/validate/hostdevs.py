@@ -4,18 +4,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from virloom.drivers.qemu.devices.passed import as_hostdev, functions
+from virloom.drivers.qemu.validate.disk_sources import check_auth
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, VirloomError, XmlError
 from virloom.model.domain import Domain, Hostdev, HostdevSource
 
-_MDEV_MODELS = ("vfio-pci", "vfio-ccw", "vfio-ap")
+_MODELS = {
+    "mdev": ("vfio-pci", "vfio-ccw", "vfio-ap"),
+    "scsi_host": ("virtio", "virtio-transitional", "virtio-non-transitional"),
+}
 _CAPABILITIES = ("storage", "misc", "net")
 _WWPN = re.compile(r"naa\.[0-9a-fA-F]{16}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 # Whether a port of virtio-serial exists is looked at by somebody else, and it does not.
-_PCI_ADDRESSES = ("pci", "unassigned", "virtio-serial")
+_PCI_ADDRESSES = (None, "pci", "unassigned", "virtio-serial")
+_PCI_TOPS = {"bus": 0xFF, "slot": 0x1F, "function": 7}
+_ADDRESSES = {"usb": "usb", "scsi": "drive"}
+#: The greatest numbers that a SCSI controller of QEMU has (its ``virtio-scsi``).
+_LAST_TARGET, _LAST_UNIT = 255, 16383
 
 
 def check_given_hostdevs(dom: Domain) -> None:
@@ -34,7 +43,7 @@ def check_given_hostdevs(dom: Domain) -> None:
             )
         seen.add(identity)
     for number, hostdev in enumerate(dom.devices.hostdevs, 1):
-        for error in _mistakes(hostdev):
+        for error in (*mistakes(hostdev), *misuses(hostdev)):
             error.detail = f"host device {number}: {error.detail}"
             raise error
         identity = _identity(hostdev)
@@ -45,8 +54,8 @@ def check_given_hostdevs(dom: Domain) -> None:
         seen.add(identity)
 
 
-def _mistakes(hostdev: Hostdev) -> list[VirloomError]:
-    """At most the first mistake."""
+def mistakes(hostdev: Hostdev) -> list[VirloomError]:
+    """What is wrong with a document by itself, also of a device that is taken out."""
     known: tuple[str | None, ...] = ("usb", "pci", "scsi", "scsi_host", "mdev")
     if hostdev.mode == "capabilities":
         known = _CAPABILITIES
@@ -56,98 +65,164 @@ def _mistakes(hostdev: Hostdev) -> list[VirloomError]:
         return [_unsupported(f"there is no type '{hostdev.type}' in its mode")]
     if "source" not in hostdev.__dict__:
         return [_xml("it has no <source>")]
-    kind = hostdev.address.type if hostdev.address is not None else None
-    if hostdev.type == "pci" and kind is not None and kind not in _PCI_ADDRESSES:
-        text = f"a PCI host device cannot have an address of type '{kind}'"
-        return [InternalError(text, domain=ErrorDomain.DOMAIN)]
-    return (
-        _misplaced_attributes(hostdev)
-        or _SOURCES.get(hostdev.type, lambda _: [])(hostdev)
-        or _teaming(hostdev)
-    )[:1]
+    return [
+        *_misplaced_attributes(hostdev),
+        *_SOURCES[hostdev.type](hostdev),
+        *_parts(hostdev),
+    ]
 
 
 def _xml(text: str, domain: ErrorDomain = ErrorDomain.DOMAIN) -> VirloomError:
     return XmlError(text, domain=domain)
 
 
-def _unsupported(text: str) -> VirloomError:
-    return ConfigUnsupported(text, domain=ErrorDomain.DOMAIN)
+def _unsupported(text: str, domain: ErrorDomain = ErrorDomain.DOMAIN) -> VirloomError:
+    return ConfigUnsupported(text, domain=domain)
 
 
-def _misplaced_attributes(hostdev: Hostdev) -> list[VirloomError]:
-    found = []
-    if hostdev.type not in ("scsi",) and hostdev.sgio is not None:
-        found.append(_xml("sgio is for SCSI devices only"))
-    if hostdev.type not in ("scsi",) and hostdev.rawio is not None:
-        found.append(_xml("rawio is for SCSI devices only"))
-    if hostdev.type not in ("mdev", "scsi_host") and hostdev.model is not None:
-        found.append(_xml("only mediated devices and SCSI hosts have a model"))
-    return found
+def _misplaced_attributes(hostdev: Hostdev) -> Iterator[VirloomError]:
+    if hostdev.type != "scsi" and hostdev.sgio is not None:
+        yield _xml("sgio is for SCSI devices only")
+    if hostdev.type != "scsi" and hostdev.rawio is not None:
+        yield _xml("rawio is for SCSI devices only")
+    models = _MODELS.get(hostdev.type or "")
+    if hostdev.model is not None and models is None:
+        yield _xml("only mediated devices and SCSI hosts have a model")
+    named = hostdev.model is not None or hostdev.type == "mdev"
+    if models is not None and named and hostdev.model not in models:
+        yield _xml(f"'{hostdev.model}' is no model of type '{hostdev.type}'", ErrorDomain.XML)
+    if hostdev.type != "usb" and hostdev.source.startup_policy is not None:
+        yield _unsupported("only USB devices have a startupPolicy")
 
 
-def _teaming(hostdev: Hostdev) -> list[VirloomError]:
-    if hostdev.teaming is None:
-        return []
-    if hostdev.type != "pci":
-        return [_unsupported("only PCI devices can be in a team")]
-    if hostdev.teaming.type == "transient" and not hostdev.teaming.persistent:
-        return [_unsupported("its team has no persistent card")]
-    return []
+def _parts(hostdev: Hostdev) -> Iterator[VirloomError]:
+    """What is beside the source."""
+    rom, kind = hostdev.rom, hostdev.address.type if hostdev.address is not None else None
+    if rom.enabled is False and (rom.file or rom.bar is not None):
+        yield _unsupported("its ROM is off, and has a file or a bar")
+    if hostdev.boot is not None and hostdev.boot.order == 0:
+        yield _xml("boot order counts from 1", ErrorDomain.XML)
+    if hostdev.type == "mdev" and hostdev.model == "vfio-pci" and kind not in _PCI_ADDRESSES:
+        yield _xml(f"a mediated device of PCI cannot have an address of type '{kind}'")
 
 
-def _usb_source(hostdev: Hostdev) -> list[VirloomError]:
+def _missing(found: Iterable[object], what: str) -> list[VirloomError]:
+    """An error where one of the attributes is not there."""
+    return [_xml(f"{what} is incomplete", ErrorDomain.XML)] if None in found else []
+
+
+def _usb_source(hostdev: Hostdev) -> Iterator[VirloomError]:
     source = hostdev.source
     for found in (source.vendor, source.product):
-        if found is not None and found.id == 0:
-            return [_xml("a USB vendor or product is 0", ErrorDomain.XML)]
+        if found is not None and not found.id:
+            yield _xml("a USB vendor or product is 0, or not said", ErrorDomain.XML)
     if (source.vendor is None) != (source.product is None):
         missing = "product" if source.product is None else "vendor"
-        return [InternalError(f"it has no {missing}", domain=ErrorDomain.DOMAIN)]
-    return []
+        yield InternalError(f"it has no {missing}", domain=ErrorDomain.DOMAIN)
+    place = source.address
+    if place is not None:
+        yield from _missing((place.bus, place.device), "its USB address")
 
 
-def _scsi_source(hostdev: Hostdev) -> list[VirloomError]:
+def _pci_source(hostdev: Hostdev) -> Iterator[VirloomError]:
+    place = hostdev.source.address
+    for name, top in _PCI_TOPS.items() if place is not None else ():
+        if (getattr(place, name) or 0) > top:
+            yield _xml(f"{name} of its PCI address is beyond {top:#x}", ErrorDomain.NONE)
+
+
+def _scsi_source(hostdev: Hostdev) -> Iterator[VirloomError]:
     source = hostdev.source
     if source.protocol == "iscsi":
-        if not source.name:
-            return [_xml("its iSCSI source has no name")]
-        if not source.hosts:
-            return [_xml("its iSCSI source has no host")]
-        return [_xml("its iSCSI source has two hosts")] if len(source.hosts) > 1 else []
+        yield from _iscsi_source(source)
+        return
     if source.address is None:
-        return [_xml("its SCSI source has no address")]
+        yield _xml("its SCSI source has no address")
+    else:
+        place = source.address
+        yield from _missing((place.bus, place.target, place.unit), "its SCSI address")
     if source.adapter is None or not source.adapter.name:
-        return [_xml("its SCSI source has no adapter")]
-    return []
+        yield _xml("its SCSI source has no adapter")
 
 
-def _scsi_host_source(hostdev: Hostdev) -> list[VirloomError]:
+def _iscsi_source(source: HostdevSource) -> Iterator[VirloomError]:
+    if source.name is None:
+        yield _xml("its iSCSI source has no name")
+    if not source.hosts or not all(host.name for host in source.hosts):
+        yield _xml("its iSCSI source has no host, or one without a name")
+    if len(source.hosts) > 1:
+        yield _xml("its iSCSI source has two hosts")
+    if source.auth is not None:
+        yield from check_auth(source.auth, "its iSCSI source")
+        if source.auth.secret.type not in (None, "iscsi"):
+            yield InternalError(
+                f"its iSCSI source has a secret of type '{source.auth.secret.type}'",
+                domain=ErrorDomain.DOMAIN,
+            )
+
+
+def _scsi_host_source(hostdev: Hostdev) -> Iterator[VirloomError]:
     source = hostdev.source
     if source.protocol is None:
-        return [_xml("its SCSI host has no protocol")]
+        yield _xml("its SCSI host has no protocol")
+    elif source.protocol != "vhost":
+        yield _unsupported(f"there are no SCSI hosts by protocol '{source.protocol}'")
     if not source.wwpn:
-        return [_xml("its SCSI host has no wwpn")]
-    return [] if _WWPN.fullmatch(source.wwpn) else [_xml(f"'{source.wwpn}' is no wwpn")]
+        yield _xml("its SCSI host has no wwpn")
+    elif not _WWPN.fullmatch(source.wwpn):
+        yield _xml(f"'{source.wwpn}' is no wwpn")
 
 
-def _mdev_source(hostdev: Hostdev) -> list[VirloomError]:
-    if hostdev.model not in _MDEV_MODELS:
-        return [_xml(f"'{hostdev.model}' is no model of mediated devices", ErrorDomain.XML)]
+def _mdev_source(hostdev: Hostdev) -> Iterator[VirloomError]:
     address = hostdev.source.address
-    if address is None or not address.uuid:
-        return [_unsupported("it has no UUID")]
-    if not _UUID.fullmatch(address.uuid):
-        return [InternalError(f"'{address.uuid}' is no UUID", domain=ErrorDomain.DOMAIN)]
-    return []
+    if address is None or address.uuid is None:
+        yield _unsupported("it has no UUID")
+    elif not _UUID.fullmatch(address.uuid):
+        yield InternalError(f"'{address.uuid}' is no UUID", domain=ErrorDomain.DOMAIN)
 
 
-_SOURCES = {
+def _container_source(hostdev: Hostdev) -> Iterator[VirloomError]:
+    source = hostdev.source
+    found = {"storage": source.block, "misc": source.char, "net": source.interface}
+    if not found[hostdev.type or ""]:
+        yield _xml("its source does not say which device")
+
+
+_SOURCES: Mapping[str, Callable[[Hostdev], Iterator[VirloomError]]] = {
     "usb": _usb_source,
+    "pci": _pci_source,
     "scsi": _scsi_source,
     "scsi_host": _scsi_host_source,
     "mdev": _mdev_source,
+    **dict.fromkeys(_CAPABILITIES, _container_source),
 }
+
+
+def misuses(hostdev: Hostdev) -> Iterator[VirloomError]:
+    """What no guest has like this; of a device that is taken out nobody asks."""
+    kind = hostdev.address.type if hostdev.address is not None else None
+    wanted = _ADDRESSES.get(hostdev.type or "")
+    if kind is not None and wanted is not None and kind not in (wanted, "unassigned"):
+        yield _unsupported(f"it cannot have an address of type '{kind}', but of '{wanted}'")
+    if hostdev.type == "pci" and kind is not None and kind not in _PCI_ADDRESSES:
+        text = f"a PCI host device cannot have an address of type '{kind}'"
+        yield InternalError(text, domain=ErrorDomain.DOMAIN)
+    if hostdev.sgio == "unfiltered":
+        yield _unsupported("kernels filter all commands to SCSI devices: sgio='unfiltered' is gone")
+    if hostdev.type == "scsi" and hostdev.address is not None and hostdev.address.bus:
+        yield InternalError("a SCSI controller has bus 0 alone", domain=ErrorDomain.QEMU)
+    yield from _teaming(hostdev)
+
+
+def _teaming(hostdev: Hostdev) -> Iterator[VirloomError]:
+    if hostdev.teaming is None:
+        return
+    if hostdev.type != "pci":
+        yield _unsupported("only PCI devices can be in a team")
+    if hostdev.teaming.type == "persistent":
+        yield _unsupported("the card of the host is the transient one of a team")
+    if not hostdev.teaming.persistent:
+        yield _unsupported("its team has no persistent card")
 
 
 def _identity(hostdev: Hostdev) -> object:
@@ -181,24 +256,47 @@ def check_hostdevs(dom: Domain) -> None:
         VirloomError: With libvirt's code for the mistake.
     """
     for hostdev in dom.devices.hostdevs:
-        wrong = _not_passed_on(dom, hostdev)
+        check_usable(hostdev)
+        wrong = _not_in(dom, hostdev)
         if wrong:
             raise ConfigUnsupported(wrong, domain=ErrorDomain.QEMU)
 
 
-def _not_passed_on(dom: Domain, hostdev: Hostdev) -> str:
+def check_usable(hostdev: Hostdev) -> None:
+    """The part of it that does not depend on the guest.
+
+    Raises:
+        ConfigUnsupported: Nobody passes such a device on.
+    """
+    wrong = _not_passed_on(hostdev)
+    if wrong:
+        raise ConfigUnsupported(wrong, domain=ErrorDomain.QEMU)
+
+
+def _not_passed_on(hostdev: Hostdev) -> str:
+    boots = hostdev.boot is not None and bool(hostdev.boot.order)
     if hostdev.mode == "capabilities":
         return "host devices of mode 'capabilities' are for containers"
-    rom = hostdev.rom
-    if hostdev.type != "pci" and (rom.bar is not None or rom.file or rom.enabled is not None):
-        return "only PCI host devices have a ROM"
+    if hostdev.type == "scsi_host" and boots:
+        return "a guest cannot boot from a SCSI host of the kernel's target"
     if hostdev.type == "pci" and hostdev.source.write_filtering is not None:
         return "write filtering of a PCI device's configuration space is not QEMU's"
-    if hostdev.type == "mdev":
-        if hostdev.model != "vfio-pci":
-            return f"this machine has no mediated devices of model '{hostdev.model}'"
-        if hostdev.boot is not None and hostdev.boot.order:
-            return "a guest cannot boot from a mediated device"
-        if hostdev.display and not dom.devices.graphics:
-            return "a mediated device with display='on' needs graphics"
+    if hostdev.type == "mdev" and hostdev.model != "vfio-pci":
+        return f"this machine has no mediated devices of model '{hostdev.model}'"
+    if hostdev.type == "mdev" and boots:
+        return "a guest cannot boot from a mediated device"
+    return ""
+
+
+def _not_in(dom: Domain, hostdev: Hostdev) -> str:
+    """What is wrong with a device in its place."""
+    rom, place = hostdev.rom, hostdev.address
+    has_rom = rom.bar is not None or rom.file or rom.enabled is not None
+    if hostdev.type not in ("pci", "mdev") and has_rom:
+        return "only PCI host devices have a ROM"
+    target, unit = (place.target or 0, place.unit or 0) if place is not None else (0, 0)
+    if hostdev.type == "scsi" and (target > _LAST_TARGET or unit > _LAST_UNIT):
+        return f"targets of SCSI end with {_LAST_TARGET}, units with {_LAST_UNIT}"
+    if hostdev.type == "mdev" and hostdev.display and not dom.devices.graphics:
+        return "a mediated device with display='on' needs graphics"
     return ""

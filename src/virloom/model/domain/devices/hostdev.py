@@ -9,6 +9,7 @@ from typing import Self
 from virloom.model.domain.devices.address import Zpci
 from virloom.model.domain.devices.device import BOOT, ROM, Boot, Device, Rom
 from virloom.model.domain.devices.interface_parts import Route
+from virloom.model.domain.devices.storage import Auth
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, flag, group, leaf
 from virloom.xml.format import FormatFlags
@@ -16,19 +17,22 @@ from virloom.xml.kinds import (
     ON_OFF,
     STRING,
     UINT,
+    UUID,
     YES_NO,
+    Kind,
     bounded_base0,
     choice,
     hexadecimal,
+    lenient,
     option,
 )
 
 _FORMS: dict[str, dict[str, tuple[str, int]]] = {
     "pci": {
         "domain": ("0x{:04x}", 0xFFFFFFFF),
-        "bus": ("0x{:02x}", 0xFF),
-        "slot": ("0x{:02x}", 0x1F),
-        "function": ("0x{:01x}", 7),
+        "bus": ("0x{:02x}", 0xFFFFFFFF),
+        "slot": ("0x{:02x}", 0xFFFFFFFF),
+        "function": ("0x{:01x}", 0xFFFFFFFF),
     },
     "usb": {"bus": ("{}", 0xFFFFFFFF), "device": ("{}", 0xFFFFFFFF)},
     "scsi": {
@@ -37,6 +41,16 @@ _FORMS: dict[str, dict[str, tuple[str, int]]] = {
         "unit": ("{}", 0xFFFFFFFFFFFFFFFF),
     },
 }
+
+
+def _uuid_or_text(text: str) -> str:
+    try:
+        return UUID.parse(text) if UUID.parse is not None else text
+    except ValueError:
+        return text  # it may be no mediated device's; whoever checks that says so
+
+
+_UUID_OR_TEXT: Kind[str] = Kind(_uuid_or_text)
 
 
 class SourceAddress(Element):
@@ -50,7 +64,7 @@ class SourceAddress(Element):
     device: int | None = attribute(UINT)
     target: int | None = attribute(UINT)
     unit: int | None = attribute(UINT)
-    uuid: str | None = attribute(STRING)
+    uuid: str | None = attribute(_UUID_OR_TEXT)
     zpci: Zpci | None = child(Zpci)
 
     def take_attributes(self, attributes: dict[str, str]) -> dict[str, str]:
@@ -70,6 +84,11 @@ class SourceAddress(Element):
                 except ValueError as error:
                     raise ValueError(name, str(error)) from None
         return {}
+
+    @property
+    def is_place(self) -> bool:
+        """Whether a USB device can be there: libvirt 9 takes a 0 for nothing."""
+        return bool(self.bus or self.device)
 
     def attribute_texts(self, flags: FormatFlags) -> Iterator[tuple[str, str]]:
         """In libvirt's order and bases."""
@@ -97,21 +116,6 @@ class HostdevHost(Element):
 
     name: str | None = attribute(STRING)
     port: int | None = attribute(UINT)
-
-
-class HostdevSecret(Element):
-    """``<secret type='iscsi' usage='…'/>``: a secret by one of its two names."""
-
-    type: str | None = attribute(STRING)
-    uuid: str | None = attribute(STRING)
-    usage: str | None = attribute(STRING)
-
-
-class HostdevAuth(Element):
-    """``<auth username='…'>``: who asks the iSCSI target."""
-
-    username: str | None = attribute(STRING)
-    secret: HostdevSecret = group(HostdevSecret)
 
 
 class InitiatorName(Element):
@@ -143,7 +147,7 @@ class HostdevSource(Element):
     adapter: Adapter | None = child(Adapter)
     address: SourceAddress | None = child(SourceAddress)
     hosts: list[HostdevHost] = children(HostdevHost, "host")
-    auth: HostdevAuth | None = child(HostdevAuth)
+    auth: Auth | None = child(Auth)
     initiator: HostdevInitiator = group(HostdevInitiator)
     block: str | None = leaf(STRING)
     char: str | None = leaf(STRING)
@@ -153,7 +157,7 @@ class HostdevSource(Element):
 class HostdevDriver(Element):
     """``<driver name='vfio'/>``; ``model`` names a vendor's variant of it."""
 
-    name: str | None = attribute(option("kvm", "vfio", "xen"))
+    name: str | None = attribute(choice("kvm", "vfio", "xen"))
     model: str | None = attribute(STRING, since="10.0.0")
     iommufd: bool | None = attribute(YES_NO, since="12.0.0")
 
@@ -184,8 +188,8 @@ class Hostdev(Device):
     type: str | None = attribute(
         option("usb", "pci", "scsi", "scsi_host", "mdev", "storage", "misc", "net")
     )
-    managed: bool | None = attribute(YES_NO)
-    sgio: str | None = attribute(option("filtered", "unfiltered"))
+    managed: bool | None = attribute(lenient(YES_NO))
+    sgio: str | None = attribute(choice("filtered", "unfiltered"))
     rawio: bool | None = attribute(YES_NO)
     model: str | None = attribute(STRING)
     display: bool | None = attribute(ON_OFF)
@@ -200,10 +204,24 @@ class Hostdev(Device):
     boot: Boot | None = child(Boot, order=BOOT)
     rom: Rom = group(Rom, order=ROM)
 
+    def complete(self) -> None:
+        """The first logical unit of an iSCSI target is meant where none is named."""
+        if "source" not in self.__dict__:
+            return  # whoever checks it says so
+        source = self.source
+        if source.protocol == "iscsi" and source.name is not None and "/" not in source.name:
+            source.name += "/0"
+
     def adapted(self, flags: FormatFlags) -> Self:
         """Without what the type of the device does not have."""
         shown = super().adapted(flags)
+        if self.type != "scsi" and (self.readonly or self.shareable):
+            shown = shown.beside(readonly=False, shareable=False)
+        if self.type != "pci" and self.driver.name is not None:
+            shown = shown.beside(driver=self.driver.beside(name=None))
         source = self.source
         if self.type != "usb" and (source.startup_policy or source.guest_reset):
             shown = shown.beside(source=source.beside(startup_policy=None, guest_reset=None))
+        if self.type == "usb" and source.address is not None and not source.address.is_place:
+            shown = shown.beside(source=source.beside(address=None))
         return shown
