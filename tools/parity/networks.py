@@ -27,8 +27,9 @@ from virloom.sync.connection import Connection
 
 _KINDS = ("conf", "hostsfile", "addnhosts")
 _DNSMASQ = "var/lib/libvirt/dnsmasq"
-#: What libvirt drops and we keep: what a network boots, while it has no addresses to give.
-_BETTER = ("bootp-alone",)
+#: What libvirt drops and we keep: what a network boots, while it has no addresses to give. What it
+#: takes and we refuse: a name of a host that dnsmasq would read as several words.
+_BETTER = ("bootp-alone", "host-names-special")
 #: Leases, in ways that the documents of dnsmasq do not have.
 _LEASES = ("expiry='0' unit='hours'", "expiry='1'", "expiry='60' unit='seconds'", "unit='hours'")
 #: What each daemon makes up, where a document has none.

@@ -172,7 +172,6 @@ VALUES = (
         ADDRESS.format(inner)
         for inner in (
             "<tftp root=''/>",
-            "<dhcp><bootp file='x'/></dhcp>",
             "<dhcp><host name='a' ip='192.168.77.5'/><bootp file='x' server='none'/></dhcp>",
             "<dhcp><host name='a' ip='192.168.77.5'/><bootp server='10.1.1.1'/></dhcp>",
             "<dhcp><host mac='52:54:00:00:00:01' id='1:2' ip='192.168.77.5'/></dhcp>",

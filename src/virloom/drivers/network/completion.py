@@ -139,10 +139,10 @@ def fill_addresses(model: Network) -> None:
                 one.lease = None
             elif one.lease is not None:
                 one.lease.unit = None  # for ever, in any unit
-        if not given:  # nobody is told of a file to boot either
-            ip.dhcp = None
-        elif ip.dhcp.bootp is not None and not ip.dhcp.bootp.file:
+        if ip.dhcp.bootp is not None and not ip.dhcp.bootp.file:
             ip.dhcp.bootp = None
+        if not (given or ip.dhcp.bootp):
+            ip.dhcp = None
 
 
 def _fill_forward(model: Network) -> None:

@@ -50,4 +50,4 @@ def test_a_dhcp_server_with_nothing_to_give() -> None:
     command, section = NetworkUpdateCommand.DELETE, NetworkUpdateSection.IP_DHCP_RANGE
     update(model, command, section, -1, RANGE.format(""))
     assert "dhcp" not in format_document(model)
-    assert "bootp" not in format_document(network("<dhcp><bootp file='a'/></dhcp>"))
+    assert "bootp" in format_document(network("<dhcp><bootp file='a'/></dhcp>"))
