@@ -53,9 +53,10 @@ class Programs:
         program, _, word = name.partition(" ")
         (self._control / f"{program}-{moment}").write_text(word)
 
-    def reached(self, seconds: float) -> None:
-        """Returns when the program waits."""
-        until((self._control / "reached").exists, seconds)
+    @property
+    def reached(self) -> bool:
+        """Whether the program waits."""
+        return (self._control / "reached").exists()
 
     def release(self) -> None:
         """Lets all of them go on."""
@@ -89,7 +90,8 @@ def cut_off(
     with subprocess.Popen(
         ["virsh", "-c", daemon.uri(), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as client:
-        programs.reached(daemon.patience)
+        until(lambda: programs.reached or client.poll() is not None, daemon.patience)
+        assert programs.reached, f"{words} ended without {program}"
         daemon.signal(signal.SIGKILL)
         client.wait(daemon.patience)
     daemon.start()

@@ -26,9 +26,11 @@ pytestmark = [
     *needs_libvirtd,
 ]
 BIN = Path(sys.executable).parent
-SESSIONS = Path(__file__).parents[1] / "interop" / "sessions"
+ROOT = Path(__file__).parents[2]
+SESSIONS = ROOT / "tests" / "interop" / "sessions"
 MODULES = (
-    "virtio_blk", "dm_mod", "dm_snapshot", "ext4", "nfs", "nfsd", "sd_mod", "iscsi_tcp",
+    "virtio_blk", "dm_mod", "dm_snapshot", "dm_mirror", "dm_raid", "dm_thin_pool", "loop", "ext4",
+    "nfs", "nfsd", "sd_mod", "iscsi_tcp",
 )  # fmt: skip
 
 #: What both daemons and the servers need of a host that has just been started.
@@ -41,7 +43,8 @@ mkdir -p /run/lock/iscsi /run/lvm /run/theirs /run/own /mnt/theirs /mnt/own
 /lib/systemd/systemd-udevd --daemon; udevadm trigger; udevadm settle
 """
 DAEMONS = f"""
-printf 'security_driver = "none"\\n' >/etc/libvirt/qemu.conf
+mkdir -p /run/own/etc/libvirt
+printf 'security_driver = "none"\\n' | tee /etc/libvirt/qemu.conf >/run/own/etc/libvirt/qemu.conf
 printf 'unix_sock_dir = "/run/theirs"\\nauth_unix_rw = "none"\\n' >/run/theirs/conf
 /usr/sbin/libvirtd --config /run/theirs/conf >/run/theirs/log 2>&1 &
 {BIN}/libvirtd --root /run/own >/run/own/log 2>&1 &
@@ -89,36 +92,85 @@ def guest(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         options += ["-drive", f"file={disk},if=none,id=d{number},format=raw,cache=unsafe"]
         options += ["-device", f"virtio-blk-pci,drive=d{number}"]
     with HostGuest(MODULES, options, 1536) as started:
-        for script in (HOST, DAEMONS):
-            started.run(script, 900)
+        started.run(HOST, 900)
         yield started
 
 
-def session(guest: HostGuest, who: str, name: str, device: str) -> list[Any]:
+@pytest.fixture(scope="module")
+def daemons(guest: HostGuest) -> None:
+    guest.run(DAEMONS, 900)
+
+
+@pytest.fixture(scope="module")
+def nfs(guest: HostGuest) -> str:
+    """What 127.0.0.1 exports."""
+    guest.run(NFS)
+    return "/srv/nfs/pool"
+
+
+@pytest.fixture(scope="module")
+def iscsi(guest: HostGuest) -> str:
+    """A target of 127.0.0.1, with two units."""
+    guest.run(ISCSI)
+    return TARGET
+
+
+def session(guest: HostGuest, who: str, name: str, *words: str) -> list[Any]:
     """What the session prints, step by step."""
-    told = guest.run(
-        f"/usr/bin/python3 {SESSIONS}/storage_{name}.py '{URIS[who]}' /mnt/{who} {device}", 1200
-    )
+    script = f"{SESSIONS}/{name}.py '{URIS[who]}' /mnt/{who}"
+    told = guest.run(f"/usr/bin/python3 {script} {' '.join(words)}", 1200)
     return [json.loads(line) for line in told.splitlines() if line.startswith("[")]
 
 
-def compare(guest: HostGuest, name: str, device: str) -> list[tuple[Any, Any]]:
+def compare(guest: HostGuest, name: str, *words: str) -> list[tuple[Any, Any]]:
     """The steps in which ours and libvirt's differ."""
-    theirs, ours = (session(guest, who, name, device) for who in ("theirs", "own"))
+    theirs, ours = (session(guest, who, f"storage_{name}", *words) for who in ("theirs", "own"))
     assert [step[0] for step in ours] == [step[0] for step in theirs]
     return [pair for pair in zip(theirs, ours, strict=True) if pair[0] != pair[1]]
 
 
+def killed(guest: HostGuest, part: str, device: str) -> None:
+    """virtstoraged is killed at each step of a part of its work."""
+    program = f"{sys.executable} -m tests.system.killed_pools {part} {device}"
+    guest.run(f"cd {ROOT}; PYTHONDONTWRITEBYTECODE=1 {program}", 2000)
+
+
+@pytest.mark.usefixtures("daemons")
 def test_groups_of_lvm(guest: HostGuest) -> None:
     assert compare(guest, "logical", "/dev/vda") == []
     assert guest.run("vgs --noheadings; pvs --noheadings") == ""
 
 
-def test_file_systems_of_nfs(guest: HostGuest) -> None:
-    guest.run(NFS)
-    assert compare(guest, "netfs", "/srv/nfs/pool") == []
+@pytest.mark.usefixtures("daemons")
+def test_encrypted_partitions(guest: HostGuest) -> None:
+    assert compare(guest, "disk", "/dev/vda", "encrypted") == []
 
 
-def test_units_of_iscsi(guest: HostGuest) -> None:
-    guest.run(ISCSI)
-    assert compare(guest, "iscsi", TARGET) == []
+@pytest.mark.usefixtures("daemons")
+def test_file_systems_of_nfs(guest: HostGuest, nfs: str) -> None:
+    assert compare(guest, "netfs", nfs) == []
+
+
+@pytest.mark.usefixtures("daemons")
+@pytest.mark.parametrize("way", ["iscsi", "iscsi_direct"])
+def test_units_of_iscsi(guest: HostGuest, iscsi: str, way: str) -> None:
+    assert compare(guest, way, iscsi) == []
+
+
+@pytest.mark.usefixtures("daemons")
+def test_guests_of_volumes(guest: HostGuest, iscsi: str) -> None:
+    told = dict(session(guest, "own", "boots_of_a_host", "/dev/vda", iscsi))
+    assert (told["lvm booted"], told["iscsi booted"]) == (True, True)
+
+
+@pytest.mark.parametrize("part", ["groups", "deletions", "volumes"])
+def test_lvm_at_each_kill(guest: HostGuest, part: str) -> None:
+    killed(guest, part, "/dev/vda")
+
+
+def test_nfs_at_each_kill(guest: HostGuest, nfs: str) -> None:
+    killed(guest, "exports", nfs)
+
+
+def test_iscsi_at_each_kill(guest: HostGuest, iscsi: str) -> None:
+    killed(guest, "targets", iscsi)
