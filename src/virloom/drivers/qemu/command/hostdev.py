@@ -7,6 +7,7 @@ import os
 
 from virloom.drivers.qemu.command.assembly import Assembly
 from virloom.drivers.qemu.command.context import FileRequest
+from virloom.drivers.qemu.command.storage_objects import password
 from virloom.drivers.qemu.devices.passed import passed_on
 from virloom.drivers.qemu.devices.props.address import alias_of
 from virloom.drivers.qemu.devices.props.hostdev import (
@@ -81,11 +82,12 @@ def _add_scsi_host(assembly: Assembly, hostdev: Hostdev, alias: str) -> None:
 def _add_scsi(assembly: Assembly, hostdev: Hostdev, boot: int | None) -> None:
     """A logical unit of the host's, or of an iSCSI target."""
     if hostdev.source.protocol == "iscsi":
-        if hostdev.source.auth is not None:
-            raise ConfigUnsupported("a password for an iSCSI host device is not supported yet")
         node = f"libvirt-{assembly.next_node}-backend"
         assembly.next_node += 1
-        assembly.args.blockdev(iscsi_backend(hostdev, node))
+        auth, props = hostdev.source.auth, iscsi_backend(hostdev, node)
+        if auth is not None:
+            props |= password(assembly, auth, node)
+        assembly.args.blockdev(props)
     else:
         alias = alias_of(hostdev, "host device")
         node = f"libvirt-{alias}-backend"

@@ -39,14 +39,23 @@ def add_storage_objects(
 
 
 def _authentication(assembly: Assembly, source: DiskSource, auth: Auth, node: str) -> Props:
-    secret = f"{node}-auth-secret0"
-    value = secret_value(assembly, auth.secret)
     if source.protocol == "rbd":
+        secret, value = f"{node}-auth-secret0", secret_value(assembly, auth.secret)
         # Ceph's keys are base64 by nature, and libvirt's secret holds what that stands for.
         assembly.add_secret(secret, base64.b64encode(value))
         ways = ["cephx", "none"]
         return {"user": auth.username, "auth-client-required": ways, "key-secret": secret}
-    assembly.add_secret(secret, value)
+    return password(assembly, auth, node)
+
+
+def password(assembly: Assembly, auth: Auth, node: str) -> Props:
+    """What a node says of who asks an iSCSI target.
+
+    Raises:
+        NoSecret: The password was not to be had.
+    """
+    secret = f"{node}-auth-secret0"
+    assembly.add_secret(secret, secret_value(assembly, auth.secret))
     return {"user": auth.username, "password-secret": secret}
 
 
@@ -79,13 +88,18 @@ def encrypted(form: str, node: str) -> Props:
     return {"encrypt": {"format": "luks", "key-secret": secret}}
 
 
+def secret_name(secret: StorageSecret) -> str:
+    """The key of a secret's value among those of a guest."""
+    return secret.uuid or f"{secret.type or ''}:{secret.usage or ''}"
+
+
 def secret_value(assembly: Assembly, secret: StorageSecret) -> bytes:
     """The value of a secret that was looked up before.
 
     Raises:
         NoSecret: It was not to be had.
     """
-    name = secret.uuid or secret.usage or ""
+    name = secret_name(secret)
     try:
         return assembly.context.secrets[name]
     except KeyError:
