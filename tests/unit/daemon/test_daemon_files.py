@@ -17,7 +17,7 @@ from virloom.drivers.storage.transfer import VolumeStream, open_volume
 from virloom.endpoint.dispatch import Call, serves
 from virloom.endpoint.remote import RemoteEndpoint
 from virloom.endpoint.stream import BytesStream, Hole, StreamEnd
-from virloom.errors import SystemFailure
+from virloom.errors import OperationFailed, SystemFailure
 from virloom.procedures import connect, storage
 from virloom.procedures.record import Record
 from virloom.procedures.storage import NonnullStorageVol
@@ -33,11 +33,14 @@ class Patient(BytesStream):
     def __init__(self) -> None:
         super().__init__(b"")
         self.go = asyncio.Event()
+        self.full = False
         self.came = bytearray()
         self.most = 0
 
     async def write_all(self, parts: Sequence[bytes | memoryview]) -> None:
         await self.go.wait()
+        if self.full:
+            raise OperationFailed("the disk is full")
         self.most = max(self.most, sum(map(len, parts)))
         self.came += b"".join(parts)
 
@@ -203,6 +206,27 @@ async def test_a_disk_that_takes_nothing(daemon: Daemon, endpoint: RemoteEndpoin
     await stream.finish()
     assert daemon.files.patient.came == data
     assert MIB / 2 < daemon.files.patient.most < 2 * MIB
+
+
+async def written(writing: asyncio.Future[None], stream: StreamEnd) -> None:
+    await writing
+    await stream.finish()
+
+
+async def test_a_disk_that_is_full(daemon: Daemon, endpoint: RemoteEndpoint) -> None:
+    """The client that was held up by it goes on."""
+    args = storage.StorageVolUploadArgs(VOLUME, 0, 0, 0)
+    _, stream = await endpoint.open_stream(storage.STORAGE_VOL_UPLOAD, args)
+    writing = asyncio.ensure_future(stream.write(os.urandom(8 * MIB)))
+    (client,) = daemon.server.all()
+    async with asyncio.timeout(5):
+        while not client._held_up:
+            await asyncio.sleep(0.01)
+    daemon.files.patient.full = True
+    daemon.files.patient.go.set()
+    with pytest.raises(OperationFailed, match="the disk is full"):
+        await asyncio.wait_for(written(writing, stream), 5)
+    assert await answers(endpoint)
 
 
 async def test_a_file_that_becomes_shorter(daemon: Daemon, endpoint: RemoteEndpoint) -> None:
