@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: Directories that libusb lists before it opens a device.
+_LIBUSB = ("/dev/bus/usb/", "/sys/bus/", "/sys/class/")
+
 _PARSE_LIMIT = 60.0
 """Seconds that the parser may take; on a busy host it is a second."""
 
@@ -171,10 +174,13 @@ def guest_rules(
                 writes = depth == 0 and not disk.readonly
                 yield Rule(os.path.realpath(layer.path), "rwk" if writes else "rk")
     for device in wanted_devices(dom, chains):
-        yield Rule(os.path.realpath(device.path), "rw")
+        yield Rule(os.path.realpath(device.path), "rwk")
     for hostdev in passed_on(dom):
         for path in read_directories(hostdev):
             yield Rule(path, "r", below=True)
+        if hostdev.type == "usb":
+            yield from (Rule(path, "r") for path in _LIBUSB)
+            yield Rule("/run/udev/data", "r", below=True)
     yield Rule(directory, "rwk", below=True)
 
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the device of a running guest gets of the host, and leaves when it goes.
 
-Nodes in the guest's own ``/dev`` (found by ``/proc/PID``, whoever started the guest) and owners of
-files. The guest's record lists both by the device's alias before anything is done; what a daemon
-that dies leaves there goes with the device or with the guest.
+Nodes in the guest's own ``/dev`` (found by ``/proc/PID``, whoever started the guest), owners of
+files, and rules of its AppArmor profile. The guest's record lists nodes and owners by the device's
+alias before anything is done; what a daemon that dies leaves there goes with the device or with the
+guest.
 """
 
 from __future__ import annotations
@@ -90,16 +91,19 @@ async def give(
     # A file that another device of the guest has is given already, and stays until that goes too.
     given = {item["path"] for item in record.resources if item["kind"] == "owner"}
     owners = [item for item in owners if item["path"] not in given]
-    if not nodes and not owners:
-        return
     if nodes:
         record.runtime.setdefault(_KEY, {})[alias] = [node.path for node in nodes]
     record.resources += owners
-    running.save()
+    if nodes or owners:
+        running.save()
     if nodes:
         await _change(driver, running, nodes, [])
     for item in owners:
         driver.dac.take(item)
+    if driver.security.models:
+        from virloom.drivers.qemu.confine.profile import renew_profile  # few hosts have any
+
+        await renew_profile(driver, running, only, chains)
 
 
 async def take_away(driver: QemuDriver, running: RunningGuest, alias: str) -> None:
@@ -119,6 +123,13 @@ async def take_away(driver: QemuDriver, running: RunningGuest, alias: str) -> No
         record.resources[:] = [item for item in record.resources if item not in owners]
     if mine or owners:
         running.save()
+    if driver.security.models:
+        from virloom.drivers.qemu.confine.profile import renew_profile
+
+        try:
+            await renew_profile(driver, running)
+        except (VirloomError, OSError) as exc:  # it may do more than it needs, until it ends
+            logger.warning("domain '%s': %s", running.guest.name, exc)
 
 
 async def _change(
