@@ -213,8 +213,14 @@ def _copied_by_itself(killed: Killed) -> None:
 def _wiped(killed: Killed) -> None:
     """A wipe that was cut off keeps nobody from the volume."""
     words = ("vol-wipe", "large", "lg", "--algorithm", "pfitzner33")
-    place = "/sys/block/" + Path("/dev/killed/large").resolve().name + "/stat"
-    _cut_short(killed, lambda: Path(place).read_text().split()[6] != "0", *words)
+    place = Path("/sys/block", Path("/dev/killed/large").resolve().name, "stat")
+
+    def written() -> int:
+        """Sectors, as the kernel counts them (``Documentation/block/stat.rst``)."""
+        return int(place.read_text().split()[6])
+
+    before = written()
+    _cut_short(killed, lambda: written() > before, *words)
     _whole(killed, ["kept", "large"])
     killed.run("vol-wipe", "large", "lg")
     killed.run("vol-delete", "large", "lg")
