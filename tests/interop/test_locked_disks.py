@@ -118,7 +118,7 @@ def ours(root: Path, lockd: str = "") -> Iterator[Ours]:
 def steps(uri: str, place: Path) -> list[Any]:
     done = subprocess.run(
         ["/usr/bin/python3", str(SESSION), uri, str(place)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100, check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=250, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     said = re.sub("[0-9a-f]{64}", "HASH", done.stdout.replace(str(place), "DIR"))
@@ -126,6 +126,7 @@ def steps(uri: str, place: Path) -> list[Any]:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_the_same_session() -> None:
     with directory() as place, theirs(place, f'file_lockspace_dir = "{place}/space"\n') as daemon:
         expected = steps(daemon.uri, place)

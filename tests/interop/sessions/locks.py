@@ -65,7 +65,7 @@ def file_of(name: str) -> Path:
 def locks() -> str:
     """What is locked: a letter for each, a capital where it is not shared."""
     found, lines = "", Path("/proc/locks").read_text().splitlines()
-    for name in ("a", "b", "c", "d", "copy", "key"):
+    for name in ("a", "b", "c", "d", "copy", "snap", "snap2", "key"):
         path = file_of(name)
         if not path.exists():
             continue
@@ -157,6 +157,62 @@ def copy(domain: Any) -> None:
         step(name, domain.blockJobAbort, "sda", end)
 
 
+def chain(domain: Any) -> None:
+    """The image that is written to is leased, whichever that is."""
+
+    def taken(name: str) -> None:
+        (DIRECTORY / name).unlink(missing_ok=True)
+        snapshot = (
+            f"<domainsnapshot><disks><disk name='sda'><source file='{DIRECTORY}/{name}'/></disk>"
+            "</disks></domainsnapshot>"
+        )
+        flags = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY
+        no_metadata = libvirt.VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA
+        step(f"snapshot {name}", domain.snapshotCreateXML, snapshot, flags | no_metadata)
+
+    with held("snap"):
+        taken("snap")
+    taken("snap")
+    with held("a"):
+        step("below another's", domain.state)
+    domain.suspend()
+    taken("snap2")
+    step("resume", domain.resume)
+    merged = libvirt.VIR_DOMAIN_BLOCK_COMMIT_ACTIVE
+    with held("snap"):
+        step("commit into what another has", domain.blockCommit, "sda", f"{DIRECTORY}/snap", None,
+             0, merged)  # fmt: skip
+    # libvirt 9 keeps the lease of a commit that was given up, and then refuses the next one.
+    step("commit", domain.blockCommit, "sda", f"{DIRECTORY}/snap", None, 0, merged)
+    deadline = time.monotonic() + 20
+    while "ready='yes'" not in domain.XMLDesc() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    step("pivot", domain.blockJobAbort, "sda", libvirt.VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT)
+    step("rebase", domain.blockRebase, "sda", None, 0, 0)
+    deadline = time.monotonic() + 20
+    while domain.blockJobInfo("sda") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    step("alone", domain.state)
+
+
+def save(connection: Any, domain: Any) -> None:
+    """The state of a guest is kept without its leases."""
+    state = str(DIRECTORY / "state")
+    step("reset", domain.reset)
+    step("save", domain.save, state)
+    with held("snap"):
+        step("restore, held", connection.restore, state)
+    for flags in (0, libvirt.VIR_DOMAIN_SAVE_PAUSED):
+        step(f"restore {flags}", connection.restoreFlags, state, None, flags)
+        domain = connection.lookupByName("one")
+        step("resume", domain.resume)
+        step("save", domain.save, state)
+    step("restore", connection.restore, state)
+    domain = connection.lookupByName("one")
+    step("dump", domain.coreDump, str(DIRECTORY / "dump"), libvirt.VIR_DUMP_LIVE)
+    step("dump, crash", domain.coreDump, str(DIRECTORY / "dump"), libvirt.VIR_DUMP_CRASH)
+
+
 def main() -> None:
     libvirt.registerErrorHandler(lambda *_: None, None)
     libvirt.virEventRegisterDefaultImpl()
@@ -174,6 +230,9 @@ def main() -> None:
     connection.domainEventRegisterAny(None, 0, note, None)
     SPACE.mkdir(exist_ok=True)
     domain = start(connection)
+    chain(domain)
+    save(connection, domain)
+    domain = step("once more", connection.createXML, guest("one", disk("a", "sda")), 0)
     plug(domain)
     copy(domain)
     step("destroy", domain.destroy)
