@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, XmlDetail, XmlError
-from virloom.model.domain.devices.interface_parts import Bandwidth
-from virloom.model.network.traffic import Bandwidth as NetworkBandwidth
 from virloom.model.traffic import Vlan
+
+if TYPE_CHECKING:  # the daemon of networks knows no domains: they are a fifth of its memory
+    from virloom.model.domain.devices.interface_parts import Bandwidth
+    from virloom.model.network.traffic import Bandwidth as NetworkBandwidth
 
 _LARGEST_TAG = 4095
 
