@@ -73,14 +73,14 @@ class HeldList:
 
     async def give_back(
         self,
-        reached: Callable[[], AbstractAsyncContextManager[Endpoint]],
+        opened: Callable[[], AbstractAsyncContextManager[Endpoint]],
         delete: Callable[[Endpoint, str, str], Awaitable[None]],
         only: str | None = None,
     ) -> None:
         """Gives back what is held; what cannot be stays on the list.
 
         Args:
-            reached: Reaches the driver that is asked.
+            opened: Opens a connection to the driver that is asked.
             delete: Asks it, given a name and what that belongs to. What it says to be gone is no
                 error.
             only: The name that is meant; None means all.
@@ -91,7 +91,7 @@ class HeldList:
         wanted = {name: owner for name, owner in self._held.items() if only in (None, name)}
         if not wanted:
             return
-        async with reached() as endpoint:
+        async with opened() as endpoint:
             for name, owner in wanted.items():
                 try:
                     await delete(endpoint, name, owner)

@@ -35,6 +35,8 @@ CARD_STEPS = ("ports-taken", "links-made", "taps-told", "taps-made", "filters-bo
 
 #: Before ``files-opened`` of guests that get devices of the host.
 HOSTDEV_STEPS = ("devices-noted", "devices-taken")
+#: After those, of network cards that are virtual functions.
+FUNCTION_STEPS = ("function-noted", "function-set")
 #: Of one that changes hands without a guest.
 HANDING_STEPS = ("handing-noted", "handed-over")
 
