@@ -190,7 +190,8 @@ class Element:
         """Reads attributes whose form depends on one another; returns those left to the tables.
 
         Raises:
-            ValueError: With the name of the attribute and what was expected, as two arguments.
+            ValueError: With the name of the attribute and what was expected as arguments, and whose
+                error that is (an ``ErrorDomain``) where it is not the reader's.
         """
         return attributes
 

@@ -344,8 +344,10 @@ class _Reader:
             try:
                 attributes = element.take_attributes(attributes)
             except ValueError as error:
-                name, expected = error.args
-                raise self._mismatch(attributes[name], expected, STRING, name) from None
+                name, expected, *domain = error.args
+                mismatch = self._mismatch(attributes[name], expected, STRING, name)
+                mismatch.domain = domain[0] if domain else mismatch.domain
+                raise mismatch from None
         known = element._attributes
         values = element.__dict__
         for name, text in attributes.items():

@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from virloom.enums.error import ErrorDomain
-from virloom.errors import XmlError
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child
 from virloom.xml.format import FormatFlags
@@ -106,8 +105,8 @@ class Address(Element):
                 try:
                     values[name] = _number(text, *numbers[name])
                 except ValueError as error:
-                    if attributes["type"] == "pci":
-                        _check_place(name, text)
+                    if attributes["type"] == "pci" and _is_too_large(name, text):
+                        raise ValueError(name, str(error), ErrorDomain.NONE) from None
                     raise ValueError(name, str(error)) from None
         return left
 
@@ -125,15 +124,13 @@ class Address(Element):
             yield "multifunction", "on" if self.multifunction else "off"
 
 
-def _check_place(name: str, text: str) -> None:
-    """Of a place on PCI a number that is too large is another error than what is no number."""
-    if name not in ("bus", "slot"):
-        return
+def _is_too_large(name: str, text: str) -> bool:
+    """Whether it is a number: one too large for a place on PCI, which is nobody's error."""
     try:
         parse_base0(text)
     except ValueError:
-        return
-    raise XmlError(f"{name} '{text}' of a PCI address is too large", domain=ErrorDomain.NONE)
+        return False
+    return name in ("bus", "slot")
 
 
 def _usb_port(text: str) -> str:
