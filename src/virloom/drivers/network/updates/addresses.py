@@ -67,8 +67,8 @@ def change_host(model: Network, command: int, index: int, text: str) -> None:
     Raises:
         VirloomError: As :func:`~virloom.drivers.network.updates.update.update`.
     """
-    ip = _ip(model, index, "dhcp host entry")
     host = parsed(DhcpHost, "host", text)
+    ip = _ip(model, index, "dhcp host entry")
     check_host(model, host, version=_version(ip), partial=command == _Command.DELETE)
     address = parse_address(host.ip)
     if address is not None and address.version != _version(ip):
@@ -124,9 +124,9 @@ def change_range(model: Network, command: int, index: int, text: str) -> None:
     Raises:
         VirloomError: As :func:`~virloom.drivers.network.updates.update.update`.
     """
+    item = parsed(DhcpRange, "range", text)
     ip = _ip(model, index, "dhcp range")
     refuse_modify(command, "dhcp ranges")
-    item = parsed(DhcpRange, "range", text)
     start = parse_address(item.start)
     if start is not None and start.version != _version(ip):
         raise InternalError(
