@@ -22,7 +22,7 @@ from virloom.drivers.qemu.defaults.filesystems import fill_filesystems
 from virloom.drivers.qemu.defaults.graphics import fill_graphics
 from virloom.drivers.qemu.defaults.guest import fill_boot, fill_guest
 from virloom.drivers.qemu.defaults.identity import fill_identity
-from virloom.drivers.qemu.defaults.interfaces import generated_mac
+from virloom.drivers.qemu.defaults.interfaces import forget_empty, generated_mac
 from virloom.drivers.qemu.defaults.numa import fill_numa
 from virloom.drivers.qemu.defaults.threads import fill_iothreads, fill_vcpus
 from virloom.drivers.qemu.defaults.tuning import fill_tuning
@@ -175,6 +175,7 @@ def _fill_interface(interface: Interface) -> None:
     interface.mac.address = (interface.mac.address or generated_mac()).lower()
     if interface.type == "direct" and interface.source.mode is None:
         interface.source.mode = "vepa"
+    forget_empty(interface)
 
 
 def _fill_consoles(model: Domain) -> None:

@@ -33,11 +33,10 @@ def fill_interfaces(dom: Domain, caps: BinaryCaps) -> None:
 def _fill(interface: Interface) -> None:
     """What belongs to other types goes, and what a type implies is said."""
     kind, source = interface.type, interface.source
-    interface.managed = (interface.managed or None) if kind == "hostdev" else None
     for ip in (*interface.ips, *source.ips):
         if ip.family is None and ip.address is not None:
             ip.family = "ipv6" if ":" in ip.address else "ipv4"
-    _drop_empty(interface)
+    forget_empty(interface)
     if kind == "direct" and source.mode is None:
         source.mode = "vepa"
     if kind == "user" and interface.backend.type != "passt":
@@ -57,8 +56,9 @@ def _fill(interface: Interface) -> None:
         _identify(interface.virtualport)
 
 
-def _drop_empty(interface: Interface) -> None:
-    """Forgets what says nothing."""
+def forget_empty(interface: Interface) -> None:
+    """Forgets what says nothing, whoever drives the guest."""
+    interface.managed = (interface.managed or None) if interface.type == "hostdev" else None
     interface.mtu.size = interface.mtu.size or None
     if interface.coalesce is not None and not holds(interface.coalesce):
         interface.coalesce = None
