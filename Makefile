@@ -4,7 +4,7 @@
 PYTHON_BIN := .venv/bin
 PYTEST := $(PYTHON_BIN)/python -m pytest
 # More than there are processors: most of the time is waiting for guests.
-WORKERS ?= 4
+WORKERS ?= 5
 BASE ?= origin/main
 FUZZ_SECONDS ?= 60
 

@@ -209,7 +209,9 @@ def _end_guest(run: int) -> None:
             os.kill(int(file.read()), signal.SIGKILL)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL]
+)
 def test_a_daemons_end_is_told_alike(
     own_libvirtd: Libvirtd, virtqemud: Any, number: signal.Signals
 ) -> None:

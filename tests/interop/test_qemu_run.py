@@ -117,7 +117,11 @@ def test_a_guest_that_powers_off(place: Path) -> None:
 @BOTH
 @pytest.mark.parametrize(
     "number",
-    [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.long)],
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.long),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.long),
+    ],
 )
 def test_a_signal_ends_both(command: list[str], number: signal.Signals, place: Path) -> None:
     running = Running(command, place)

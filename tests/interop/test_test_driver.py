@@ -128,6 +128,7 @@ class Everything(Virtqemud):
 
 @needs_binding
 @needs_libvirtd[1]
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_libvirt_s_own_client_on_both_daemons(libvirtd: Libvirtd, virtqemud: Virtqemud) -> None:
     """The same by libvirt's library over the wire, on libvirtd and on ours."""

@@ -233,6 +233,7 @@ async def test_what_the_agent_does_by_programs_of_the_guest(guest_with: Boot) ->
     assert (await guest.dialogue.ask("date +%s")).startswith("1700000")
 
 
+@pytest.mark.long
 async def test_reboot_and_shutdown(guest_with: Boot, lifecycle: Lifecycle) -> None:
     guest = await guest_with(machine="q35")
     for act, word in ((guest.domain.reboot, "reboot"), (guest.domain.shutdown, "poweroff")):

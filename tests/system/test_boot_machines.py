@@ -57,6 +57,7 @@ async def test_a_guest_powers_itself_off(boot: Any, lifecycle: Any) -> None:
     ]
 
 
+@pytest.mark.long
 async def test_a_reset_boots_anew(boot: Any) -> None:
     guest = await boot("phoenix", machine="microvm")
     await guest.domain.reset()
