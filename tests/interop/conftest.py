@@ -27,6 +27,12 @@ from virloom.testing import guest as tiny
 STEP = 30
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _portal() -> None:
+    """Lives as long as the process: no leak of the test that happens to be first."""
+    portal()
+
+
 class Virtqemud:
     """A daemon process that can be ended and started again over the same root."""
 
@@ -207,7 +213,6 @@ def virtqemud() -> Iterator[Virtqemud]:
 @contextmanager
 def reference_running() -> Iterator[Libvirtd]:
     """The reference, until the end of the block."""
-    portal()  # lives as long as the process: no leak of the test that happens to be first
     with tempfile.TemporaryDirectory(prefix="lv-") as name:
         Path(name).chmod(0o755)  # its guests run as another user
         daemon = Libvirtd(Path(name))

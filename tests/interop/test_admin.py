@@ -17,18 +17,11 @@ import virloom
 from tests.interop.conftest import STEP, Virtqemud
 from tests.interop.reference import Libvirtd, needs_libvirtd
 from virloom.errors import VirloomError
-from virloom.sync.portal import portal
 
 pytestmark = [
     *needs_libvirtd,
     pytest.mark.skipif(shutil.which("virt-admin") is None, reason="no virt-admin"),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _portal() -> None:
-    """Lives as long as the process: no leak of the test that happens to be first."""
-    portal()
 
 
 def admin(socket: Path, *words: str) -> subprocess.CompletedProcess[str]:

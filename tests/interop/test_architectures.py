@@ -10,18 +10,11 @@ import pytest
 from tools.parity import reference, virloom_side
 from tools.parity.compare import compare
 from tools.parity.documents import written
-from virloom.sync.portal import portal
 
 #: One subject each; the rest of the corpus is for ``make parity``.
 SUBJECTS = ("bare", "console", "consoles", "disk", "graphics", "mixed", "net", "scsi", "usb-none")
 ARCHITECTURES = ("aarch64", "ppc64", "riscv64", "s390x")
 NAMES = [f"arch-{arch}/{subject}" for arch in ARCHITECTURES for subject in SUBJECTS]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def portal_before_the_test() -> None:
-    """It lives as long as the process: no leak of the test that happens to be first."""
-    portal()
 
 
 @pytest.mark.parity

@@ -23,15 +23,8 @@ from virloom.procedures import connect as c
 from virloom.procedures import secret as p
 from virloom.procedures.record import TypedParamValue
 from virloom.procedures.types import TypedParam
-from virloom.sync.portal import portal
 from virloom.testing.documents import paused_guest_xml
 from virloom.transport.unix import connect_unix
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _portal() -> None:
-    """Lives as long as the process: no leak of the test that happens to be first."""
-    portal()
 
 
 class Everything(Virtqemud):

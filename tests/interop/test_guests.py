@@ -16,7 +16,6 @@ import virloom
 from tests.interop.conftest import Virtqemud
 from tests.interop.programs import Done, ours, run
 from tests.interop.reference import Libvirtd, needs_libvirtd
-from virloom.sync.portal import portal
 from virloom.testing.documents import paused_guest_xml, tiny_guest_xml
 
 SCRIPT = Path("/usr/lib/libvirt/libvirt-guests.sh")
@@ -32,12 +31,6 @@ pytestmark = [
 #: That libvirt's own program does what is expected is seen by `make long`.
 KINDS = ["ours", pytest.param("theirs", marks=pytest.mark.long)]
 BOTH = pytest.mark.parametrize("kind", KINDS)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _portal() -> None:
-    """Lives as long as the process: no leak of the test that happens to be first."""
-    portal()
 
 
 class Service:

@@ -22,7 +22,6 @@ import pytest
 import virloom
 from tests.interop.conftest import Virtstoraged
 from virloom.errors import VirloomError
-from virloom.sync.portal import portal
 from virloom.sync.storage.pool import StoragePool
 
 MIB = 1 << 20
@@ -103,12 +102,6 @@ def cases(root: Path) -> dict[str, Case]:
         "iso": Case(bytes(32769) + b"CD001" + b"\xff" * 2000, "iso"),
         "luks": Case(b"LUKS\xba\xbe\0\1" + b"\xff" * 600, "raw", 8),
     }  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _portal() -> None:
-    """Lives as long as the process: no leak of the test that happens to be first."""
-    portal()
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from tests.interop.conftest import Virtinterfaced
 from tests.interop.namespace import NetworkNamespace
 from tests.interop.reference import Libvirtd, needs_libvirtd
 from virloom.errors import NoInterface
-from virloom.sync.portal import portal
 
 pytestmark = needs_libvirtd
 SESSION = Path(__file__).parent / "sessions" / "interfaces.py"
@@ -62,7 +61,6 @@ LINES = (
 
 @pytest.fixture(scope="module")
 def network() -> Iterator[NetworkNamespace]:
-    portal()  # lives as long as the process: no leak of the test that happens to be first
     with NetworkNamespace(SETUP) as made:
         yield made
 

@@ -9,21 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 import virloom
 from tests.interop.conftest import STEP, Virtqemud
 from virloom.client.domain.events import LifecycleEvent
-from virloom.sync.portal import portal
 from virloom.testing.documents import paused_guest_xml
 
 _SECRET = "<secret><usage type='ceph'><name>n</name></usage></secret>"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _portal() -> None:
-    """Lives as long as the process: no leak of the test that happens to be first."""
-    portal()
 
 
 class Everything(Virtqemud):

@@ -17,16 +17,9 @@ import virloom
 from tests.interop.conftest import Virtnetworkd
 from tests.interop.reference import Libvirtd, needs_libvirtd
 from virloom.errors import NoNetwork
-from virloom.sync.portal import portal
 
 SESSIONS = Path(__file__).parent / "sessions"
 NETWORK = "<network><name>{}</name><forward mode='bridge'/><bridge name='br-none'/></network>"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _portal() -> None:
-    """Lives as long as the process: no leak of the test that happens to be first."""
-    portal()
 
 
 @pytest.fixture

@@ -18,17 +18,10 @@ from tests.interop.conftest import Virtnodedevd, Virtqemud
 from tests.interop.reference import Libvirtd, needs_libvirtd
 from virloom.enums.nodedev import NodeDeviceEventLifecycleType as Event
 from virloom.errors import NoNodeDevice
-from virloom.sync.portal import portal
 
 SESSION = Path(__file__).parent / "sessions" / "nodedevs.py"
 
 pytestmark = needs_libvirtd
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _portal() -> None:
-    """Lives as long as the process: no leak of the test that happens to be first."""
-    portal()
 
 
 @pytest.fixture(scope="module")

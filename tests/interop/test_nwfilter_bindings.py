@@ -13,7 +13,6 @@ from tests.interop.conftest import STEP
 from tests.interop.namespace import NetworkNamespace
 from tests.interop.reference import Libvirtd, needs_libvirtd
 from tests.system.filterednet import LINKS, filtering
-from virloom.sync.portal import portal
 
 pytestmark = needs_libvirtd
 SESSION = Path(__file__).parent / "sessions" / "nwfilter_bindings.py"
@@ -29,12 +28,6 @@ BINDING = """
 <portdev name='vnet0'/><mac address='52:54:00:00:00:01'/>
 <filterref filter='b-value'><parameter name='X' value='10.1.1.1'/></filterref></filterbinding>
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _portal() -> None:
-    """Lives as long as the process: no leak of the test that happens to be first."""
-    portal()
 
 
 def session(uri: str) -> list[str]:

@@ -17,16 +17,9 @@ from tests.interop.conftest import Virtnwfilterd
 from tests.interop.reference import Libvirtd, needs_libvirtd
 from virloom.drivers.nwfilter.stock import stock_filters
 from virloom.errors import NoNwfilter
-from virloom.sync.portal import portal
 
 SESSION = Path(__file__).parent / "sessions" / "nwfilters.py"
 FILTER = "<filter name='{}'><rule action='drop' direction='in'/></filter>"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _portal() -> None:
-    """Lives as long as the process: no leak of the test that happens to be first."""
-    portal()
 
 
 @pytest.fixture

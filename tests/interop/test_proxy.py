@@ -20,7 +20,6 @@ from virloom.client.connection import Connection
 from virloom.client.domain.events import LifecycleEvent
 from virloom.client.secret import SecretLifecycleEvent
 from virloom.errors import InternalError, NoSupport, VirloomError
-from virloom.sync.portal import portal
 from virloom.testing.documents import paused_guest_xml
 
 _SECRET = "<secret><usage type='ceph'><name>{}</name></usage></secret>"
@@ -41,12 +40,6 @@ class Family:
         path = self.root / name
         path.write_text(text)
         return str(path)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _portal() -> None:
-    """Lives as long as the process: no leak of the test that happens to be first."""
-    portal()
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ import virloom
 from tests.interop.conftest import STEP, Virtlogd, Virtproxyd, Virtqemud, Virtsecretd
 from virloom.drivers.qemu.capabilities.emulator import find_emulator
 from virloom.errors import AccessDenied, VirloomError
-from virloom.sync.portal import portal
 from virloom.testing.documents import paused_guest_xml
 
 #: A user that nobody is, and nothing belongs to.
@@ -90,12 +89,6 @@ class Confined(NamedTuple):
         )  # fmt: skip
         told = [json.loads(line) for line in done.stdout.splitlines()]
         return {(action, target): came for action, target, came in told}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _portal() -> None:
-    """Lives as long as the process: no leak of the test that happens to be first."""
-    portal()
 
 
 @pytest.fixture

@@ -15,14 +15,7 @@ import virloom
 from tests.interop.conftest import STEP, Virtqemud
 from virloom.client.domain.events import LifecycleEvent
 from virloom.errors import OperationDenied, VirloomError
-from virloom.sync.portal import portal
 from virloom.testing.documents import paused_guest_xml
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _portal() -> None:
-    """Lives as long as the process: no leak of the test that happens to be first."""
-    portal()
 
 
 def virloom_command(*words: str) -> subprocess.CompletedProcess[str]:

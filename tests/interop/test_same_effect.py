@@ -25,19 +25,12 @@ from tests.interop.effect.scene import NEIGHBOUR, Surroundings, probes_of
 from tests.interop.programs import needs
 from tests.interop.reference import Libvirtd, needs_libvirtd
 from virloom.sync.connection import Connection
-from virloom.sync.portal import portal
 
 pytestmark = [*needs_libvirtd, *needs("dnsmasq", root=True)]
 TABLE = os.environ.get("VIRLOOM_ALL_EFFECTS")
 SOME = ("none-both", "nat-both-six", "nat-many-six-all")
 #: A document and its probes; what becomes of each.
 Side = Callable[[str, tuple[str, ...], list[Probe]], list[str]]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _portal() -> None:
-    """It lives as long as the process: no leak of the test that happens to be first."""
-    portal()
 
 
 @contextmanager

@@ -17,17 +17,10 @@ import virloom
 from tests.interop.conftest import STEP, Virtsecretd
 from tests.interop.reference import Libvirtd, needs_libvirtd
 from virloom.errors import InvalidSecret, NoSecret, OperationDenied
-from virloom.sync.portal import portal
 
 SESSION = Path(__file__).parent / "sessions" / "secrets.py"
 UUID = "11111111-2222-3333-4444-555555555555"
 DOCUMENT = f"<secret><uuid>{UUID}</uuid><usage type='ceph'><name>n</name></usage></secret>"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _portal() -> None:
-    """Lives as long as the process: no leak of the test that happens to be first."""
-    portal()
 
 
 class Secrets(Virtsecretd):

@@ -22,17 +22,10 @@ from tests.interop.reference import Libvirtd, needs_libvirtd
 from virloom.drivers.storage.making import UNFINISHED
 from virloom.endpoint.remote import RemoteEndpoint
 from virloom.procedures import storage as p
-from virloom.sync.portal import portal
 from virloom.transport.unix import connect_unix
 
 SESSION = Path(__file__).parent / "sessions" / "storage.py"
 POOL = "<pool type='dir'><name>{0}</name><target><path>{1}/{0}</path></target></pool>"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _portal() -> None:
-    """Lives as long as the process: no leak of the test that happens to be first."""
-    portal()
 
 
 @pytest.fixture

@@ -14,17 +14,10 @@ import pytest
 import virloom
 from tests.interop.conftest import Virtqemud, Virtstoraged
 from virloom.errors import ConfigUnsupported, NoStorageVol, VirloomError
-from virloom.sync.portal import portal
 from virloom.testing.documents import paused_guest_xml
 
 DISK = """<disk type='volume' device='disk'><driver name='qemu' type='{}'/>
 <source pool='{}' volume='{}'/><target dev='{}' bus='virtio'/></disk>"""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _portal() -> None:
-    """Lives as long as the process: no leak of the test that happens to be first."""
-    portal()
 
 
 @pytest.fixture
