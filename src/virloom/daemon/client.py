@@ -19,6 +19,7 @@ from typing import Any
 from virloom.daemon import gate
 from virloom.daemon.admission import Admission, not_offered
 from virloom.daemon.claimed import claimed_identity
+from virloom.daemon.intake import Intake
 from virloom.daemon.limits import PRESSURE, Limits
 from virloom.daemon.memory import end_if_out_of_memory, give_back, keep_for_streams
 from virloom.daemon.polkit import Polkit
@@ -31,7 +32,7 @@ from virloom.endpoint.dispatch import Dispatcher
 from virloom.endpoint.identity import Identity
 from virloom.endpoint.readonly import check_readonly, error_domain
 from virloom.endpoint.session import Session
-from virloom.endpoint.stream import FilePart, StreamEnd
+from virloom.endpoint.stream import FilePart, StreamEnd, StreamWriter
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, NoSupport, VirloomError, system_failure
 from virloom.host.fdpass import OwnedFds
@@ -49,7 +50,7 @@ from virloom.rpc.messages import (
     StreamHole,
     StreamPiece,
 )
-from virloom.rpc.packet import MAX_LENGTH, MAX_STREAM_DATA, FramingError
+from virloom.rpc.packet import MAX_LENGTH, MAX_STREAM_DATA, FramingError, close_fds
 from virloom.rpc.xdr import XdrError
 from virloom.transport.base import PeerIdentity, Transport, TransportClosed
 
@@ -120,6 +121,7 @@ class Client(PumpOwner, RelayOwner):
         self._waiting_bytes = 0
         self._running: set[asyncio.Task[None]] = set()
         self._pumps: dict[int, Pump] = {}
+        self._intake: Intake | None = None  # a thread reads what comes
         self._room = asyncio.Event()
         self._room.set()
         self._output: list[bytes] | None = None
@@ -225,8 +227,12 @@ class Client(PumpOwner, RelayOwner):
             self._transport.resume_reading()
 
     def _is_full(self) -> bool:
-        held = self._waiting_bytes + sum(pump.waiting for pump in self._pumps.values())
-        return held > self._limits.waiting or (self._relay is not None and self._relay.full)
+        full = self._held() > self._limits.waiting
+        return full or (self._relay is not None and self._relay.full)
+
+    def _held(self) -> int:
+        """Bytes that wait here."""
+        return self._waiting_bytes + sum(pump.waiting for pump in self._pumps.values())
 
     @property
     def identity(self) -> Identity:
@@ -543,7 +549,7 @@ class Client(PumpOwner, RelayOwner):
 
     def _tick(self) -> None:
         # Where it does not read, or is not read, it cannot answer, and is not dead for that.
-        if self._room.is_set() and not self._is_full():
+        if self._room.is_set() and self._intake is None and not self._is_full():
             try:
                 self._connection.tick()
             except TimeoutError as exc:
@@ -620,6 +626,44 @@ class Client(PumpOwner, RelayOwner):
         self._pumps.pop(serial, None)
         self._send(self._connection.stream_error(serial, error))
         self._regulate()  # what waited for it does not fill us any more
+
+    async def stream_by_thread(
+        self, serial: int, parts: Sequence[memoryview], writer: StreamWriter
+    ) -> bool:
+        intake = self._begin_intake(serial, parts, writer)
+        if intake is None:
+            writer.close()
+            return False
+        try:
+            await intake.done
+        finally:
+            intake.give_up()
+        return True
+
+    def _begin_intake(
+        self, serial: int, parts: Sequence[memoryview], writer: StreamWriter
+    ) -> Intake | None:
+        """Leaves what comes to a thread; None where it might be for others, or there is none."""
+        beside = self._held() - sum(map(len, parts))
+        if self._intake is not None or self._relay is not None or beside > self._limits.waiting:
+            return None
+        run = self._connection.begin_run(serial)
+        if run is None:
+            return None
+        intake = Intake(self._connection, run, parts, writer, self._left)
+        if not self._transport.take_by_thread(intake.take, intake.taken):
+            self._connection.end_run(run)
+            return None
+        self._intake = intake
+        return intake
+
+    def _left(self, rest: bytes, fds: Sequence[int]) -> None:
+        """What a thread did not take comes to us."""
+        self._intake = None
+        if self._transport.closed:
+            close_fds(fds)
+        elif rest or fds:
+            self._arrived(rest, fds)
 
     def stream_taken(self) -> None:
         self._regulate()

@@ -6,10 +6,10 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from virloom.daemon.memory import end_if_out_of_memory
-from virloom.endpoint.stream import FilePart, Hole, StreamEnd
+from virloom.endpoint.stream import FilePart, Hole, StreamEnd, StreamWriter
 from virloom.errors import InternalError, InvalidArg, VirloomError
 from virloom.rpc.packet import MAX_STREAM_DATA
 
@@ -52,6 +52,19 @@ class PumpOwner(ABC):
     @abstractmethod
     def stream_failed(self, serial: int, error: VirloomError) -> None:
         """Ends the stream with an error."""
+
+    @abstractmethod
+    async def stream_by_thread(
+        self, serial: int, parts: Sequence[memoryview], writer: StreamWriter
+    ) -> bool:
+        """Has a thread write *parts*, and what comes behind them while that is the stream's data.
+
+        Returns:
+            Whether it did; none can be had now, else. *writer* is closed in any case.
+
+        Raises:
+            Exception: As *writer* gives it.
+        """
 
     @abstractmethod
     def stream_taken(self) -> None:
@@ -150,7 +163,7 @@ class Pump:
                     self.waiting -= _HOLE_COST
                 else:
                     parts = [part, *self._further()]
-                    await self._end.write_all(parts)
+                    await self._write(parts)
                     self.waiting -= sum(map(len, parts))
                 self._owner.stream_taken()
             for task in self._tasks[1:]:
@@ -160,6 +173,15 @@ class Pump:
             self._fail(exc)
         else:
             self._owner.stream_finished(self._serial)
+
+    async def _write(self, parts: list[bytes | memoryview]) -> None:
+        """Has the driver take them, and where a thread does that, what comes behind them."""
+        writer = None if self._queue else self._end.writer()
+        if writer is not None:
+            views = [memoryview(part) for part in parts]
+            if await self._owner.stream_by_thread(self._serial, views, writer):
+                return
+        await self._end.write_all(parts)
 
     async def _next(self) -> bytes | memoryview | Hole | None:
         while not self._queue:

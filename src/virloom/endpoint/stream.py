@@ -33,6 +33,18 @@ class FilePart(NamedTuple):
     length: int
 
 
+class StreamWriter(ABC):
+    """Writes to a stream in a thread; nobody else writes before it is closed."""
+
+    @abstractmethod
+    def write(self, parts: Sequence[memoryview]) -> None:
+        """As :meth:`StreamEnd.write_all`, and blocks; the parts do not hold afterwards."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """In the loop, when the thread is done; once."""
+
+
 class StreamEnd(ABC):
     """One end of a byte stream, the same for a client and for a driver.
 
@@ -69,6 +81,10 @@ class StreamEnd(ABC):
         """As :meth:`write`, of several parts one after the other."""
         for part in parts:
             await self.write(bytes(part))
+
+    def writer(self) -> StreamWriter | None:
+        """What writes in a thread, where that is no more than to write to a file."""
+        return None
 
     async def read_sparse(self, limit: int = READ_SIZE) -> bytes | Hole:
         """As :meth:`read`, but a hole comes as what it is, of whatever length."""

@@ -64,10 +64,26 @@ def recv_fds(connection: socket.socket, size: int, limit: int) -> tuple[bytes, l
     data, messages, flags, _ = connection.recvmsg(size, room, _CLOEXEC)
     if not messages and not flags & _CUT_OFF:
         return data, []
+    return data, _owned(messages, flags, limit)
+
+
+def recv_fds_into(
+    connection: socket.socket, buffer: memoryview, limit: int
+) -> tuple[int, list[int]]:
+    """As :func:`recv_fds`, into a buffer that is there; the number of bytes and the descriptors."""
+    room = _CMSG_SPACE((limit + 1) * _INT) if connection.family == socket.AF_UNIX else 0
+    size, messages, flags, _ = connection.recvmsg_into([buffer], room, _CLOEXEC)
+    if not messages and not flags & _CUT_OFF:
+        return size, []
+    return size, _owned(messages, flags, limit)
+
+
+def _owned(messages: list[tuple[int, int, bytes]], flags: int, limit: int) -> list[int]:
+    """The descriptors that came, unless there are too many."""
     with OwnedFds(_descriptors(messages)) as fds:
         if flags & _CUT_OFF or len(fds) > limit:
             raise TooManyDescriptors(f"more than {limit} descriptors came with one message")
-        return data, fds.release()
+        return fds.release()
 
 
 def _descriptors(messages: list[tuple[int, int, bytes]]) -> list[int]:

@@ -45,6 +45,7 @@ from virloom.rpc.packet import (
     head_of,
     pack,
 )
+from virloom.rpc.stream_run import StreamRun
 from virloom.rpc.xdr import XdrError, codec_for
 
 if TYPE_CHECKING:  # the records are above this layer; the owner gives us what finds them
@@ -430,6 +431,24 @@ class ServerConnection(_Connection):
         """
         header = Header(procedure.program, VERSION, procedure.number, _EVENT, 1, _OK)
         return pack(header, codec_for(procedure.args).encode(record))
+
+    def begin_run(self, serial: int) -> StreamRun | None:
+        """What takes a stream's data for who reads in our place, until :meth:`end_run`.
+
+        None where the stream is over, or something else has begun to come.
+        """
+        header, begun = self._streams.get(serial), self._framer.begun
+        if header is None:
+            return None
+        if begun is not None and begun[0].serial == serial:
+            self._framer.begun = None
+            return StreamRun(header, begun[1])
+        return StreamRun(header) if self._framer.between_messages else None
+
+    def end_run(self, run: StreamRun) -> None:
+        """Goes on after what was taken; its rest is to be received."""
+        self._framer.begun = (run.header, run.missing) if run.missing else None
+        self.passed_by()
 
     def stream_end_of_data(self, serial: int) -> bytes:
         """Says that nothing more comes; the client then finishes. Nothing if it did already."""

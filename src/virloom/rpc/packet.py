@@ -186,6 +186,15 @@ class Framer:
         """Whether all that came was whole messages."""
         return not (self._have or self._fds or self._begun) and self._awaiting is None
 
+    @property
+    def begun(self) -> tuple[Header, int] | None:
+        """The packet of which pieces came, and its missing bytes; setting it goes on from there."""
+        return self._begun
+
+    @begun.setter
+    def begun(self, begun: tuple[Header, int] | None) -> None:
+        self._begun = begun
+
     def feed(self, data: bytes, fds: Sequence[int] = ()) -> list[Packet]:
         """The messages that *data* completes; takes over *fds*.
 

@@ -33,6 +33,10 @@ OnData = Callable[[bytes, Sequence[int]], None]
 OnClosed = Callable[[Exception | None], None]
 #: The write buffer went over its bound (True), or has room again (False).
 OnPressure = Callable[[bool], None]
+#: Takes bytes that came, in a thread; they hold until it returns. Whether it takes more.
+Take = Callable[[memoryview], bool]
+#: Nothing is taken any more; the receiver owns the descriptors that came with the last bytes.
+OnTaken = Callable[[Sequence[int]], None]
 #: Makes the head of a message whose payload has so many bytes.
 Head = Callable[[int], bytes]
 
@@ -94,6 +98,19 @@ class Transport(ABC):
     @property
     def carries_files(self) -> bool:
         """Whether :meth:`send_file` is there, and costs less than to read and to send."""
+        return False
+
+    def take_by_thread(self, take: Take, over: OnTaken) -> bool:
+        """Leaves what comes to a thread, which gives it to *take* instead of ``on_data``.
+
+        It begins with nothing, and does so until *take* wants no more, nothing comes for some
+        milliseconds, or the connection ends; also where reading is paused. Then *over* is called
+        in the loop, before anything else is read, and before ``on_closed``.
+
+        Returns:
+            Whether it does. It does not where this kind of transport has no such thread, or all
+            of them are busy; neither is called then.
+        """
         return False
 
     @abstractmethod

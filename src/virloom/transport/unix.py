@@ -19,12 +19,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 from virloom.host.fdpass import OwnedFds, recv_fds, send_fds
 from virloom.rpc.packet import MAX_FDS, close_fds
+from virloom.transport import taking
 from virloom.transport.base import (
     Head,
     OnClosed,
     OnData,
     OnPressure,
+    OnTaken,
     PeerIdentity,
+    Take,
     Transport,
     TransportClosed,
 )
@@ -72,6 +75,7 @@ class SocketTransport(Transport):
         self._queue: deque[tuple[memoryview, list[int]] | FileSending] = deque()
         self._unsent = 0
         self._moving: FileSending | None = None  # the socket is a thread's to send
+        self._taking: taking.Taking | None = None  # ... and to receive
         self._awaiting_room = False
         self._pressed = False
         self._read_size = READ_SIZE
@@ -90,7 +94,7 @@ class SocketTransport(Transport):
         self._update_reader()
 
     def _update_reader(self) -> None:
-        wanted = self._on_data is not None and not (self._paused or self._closing)
+        wanted = self._on_data is not None and not (self._paused or self._closing or self._taking)
         if wanted and not self._reading:
             self._loop.add_reader(self._fd, self._readable)
         elif self._reading and not wanted:
@@ -126,6 +130,32 @@ class SocketTransport(Transport):
             self._read_size = min(2 * self._read_size, _LONGEST_READ)
             if not self._reading:
                 return
+
+    def take_by_thread(self, take: Take, over: OnTaken) -> bool:
+        if self._on_data is None or self._closing or self._taking or not taking.place():
+            return False
+        self._taking = begun = taking.Taking(self._socket, take, over)
+        self._update_reader()
+        self._loop.run_in_executor(taking.threads(), begun.move).add_done_callback(self._taken)
+        return True
+
+    def _taken(self, moved: asyncio.Future[None]) -> None:
+        """The thread leaves what comes to us again."""
+        begun, self._taking = self._taking, None
+        assert begun is not None
+        error = moved.exception() or begun.error
+        try:
+            begun.over(begun.fds)
+        except Exception as exc:  # as for on_data
+            error = exc
+        if self._gone:
+            self._close_socket()
+        elif isinstance(error, ConnectionResetError):
+            self.abort()
+        elif error is not None:
+            self.abort(error if isinstance(error, Exception) else None)
+        else:
+            self._update_reader()
 
     def send(self, data: bytes, fds: Sequence[int] = ()) -> bool:
         if self._closing:
@@ -319,6 +349,8 @@ class SocketTransport(Transport):
         for item in self._queue:
             if isinstance(item, FileSending):
                 item.give_up()
+        if self._taking is not None:
+            self._taking.hurried = True
         if not self._queue:
             self._end(None)
 
@@ -333,14 +365,24 @@ class SocketTransport(Transport):
         self._reason = error
         self._update_reader()
         self._await_room(False)
-        if self._moving is None:
-            self._close_socket()
-        else:
+        if self._moving is not None:
             self._moving.give_up()
+        if self._taking is not None:
+            self._taking.hurried = True
+        if self._threaded:
             with contextlib.suppress(OSError):  # a peer that has gone already
                 self._socket.shutdown(socket.SHUT_RDWR)  # ends the wait of the thread
+        self._close_socket()
+
+    @property
+    def _threaded(self) -> bool:
+        """Whether a thread has the socket."""
+        return self._moving is not None or self._taking is not None
 
     def _close_socket(self) -> None:
+        """At the end; the last thread that has it brings us here again."""
+        if self._threaded:
+            return
         self._drop_queue()
         self._socket.close()
         if self._on_closed is not None:

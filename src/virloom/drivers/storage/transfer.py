@@ -17,7 +17,7 @@ from functools import partial
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
-from virloom.endpoint.stream import READ_SIZE, FilePart, Hole, StreamEnd
+from virloom.endpoint.stream import READ_SIZE, FilePart, Hole, StreamEnd, StreamWriter
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationAborted, VirloomError, system_failure
 
@@ -128,11 +128,28 @@ class VolumeStream(StreamEnd):
         await self.write_all([data])
 
     async def write_all(self, parts: Sequence[bytes | memoryview]) -> None:
+        await self._work(partial(self.put, [memoryview(part) for part in parts]))
+
+    def writer(self) -> StreamWriter | None:
+        if self._over:
+            return None
+        self._working += 1
+        return _Writer(self.put, partial(self._worked, None))
+
+    def put(self, parts: Sequence[memoryview]) -> None:
+        """Writes as far as there is room, as libvirt does; for a thread.
+
+        Raises:
+            SystemFailure: There is none, or it cannot be written.
+            OperationAborted: The stream is over.
+        """
         size, room = sum(map(len, parts)), self._room()
-        views = [memoryview(part) for part in parts]
-        if size > room:  # as libvirt, it takes what there is room for
-            views = [memoryview(b"".join(views))[:room]]
-        await self._work(lambda: _write(self._fd, views, self.position))
+        if size > room:
+            parts = [memoryview(b"".join(parts))[:room]]
+        try:
+            _write(self._fd, parts, self.position)
+        except OSError as exc:
+            raise _unusable(exc) from exc
         self._advance(min(size, room))
         if size > room:
             raise _no_room()
@@ -205,7 +222,7 @@ class VolumeStream(StreamEnd):
         try:
             return await asyncio.shield(future)
         except OSError as exc:
-            raise system_failure("cannot use the volume", exc, domain=_DOMAIN) from exc
+            raise _unusable(exc) from exc
 
     def _worked(self, _: object) -> None:
         self._working -= 1
@@ -220,6 +237,22 @@ class VolumeStream(StreamEnd):
             descriptor, self._fd = self._fd, -1
             os.close(descriptor)
             self._closed()
+
+
+class _Writer(StreamWriter):
+    """Writes to a volume; its descriptor is open until this is closed."""
+
+    def __init__(
+        self, put: Callable[[Sequence[memoryview]], None], closed: Callable[[], None]
+    ) -> None:
+        self._put = put
+        self._closed = closed
+
+    def write(self, parts: Sequence[memoryview]) -> None:
+        self._put(parts)
+
+    def close(self) -> None:
+        self._closed()
 
 
 def _sections(descriptor: int, position: int, *, sparse: bool) -> list[Section]:
@@ -247,6 +280,10 @@ def _section(descriptor: int, position: int, size: int) -> Section:
     if data > position:
         return Section(False, min(data, size) - position)
     return Section(True, os.lseek(descriptor, position, os.SEEK_HOLE) - position)
+
+
+def _unusable(error: OSError) -> VirloomError:
+    return system_failure("cannot use the volume", error, domain=_DOMAIN)
 
 
 def _no_room() -> VirloomError:
