@@ -44,6 +44,13 @@ class Section(NamedTuple):
 _END = Section(True, 0)
 
 
+class Opened(NamedTuple):
+    """An open volume, and what comes first in it, as far as that was looked at."""
+
+    descriptor: int
+    ahead: Sequence[Section] = ()
+
+
 def open_volume(path: str, offset: int, *, writing: bool) -> int:
     """A descriptor of the volume; what is in it stays.
 
@@ -65,6 +72,18 @@ def open_volume(path: str, offset: int, *, writing: bool) -> int:
     return descriptor
 
 
+def open_and_look(path: str, offset: int, *, writing: bool, sparse: bool) -> Opened:
+    """As :func:`open_volume`, with what will be read first: one turn of a thread for both."""
+    descriptor = open_volume(path, offset, writing=writing)
+    if writing:
+        return Opened(descriptor)
+    try:
+        return Opened(descriptor, _sections(descriptor, offset, sparse=sparse))
+    except OSError as exc:
+        os.close(descriptor)
+        raise _unusable(exc) from exc
+
+
 class VolumeStream(StreamEnd):
     """A stream of a part of a volume, from *offset* on.
 
@@ -74,6 +93,7 @@ class VolumeStream(StreamEnd):
         sparse: Whether it carries holes.
         closed: Called once, when nothing more is done with the volume.
         end: Where the volume ends: nothing is written behind that; None where it may grow.
+        ahead: What is known of it from *offset* on.
 
     Attributes:
         position: How far it came.
@@ -82,7 +102,7 @@ class VolumeStream(StreamEnd):
 
     def __init__(
         self, descriptor: int, offset: int, length: int, *, sparse: bool,
-        closed: Callable[[], None], end: int | None = None,
+        closed: Callable[[], None], end: int | None = None, ahead: Iterable[Section] = (),
     ) -> None:  # fmt: skip
         self._fd = descriptor
         self.position = offset
@@ -90,7 +110,7 @@ class VolumeStream(StreamEnd):
         self._end = end
         self._left: int | None = length or None
         self._sparse = sparse
-        self._ahead: deque[Section] = deque()
+        self._ahead: deque[Section] = deque(ahead)
         self._closed = closed
         self._working = 0
         self._over = False

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from virloom.drivers.storage.transfer import VolumeStream, open_volume
+from virloom.drivers.storage.transfer import VolumeStream, open_and_look, open_volume
 from virloom.endpoint.stream import FilePart, Hole
 from virloom.errors import OperationAborted, SystemFailure
 
@@ -100,3 +100,21 @@ async def test_an_end_waits_for_the_thread(tmp_path: Path) -> None:
     assert await reading == b"x" * PART
     with pytest.raises(OperationAborted):
         await source.read()
+
+
+async def test_what_was_looked_at_with_the_opening(tmp_path: Path) -> None:
+    """It is the same that would be found later, and nothing is looked for again."""
+    path = tmp_path / "volume"
+    path.write_bytes(b"")
+    os.truncate(path, PART)
+    opened = open_and_look(str(path), 5, writing=False, sparse=True)
+    source = VolumeStream(
+        opened.descriptor, 5, 0, sparse=True, closed=lambda: None, ahead=opened.ahead
+    )
+    path.write_bytes(b"x" * PART)
+    assert await source.read_placed() == Hole(PART - 5)
+    assert await source.read_placed() == b""
+    await source.finish()
+    opened = open_and_look(str(path), 5, writing=True, sparse=True)
+    assert not opened.ahead
+    os.close(opened.descriptor)

@@ -18,6 +18,7 @@ from typing import ClassVar, Self
 from virloom.drivers.storage.host import StorageHost
 from virloom.drivers.storage.long_work import LongWork
 from virloom.drivers.storage.pool import StoragePool
+from virloom.drivers.storage.transfer import Opened
 from virloom.enums.error import ErrorDomain
 from virloom.errors import NoSupport
 from virloom.model.storage import Pool, Volume
@@ -194,8 +195,12 @@ class Backend:
         """Overwrites what is in a volume, which :meth:`check_wipe` has let pass."""
         raise NotImplementedError
 
-    async def open(self, volume: Volume, offset: int, *, writing: bool) -> int:
-        """A descriptor of a volume's bytes from *offset* on, for a stream, which closes it."""
+    async def open(self, volume: Volume, offset: int, *, writing: bool, sparse: bool) -> Opened:
+        """A volume's bytes from *offset* on, for a stream, which closes them.
+
+        Args:
+            sparse: Whether holes are looked for.
+        """
         what = "upload" if writing else "download"
         raise _without(f"storage pool doesn't support volume {what}")
 

@@ -8,7 +8,7 @@ import os
 
 from virloom.drivers.storage.backends.interface import Backend
 from virloom.drivers.storage.scan import remember, volume_at
-from virloom.drivers.storage.transfer import open_volume
+from virloom.drivers.storage.transfer import Opened, open_and_look
 from virloom.drivers.storage.wiping import passes, wipe
 from virloom.enums.error import ErrorDomain
 from virloom.errors import NoStorageVol, system_failure
@@ -40,7 +40,6 @@ class PathBackend(Backend):
     async def wipe(self, pool: Pool, volume: Volume, algorithm: int) -> None:
         await asyncio.to_thread(wipe, volume, algorithm, self.host.work.stopped)
 
-    async def open(self, volume: Volume, offset: int, *, writing: bool) -> int:
-        return await asyncio.to_thread(
-            open_volume, volume.target.path or "", offset, writing=writing
-        )
+    async def open(self, volume: Volume, offset: int, *, writing: bool, sparse: bool) -> Opened:
+        path = volume.target.path or ""
+        return await asyncio.to_thread(open_and_look, path, offset, writing=writing, sparse=sparse)

@@ -44,7 +44,8 @@ class Transfer:
         if writing and volume.target.format.type != "raw":
             pool.require_unused(volume)  # whoever reads an image relies on its header
         backend = self._driver.backend(pool)
-        descriptor = await backend.open(volume, args.offset, writing=writing)
+        sparse = bool(args.flags & _SPARSE)
+        opened = await backend.open(volume, args.offset, writing=writing, sparse=sparse)
 
         if writing:
             pool.writing.append(args.vol.name)
@@ -57,9 +58,8 @@ class Transfer:
                 self._driver.work.refresh_soon(pool)
 
         stream = VolumeStream(
-            descriptor, args.offset, args.length,
-            sparse=bool(args.flags & _SPARSE), closed=closed,
-            end=_end(volume, descriptor) if writing else None,
+            opened.descriptor, args.offset, args.length, sparse=sparse, closed=closed,
+            end=_end(volume, opened.descriptor) if writing else None, ahead=opened.ahead,
         )  # fmt: skip
         try:
             call.attach_stream(stream)
