@@ -8,6 +8,7 @@ and linux/netlink.h.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 
 #: ``RTM_NEWLINK``, ``RTM_DELLINK``, ``RTM_SETLINK``, ``RTM_NEWNEIGH``.
 NEW_LINK, DELETE_LINK, SET_LINK, NEW_NEIGHBOUR = 16, 17, 19, 28
-_GET_LINK, _ERROR = 18, 2
-#: ``NLM_F_REQUEST``, ``NLM_F_ACK``.
-_REQUEST, _ACKNOWLEDGED = 0x1, 0x4
+_GET_LINK, _ERROR, _DONE = 18, 2, 3
+#: ``NLM_F_REQUEST``, ``NLM_F_ACK``, ``NLM_F_DUMP``.
+_REQUEST, _ACKNOWLEDGED, _ALL = 0x1, 0x4, 0x300
+#: ``SOL_NETLINK``, ``NETLINK_GET_STRICT_CHK``.
+_OF_NETLINK, _STRICT = 270, 12
 #: ``IFLA_IFNAME``.
 NAME = 3
 #: Without ``NLA_F_NESTED`` and ``NLA_F_NET_BYTEORDER``.
@@ -86,6 +89,40 @@ def link(name: str, more: bytes = b"") -> list[tuple[int, bytes]]:
     if _HEADER.unpack_from(answer)[1] == _ERROR:
         _check(answer)
     return list(attributes(answer[_HEADER.size + len(ANY) :]))
+
+
+def dump(kind: int, body: bytes) -> Iterator[bytes]:
+    """All that the kernel has of a kind: what follows the header of each message.
+
+    Args:
+        body: What is asked for, which a kernel from 4.20 on keeps to.
+
+    Raises:
+        OSError: It would not.
+    """
+    made = openings.new_socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    with made as kernel:
+        kernel.bind((0, 0))
+        with contextlib.suppress(OSError):  # an older one, which tells more than is asked for
+            kernel.setsockopt(_OF_NETLINK, _STRICT, 1)
+        header = _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | _ALL, 1, 0)
+        kernel.send(header + body)
+        while True:
+            for kind, message in _messages(kernel.recv(1 << 17)):
+                if kind == _DONE:
+                    return
+                if kind == _ERROR:
+                    _check(message)
+                yield message[_HEADER.size :]
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Kind and whole of each message that came at once."""
+    place = 0
+    while place + _HEADER.size <= len(data):
+        length, kind, *_ = _HEADER.unpack_from(data, place)
+        yield kind, data[place : place + length]
+        place += max(_HEADER.size, -(-length // 4) * 4)
 
 
 def _answer(message: bytes) -> bytes:

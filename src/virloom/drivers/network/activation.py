@@ -122,7 +122,7 @@ class Activation:
 
     async def _place(self, model: Network, record: NetworkRecord) -> None:
         """Makes the bridge, where nobody has its name or its subnets."""
-        check_collisions(model, await routes(self.host, model))
+        check_collisions(model, routes(self.host, model))
         check_advertised(self.host, model)
         name = model.bridge.name or ""
         if self.has_link(name):

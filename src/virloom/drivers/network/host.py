@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from virloom.host import links
 from virloom.host.openings import open_file
 from virloom.host.process import Completed, run
 from virloom.host.programs import program_path
+from virloom.host.routes import Route6, main_routes6
 
 if TYPE_CHECKING:
     from pyroute2 import AsyncIPRoute
@@ -89,6 +90,14 @@ class NetworkHost:
     def routes(self) -> list[str]:
         """The lines of IPv4's main table of routes, with their heading."""
         return self._lines(_ROUTES)
+
+    def routes6(self) -> Iterator[Route6]:
+        """The routes of IPv6's main table, but for the default ones."""
+        try:
+            with self.entered():  # which must not wait for whoever takes them
+                yield from list(main_routes6())
+        except OSError:  # the kernel has not that protocol at all
+            return
 
     def _lines(self, path: str) -> list[str]:
         try:

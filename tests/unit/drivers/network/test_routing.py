@@ -36,7 +36,9 @@ def test_subnets_and_their_links() -> None:
         f"eth0\t{number('10.0.0.1')}\t0\t{rest}\t{number('255.255.255.255')}\t0\t0\t0\n",
         "\n",
     ]
-    assert list(ipv4_routes(lines)) == [
+    wanted = [IPv4Network(one) for one in ("192.168.122.0/24", "10.0.0.1/32", "10.9.0.0/16")]
+    assert list(ipv4_routes(lines, [*wanted, IPv4Network("0.0.0.0/0")])) == [
         Route(IPv4Network("192.168.122.0/24"), "virbr0"),
         Route(IPv4Network("10.0.0.1/32"), "eth0"),
     ]
+    assert list(ipv4_routes(lines, [IPv4Network("192.168.0.0/16")])) == []

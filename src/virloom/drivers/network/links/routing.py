@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network
 from typing import NamedTuple
 
 from virloom.drivers.network.completion import forward_mode
@@ -28,19 +27,22 @@ class Route(NamedTuple):
     link: str
 
 
-async def routes(host: NetworkHost, model: Network) -> list[Route]:
-    """The subnets in the host's main table of routes, the default routes left out.
+def routes(host: NetworkHost, model: Network) -> list[Route]:
+    """The routes in the host's main tables to subnets of a network, or behind its static routes.
 
-    Args:
-        model: What is compared with them: IPv6 is asked for where it has any, since the library
-            takes a millisecond for each few of all links and routes that there are.
-
-    Raises:
-        ConfigUnsupported: The host has not what it takes to look.
+    A host may have tens of thousands: nothing is made of those that lead elsewhere.
     """
-    found = list(ipv4_routes(host.routes()))
-    if any(subnet.version == 6 for subnet in _subnets(model)):
-        found += await _ipv6_routes(host)
+    wanted = set(_subnets(model))
+    found = list(ipv4_routes(host.routes(), (it for it in wanted if isinstance(it, IPv4Network))))
+    six = {
+        (it.network_address.packed, it.prefixlen): it
+        for it in wanted
+        if isinstance(it, IPv6Network)
+    }
+    for subnet, length, link in host.routes6() if six else ():
+        meant = six.get((subnet, length))
+        if meant is not None and (name := host.link_name(link)) is not None:
+            found.append(Route(meant, name))
     return found
 
 
@@ -52,36 +54,27 @@ def _subnets(model: Network) -> list[_Subnet]:
     ]
 
 
-def ipv4_routes(lines: Iterable[str]) -> Iterator[Route]:
-    """The routes of ``/proc/net/route``, but for those that lead to no link.
+def ipv4_routes(lines: Iterable[str], wanted: Iterable[IPv4Network]) -> Iterator[Route]:
+    """The routes of ``/proc/net/route`` to certain subnets, but for those that lead to no link.
 
     Args:
         lines: With their heading. The first field is the link, the second the subnet and the
             eighth its mask, as the numbers that this machine sees in the bytes of an address.
+        wanted: The subnets; a default route is none.
     """
+    meant = {
+        (_number(subnet.network_address), _number(subnet.netmask)): subnet
+        for subnet in wanted
+        if subnet.prefixlen
+    }
     for line in lines:
         words = line.split()
-        if len(words) < 8 or words[0] in ("Iface", "*"):
-            continue
-        subnet, mask = (IPv4Address(int(words[n], 16).to_bytes(4, sys.byteorder)) for n in (1, 7))
-        if int(mask):
-            yield Route(IPv4Network(f"{subnet}/{mask}"), words[0])
+        if len(words) >= 8 and words[0] != "*" and (words[1], words[7]) in meant:
+            yield Route(meant[words[1], words[7]], words[0])
 
 
-async def _ipv6_routes(host: NetworkHost) -> list[Route]:
-    async with host.links() as kernel:
-        asked = await kernel.get_routes(family=socket.AF_INET6, table=_MAIN)
-        found = [route async for route in asked]
-    return [
-        Route(ip_network(f"{route.get('dst')}/{route['dst_len']}"), name)
-        for route in found
-        if route.get("dst") and route["dst_len"]
-        if (name := host.link_name(route.get("oif") or 0)) is not None
-    ]
-
-
-#: ``RT_TABLE_MAIN`` of linux/rtnetlink.h.
-_MAIN = 254
+def _number(address: IPv4Address) -> str:
+    return f"{int.from_bytes(address.packed, sys.byteorder):08X}"
 
 
 def check_collisions(model: Network, known: Iterable[Route]) -> None:
