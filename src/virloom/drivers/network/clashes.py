@@ -67,6 +67,8 @@ def _twice(hosts: Sequence[DhcpHost]) -> Iterator[str]:
 
 
 def _outside(ip: NetworkIp, hosts: Sequence[DhcpHost]) -> Iterator[str]:
+    if not hosts:
+        return
     subnet = ip_interface(f"{ip.address}/{prefix_of(ip)}").network
     for host in hosts:
         if host.ip is not None and ip_address(host.ip) not in subnet:

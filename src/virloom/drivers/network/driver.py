@@ -168,8 +168,12 @@ class NetworkDriver:
         """Fills in what only the host knows, and refuses what it cannot serve."""
         validate_network(model, self.activation.is_virtual_function)
         if has_own_bridge(model):
-            others = (other.bridges for other in self.all if other.name != model.name)
-            name_bridge(model, frozenset().union(*others), self.activation.has_link)
+
+            def taken(bridge: str) -> bool:  # there may be thousands, and most are only asked once
+                has = (other for other in self.all if bridge in other.bridges)
+                return any(other.name != model.name for other in has)
+
+            name_bridge(model, taken, self.activation.has_link)
             give_address(model)
 
     async def _write(self, network: VirtualNetwork, model: Network) -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from virloom.drivers.network.completion import OWN_BRIDGE, forward_mode
 from virloom.enums.error import ErrorDomain
@@ -24,11 +24,13 @@ def has_own_bridge(model: Network) -> bool:
     return forward_mode(model) in OWN_BRIDGE
 
 
-def name_bridge(model: Network, taken: Collection[str], exists: Callable[[str], bool]) -> None:
+def name_bridge(
+    model: Network, taken: Callable[[str], bool], exists: Callable[[str], bool]
+) -> None:
     """Gives a bridge without a name, or with a pattern for it, the first free one, in place.
 
     Args:
-        taken: Names in other networks' documents.
+        taken: Whether another network's document has a bridge of that name.
         exists: Whether the host has a link of that name.
 
     Raises:
@@ -36,7 +38,7 @@ def name_bridge(model: Network, taken: Collection[str], exists: Callable[[str], 
     """
     asked = model.bridge.name
     if asked and "%d" not in asked:
-        if asked in taken:
+        if taken(asked):
             raise InternalError(
                 f"bridge name '{asked}' already in use.", domain=ErrorDomain.NETWORK
             )
@@ -45,7 +47,7 @@ def name_bridge(model: Network, taken: Collection[str], exists: Callable[[str], 
     before, after = asked.split("%d", 1) if asked and one else (_PREFIX, "")
     for number in range(_MOST):
         name = f"{before}{number}{after}"
-        if name not in taken and not exists(name):
+        if not taken(name) and not exists(name):
             model.bridge.name = name
             return
     raise InternalError(f"Bridge generation exceeded max id {_MOST}", domain=ErrorDomain.NETWORK)
