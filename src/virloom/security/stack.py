@@ -3,10 +3,12 @@
 
 ``security_driver`` of ``qemu.conf`` names them; without it the kernel's own is taken. One that is
 named and that the kernel has not is an error at once: guests would be less confined than was asked.
+AppArmor is there when the kernel says so and its list of profiles can be read, as libvirt has it.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +21,8 @@ KNOWN = ("selinux", "apparmor")
 
 _SELINUX = Path("sys/fs/selinux/enforce")
 _APPARMOR = Path("sys/module/apparmor/parameters/enabled")
+#: What AppArmor has loaded; without it nobody can load or remove a profile either.
+_PROFILES = Path("sys/kernel/security/apparmor/profiles")
 
 
 class Stack(NamedTuple):
@@ -55,13 +59,22 @@ class Stack(NamedTuple):
 
 
 def enabled(model: str, root: Path = Path("/")) -> bool:
-    """Whether the kernel enforces a model now."""
+    """Whether the kernel enforces a model now, and lets us have guests confined by it."""
+    return _enforced(model, root) and (model != "apparmor" or _has_profiles(root))
+
+
+def _enforced(model: str, root: Path) -> bool:
     if model == "selinux":
         return (root / _SELINUX).exists()
     try:
         return (root / _APPARMOR).read_text().strip() == "Y"
     except OSError:
         return False
+
+
+def _has_profiles(root: Path) -> bool:
+    """Whether securityfs is there; a container often has not, whatever its host's kernel says."""
+    return os.access(root / _PROFILES, os.R_OK)
 
 
 def choose(
@@ -96,9 +109,15 @@ def choose(
 def _usable(model: str, root: Path) -> str:
     if model not in KNOWN:
         raise InternalError(f"there is no security driver '{model}'", domain=ErrorDomain.SECURITY)
-    if not enabled(model, root):
+    if not _enforced(model, root):
         raise ConfigUnsupported(
             f"security driver '{model}' is not enabled in this kernel",
             domain=ErrorDomain.SECURITY,
+        )
+    if not enabled(model, root):
+        raise ConfigUnsupported(
+            f"security driver '{model}' cannot be used: '/{_PROFILES}' cannot be read",
+            domain=ErrorDomain.SECURITY,
+            remedy="mount -t securityfs securityfs /sys/kernel/security",
         )
     return model

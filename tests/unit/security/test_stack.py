@@ -17,6 +17,9 @@ def apparmor(tmp_path: Path) -> Path:
     file = tmp_path / "sys/module/apparmor/parameters/enabled"
     file.parent.mkdir(parents=True)
     file.write_text("Y\n")
+    profiles = tmp_path / "sys/kernel/security/apparmor/profiles"
+    profiles.parent.mkdir(parents=True)
+    profiles.touch()
     return tmp_path
 
 
@@ -40,6 +43,15 @@ def test_apparmor_alone(apparmor: Path) -> None:
     (apparmor / "sys/module/apparmor/parameters/enabled").write_text("N\n")
     assert not enabled("apparmor", apparmor)
     assert choose(None, root=apparmor).primary == "none"
+
+
+def test_apparmor_whose_profiles_cannot_be_seen(apparmor: Path) -> None:
+    """The kernel has it, and securityfs is not mounted: nothing could be loaded."""
+    (apparmor / "sys/kernel/security/apparmor/profiles").unlink()
+    assert choose(None, root=apparmor).primary == "none"
+    with pytest.raises(ConfigUnsupported, match="apparmor/profiles") as refused:
+        choose(["apparmor"], root=apparmor)
+    assert "securityfs" in (refused.value.remedy or "")
 
 
 def test_several_are_stacked_and_none_is_none(both: Path) -> None:
