@@ -39,7 +39,9 @@ def read_bytes(path: str) -> bytes:
         with Path(path).open("rb") as file:
             data = file.read(MAXIMUM_BYTES + 1)
     except OSError as error:
-        raise CommandFailed(f"Failed to open file '{path}': {error.strerror}") from error
+        # virsh opens a directory, and only then finds that it cannot be read.
+        deed = "read" if isinstance(error, IsADirectoryError) else "open"
+        raise CommandFailed(f"Failed to {deed} file '{path}': {error.strerror}") from error
     if len(data) > MAXIMUM_BYTES:
         raise CommandFailed(f"Failed to read file '{path}': {os.strerror(75)}")
     return data

@@ -75,26 +75,45 @@ def _description(name: str) -> str:
 
 def synopsis(command: Command) -> str:
     """The command with its options, as it may be typed."""
-    return " ".join([command.name, *(_form(option) for option in command.options)])
+    words = [command.name]
+    named = False
+    for option in command.options:
+        words.append(_many(option, named) if option.repeatable else _form(option))
+        named = named or option.kind != "flag"
+    return " ".join(words)
+
+
+def _many(option: Option, named: bool) -> str:
+    """An option that takes the rest of the line; its name matters where others stand before it."""
+    if not named:
+        return f"<{option.name}>..." if option.required else f"[<{option.name}>]..."
+    pair = f"[--{option.name}] {_VALUES[option.kind]}"
+    return f"{{{pair}}}..." if option.required else f"[{pair}]..."
 
 
 def _form(option: Option) -> str:
-    if option.kind == "flag":
-        return f"[--{option.name}]" if not option.required else f"--{option.name}"
-    value = "<number>" if option.kind == "int" else "<string>"
-    if option.repeatable:
-        many = f"<{option.name}>..." if option.required else f"[<{option.name}>]..."
-        return many if option.positional else f"[--{option.name} {value}]..."
-    if option.positional:
-        return f"<{option.name}>" if option.required else f"[<{option.name}>]"
-    return f"--{option.name} {value}" if option.required else f"[--{option.name} {value}]"
+    if option.required and option.positional:
+        return f"<{option.name}>"
+    words = f"--{option.name} {_VALUES[option.kind]}".rstrip()
+    return words if option.required else f"[{words}]"
+
+
+_VALUES = {"flag": "", "int": "<number>", "string": "<string>"}
 
 
 def _option_lines(command: Command) -> Iterator[str]:
+    named = False
     for option in command.options:
-        name = f"[--{option.name}]" if option.positional else f"--{option.name}"
-        kind = {"flag": "", "int": " <number>", "string": " <string>"}[option.kind]
-        yield f"    {name}{kind}"
+        yield "    " + _line(option, named)
+        named = named or option.kind != "flag"
+
+
+def _line(option: Option, named: bool) -> str:
+    if option.repeatable and not named:
+        return f"<{option.name}>"
+    may_be_unnamed = option.positional and (option.required or option.repeatable)
+    name = f"[--{option.name}]" if may_be_unnamed else f"--{option.name}"
+    return f"{name} {_VALUES[option.kind]}".rstrip()
 
 
 def command_called(name: str) -> Command:

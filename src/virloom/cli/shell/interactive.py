@@ -45,8 +45,7 @@ async def _lines(session: Session) -> None:
         sys.stdout.flush()
         line = await asyncio.to_thread(_ask, f"virloom {'>' if session.readonly else '#'} ")
         if line is None:
-            session.output.raw("\n")
-            return
+            break
         try:
             invocations = parse_line(line)
         except LineError as error:
@@ -55,6 +54,7 @@ async def _lines(session: Session) -> None:
             continue
         if invocations:
             await run_each(session, invocations)
+    session.output.raw("\n")
 
 
 def _ask(prompt: str) -> str | None:
@@ -64,8 +64,12 @@ def _ask(prompt: str) -> str | None:
         return None
     # As virsh does, so that a script's transcript shows what was asked.
     line = sys.stdin.readline()
-    sys.stdout.write(prompt + line)
-    return line.rstrip("\n") if line else None
+    if not line:
+        sys.stdout.write(prompt)
+        return None
+    typed = line.rstrip("\r\n")
+    sys.stdout.write(f"{prompt}{typed}\n")
+    return typed
 
 
 @contextlib.contextmanager

@@ -27,12 +27,15 @@ class Invocation(NamedTuple):
 #: Ends a command in a line of several.
 _END = None
 
+#: Nothing at all: the line goes on with the next.
+_CONTINUED = "\\\n"
+
 
 def split(text: str) -> list[list[str]]:
     """The commands of a line, each as its words.
 
     ``;`` and the end of a line end a command, ``#`` at a word's start begins a comment, quotes and
-    the backslash work as in a shell.
+    the backslash work as in a shell, also at a line's end.
 
     Raises:
         LineError: A double quote is left open, or a backslash is the last character.
@@ -52,6 +55,8 @@ def _words(text: str) -> Iterator[str | None]:
         character = text[at]
         if character in " \t":
             at += 1
+        elif text.startswith(_CONTINUED, at):
+            at += len(_CONTINUED)
         elif character in ";\n":
             yield _END
             at += 1
@@ -73,7 +78,8 @@ def _word(text: str, at: int) -> tuple[str, int]:
             at += 1
             if at == len(text):
                 raise LineError("dangling \\")
-            word.append(text[at])
+            if text[at] != "\n":
+                word.append(text[at])
         elif character == quote:
             quote = ""
         elif not quote and character in "'\"":

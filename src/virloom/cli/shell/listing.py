@@ -45,17 +45,22 @@ def name_or_uuid(arguments: Arguments) -> str:
 
 
 @contextmanager
-def listing(message: str, without: str = "", call: str = "") -> Iterator[None]:
+def listing(
+    message: str, without: str = "", call: str = "", *, filtered: bool = False
+) -> Iterator[None]:
     """Says *message* before the error of a call that lists, made within.
 
     virsh then counts the objects, in the way of old servers, when a driver has no such call. That
     driver has no way to count them either: *without* is said before the name of that *call*.
+    What is *filtered* it does not count, and says so.
     """
     try:
         yield
     except NoSupport as error:
         if not call:
             raise CommandFailed(message) from error
+        if filtered:
+            raise CommandFailed("Filtering is not supported by this libvirt") from None
         raise CommandFailed(without) from NoSupport(call)
     except VirloomError as error:
         raise CommandFailed(message) from error

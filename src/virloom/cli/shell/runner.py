@@ -46,13 +46,17 @@ def _run_words(settings: Settings) -> int:
         for complaint in error.args:
             settings.session.complain(complaint)
         return FAILED
-    return asyncio.run(_run_all(settings.session, invocations))
+    return asyncio.run(_run_all(settings, invocations))
 
 
-async def _run_all(session: Session, invocations: Sequence[Invocation]) -> int:
+async def _run_all(settings: Settings, invocations: Sequence[Invocation]) -> int:
+    session = settings.session
     try:
         if session.uri is not None and not await connected(session):
             return FAILED
+        # As virsh does, which fails where it is given nothing at all.
+        if not invocations:
+            return 0 if settings.words[0] else FAILED
         return FAILED if not await run_each(session, invocations) else 0
     finally:
         await session.close()

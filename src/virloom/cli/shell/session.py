@@ -40,21 +40,21 @@ class Session:
             CommandFailed: There is none to be had.
         """
         if self._connection is None or self._connection.closed:
-            await self.connect(self.uri)
+            await self.connect(self.uri, readonly=self.readonly)
         assert self._connection is not None
         return self._connection
 
-    async def connect(self, uri: str | None) -> None:
+    async def connect(self, uri: str | None, *, readonly: bool) -> None:
         """Opens *uri* in place of the connection there was, which stays when that fails."""
         from virloom.client.connection import connect
 
         try:
-            opened = await connect(uri or None, readonly=self.readonly)
+            opened = await connect(uri or None, readonly=readonly)
         except VirloomError as error:
             raise CommandFailed("failed to connect to the hypervisor") from error
         await self.close()
         self._connection = opened
-        self.uri = uri
+        self.uri, self.readonly = uri, readonly
 
     async def close(self) -> None:
         """Ends the connection, if there is one."""

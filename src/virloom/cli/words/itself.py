@@ -21,7 +21,7 @@ async def cd(session: Session, arguments: Arguments) -> None:
     try:
         os.chdir(directory)
     except OSError as error:
-        raise CommandFailed(f"cd: {directory}: {error.strerror}") from error
+        raise CommandFailed(f"cd: {error.strerror}: {directory}") from error
 
 
 @command("pwd")
@@ -32,27 +32,40 @@ async def pwd(session: Session, arguments: Arguments) -> None:
 
 @command("connect")
 async def connect(session: Session, arguments: Arguments) -> None:
-    """Connect to another hypervisor.
+    """Connect to another hypervisor, or without a name to the same one anew.
 
-    Without a name to the one that this host has. It takes the place of the connection there was.
+    It takes the place of the connection there was, which stays where the other cannot be had.
+    The same one stays without the right to change anything where it was.
     """
-    session.readonly = "readonly" in arguments
-    await session.connect(arguments.get("name"))
+    uri, readonly = arguments.get("name", empty=True), "readonly" in arguments
+    if uri is None:
+        uri, readonly = session.uri, readonly or session.readonly
+    await session.connect(uri, readonly=readonly)
 
 
 @command("echo")
 async def echo(session: Session, arguments: Arguments) -> None:
-    """Print its words, quoted for a shell or for XML where asked."""
+    """Print its words, where asked quoted for a shell or for XML, or split at their commas."""
+    for pair in (("shell", "xml"), ("shell", "split"), ("xml", "split")):
+        arguments.exclusive(*pair)
     words = arguments.words("string")
     if "shell" in arguments:
         words = [_quoted(word) for word in words]
     if "xml" in arguments:
         words = [escape(word, {"'": "&apos;", '"': "&quot;"}) for word in words]
+    if "split" in arguments:
+        words = [_split(word) for word in words]
     text = " ".join(words)
-    if "err" in arguments:
-        session.complain(text)
-    else:
+    if "err" not in arguments:
         session.output.raw(text)
+    elif words:
+        session.complain(text)
+
+
+def _split(word: str) -> str:
+    """Its parts, a line each; two commas stand for one that does not split."""
+    parts = word.replace(",,", "\0").split(",") if word else []
+    return "".join(part.replace("\0", ",") + "\n" for part in parts)
 
 
 def _quoted(word: str) -> str:

@@ -179,16 +179,16 @@ async def _parent(device: NodeDevice) -> str | None:
 
 def _wanted(arguments: Arguments) -> int:
     inactive, everything = "inactive" in arguments, "all" in arguments
-    flags = 0
+    if inactive and everything:
+        raise CommandFailed("Option --all is incompatible with --inactive")
     names = arguments.get("cap", empty=True)
+    if "tree" in arguments and (names or inactive):
+        raise CommandFailed("Option --tree is incompatible with --cap and --inactive")
+    flags = 0
     for name in names.split(",") if names else ():
         if name not in _CAPABILITIES:
             raise CommandFailed("Invalid capability type")
         flags |= _CAPABILITIES[name]
-    if inactive and everything:
-        raise CommandFailed("Option --all is incompatible with --inactive")
-    if "tree" in arguments and (flags or inactive):
-        raise CommandFailed("Option --tree is incompatible with --cap and --inactive")
     if inactive or everything:
         flags |= Which.INACTIVE
     if not inactive:

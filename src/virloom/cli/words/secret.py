@@ -57,7 +57,8 @@ async def list_(session: Session, arguments: Arguments) -> None:
         }
     )
     connection = await session.connection()
-    with listing("Failed to list secrets", "Failed to count secrets", "virConnectNumOfSecrets"):
+    counting = ("Failed to count secrets", "virConnectNumOfSecrets")
+    with listing("Failed to list secrets", *counting, filtered=bool(flags)):
         found = await connection.secrets.list(flags)
     found.sort(key=lambda secret: str(secret.uuid))
     session.output.table(["UUID", "Usage"], [[str(one.uuid), _usage(one)] for one in found])

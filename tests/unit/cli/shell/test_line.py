@@ -20,6 +20,8 @@ from virloom.cli.shell.line import LineError, parse_line, parse_words, split
         ("a b#c", [["a", "b#c"]]),
         ("a 'b", [["a", "b"]]),
         ("a ''", [["a", ""]]),
+        ("a \\\n --b\\\nc; \\\nd", [["a", "--bc"], ["d"]]),
+        ("\"a\\\nb\" 'c\\\nd'", [["ab", "c\\\nd"]]),
         ("  ", []),
     ],
 )
