@@ -55,7 +55,7 @@ def new_capacity(volume: Volume, room: int, capacity: int, flags: int) -> int:
 
 
 def _wrong(what: str) -> InvalidArg:
-    return InvalidArg.worded(what, domain=_DOMAIN)
+    return InvalidArg(what, domain=_DOMAIN)
 
 
 async def resize(

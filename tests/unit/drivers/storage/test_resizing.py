@@ -44,16 +44,16 @@ def test_what_is_asked_for(capacity: int, flags: int, wanted: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("capacity", "flags", "error"),
+    ("capacity", "flags", "error", "says"),
     [
-        (50, 0, InvalidArg),
-        (10, Flags.SHRINK, InvalidArg),
-        (200, Flags.DELTA | Flags.SHRINK, InvalidArg),
-        (5000, Flags.ALLOCATE, OperationFailed),
+        (50, 0, InvalidArg, "^invalid argument: .*below current capacity"),
+        (10, Flags.SHRINK, InvalidArg, "^invalid argument: .*below existing allocation"),
+        (200, Flags.DELTA | Flags.SHRINK, InvalidArg, "^invalid argument: .*below existing"),
+        (5000, Flags.ALLOCATE, OperationFailed, "Not enough space"),
     ],
 )
-def test_what_is_refused(capacity: int, flags: int, error: type[Exception]) -> None:
-    with pytest.raises(error):
+def test_what_is_refused(capacity: int, flags: int, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
         new_capacity(volume(), 60, capacity, flags)
 
 

@@ -52,6 +52,7 @@ class DiskBackend(PathBackend):
             await asyncio.to_thread(clear, device)
         else:
             await check_empty(self.host, device, label)
+        _source(model).format.type = label
         await self.host.output(["parted", "-s", device, "mklabel", parted_label(label)])
 
     async def start(self, model: Pool) -> None:
@@ -66,7 +67,8 @@ class DiskBackend(PathBackend):
         await self._settle()
         if not await asyncio.to_thread(os.path.exists, device):
             raise InvalidArg(f"device path '{device}' doesn't exist", domain=_DOMAIN)
-        await check_label(self.host, device, _label(model))
+        label = _source(model).format.type = _label(model)
+        await check_label(self.host, device, label)
 
     async def look(self, model: Pool) -> dict[str, Volume]:
         table = await self._table(model)
@@ -210,10 +212,8 @@ def _device(model: Pool) -> str:
 
 def _label(model: Pool) -> str:
     """The format; a pool that says none gets a DOS table, as by libvirt."""
-    source = _source(model)
-    if source.format.type in (None, "unknown"):
-        source.format.type = "dos"
-    return source.format.type or "dos"
+    form = _source(model).format.type
+    return "dos" if form in (None, "unknown") else form
 
 
 def _node(model: Pool, number: int) -> str:
