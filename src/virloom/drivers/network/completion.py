@@ -112,12 +112,23 @@ def _drop_empty(model: Network) -> None:
     for srv in model.dns.srvs if model.dns is not None else ():
         srv.priority, srv.weight = srv.priority or None, srv.weight or None
     for part in parts_with_traffic(model):
-        for rate in _rates(part.bandwidth):
-            rate.peak, rate.burst = rate.peak or None, rate.burst or None
-        if part.bandwidth is not None and not holds(part.bandwidth):
-            part.bandwidth = None
+        if part.bandwidth is not None:
+            part.bandwidth = _said(part.bandwidth)
         if part.virtualport is not None and not holds(part.virtualport):
             part.virtualport = None
+
+
+def _said(bandwidth: Bandwidth) -> Bandwidth | None:
+    """The same without what is 0; its element stays, as by libvirt, when no rate does."""
+    if not holds(bandwidth):
+        return None
+    for side in ("inbound", "outbound"):
+        rate: Rate | None = getattr(bandwidth, side)
+        if rate is not None:
+            rate.peak, rate.burst = rate.peak or None, rate.burst or None
+            rate.floor = rate.floor or None
+            setattr(bandwidth, side, rate if rate.average or rate.floor else None)
+    return bandwidth
 
 
 def forward_mode(model: Network) -> str | None:

@@ -216,11 +216,11 @@ class Network(Element):
     domain: NetworkDomain = group(NetworkDomain)
     dns: Dns | None = child(Dns)
     vlan: Vlan | None = child(Vlan)
-    virtualport: VirtualPort | None = child(VirtualPort)
     bandwidth: Bandwidth | None = child(Bandwidth)
     port: PortOptions = group(PortOptions)
     ips: list[NetworkIp] = children(NetworkIp, "ip")
     routes: list[NetworkRoute] = children(NetworkRoute, "route")
+    virtualport: VirtualPort | None = child(VirtualPort)
     portgroups: list[PortGroup] = children(PortGroup, "portgroup")
     dnsmasq_options: list[Node] = verbatim("dnsmasq:options")
 

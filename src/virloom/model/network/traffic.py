@@ -16,6 +16,8 @@ from virloom.xml.kinds import ON_OFF, STRING, UINT, UUID, answering, choice, opt
 class Bandwidth(Element):
     """``<bandwidth>``: how much traffic goes in and out."""
 
+    empty = "lines"
+
     class_id: int | None = attribute(answering(UINT, InternalError, ErrorDomain.NONE), "classID")
     inbound: Rate | None = child(Rate)
     outbound: Rate | None = child(Rate)

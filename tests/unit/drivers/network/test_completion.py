@@ -51,3 +51,20 @@ def test_a_dhcp_server_with_nothing_to_give() -> None:
     update(model, command, section, -1, RANGE.format(""))
     assert "dhcp" not in format_document(model)
     assert "bootp" in format_document(network("<dhcp><bootp file='a'/></dhcp>"))
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("<inbound average='0' peak='3'/><outbound average='1'/>", "<outbound average='1'/>"),
+        ("<inbound average='1' floor='0' peak='0' burst='0'/>", "<inbound average='1'/>"),
+        ("<inbound floor='5'/><outbound average='0'/>", "<inbound floor='5'/>"),
+        ("<inbound average='0'/>", ""),
+    ],
+)
+def test_rates_of_nothing(said: str, shown: str) -> None:
+    text = format_document(
+        parse_network(f"<network><name>n</name><bandwidth>{said}</bandwidth></network>")
+    )
+    inside = text.partition("<bandwidth>\n")[2].partition("</bandwidth>")[0]
+    assert inside.strip() == shown
