@@ -9,8 +9,10 @@ is checked by the type checker; at run time they return a :class:`Field`, which
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast, overload
 
+from virloom.enums.error import ErrorDomain
+from virloom.errors import VirloomError, XmlError
 from virloom.xml.kinds import STRING, Kind
 
 if TYPE_CHECKING:
@@ -43,14 +45,25 @@ class Role(IntEnum):
 SECRET_NAMES: set[str] = set()
 
 
+class Once(NamedTuple):
+    """The error of a child element that a document has twice."""
+
+    error: type[VirloomError] = XmlError
+    domain: ErrorDomain = ErrorDomain.DOMAIN
+
+
+#: What most of a domain's have.
+ONCE = Once()
+
+
 class Field:
     """One declared field.
 
     ``name`` is the name in the document, ``python`` the name of the model's attribute. ``order``
     sorts what is written (declaration order among equals); ``since`` is the libvirt version that
     brought it, ``live`` marks what only a running guest shows, ``secret`` what needs SECURE,
-    ``required`` what no document may leave out, and ``members`` has the classes of a mixture by
-    their tags.
+    ``required`` what no document may leave out, ``once`` how a second one is refused (where that
+    is none, the first counts), and ``members`` has the classes of a mixture by their tags.
     """
 
     __slots__ = (
@@ -61,6 +74,7 @@ class Field:
         "live",
         "members",
         "name",
+        "once",
         "order",
         "parse",
         "python",
@@ -85,6 +99,7 @@ class Field:
         beside: Mapping[str, tuple[str, Kind[Any]]] | None = None,
         required: bool = False,
         members: tuple[type[Element], ...] = (),
+        once: Once | None = None,
     ) -> None:
         self.role = role
         self.python = ""
@@ -99,6 +114,7 @@ class Field:
         self.secret = secret
         self.beside = beside
         self.required = required
+        self.once = once
         self.members = {member.tag: member for member in members}
 
 
@@ -198,10 +214,16 @@ def flag(name: str | None = None, *, order: int = 0, since: str = "") -> bool:
 
 
 def child(
-    cls: type[E], name: str | None = None, *, order: int = 0, live: bool = False, since: str = ""
+    cls: type[E],
+    name: str | None = None,
+    *,
+    order: int = 0,
+    live: bool = False,
+    since: str = "",
+    once: Once | None = None,
 ) -> E | None:
     """A child element that may be absent, and whose mere presence means something."""
-    made = Field(Role.CHILD, name, cls=cls, order=order, live=live, since=since)
+    made = Field(Role.CHILD, name, cls=cls, order=order, live=live, since=since, once=once)
     return cast("E | None", made)
 
 
@@ -210,9 +232,16 @@ def itself(name: str, *, order: int = 0, since: str = "") -> Any:
     return Field(Role.CHILD, name, order=order, since=since)
 
 
-def group(cls: type[E], name: str | None = None, *, order: int = 0, since: str = "") -> E:
+def group(
+    cls: type[E],
+    name: str | None = None,
+    *,
+    order: int = 0,
+    since: str = "",
+    once: Once | None = None,
+) -> E:
     """A child element that is always there to be asked, and written when it holds something."""
-    return cast("E", Field(Role.GROUP, name, cls=cls, order=order, since=since))
+    return cast("E", Field(Role.GROUP, name, cls=cls, order=order, since=since, once=once))
 
 
 def children(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, VirloomError, XmlDetail, XmlError, XmlInvalidSchema
 from virloom.xml.element import Element
-from virloom.xml.fields import Field, Role
+from virloom.xml.fields import Field, Once, Role
 from virloom.xml.kinds import STRING
 from virloom.xml.limits import Limits
 from virloom.xml.node import Markup, Node, declare_prefixes, is_text, keep_one_per_namespace
@@ -306,6 +306,8 @@ class _Reader:
             element = (member := field.members[tag]).__new__(member)
             getattr(parent, name).append(element)
         elif name in values:
+            if field.once is not None:
+                raise self._repeated(field.once, tag)
             # The first counts, as in an XPath string() or virXMLNodeGetSubelement.
             stack.append((_SKIP, tag, None, None, None))
             return
@@ -510,6 +512,9 @@ class _Reader:
 
     def _placed(self, error: VirloomError, attribute: str) -> VirloomError:
         return type(error)(self._located(error.detail, attribute), domain=error.domain)
+
+    def _repeated(self, once: Once, tag: str) -> VirloomError:
+        return once.error(self._located(f"there is a second <{tag}>", ""), domain=once.domain)
 
     def _excess(self, tag: str) -> VirloomError:
         limits = self.limits

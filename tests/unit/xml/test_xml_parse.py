@@ -7,6 +7,7 @@ import logging
 
 import pytest
 
+from virloom.enums.error import ErrorDomain
 from virloom.errors import (
     ConfigUnsupported,
     InternalError,
@@ -255,6 +256,15 @@ def test_of_what_may_be_there_once_the_first_counts() -> None:
         "<os><type>hvm</type></os><os><type>xen</type><boot dev='hd'/></os>"
     )
     assert (dom.title, dom.vcpu.value, dom.os.type.value, dom.os.boots) == ("first", 2, "hvm", [])
+
+
+def test_what_libvirt_has_once_only_is_refused_with_its_path() -> None:
+    twice = "<serial type='pty'><log file='/a'/><log file='/b'/></serial>"
+    with pytest.raises(XmlError, match=r"domain/devices/serial\[1\]: .*second <log>") as caught:
+        _domain("", twice)
+    assert caught.value.domain == ErrorDomain.DOMAIN
+    with pytest.raises(InternalError, match="second <memballoon>"):
+        _domain("", "<memballoon model='virtio'/><memballoon model='virtio'/>")
 
 
 def test_blanks_count_in_texts_and_not_between_elements() -> None:

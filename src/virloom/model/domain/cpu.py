@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from virloom.enums.error import ErrorDomain
 from virloom.model.domain.numa import Numa
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, child, children, content, group, leaf
+from virloom.xml.fields import Once, attribute, child, children, content, group, leaf
 from virloom.xml.kinds import ON_OFF, STRING, UINT, choice, option
 
 
@@ -59,7 +60,7 @@ class Cpu(Element):
     model: CpuModel = group(CpuModel)
     vendor: str | None = leaf(STRING)
     topology: Topology = group(Topology)
-    cache: CpuCache = group(CpuCache)
+    cache: CpuCache = group(CpuCache, once=Once(domain=ErrorDomain.CPU))
     maxphysaddr: MaxPhysAddr = group(MaxPhysAddr)
     features: list[CpuFeature] = children(CpuFeature, "feature")
     numa: Numa | None = child(Numa)

@@ -34,6 +34,7 @@ from virloom.model.domain.vcpu import DefaultIoThread, IoThreadIds, Vcpu, Vcpus
 from virloom.model.units import KIBIBYTES
 from virloom.xml.element import Element, holds
 from virloom.xml.fields import (
+    ONCE,
     attribute,
     child,
     children,
@@ -102,7 +103,7 @@ class Domain(DomainElement):
     xmlns_vmware: str | None = attribute(STRING, "xmlns:vmware")
     name: str = leaf(STRING, default="")
     uuid: str | None = leaf(UUID)
-    genid: Genid | None = child(Genid)
+    genid: Genid | None = child(Genid, once=ONCE)
     title: str | None = leaf(STRING)
     description: str | None = leaf(STRING)
     metadata: Node | None = raw()
@@ -119,8 +120,8 @@ class Domain(DomainElement):
     iothreadids: IoThreadIds = group(IoThreadIds)
     defaultiothread: DefaultIoThread = group(DefaultIoThread)
     cputune: Cputune = group(Cputune)
-    numatune: Numatune = group(Numatune)
-    resource: Resource | None = child(Resource)
+    numatune: Numatune = group(Numatune, once=ONCE)
+    resource: Resource | None = child(Resource, once=ONCE)
     sysinfos: list[Sysinfo] = children(Sysinfo, "sysinfo")
     bootloader: str | None = leaf(STRING)
     bootloader_args: str | None = leaf(STRING)

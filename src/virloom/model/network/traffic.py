@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, InternalError, XmlError
+from virloom.errors import ConfigUnsupported, InternalError, XmlDetail, XmlError
 from virloom.model.traffic import PortOptions as PortOptions
 from virloom.model.traffic import Rate
 from virloom.model.traffic import Vlan as Vlan
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, child, group
+from virloom.xml.fields import Once, attribute, child, group
 from virloom.xml.kinds import ON_OFF, STRING, UINT, UUID, answering, choice, option
+
+_ONCE = Once(XmlDetail, ErrorDomain.NONE)
 
 
 class Bandwidth(Element):
@@ -19,8 +21,8 @@ class Bandwidth(Element):
     empty = "lines"
 
     class_id: int | None = attribute(answering(UINT, InternalError, ErrorDomain.NONE), "classID")
-    inbound: Rate | None = child(Rate)
-    outbound: Rate | None = child(Rate)
+    inbound: Rate | None = child(Rate, once=_ONCE)
+    outbound: Rate | None = child(Rate, once=_ONCE)
 
 
 #: Of the switch's parameters what does not convert is nobody's error.

@@ -9,7 +9,7 @@ from virloom.model.domain.devices.device import Device
 from virloom.model.domain.devices.storage import Reconnect
 from virloom.model.domain.seclabel import SourceSeclabel
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, child, children, group
+from virloom.xml.fields import ONCE, attribute, child, children, group
 from virloom.xml.format import FormatFlags
 from virloom.xml.kinds import INT, ON_OFF, STRING, YES_NO, choice, option
 
@@ -80,8 +80,8 @@ class Chardev(Device):
 
     type: str | None = attribute(TYPE)
     sources: list[ChardevSource] = children(ChardevSource, "source")
-    protocol: Protocol = group(Protocol)
-    log: Log = group(Log)
+    protocol: Protocol = group(Protocol, once=ONCE)
+    log: Log = group(Log, once=ONCE)
 
     def adapted(self, flags: FormatFlags) -> Self:
         """Without the pseudo terminal of this run, where only the configuration is asked for."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import Self
 
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InternalError
 from virloom.model.domain.devices.chardev import Channel, Console, Parallel, Serial
 from virloom.model.domain.devices.controller import Controller
 from virloom.model.domain.devices.disk import Disk
@@ -30,9 +32,11 @@ from virloom.model.domain.devices.video import Video
 from virloom.model.domain.devices.vsock import Vsock
 from virloom.model.domain.devices.watchdog import Watchdog
 from virloom.xml.element import Element
-from virloom.xml.fields import child, children, leaf
+from virloom.xml.fields import Once, child, children, leaf
 from virloom.xml.format import FormatFlags
 from virloom.xml.kinds import STRING
+
+_ONE_BALLOON = Once(InternalError, ErrorDomain.DOMAIN)
 
 
 class Devices(Element):
@@ -63,7 +67,7 @@ class Devices(Element):
     redirfilters: list[Redirfilter] = children(Redirfilter, "redirfilter")
     hubs: list[Hub] = children(Hub, "hub")
     watchdogs: list[Watchdog] = children(Watchdog, "watchdog")
-    memballoon: Memballoon | None = child(Memballoon)
+    memballoon: Memballoon | None = child(Memballoon, once=_ONE_BALLOON)
     rngs: list[Rng] = children(Rng, "rng")
     nvrams: list[NvramDevice] = children(NvramDevice, "nvram")
     panics: list[Panic] = children(Panic, "panic")

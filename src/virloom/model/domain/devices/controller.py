@@ -6,7 +6,7 @@ from __future__ import annotations
 from virloom.model.domain.devices.device import MASTER, Device, VirtioOptions
 from virloom.model.units import KIBIBYTES
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, child, group, leaf
+from virloom.xml.fields import ONCE, attribute, child, group, leaf
 from virloom.xml.kinds import INT, ON_OFF, STRING, UINT, UINT_ANY_BASE, choice, hexadecimal
 
 
@@ -74,8 +74,8 @@ class Controller(Device):
     vectors: int | None = attribute(UINT)
     max_grant_frames: int | None = attribute(INT, "maxGrantFrames")
     max_event_channels: int | None = attribute(INT, "maxEventChannels")
-    model_element: ControllerModel = group(ControllerModel, "model")
-    target: ControllerTarget | None = child(ControllerTarget)
+    model_element: ControllerModel = group(ControllerModel, "model", once=ONCE)
+    target: ControllerTarget | None = child(ControllerTarget, once=ONCE)
     driver: ControllerDriver = group(ControllerDriver)
     pcihole64: int | None = leaf(KIBIBYTES)
     master: ControllerMaster | None = child(ControllerMaster, order=MASTER)

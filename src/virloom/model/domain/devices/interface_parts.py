@@ -9,7 +9,7 @@ from virloom.model.traffic import PortOptions as PortOptions
 from virloom.model.traffic import Rate
 from virloom.model.traffic import Vlan as Vlan
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, child, children, group
+from virloom.xml.fields import Once, attribute, child, children, group
 from virloom.xml.kinds import ON_OFF, STRING, UINT, UUID, YES_NO, answering, choice, option
 
 
@@ -79,12 +79,15 @@ class VirtualPort(Element):
     parameters: VirtualPortParameters = group(VirtualPortParameters)
 
 
+_ONCE = Once(XmlDetail, ErrorDomain.NONE)
+
+
 class Bandwidth(Element):
     """``<bandwidth>``: how much traffic goes in and out."""
 
     class_id: str | None = attribute(STRING, "classID")
-    inbound: Rate | None = child(Rate)
-    outbound: Rate | None = child(Rate)
+    inbound: Rate | None = child(Rate, once=_ONCE)
+    outbound: Rate | None = child(Rate, once=_ONCE)
 
 
 class FilterParameter(Element):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from virloom.model.domain.devices.chardev import ChardevSource, Log, Protocol
 from virloom.model.domain.devices.device import Device, VirtioOptions
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, children, content, group
+from virloom.xml.fields import ONCE, attribute, children, content, group
 from virloom.xml.kinds import STRING, UINT, option
 
 
@@ -24,8 +24,8 @@ class RngBackend(Element):
     type: str | None = attribute(STRING)
     value: str | None = content(STRING)
     sources: list[ChardevSource] = children(ChardevSource, "source")
-    protocol: Protocol = group(Protocol)
-    log: Log = group(Log)
+    protocol: Protocol = group(Protocol, once=ONCE)
+    log: Log = group(Log, once=ONCE)
 
 
 class Rng(Device):
@@ -38,5 +38,5 @@ class Rng(Device):
         option("virtio", "virtio-transitional", "virtio-non-transitional")
     )
     rate: Rate = group(Rate)
-    backend: RngBackend = group(RngBackend)
+    backend: RngBackend = group(RngBackend, once=ONCE)
     driver: VirtioOptions = group(VirtioOptions)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from virloom.model.domain.devices.device import Device
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, child, flag, group
+from virloom.xml.fields import ONCE, attribute, child, flag, group
 from virloom.xml.kinds import STRING, UINT, UUID, YES_NO, choice, option
 
 
@@ -56,7 +56,7 @@ class TpmBackend(Element):
     device: TpmDevice | None = child(TpmDevice)
     encryption: TpmEncryption | None = child(TpmEncryption)
     active_pcr_banks: PcrBanks | None = child(PcrBanks)
-    source: TpmSource | None = child(TpmSource)
+    source: TpmSource | None = child(TpmSource, once=ONCE)
     profile: TpmProfile | None = child(TpmProfile, since="10.10.0")
 
 
@@ -67,4 +67,4 @@ class Tpm(Device):
     schema_path = "domain/devices/tpm"
 
     model: str | None = attribute(option("tpm-tis", "tpm-crb", "tpm-spapr", "spapr-tpm-proxy"))
-    backend: TpmBackend = group(TpmBackend)
+    backend: TpmBackend = group(TpmBackend, once=ONCE)
