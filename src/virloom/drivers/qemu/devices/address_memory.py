@@ -14,7 +14,7 @@ def assign_slots(dom: Domain) -> None:
     """Gives every DIMM the first free slot.
 
     Raises:
-        ConfigUnsupported: A slot does not exist, or two are in one.
+        ConfigUnsupported: A slot does not exist, or two are in one; or there are none at all.
         InternalError: No slot is left.
     """
     slots = dom.max_memory.slots or 0
@@ -38,6 +38,11 @@ def assign_slots(dom: Domain) -> None:
                 domain=ErrorDomain.QEMU,
             )
         taken.add(slot)
+    if waiting and not slots:
+        raise ConfigUnsupported(
+            "a guest with memory devices has a <maxMemory> with slots for them",
+            domain=ErrorDomain.QEMU,
+        )
     for memory in waiting:
         free = next((number for number in range(slots) if number not in taken), None)
         if free is None:

@@ -6,13 +6,14 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from virloom.drivers.qemu.devices.boards import board, is_ccw
+from virloom.drivers.qemu.validate.identity import check_source_labels
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, InvalidArg, XmlError
-from virloom.model.domain import Channel, ChannelTarget, Chardev, Domain, Serial
+from virloom.model.domain import Channel, ChannelTarget, Chardev, ChardevSource, Domain, Serial
 
 _NEEDS_PATH = ("file", "dev", "pipe")
 _NEEDS_CHANNEL = ("spiceport", "dbus")
@@ -45,6 +46,10 @@ def check_given_chardevs(dom: Domain) -> None:
     for group in (devices.serials, devices.parallels, devices.consoles, devices.channels):
         for device in group:
             _source(device)
+    for redirected in chain(devices.redirdevs, devices.smartcards):
+        _single_source(redirected.type, redirected.sources)
+    for rng in devices.rngs:
+        _single_source(rng.backend.type, rng.backend.sources)
     _serial_targets(dom)
     for number, console in enumerate(devices.consoles):
         _target(console.target.type, _CONSOLE_TARGETS, "console")
@@ -116,11 +121,9 @@ def _source(device: Chardev) -> None:
         raise InternalError(
             f"a character device of type '{kind}' {message}", domain=ErrorDomain.DOMAIN
         )
-    if kind != "udp" and len(device.sources) > 1:
-        raise XmlError(
-            f"a character device of type '{kind}' has one source", domain=ErrorDomain.DOMAIN
-        )
+    _single_source(kind, device.sources)
     for source in device.sources:
+        check_source_labels(source.seclabels)
         reconnect = source.reconnect
         if reconnect is not None and reconnect.enabled and reconnect.timeout is None:
             raise XmlError("<reconnect> that is enabled has no timeout", domain=ErrorDomain.DOMAIN)
@@ -129,6 +132,13 @@ def _source(device: Chardev) -> None:
     if kind == "spicevmc" and not isinstance(device, Channel):
         raise ConfigUnsupported(
             "a character device of type 'spicevmc' is a virtio channel", domain=ErrorDomain.DOMAIN
+        )
+
+
+def _single_source(kind: str | None, sources: Sequence[ChardevSource]) -> None:
+    if kind != "udp" and len(sources) > 1:
+        raise XmlError(
+            f"a character device of type '{kind}' has one source", domain=ErrorDomain.DOMAIN
         )
 
 

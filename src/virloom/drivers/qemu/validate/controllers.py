@@ -136,11 +136,7 @@ def check_controllers(dom: Domain) -> None:
     for controller in dom.devices.controllers:
         index, model = controller.index or 0, controller.model
         if controller.type in _SINGLE and index > 0:
-            raise InternalError(
-                f"a guest has one {controller.type} controller, for disks "
-                f"{_SINGLE[controller.type]}",
-                domain=ErrorDomain.QEMU,
-            )
+            _second(dom, controller)
         if controller.type == "ide" and not is_i440fx(machine) and machine != "isapc":
             raise ConfigUnsupported(
                 f"machine '{machine}' has no IDE controller; it has sata, scsi, virtio, usb",
@@ -155,6 +151,20 @@ def check_controllers(dom: Domain) -> None:
                 domain=ErrorDomain.QEMU,
             )
     _narrow_scsi(dom)
+
+
+def _second(dom: Domain, controller: Controller) -> None:
+    """Refuses a second controller that has disks, and one for IDE even where it has none."""
+    kind = controller.type or ""
+    used = any(
+        disk.target.bus == kind and disk.address is not None and disk.address.controller
+        for disk in dom.devices.disks
+    )
+    said = f"a guest has one {kind} controller, for disks {_SINGLE[kind]}"
+    if used:
+        raise InternalError(said, domain=ErrorDomain.QEMU)
+    if kind == "ide":
+        raise ConfigUnsupported(said, domain=ErrorDomain.QEMU)
 
 
 def _below(controller: Controller) -> None:

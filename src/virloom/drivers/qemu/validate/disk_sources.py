@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from virloom.drivers.qemu.validate.identity import check_source_labels
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, VirloomError, XmlError
 from virloom.model.domain import Auth, BackingStore, Disk, DiskSource, Encryption, StorageSecret
@@ -13,6 +14,8 @@ _COOKIE_NAME = frozenset('\r\n\t "(),/:;<=>?@[]{}\\')
 _COOKIE_VALUE = frozenset('\r\n\t ",;\\')
 _SECRET_OF_PROTOCOL = {"rbd": "ceph", "iscsi": "iscsi", "ssh": "volume"}
 _WEB = ("http", "https")
+#: Formats of encryption that QEMU had once.
+_GONE = ("default", "qcow")
 _NOT_SERVED = ("tftp", "sheepdog", "vxhs")
 #: Formats that are read where they lie in a part of a file, too.
 _FORMATS_OF_IMAGES_ONLY = ("iso", "cow", "dir")
@@ -24,6 +27,12 @@ def check_given_source(disk: Disk) -> None:
         raise XmlError(f"disk '{disk.target.dev}': {message}", domain=ErrorDomain.DOMAIN)
     for error in _credentials(disk):
         raise error
+    if disk.source.reservations is not None and disk.device != "lun":
+        raise ConfigUnsupported(
+            f"disk '{disk.target.dev}': reservations are for device='lun'",
+            domain=ErrorDomain.DOMAIN,
+        )
+    check_source_labels(disk.source.seclabels)
     _given_backing(disk, disk.backing_store)
 
 
@@ -42,6 +51,7 @@ def _given_backing(disk: Disk, store: BackingStore | None) -> None:
             raise XmlError(f"backing image of disk '{name}': {message}", domain=ErrorDomain.DOMAIN)
         for error in _encryption(name, store.source.encryption):
             raise error
+        check_source_labels(store.source.seclabels)
         store = store.backing_store
 
 
@@ -162,6 +172,11 @@ def _encryption(name: str | None, encryption: Encryption | None) -> Iterator[Vir
         return
     if encryption.format is None:
         yield XmlError(f"<encryption> of disk '{name}' has no format", domain=ErrorDomain.STORAGE)
+    if encryption.cipher is not None or encryption.ivgen is not None:
+        yield ConfigUnsupported(
+            f"<encryption> of disk '{name}' says neither cipher nor ivgen: the image does",
+            domain=ErrorDomain.DOMAIN,
+        )
     for secret in encryption.secrets:
         yield from _secret(f"disk '{name}'", secret)
 
@@ -172,19 +187,28 @@ def check_source(disk: Disk) -> Iterator[str]:
     if disk.type == "network" and source.protocol in _NOT_SERVED[:1]:
         yield f"protocol '{source.protocol}' is none that QEMU has"
     yield from _qemu_encryption(disk)
-    reservations = source.reservations
-    if reservations is not None and disk.device != "lun":
-        yield "reservations are for device='lun'"
     yield from _image_format(disk)
+    yield from _qemu_backing(disk.backing_store)
+
+
+def _qemu_backing(store: BackingStore | None) -> Iterator[str]:
+    """What QEMU cannot do of the images that a disk is laid over."""
+    while store is not None and store.type is not None:
+        source = store.source
+        if store.type == "network" and source.protocol in _NOT_SERVED[:1]:
+            yield f"protocol '{source.protocol}' of a backing image is none that QEMU has"
+        if source.encryption is not None and source.encryption.format in _GONE:
+            yield "the old encryption of qcow images is gone, that of a backing image too"
+        if store.type == "dir" and store.format.type != "fat":
+            yield "a directory that is a backing image has format 'fat'"
+        store = store.backing_store
 
 
 def _qemu_encryption(disk: Disk) -> Iterator[str]:
     encryption = disk.source.encryption or disk.encryption
     if encryption is None:
         return
-    if encryption.cipher is not None or encryption.ivgen is not None:
-        yield "a disk's <encryption> says neither cipher nor ivgen: the image does"
-    if encryption.format in ("default", "qcow"):
+    if encryption.format in _GONE:
         yield "the old encryption of qcow images is gone"
     if encryption.engine == "librbd":
         if disk.source.protocol != "rbd":

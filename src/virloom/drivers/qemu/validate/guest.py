@@ -8,6 +8,7 @@ from virloom.drivers.qemu.capabilities.document import SERVED
 from virloom.drivers.qemu.devices.address_chipset import is_q35
 from virloom.drivers.qemu.devices.boards import is_x86
 from virloom.drivers.qemu.devices.describe import boots
+from virloom.drivers.qemu.validate.identity import check_source_labels
 from virloom.drivers.qemu.validate.timers import check_given_clock, check_timers
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, XmlDetail, XmlError
@@ -119,7 +120,9 @@ def _os_parts(dom: Domain) -> None:
                 f"{name} is {value}, not from {least} to {_LONGEST_TIMEOUT}",
                 domain=ErrorDomain.DOMAIN,
             )
-    if os.nvram.type is not None and os.nvram.source is None:
+    if os.nvram.source is not None:
+        check_source_labels(os.nvram.source.seclabels)
+    elif os.nvram.type is not None:
         raise InternalError(f"<nvram> of type '{os.nvram.type}' has no source")
 
 
@@ -164,11 +167,24 @@ def check_guest(dom: Domain, caps: BinaryCaps) -> None:
         raise ConfigUnsupported(
             f"firmware variables cannot be of type '{dom.os.nvram.type}'", domain=ErrorDomain.QEMU
         )
+    _variables(dom)
     _secure_boot(dom)
     check_actions(dom)
     check_timers(dom)
     if dom.os.bios.useserial and not dom.devices.serials:
         raise XmlError("the BIOS cannot use a serial port: there is none", domain=ErrorDomain.QEMU)
+
+
+def _variables(dom: Domain) -> None:
+    """What firmware's variables cannot be kept in."""
+    source = dom.os.nvram.source
+    wrong = ""
+    if source is not None and source.slices.slices:
+        wrong = "a part of a file"
+    elif source is not None and source.reservations is not None:
+        wrong = "a disk with reservations"
+    if wrong:
+        raise ConfigUnsupported(f"firmware variables cannot be in {wrong}", domain=ErrorDomain.QEMU)
 
 
 def _secure_boot(dom: Domain) -> None:

@@ -239,7 +239,7 @@ def _identity(hostdev: Hostdev) -> object:
         case "usb" if source.vendor is not None and source.product is not None:
             return ("usb", source.vendor.id, source.product.id, place)
         case "usb":
-            return ("usb", place) if place is not None else None
+            return ("usb", place)
         case "scsi" if source.protocol == "iscsi":
             return ("iscsi", source.name, source.hosts[0].name, source.hosts[0].port)
         case "scsi":

@@ -14,7 +14,7 @@ from virloom.errors import (
     XmlDetail,
     XmlError,
 )
-from virloom.model.domain import Domain, IdRange, Seclabel, Sysinfo
+from virloom.model.domain import Domain, IdRange, Seclabel, SourceSeclabel, Sysinfo
 from virloom.xml.kinds import UUID
 
 _LONGEST_APPID = 128
@@ -99,17 +99,31 @@ def _system_uuid(dom: Domain, text: str) -> None:
 
 def _seclabels(dom: Domain) -> None:
     labels = dom.seclabels
-    seen: set[str] = set()
+    seen: set[str | None] = set()
     for label in labels:
         error = _seclabel(label)
-        if error is None and label.model is None and len(labels) > 1:
-            error = XmlError("of several <seclabel> each needs a model")
         if error is None and label.model in seen:
-            error = XmlDetail(f"<seclabel> for '{label.model}' is given twice")
+            error = XmlDetail(f"<seclabel> for '{label.model or ''}' is given twice")
+        seen.add(label.model)
         if error is not None:
             error.domain = ErrorDomain.DOMAIN
             raise error
-        seen.add(label.model or "")
+    if len(labels) > 1 and None in seen:
+        raise XmlError("of several <seclabel> each needs a model", domain=ErrorDomain.DOMAIN)
+
+
+def check_source_labels(labels: list[SourceSeclabel]) -> None:
+    """That a file or socket of a guest has one label of each model at most.
+
+    Raises:
+        XmlDetail: There is a second.
+    """
+    models = [label.model for label in labels]
+    if len(set(models)) < len(models):
+        twice = next(model for model in models if models.count(model) > 1)
+        raise XmlDetail(
+            f"<seclabel> of a source for '{twice or ''}' is given twice", domain=ErrorDomain.DOMAIN
+        )
 
 
 def _seclabel(label: Seclabel) -> VirloomError | None:

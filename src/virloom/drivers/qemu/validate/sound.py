@@ -21,20 +21,22 @@ def check_given_sound(dom: Domain) -> None:
         raise XmlError("a sound card has no model", domain=ErrorDomain.NONE)
     seen: set[int] = set()
     for audio in dom.devices.audios:
-        for message in _missing(audio, seen):
+        for message in _missing(audio):
             raise XmlError(f"audio: {message}", domain=ErrorDomain.NONE)
+        if audio.id in seen:
+            raise XmlError(
+                f"audio: two back ends have the id {audio.id}", domain=ErrorDomain.DOMAIN
+            )
         for message in _settings(audio):
             raise ConfigUnsupported(f"audio {audio.id}: {message}", domain=ErrorDomain.DOMAIN)
         seen.add(audio.id or 0)
 
 
-def _missing(audio: Audio, seen: set[int]) -> Iterator[str]:
+def _missing(audio: Audio) -> Iterator[str]:
     if audio.type is None:
         yield "a back end has no type"
     if not audio.id:
         yield "a back end has no id, which counts from 1"
-    elif audio.id in seen:
-        yield f"two back ends have the id {audio.id}"
     if audio.dsp_policy is not None and audio.dsp_policy < 0:
         yield f"dspPolicy {audio.dsp_policy} is negative"
 

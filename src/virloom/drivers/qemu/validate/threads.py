@@ -6,7 +6,7 @@ from __future__ import annotations
 from virloom.drivers.qemu.iothreads import iothread_ids
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, XmlError
-from virloom.model.domain import DefaultIoThread, Domain, IoThread
+from virloom.model.domain import DefaultIoThread, Domain, IoThread, Vcpus
 
 
 def check_given_threads(dom: Domain) -> None:
@@ -32,7 +32,8 @@ def _given_vcpus(dom: Domain) -> None:
             )
         if vcpu.enabled is False and vcpu.hotpluggable is False:
             raise ConfigUnsupported(
-                f"vCPU {vcpu.id} is absent and cannot be plugged in", domain=ErrorDomain.DOMAIN
+                f"vCPU {vcpu.id} is absent and cannot be plugged in",
+                domain=ErrorDomain.DOMAIN if vcpu.id else ErrorDomain.QEMU,
             )
 
 
@@ -53,15 +54,19 @@ def _pool(thread: IoThread | DefaultIoThread, what: str) -> None:
 
 def check_threads(dom: Domain) -> None:
     """That the first vCPU is there for good, and that all present ones have an order or none."""
-    if dom.vcpus is None:
-        return
-    first = dom.vcpus.vcpus[0]
-    wrong = ""
-    if not first.enabled:
-        wrong = "vCPU 0 cannot be absent"
-    elif first.hotpluggable:
-        wrong = "vCPU 0 cannot be unplugged"
-    elif len({v.order is None for v in dom.vcpus.vcpus if v.enabled}) > 1:
-        wrong = "either all present vCPUs have an order or none"
+    wrong = "vCPU 0 cannot be absent" if dom.vcpu.current == 0 else ""
+    if dom.vcpus is not None:
+        wrong = wrong or _individual(dom.vcpus)
     if wrong:
         raise ConfigUnsupported(wrong, domain=ErrorDomain.QEMU)
+
+
+def _individual(vcpus: Vcpus) -> str:
+    first = vcpus.vcpus[0]
+    if not first.enabled:
+        return "vCPU 0 cannot be absent"
+    if first.hotpluggable:
+        return "vCPU 0 cannot be unplugged"
+    if len({v.order is None for v in vcpus.vcpus if v.enabled}) > 1:
+        return "either all present vCPUs have an order or none"
+    return ""

@@ -30,7 +30,7 @@ def check_given_tuning(dom: Domain) -> None:
     _blkiotune(dom)
     tune = dom.cputune
     _ranges(tune)
-    _pins(tune)
+    _pins(tune, dom.vcpu.value or 1)
     _iothread_pins(dom, tune)
     _schedules(dom, tune)
     _numatune(dom)
@@ -64,10 +64,12 @@ def _within(name: str, value: int | None, limits: tuple[int, int]) -> None:
         )
 
 
-def _pins(tune: Cputune) -> None:
+def _pins(tune: Cputune, vcpus: int) -> None:
     _need_cpus(tune.vcpupins, "vcpupin")
     _need_cpus(tune.emulatorpins, "emulatorpin")
-    _once([pin.vcpu for pin in tune.vcpupins], "vCPU", InternalError)
+    # A pin of a vCPU that there is not is passed over.
+    there = [pin.vcpu for pin in tune.vcpupins if pin.vcpu is None or pin.vcpu < vcpus]
+    _once(there, "vCPU", InternalError)
     for name, found in (
         ("emulatorpin", tune.emulatorpins),
         ("emulatorsched", tune.emulatorscheds),

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError
 from virloom.model.domain.devices.device import BOOT, Boot, Device, VirtioOptions
 from virloom.model.domain.devices.disk_source import DiskSource, Named
 from virloom.model.domain.devices.storage import Auth, Encryption, MetadataCache
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, flag, group, itself, leaf
-from virloom.xml.kinds import ON_OFF, STRING, UINT, ULONG, YES_NO, Kind, choice, option
+from virloom.xml.kinds import ON_OFF, STRING, UINT, ULONG, YES_NO, Kind, answering, choice, option
 
 #: The schema's ``storageFormat``.
 FORMATS = (
@@ -41,7 +42,7 @@ def _wwn(text: str) -> str:
     return text
 
 
-_WWN: Kind[str] = Kind(_wwn, error=InternalError)
+_WWN: Kind[str] = answering(Kind(_wwn), InternalError, ErrorDomain.NONE)
 
 
 class DiskDriver(VirtioOptions):
