@@ -17,6 +17,7 @@ from virloom.model.nwfilter.rule import HARDWARE, TRUTH
 from virloom.xml import Element, FormatFlags, format_document, parse_document
 from virloom.xml.fields import Field, Role
 from virloom.xml.kinds import (
+    FILLED,
     INT,
     MAC,
     ON_OFF,
@@ -48,6 +49,8 @@ def _values(kind: Kind[Any], *, text: bool) -> st.SearchStrategy[Any]:
         return st.sampled_from(kind.choices)
     if kind is STRING:
         return _TEXT if text else _VALUE
+    if kind is FILLED:
+        return _TEXT.filter(str.strip)
     if kind is UUID or (kind.pattern and kind.pattern == UUID.pattern):
         return st.uuids().map(str)
     if kind is MAC:

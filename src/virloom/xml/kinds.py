@@ -27,6 +27,7 @@ class Kind(Generic[T]):
         show: Value to text; None for values that are text.
         plain: Its text never needs escaping.
         error: What a value that does not convert raises.
+        filled: An element that holds none of it is one that does not convert, not an absent one.
         owned: Whether such an error is told as the document's own (its ``error_domain``) rather
             than as the XML reader's; always so for errors other than XmlError.
         choices: The words that may stand.
@@ -39,6 +40,7 @@ class Kind(Generic[T]):
         "amount",
         "choices",
         "error",
+        "filled",
         "owned",
         "parse",
         "pattern",
@@ -59,11 +61,13 @@ class Kind(Generic[T]):
         scaled: Callable[[str, str | None], T] | None = None,
         amount: Callable[[T], tuple[str, str]] | None = None,
         pattern: str = "",
+        filled: bool = False,
     ) -> None:
         self.parse = parse
         self.show = show
         self.plain = plain
         self.error = error
+        self.filled = filled
         self.owned = owned or error is not XmlError
         self.choices = choices
         self.scaled = scaled
@@ -273,6 +277,7 @@ def hexadecimal(width: int) -> Kind[int]:
 
 
 STRING: Kind[str] = Kind(None, plain=False)
+FILLED: Kind[str] = Kind(None, plain=False, filled=True)
 UINT: Kind[int] = Kind(_bounded(32), str, pattern=_DECIMAL)
 UINT_ANY_BASE: Kind[int] = Kind(bounded_base0((1 << 31) - 1), str, pattern=_ANY_BASE)
 ULONG: Kind[int] = Kind(_bounded(64), str, pattern=_DECIMAL)

@@ -380,7 +380,7 @@ class _Reader:
     # Values
 
     def _close_leaf(self, parent: Element, field: Field, text: str, unit: str | None) -> None:
-        if not text:
+        if not text and not field.kind.filled:
             # string() of an empty element is the empty string, which libvirt takes for absent.
             return
         value = self._value(field.kind, text, unit)

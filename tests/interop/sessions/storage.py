@@ -234,6 +234,7 @@ def refusals(pool: libvirt.virStoragePool, raw: str) -> None:
         "owner": vol_xml("x", target="<permissions><owner>root</owner></permissions>"),
         "group": vol_xml("x", target="<permissions><group>-2</group></permissions>"),
     }  # fmt: skip
+    refused["long"] = vol_xml("x" * 256)
     for name, document in refused.items():
         step(f"refuse {name}", lambda document=document: pool.createXML(document))
     step("refuse flag", lambda: pool.createXML(vol_xml("x"), 64))
@@ -245,7 +246,8 @@ def lookups(conn: libvirt.virConnect, pool: libvirt.virStoragePool) -> None:
     """Each way to a volume, files that others put there, and the end of them."""
     path = f"{HOME}/first/q"
     step("by path", lambda: conn.storageVolLookupByPath(path))
-    step("by odd path", lambda: conn.storageVolLookupByPath(f"{HOME}//first/q"))
+    for odd in ("/first//q", "//first/q", "/first/q/", "/first/./q", "/first/../first/q", "/first"):
+        step(f"by path {odd}", lambda odd=odd: conn.storageVolLookupByPath(f"{HOME}{odd}"))
     step("by key", lambda: conn.storageVolLookupByKey(path))
     step("by name", lambda: pool.storageVolLookupByName("q"))
     for name in ("storageVolLookupByPath", "storageVolLookupByKey"):

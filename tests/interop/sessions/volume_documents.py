@@ -85,6 +85,12 @@ def targets() -> Iterator[tuple[str, str]]:
     yield "nocow", volume(form("raw", "<nocow/>"))
     for mode in ("0600", "0644", "777", "1777", "8", ""):
         yield f"mode {mode}", volume(form("raw", MODES.format(mode, 0, 0)))
+    for owner in ("", " ", " 5", "+5", "1.0", "1e2", "-1", "-2"):
+        yield f"owner {owner}", volume(form("raw", MODES.format("+640", owner, 0)))
+    for features in ("<odd/>", "<lazy_refcounts/><odd/>", "odd", "<extended_l2 odd='1'/>"):
+        target = f"<compat>1.1</compat><features>{features}</features>"
+        yield f"features {features}", volume(form("qcow2", target))
+        yield f"features of raw {features}", volume(form("raw", target))
     yield "owner", volume(form("raw", MODES.format("0640", 1, 2)))
     yield "owner of qcow2", volume(form("qcow2", MODES.format("0640", 1, 2)))
     yield "times", volume(form("raw", "<timestamps><atime>1.0</atime></timestamps>"))
@@ -109,6 +115,12 @@ def backed(directory: str) -> Iterator[tuple[str, str]]:
         volume(form("qcow2"), more="<backingStore><format type='raw'/></backingStore>"),
     )
     yield "empty below", volume(form("qcow2"), more="<backingStore/>")
+    for target in ("qcow2", "raw"):
+        nothing = f"<backingStore>{path}<format type=''/></backingStore>"
+        yield f"{target} over nothing said", volume(form(target), more=nothing)
+    for mode, owner in (("8", 1), ("0600", "")):
+        more = f"<backingStore>{path}{MODES.format(mode, owner, 1)}</backingStore>"
+        yield f"below of {mode} and {owner}", volume(form("qcow2"), more=more)
 
 
 def volumes(directory: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ The parts are the functions below; the directory is empty at first.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -112,6 +113,7 @@ def copies(pool: libvirt.virStoragePool) -> None:
     ):
         document = vol_xml(name, kind)
         step(f"copy {name}", lambda d=document, f=flags: pool.createXMLFrom(d, base, f))
+    laid(pool)
     folder = made(pool, "folder", "dir")
     step("folder mode", lambda: oct(os.stat(f"{HOME}/folder").st_mode))
     step("folder resize", lambda: folder.resize(MIB))
@@ -129,6 +131,44 @@ def copies(pool: libvirt.virStoragePool) -> None:
     for name in sorted(pool.listVolumes()):
         if name != "folder-2":  # libvirt makes a file of it
             step(f"found {name}", lambda name=name: pool.storageVolLookupByName(name).XMLDesc())
+
+
+def laid(pool: libvirt.virStoragePool) -> None:
+    """Copies that are to be laid over something, and what a guest would see of them.
+
+    Libvirt says that they are, until it looks again: they are not.
+    """
+    made(pool, "other")
+    for name, pattern in (("base", "7 0 1M"), ("other", "9 0 3M")):
+        path = f"{HOME}/{name}"
+        subprocess.run(["qemu-io", "-f", "raw", "-c", f"write -q -P {pattern}", path], check=True)
+    made(pool, "upper", "qcow2", more=below("raw"))
+    words = ["qemu-io", "-f", "qcow2", "-c", "write -q -P 3 64k 64k", f"{HOME}/upper"]
+    subprocess.run(words, check=True)
+    for origin in ("base", "upper"):
+        volume = pool.storageVolLookupByName(origin)
+        for number, (kind, target, more) in enumerate((
+            ("qcow2", "", below("raw")),
+            ("qcow2", "", below("raw", f"{HOME}/other")),
+            ("qcow2", "<compat>1.1</compat>", below("raw")),
+            ("qcow2", "<compat>1.1</compat>", below("raw", f"{HOME}/other")),
+            ("qcow2", "", below("raw", "/none")), ("raw", "", below("raw")),
+        )):  # fmt: skip
+            name = f"laid-{origin}-{number}"
+            text = vol_xml(name, kind, target=target, more=more)
+            laid = step(f"lay {name}", lambda t=text, v=volume: pool.createXMLFrom(t, v))
+            if laid is None:
+                continue
+            step(f"{name} seen", lambda name=name: seen(pool.storageVolLookupByName(name)))
+    step("shared, laid", lambda: pool.createXMLFrom(vol_xml("x"), volume, 3))
+
+
+def seen(volume: libvirt.virStorageVol) -> str:
+    """A digest of what a guest sees of a volume."""
+    flat = f"{HOME}/../flat"
+    subprocess.run(["qemu-img", "convert", "-O", "raw", volume.path(), flat], check=True)
+    with open(flat, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def found(pool: libvirt.virStoragePool) -> None:

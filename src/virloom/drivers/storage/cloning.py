@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import errno
 import fcntl
 import json
@@ -12,7 +13,7 @@ from typing import Any
 
 from virloom.drivers.runtime.arguments import unknown_flags
 from virloom.drivers.storage.encryption import KEY, Keys
-from virloom.drivers.storage.images import image_options
+from virloom.drivers.storage.images import check_backing, image_options
 from virloom.drivers.storage.long_work import LongWork
 from virloom.drivers.storage.making import Unfinished, allocate, make_image, make_raw, qcow2_options
 from virloom.drivers.storage.qemu_img import qemu_img
@@ -35,6 +36,31 @@ _ORIGIN = "origin"
 _NO_SHARING = (errno.EOPNOTSUPP, errno.EXDEV, errno.EINVAL, errno.ENOTTY)
 
 
+def check_copy(origin: Volume, model: Volume, *, reflink: bool) -> None:
+    """Refuses a copy that cannot be made in the way that is asked for; by a thread.
+
+    It is laid over nothing, as with libvirt, which yet checks what the document says of that.
+
+    Raises:
+        InvalidArg: Blocks are to be shared by what has not the same ones.
+        ConfigUnsupported: It is to be laid over something, which its format does not have.
+        InternalError: Both are laid over something, and not over the same, or it cannot be
+            (libvirt's code).
+        SystemFailure: There is nothing that it could be laid over.
+    """
+    plain = _is_plain(model) and (origin.type == "dir" or _is_plain(origin))
+    if reflink and not plain and "dir" not in (origin.type, model.target.format.type):
+        raise unknown_flags(_REFLINK, "storageBackendCreateQemuImg", _DOMAIN)
+    below, wanted = origin.backing_store, model.backing_store
+    if wanted is None or plain:
+        return
+    if model.target.format.type == "raw":
+        raise ConfigUnsupported("cannot set backing store for raw volume", domain=_DOMAIN)
+    if below is not None and below.path != wanted.path:
+        raise InternalError("a different backing store cannot be specified.", domain=_DOMAIN)
+    check_backing(model.target.path or "", wanted.path or "", wanted.format.type or "raw")
+
+
 async def copy_volume(
     origin: Volume, model: Volume, file: Unfinished, *, metadata: bool, reflink: bool, keys: Keys
 ) -> None:
@@ -47,7 +73,6 @@ async def copy_volume(
 
     Raises:
         ConfigUnsupported: The origin is no image that is read here.
-        InvalidArg: Blocks are to be shared by what has not the same ones.
         SystemFailure: It cannot be read, there is no room, or blocks cannot be shared.
         InternalError: ``qemu-img`` would not, with its words.
     """
@@ -67,8 +92,6 @@ async def copy_volume(
     if _is_plain(origin) and _is_plain(model):
         await _copy_raw(origin, model, file, reflink=reflink)
         return
-    if reflink:
-        raise unknown_flags(_REFLINK, "storageBackendCreateQemuImg", _DOMAIN)
     await _convert(origin, model, file, metadata=metadata, keys=keys)
 
 
@@ -177,7 +200,9 @@ async def _convert_into(
     model: Volume, file: Unfinished, source: Node, keys: dict[str, bytes], *, metadata: bool
 ) -> None:
     """Into an encrypted image, which ``qemu-img`` must make first: it opens it with the key."""
-    await make_image(model, file, metadata=metadata, key=keys[KEY])
+    alone = copy.copy(model)
+    alone.backing_store = None
+    await make_image(alone, file, metadata=metadata, key=keys[KEY])
     target: Node = {"file": {"driver": "file", "filename": file.path}}
     if model.target.format.type == "qcow2":
         target |= {"driver": "qcow2", "encrypt": {"format": "luks", "key-secret": KEY}}

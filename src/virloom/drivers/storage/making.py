@@ -298,14 +298,14 @@ async def make_image(model: Volume, file: Unfinished, *, metadata: bool, key: by
     else:
         options = encryption.options(target.encryption or Encryption())
         words = ["-f", "luks", "-o", ",".join(options)]
-    backing, size = model.backing_store, model.capacity.value or 0
+    backing, size = model.backing_store, f"{-(-(model.capacity.value or 0) // 1024)}K"
     if backing is not None and backing.path:
         form = backing.format.type or "raw"
         below = await asyncio.to_thread(check_backing, target.path or "", backing.path, form)
-        size = size or below
+        size = size if model.capacity.value else str(below)
         words += ["-u", "-F", form, "-b", backing.path]
     await qemu_img(
-        file.host, "create", [*words, file.path, f"{-(-size // 1024)}K"],
+        file.host, "create", [*words, file.path, size],
         doing=f"cannot make volume '{model.name}'",
         keys={} if key is None else {encryption.KEY: key},
     )  # fmt: skip

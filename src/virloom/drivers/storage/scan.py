@@ -240,7 +240,7 @@ def _of_file(model: Volume, status: os.stat_result, length: int, probed: Probed)
     block = stat.S_ISBLK(status.st_mode)
     model.type = "block" if block else "ploop" if probed.format == "ploop" else "file"
     inside = max(0, length - probed.payload)
-    model.capacity = in_bytes(inside if probed.capacity is None else probed.capacity)
+    model.capacity = in_bytes(probed.capacity or inside)  # as libvirt: none said is a zero
     model.allocation = in_bytes(length if block else status.st_blocks * 512)
     model.physical = in_bytes(length) if length else Amount()
     target = model.target

@@ -18,8 +18,8 @@ from virloom.xml import parse_document
 _DOMAIN = ErrorDomain.STORAGE
 #: off_t ends there.
 _LIMIT = (1 << 63) - 1
-#: A number as XPath reads it: of a user or group.
-_NUMBER = re.compile(r"\s*([+-]?\d+)(?:\.0*)?\s*\Z")
+#: A number of a user or group, as strtol(3) reads all of a text.
+_NUMBER = re.compile(r"\s*([+-]?\d+)\Z")
 _BYTES = "bytes"
 
 
@@ -63,6 +63,8 @@ def parse_volume(
     backing = model.backing_store
     if backing is not None and not backing.path:
         model.backing_store = None
+    if model.backing_store is not None:
+        check_permissions(model.backing_store.permissions)
     return model
 
 
@@ -113,7 +115,7 @@ def _fill_format(model: Volume, pool: Pool) -> None:
         return
     target.format.type = target.format.type or formats[0]
     given = [target.format.type]
-    if backing is not None and backing.path and backing.format.type is not None:
+    if backing is not None and backing.path and backing.format.type:
         given.append(backing.format.type)
     for name in given:
         if name not in formats or (name == "none" and formats[0] != name):
@@ -128,7 +130,7 @@ def check_permissions(permissions: Permissions) -> None:
     """
     mode = permissions.mode
     if mode is not None:
-        if re.fullmatch(r"\s*0*[0-7]{1,3}", mode) is None:
+        if re.fullmatch(r"\s*\+?0*[0-7]{1,3}", mode) is None:
             raise XmlError("malformed octal mode", domain=_DOMAIN)
         permissions.mode = f"0{int(mode, 8):o}"
     permissions.owner = _number(permissions.owner, "owner")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, content, leaf
-from virloom.xml.kinds import STRING, ULONG, UUID
+from virloom.xml.kinds import FILLED, STRING, ULONG, UUID
 
 
 class Amount(Element):
@@ -19,8 +19,8 @@ class Permissions(Element):
     """``<permissions>``: the octal mode, and who owns it."""
 
     mode: str | None = leaf(STRING)
-    owner: str | None = leaf(STRING)
-    group: str | None = leaf(STRING)
+    owner: str | None = leaf(FILLED)
+    group: str | None = leaf(FILLED)
     label: str | None = leaf(STRING)
 
 

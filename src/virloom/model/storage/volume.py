@@ -66,6 +66,8 @@ class Encryption(Element):
 class ImageFeatures(Element):
     """``<features>`` of an image."""
 
+    closed = "unsupported feature"
+
     lazy_refcounts: bool = flag()
     extended_l2: bool = flag()
 

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Mapping
 
 from virloom.drivers.storage.backends.copying import set_copying
 from virloom.drivers.storage.backends.paths import PathBackend
-from virloom.drivers.storage.cloning import copy_volume
+from virloom.drivers.storage.cloning import check_copy, copy_volume
 from virloom.drivers.storage.encryption import Keys, look_up
 from virloom.drivers.storage.flags import check_build_flags, check_flags
 from virloom.drivers.storage.folders import make_folder
@@ -37,6 +38,8 @@ from virloom.errors import (
 from virloom.model.storage import Pool, Volume
 
 _DOMAIN = ErrorDomain.STORAGE
+#: Bytes of a file's name.
+_LONGEST = 255
 #: libvirt's mode of a pool's directory that says none.
 _MODE = 0o711
 
@@ -115,15 +118,18 @@ class FileBackend(PathBackend):
         Raises:
             StorageVolExist: There is one of that name, or one is being made.
             OperationInvalid: Its name would lead out of the pool, or cannot be a file's.
+            SystemFailure: It is too long for one.
         """
         name = model.name or ""
         if name in pool.volumes or name in pool.building:
             raise StorageVolExist(f"'{name}'", domain=_DOMAIN)
-        bad = "/" in name or name in (".", "..") or not name.isprintable() or UNFINISHED.match(name)
-        if bad or len(os.fsencode(name)) > 255:
+        if "/" in name or name in (".", "..") or not name.isprintable() or UNFINISHED.match(name):
             raise OperationInvalid(
                 f"volume name '{name[:80]}' cannot be that of a file of the pool", domain=_DOMAIN
             )
+        if len(os.fsencode(name)) > _LONGEST:
+            error = OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+            raise system_failure(f"cannot create file '{name[:80]}…'", error, domain=_DOMAIN)
         model.key = model.target.path = os.path.join(place(pool.model), name)
 
     async def make(
@@ -148,6 +154,8 @@ class FileBackend(PathBackend):
             SystemFailure: There is no room for it, or its permissions cannot be given.
             InternalError: ``qemu-img`` would not.
         """
+        if origin is not None:
+            await asyncio.to_thread(check_copy, origin, model, reflink=reflink)
         check_makeable(model, metadata=metadata, copied=origin is not None)
         path = model.target.path or ""
         if await asyncio.to_thread(os.path.lexists, path):
