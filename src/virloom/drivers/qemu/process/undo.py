@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of a start that fails: nothing of it is left, and its error says why."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+
+from virloom.drivers.qemu.locks.guest import give_all_back
+from virloom.drivers.qemu.process.hooked import leave_networks
+from virloom.drivers.qemu.process.running import START_FAILED
+from virloom.drivers.qemu.process.start import Start
+from virloom.enums.domain import DomainEventID, DomainEventType, DomainState
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InternalError, VirloomError
+from virloom.host.release import release
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between the end of QEMU's monitor and its own, at most.
+_EXIT_LIMIT = 2.0
+
+
+async def undo(start: Start, *, told: bool) -> None:
+    """Leaves no process, file or socket of this start.
+
+    Args:
+        told: Clients are told of its end. Of a guest whose disk another one has, libvirt
+            tells nothing.
+    """
+    guest = start.guest
+    if start.running is not None:
+        start.running.close_counters()
+    if start.running is not None and guest.running is start.running:
+        guest.running = None
+        guest.id = -1
+    if start.process is not None:
+        start.process.send_signal(signal.SIGKILL)  # it has not run: nothing can be lost
+        await start.process.wait()
+        start.process.close()
+    if start.monitor is not None:
+        start.monitor.close()
+    await give_all_back(start.driver.locks, start.record)
+    await start.servers.kill()
+    if start.record.lent:
+        from virloom.drivers.qemu.hostdevs.taking import return_devices  # few guests have any
+
+        await return_devices(start.record)
+    start.driver.claims.drop(guest.name)
+    failed = release(start.record.resources)
+    if failed:
+        logger.error("domain '%s': cannot release %s", guest.name, failed)
+    else:
+        start.record.delete()
+    await leave_networks(start.driver, guest.name, start.model)
+    if start.record.autodestroy:
+        start.driver.forget_autodestroy(start.record)
+    guest.set_state(DomainState.SHUTOFF, START_FAILED.reason)
+    if told and start.process is not None and start.incoming is None:
+        # It had begun; what is refused before makes no event, nor does a failed restore.
+        start.driver.events.emit(
+            DomainEventID.LIFECYCLE,
+            guest.ref(),
+            int(DomainEventType.STOPPED),
+            int(START_FAILED.detail),
+        )
+
+
+async def has_died(start: Start) -> bool:
+    """Whether QEMU went by itself; its monitor breaks off a moment before it has ended."""
+    if start.process is None or _monitor_works(start):
+        return False
+    try:
+        async with asyncio.timeout(_EXIT_LIMIT):
+            await start.process.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+def _monitor_works(start: Start) -> bool:
+    return start.monitor is not None and not start.monitor.closed
+
+
+async def close_log(start: Start, died: bool) -> str:
+    """QEMU's last words, if it has died with any."""
+    if start.log is None:
+        return ""
+    words = await start.log.last_words() if died else ""
+    start.log.note("shutting down, reason=failed")
+    await start.log.settled()
+    start.log.close()
+    return words
+
+
+def explained(start: Start, error: VirloomError, words: str) -> VirloomError:
+    """*error* with QEMU's last words, which say why it died or refused."""
+    doing = "process exited while connecting to monitor" if start.running is None else error.detail
+    return InternalError(f"{doing}: {words}", domain=ErrorDomain.QEMU)
