@@ -61,6 +61,8 @@ done
 
 #: Seconds until it answers; ten, where nothing else keeps the machine busy.
 _BOOTING = 400
+#: Seconds for a command; a busy machine takes minutes for what it does in one by itself.
+_PATIENCE = 600
 _KERNEL_LINE = (
     "console=ttyS0 quiet panic=-1 mitigations=off cryptomgr.notests tsc=reliable no_timer_check"
 )
@@ -130,7 +132,7 @@ class HostGuest:
             *self._options,
         ]  # fmt: skip
 
-    def ask(self, script: str, seconds: float = 120) -> tuple[int, str]:
+    def ask(self, script: str, seconds: float = _PATIENCE) -> tuple[int, str]:
         """Runs lines of the shell there; how they ended and what they printed.
 
         Raises:
@@ -140,7 +142,7 @@ class HostGuest:
         code, _, output = self._line(seconds).partition(b" ")
         return int(code), base64.b64decode(output).decode(errors="replace")
 
-    def run(self, script: str, seconds: float = 120) -> str:
+    def run(self, script: str, seconds: float = _PATIENCE) -> str:
         """The same for lines that must succeed; what they printed."""
         code, output = self.ask(f"set -e\n{script}", seconds)
         assert code == 0, f"in the test guest: {script}\nended with {code}: {output}"
