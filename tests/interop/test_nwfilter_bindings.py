@@ -34,7 +34,7 @@ def session(uri: str) -> list[str]:
     """What libvirt's binding makes of the session, step by step."""
     done = subprocess.run(
         ["/usr/bin/python3", str(SESSION), uri],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -53,6 +53,7 @@ def typed(uri: str, document: Path) -> list[tuple[str, int, str]]:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_the_same_session_and_lines(tmp_path: Path) -> None:
     document = tmp_path / "binding.xml"
     document.write_text(BINDING)
