@@ -7,6 +7,7 @@ import time
 
 from virloom.drivers.qemu.command.arguments import keyval
 from virloom.drivers.qemu.command.assembly import Assembly
+from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
 from virloom.model.domain import Clock
 
@@ -15,6 +16,9 @@ _TRACKS = {"guest": "vm", "wall": "host", "realtime": "rt"}
 
 #: Tick policies of the PIT to QEMU's names; libvirt's ``catchup`` is QEMU's own behaviour.
 _PIT_POLICIES = {"delay": "delay", "discard": "discard"}
+
+#: QEMU reads moments with years of four digits.
+_YEARS = 10000
 
 
 def add_clock(assembly: Assembly) -> None:
@@ -44,11 +48,10 @@ def _base(clock: Clock, now: float) -> str:
     if offset == "timezone":
         return "localtime"
     if offset == "absolute":
-        return _moment(time.gmtime(_seconds(clock.start)))
+        return _moment(_seconds(clock.start))
     if offset == "variable":
         moment = now + _seconds(clock.adjustment)
-        local = clock.basis == "localtime"
-        return _moment(time.localtime(moment) if local else time.gmtime(moment))
+        return _moment(moment, local=clock.basis == "localtime")
     raise ConfigUnsupported(f"clock offset '{offset}' is not supported")
 
 
@@ -57,5 +60,14 @@ def _seconds(text: str | None) -> int:
     return 0 if text in (None, "", "reset") else int(text)
 
 
-def _moment(at: time.struct_time) -> str:
+def _moment(seconds: float, *, local: bool = False) -> str:
+    at: time.struct_time | None
+    try:
+        at = time.localtime(seconds) if local else time.gmtime(seconds)
+    except (OverflowError, OSError):  # beyond what the library counts
+        at = None
+    if at is None or not 0 < at.tm_year < _YEARS:
+        raise ConfigUnsupported(
+            f"a clock cannot start {seconds:.0f} seconds after 1970", domain=ErrorDomain.QEMU
+        )
     return time.strftime("%Y-%m-%dT%H:%M:%S", at)

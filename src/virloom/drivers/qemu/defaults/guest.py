@@ -79,12 +79,16 @@ def fill_guest(dom: Domain) -> None:
 
 def _fill_clock(clock: Clock) -> None:
     clock.offset = clock.offset or "utc"
-    if clock.offset in ("utc", "localtime") and clock.adjustment not in (None, "reset"):
-        clock.basis, clock.offset = clock.offset, "variable"
+    if clock.offset in ("utc", "localtime"):
+        if clock.adjustment not in (None, "", "reset"):
+            clock.adjustment = _number(clock.adjustment)
+            clock.basis, clock.offset = clock.offset, "variable"
+        elif clock.adjustment == "":
+            clock.adjustment = None
     elif clock.offset == "variable":
         clock.adjustment = _number(clock.adjustment)
         clock.basis = clock.basis or "utc"
-    elif clock.offset not in ("utc", "localtime"):
+    else:
         clock.adjustment = None
     for timer in clock.timers:
         timer.frequency = timer.frequency or None
@@ -94,11 +98,12 @@ def _fill_clock(clock: Clock) -> None:
 
 
 def _number(text: str | None) -> str:
-    """What is no number counts as 0."""
+    """What is no number, or none of 64 bits, counts as 0."""
     try:
-        return str(int(text or "0"))
+        number = int(text or "0")
     except ValueError:
         return "0"
+    return str(number) if -(1 << 63) <= number < 1 << 63 else "0"
 
 
 def fill_boot(dom: Domain) -> None:

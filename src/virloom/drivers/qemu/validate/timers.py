@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 from virloom.drivers.qemu.devices.boards import is_arm
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, XmlError
@@ -12,6 +14,10 @@ _TICK_POLICIES = {
     "rtc": (None, "delay", "catchup"),
     "pit": (None, "delay", "discard", "catchup"),
 }
+_NUMBER = re.compile(r"[ \t\n]*[-+]?[0-9]{1,20}")
+_SIGNED, _UNSIGNED = 1 << 63, 1 << 64
+#: The end of the year 9999, in seconds since the epoch.
+_LAST_MOMENT = 253402300799
 _RTC_TRACKS = (None, "guest", "wall", "realtime")
 
 
@@ -19,7 +25,7 @@ def check_given_clock(clock: Clock) -> None:
     """What the kind of clock needs, and which timer has which setting."""
     if clock.offset == "timezone" and not clock.timezone:
         raise InternalError("a clock by time zone has no timezone", domain=ErrorDomain.DOMAIN)
-    if clock.offset == "absolute" and not (clock.start or "").isdigit():
+    if clock.offset == "absolute" and not 0 <= _number(clock.start) < _UNSIGNED:
         raise InternalError("an absolute clock has no start", domain=ErrorDomain.DOMAIN)
     if clock.offset in ("utc", "localtime") and not _is_adjustment(clock.adjustment):
         raise XmlError(
@@ -31,10 +37,12 @@ def check_given_clock(clock: Clock) -> None:
 
 
 def _is_adjustment(text: str | None) -> bool:
-    if text is None or text == "reset":
-        return True
-    digits = text.removeprefix("-").removeprefix("+")
-    return digits.isascii() and digits.isdigit() and len(digits) < 20
+    return text in (None, "", "reset") or -_SIGNED <= _number(text, _SIGNED) < _SIGNED
+
+
+def _number(text: str | None, otherwise: int = -1) -> int:
+    """What a text says, blanks before it and a sign included; *otherwise* where it is none."""
+    return int(text) if text is not None and _NUMBER.fullmatch(text) else otherwise
 
 
 def _given_timer(timer: Timer) -> None:
@@ -57,6 +65,11 @@ def _given_timer(timer: Timer) -> None:
 def check_timers(dom: Domain) -> None:
     """What QEMU's timers can do."""
     arm = is_arm(dom)
+    if dom.clock.offset == "absolute" and int(dom.clock.start or "0") > _LAST_MOMENT:
+        raise ConfigUnsupported(
+            f"an absolute clock starts at {dom.clock.start}, not after {_LAST_MOMENT}",
+            domain=ErrorDomain.QEMU,
+        )
     for timer in dom.clock.timers:
         allowed = _TICK_POLICIES.get(timer.name or "")
         wrong = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Self
 
+from virloom.model.cpuset import NUMBERS
 from virloom.model.domain.devices.device import Device
 from virloom.model.units import KIBIBYTES
 from virloom.xml.element import Element
@@ -21,7 +22,7 @@ class MemorySource(Element):
     path: str | None = leaf(STRING)
     alignsize: int | None = leaf(KIBIBYTES)
     pmem: bool = flag()
-    nodemask: str | None = leaf(STRING)
+    nodemask: str | None = leaf(NUMBERS)
     pagesize: int | None = leaf(KIBIBYTES)
 
 

@@ -245,6 +245,13 @@ def test_a_clock_with_an_adjustment_starts_now() -> None:
     assert values(line(domain(before=clock), now=20.0), "-rtc") == ["base=1970-01-01T00:00:10"]
 
 
+@pytest.mark.parametrize("adjustment", ["253402300800", str((1 << 63) - 1), str(-(1 << 63))])
+def test_a_clock_has_a_year_of_four_digits(adjustment: str) -> None:
+    clock = f"<clock offset='variable' adjustment='{adjustment}' basis='localtime'/>"
+    with pytest.raises(ConfigUnsupported, match="cannot start"):
+        line(domain(before=clock))
+
+
 def test_memory_is_whole_mebibytes() -> None:
     dom = domain()
     dom.memory = 1025

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from virloom.drivers.qemu.devices.props.address import Buses, Props, alias_of, virtio_driver
+from virloom.model.cpuset import numbers_in
 from virloom.model.domain import MemoryBacking, MemoryDevice
 
 _BYTES_PER_KIB = 1024
@@ -52,7 +53,7 @@ def memory_object(memory: MemoryDevice, backing: MemoryBacking, directory: str) 
     if source.pmem:
         props["pmem"] = True
     if source.nodemask:
-        props.update({"host-nodes": _numbers(source.nodemask), "policy": "bind"})
+        props.update({"host-nodes": numbers_in(source.nodemask), "policy": "bind"})
     return props
 
 
@@ -96,13 +97,3 @@ def memory_device(memory: MemoryDevice, backing: MemoryBacking, buses: Buses) ->
             props["addr"] = address.base
         return props
     return {**props, **buses.place(memory, alias)}
-
-
-def _numbers(text: str) -> list[int]:
-    """The numbers of ``0-3,8,^2``."""
-    found: set[int] = set()
-    for part in text.split(","):
-        low, _, high = part.strip().lstrip("^").partition("-")
-        numbers = range(int(low), int(high or low) + 1)
-        found = found.difference(numbers) if part.strip().startswith("^") else found.union(numbers)
-    return sorted(found)
