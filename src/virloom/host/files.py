@@ -25,6 +25,7 @@ def write_atomic(
     *,
     durable: bool = True,
     sync_parent: bool = True,
+    boot_only: bool = False,
 ) -> None:
     """Replace *path* by a file with *data*: readers and crashes see the old one or the new one.
 
@@ -35,6 +36,9 @@ def write_atomic(
             that state of the current boot needs.
         sync_parent: False where the caller synchronizes the directory afterwards, for several
             files at once (:func:`sync_directory`).
+        boot_only: The file means nothing after this boot: a loss of power may leave it empty. So
+            it need not wait for the disk at all, as the replacement of a file does on ext4, which
+            writes the new one's data out first.
 
     Raises:
         SystemFailure: It failed (a full disk, say); the old file is as it was, and nothing is
@@ -46,7 +50,8 @@ def write_atomic(
     temporary = os.path.join(directory, f".{os.urandom(8).hex()}{TEMPORARY_SUFFIX}")
     try:
         _write_new(temporary, data, mode, durable)
-        os.rename(temporary, target)
+        if not (boot_only and _exchanged(temporary, target)):
+            os.rename(temporary, target)
         if durable and sync_parent:
             sync_directory(directory or ".")
     except BaseException as error:
@@ -55,6 +60,19 @@ def write_atomic(
         if isinstance(error, OSError):
             raise system_failure(f"Unable to write '{target}'", error) from error
         raise
+
+
+def _exchanged(temporary: str, target: str) -> bool:
+    """Replaces a file without its removal by the rename; False where that cannot be."""
+    from virloom.host.exchange import exchange  # loads ctypes
+
+    try:
+        exchange(temporary, target)
+    except OSError:  # nothing is there yet, or the file system cannot: a rename says what is wrong
+        return False
+    with contextlib.suppress(OSError):  # it is found, and removed, by the next owner
+        os.unlink(temporary)
+    return True
 
 
 def _write_new(path: str, data: bytes, mode: int, durable: bool) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from virloom.errors import SystemFailure
+from virloom.host.exchange import exchange
 from virloom.host.files import (
     TEMPORARY_SUFFIX,
     Directory,
@@ -56,6 +57,28 @@ def test_a_written_file_has_data_and_exact_mode(tmp_path: Path, durable: bool) -
     assert path.read_bytes() == b"second"
     assert mode_of(path) == 0o640
     assert os.listdir(tmp_path) == ["record.json"]
+
+
+@pytest.mark.parametrize("boot_only", [True, False])
+def test_a_file_is_replaced_by_a_new_one(tmp_path: Path, boot_only: bool) -> None:
+    """Whichever way: the first, which has none to replace, and those after it."""
+    path = tmp_path / "record.json"
+    for data in (b"first", b"second", b""):
+        before = path.stat().st_ino if data != b"first" else None
+        write_atomic(path, data, durable=False, boot_only=boot_only)
+        assert (path.read_bytes(), os.listdir(tmp_path)) == (data, ["record.json"])
+        assert path.stat().st_ino != before
+
+
+def test_files_change_places(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_bytes(b"1")
+    with pytest.raises(FileNotFoundError) as caught:
+        exchange(str(one), str(other))
+    assert (caught.value.filename, caught.value.filename2) == (str(one), str(other))
+    other.write_bytes(b"2")
+    exchange(str(one), str(other))
+    assert (one.read_bytes(), other.read_bytes()) == (b"2", b"1")
 
 
 def test_a_reader_keeps_the_file_that_it_opened(tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ class NetworkLife:
             OperationFailed: Libvirt's daemon runs, and has them.
         """
         await self._former.adopt()
+        NetworkRecord.sweep(self._directories.run)
         for path in sorted(self._directories.run.glob("*.json")):
             try:
                 record = NetworkRecord.load(path)

@@ -2,17 +2,21 @@
 """Status files: what a restarted daemon takes over of this boot, or cleans up after.
 
 They are JSON, readable by a person, versioned, and replaced atomically. They describe the current
-boot, so they are not forced to the disk.
+boot, so they are not forced to the disk, and a loss of power may leave empty ones.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 from pathlib import Path
 from typing import Any, ClassVar
 
 from virloom.host.boot import boot_id
 from virloom.host.files import write_atomic
+
+logger = logging.getLogger(__name__)
 
 _UNSAID = ("path", "_removed")
 
@@ -51,7 +55,7 @@ class StatusFile:
         if self._removed:
             return
         text = json.dumps({"version": self.version, **self.said()}, indent=1)
-        write_atomic(self.path, text.encode(), durable=False)
+        write_atomic(self.path, text.encode(), durable=False, boot_only=True)
 
     @classmethod
     def read(cls, path: Path) -> dict[str, Any]:
@@ -65,6 +69,15 @@ class StatusFile:
         if not isinstance(data, dict) or data.pop("version", None) != cls.version:
             raise ValueError("another version")
         return data
+
+    @staticmethod
+    def sweep(directory: Path) -> None:
+        """Removes files of an earlier boot of which a loss of power left nothing."""
+        for path in directory.glob("*.json"):
+            with contextlib.suppress(OSError):  # who reads it will say what is wrong
+                if path.stat().st_size == 0:
+                    logger.warning("'%s' is empty, as after a loss of power: removed", path)
+                    path.unlink()
 
     def take(self, data: dict[str, Any]) -> None:
         """Takes what a file says where it is of the kind that is there."""

@@ -47,3 +47,13 @@ def test_another_file_is_none(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(ValueError):
         Record.read(path)
+
+
+def test_what_a_loss_of_power_left_empty_is_removed(tmp_path: Path) -> None:
+    record = Record(tmp_path / "record.json")
+    record.save()
+    (tmp_path / "lost.json").touch()
+    (tmp_path / "other").touch()
+    Record.sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other", "record.json"]
+    assert Record.read(record.path)["name"] == "one"

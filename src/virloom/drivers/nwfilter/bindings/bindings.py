@@ -293,6 +293,7 @@ class Bindings:
     async def take_over(self) -> None:
         """Bindings of an earlier daemon go on; what it left unfinished is undone."""
         gone = []
+        BindingRecord.sweep(self._directories.bindings)
         for path in self._directories.records():
             try:
                 record = BindingRecord.load(path)

@@ -94,6 +94,7 @@ _RUN_STATES: dict[str, tuple[DomainState, int]] = {
 async def recover(driver: QemuDriver) -> None:
     """Deals with every record of the driver's run directory, all at the same time."""
     records = []
+    GuestRecord.sweep(driver.directories.run)
     for path in sorted(driver.directories.run.glob("*.json")):
         try:
             records.append(GuestRecord.load(path))
