@@ -9,9 +9,11 @@ behind UNIX sockets use nothing. It is told that there is none, which it provide
 
 from __future__ import annotations
 
+import gc
 import sys
 
 if "asyncio" not in sys.modules and "ssl" not in sys.modules:
+    gc.disable()  # a daemon begins: ``lifecycle`` enables it when all is loaded
     sys.modules["ssl"] = None  # type: ignore[assignment] # None is how an import is refused
     try:
         import asyncio  # noqa: F401 # for its effect
