@@ -60,6 +60,10 @@ logger = logging.getLogger(__name__)
 _CALL_SIZE = 256
 
 
+#: The result of a call, or what it is to be awaited from; with what its handler was given.
+_Begun = tuple[Record | Awaitable[Record], HandlerCall | None]
+
+
 class Client(PumpOwner, RelayOwner):
     """Serves one connection until it ends; then its session ends.
 
@@ -116,6 +120,7 @@ class Client(PumpOwner, RelayOwner):
         self._primary: Route | None = None
         self._dispatcher: Dispatcher | None = None  # another driver's than the service's
         self._opened = False
+        self._served: set[Procedure[Any, Any]] = set()  # by our driver, whoever asks what
         self._closing = False
         self._waiting: deque[Call] = deque()
         self._waiting_bytes = 0
@@ -330,9 +335,13 @@ class Client(PumpOwner, RelayOwner):
     def _serve(self, message: Call) -> None:
         """Answers at once where nothing has to be waited for."""
         try:
-            if self._pass_on(message):
+            procedure = message.procedure
+            if procedure is not None and procedure in self._served:
+                begun = self._dispatch(message, procedure)
+            elif self._pass_on(message):
                 return
-            result, call = self._begin(message)
+            else:
+                begun = self._begin(message)
         except VirloomError as exc:
             self._send(self._connection.error(message, exc))
             return
@@ -341,6 +350,7 @@ class Client(PumpOwner, RelayOwner):
         finally:
             if message.fds:
                 message.discard()  # descriptors that no handler has
+        result, call = begun
         if isinstance(result, Record):
             self._answer(message, result, call)
         else:
@@ -382,7 +392,7 @@ class Client(PumpOwner, RelayOwner):
     def relay_cuts(self, why: str) -> None:
         self._cut(why)
 
-    def _begin(self, message: Call) -> tuple[Record | Awaitable[Record], HandlerCall | None]:
+    def _begin(self, message: Call) -> _Begun:
         if message.problem is not None:
             raise message.problem
         procedure = message.procedure
@@ -391,9 +401,15 @@ class Client(PumpOwner, RelayOwner):
             own = self._own_call(message, procedure.number)
             if own is not None:
                 return own, None
+        elif self._opened:
+            self._served.add(procedure)
         if not self._opened:
             gate.check_authenticated(self._admission.done)
             gate.check_open(self._opened)
+        return self._dispatch(message, procedure)
+
+    def _dispatch(self, message: Call, procedure: Procedure[Any, Any]) -> _Begun:
+        """Has the driver answer a call."""
         args = message.arguments()
         if self._session.identity.readonly:
             check_readonly(procedure, args)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import array
 import contextlib
+import functools
 import os
 import socket
 from collections.abc import Sequence
@@ -15,7 +16,6 @@ MAX_FDS = 253
 _INT = array.array("i").itemsize
 
 # Bound here, because every message of every client comes this way, and an enum costs.
-_CMSG_SPACE = socket.CMSG_SPACE
 _CLOEXEC = int(socket.MSG_CMSG_CLOEXEC)
 _CUT_OFF = int(socket.MSG_CTRUNC)
 
@@ -44,6 +44,12 @@ def send_fds(connection: socket.socket, data: bytes, fds: Sequence[int]) -> int:
     return connection.sendmsg([data], rights, socket.MSG_NOSIGNAL)
 
 
+@functools.cache
+def _room(limit: int) -> int:
+    """Bytes for one more than allowed, so that one too many is seen rather than cut off."""
+    return socket.CMSG_SPACE((limit + 1) * _INT)
+
+
 def recv_fds(connection: socket.socket, size: int, limit: int) -> tuple[bytes, list[int]]:
     """Receive up to *size* bytes and the descriptors that came with them, close-on-exec.
 
@@ -59,9 +65,7 @@ def recv_fds(connection: socket.socket, size: int, limit: int) -> tuple[bytes, l
         BlockingIOError: Nothing is there on a non-blocking socket.
         TooManyDescriptors: More came than *limit*; the data is lost, so the connection is too.
     """
-    # Room for one more than allowed, so that one too many is seen rather than cut off.
-    room = _CMSG_SPACE((limit + 1) * _INT)
-    data, messages, flags, _ = connection.recvmsg(size, room, _CLOEXEC)
+    data, messages, flags, _ = connection.recvmsg(size, _room(limit), _CLOEXEC)
     if not messages and not flags & _CUT_OFF:
         return data, []
     return data, _owned(messages, flags, limit)
@@ -71,7 +75,7 @@ def recv_fds_into(
     connection: socket.socket, buffer: memoryview, limit: int
 ) -> tuple[int, list[int]]:
     """As :func:`recv_fds`, into a buffer that is there; the number of bytes and the descriptors."""
-    room = _CMSG_SPACE((limit + 1) * _INT) if connection.family == socket.AF_UNIX else 0
+    room = _room(limit) if connection.family == socket.AF_UNIX else 0
     size, messages, flags, _ = connection.recvmsg_into([buffer], room, _CLOEXEC)
     if not messages and not flags & _CUT_OFF:
         return size, []

@@ -411,10 +411,10 @@ class ServerConnection(_Connection):
         program, version, number, _, serial, _ = call.header
         kind, count = (_REPLY_WITH_FDS, len(fds)) if fds else (_REPLY, None)
         payload = codec_for(type(record)).encode(record)
-        header = Header(program, version, number, kind, serial, _OK)
-        data = pack(header, payload, count)
+        data = pack((program, version, number, kind, serial, _OK), payload, count)
         if call.procedure is not None and call.procedure.stream != "none":
-            self._streams[serial] = header._replace(type=_STREAM, status=_CONTINUE)
+            header = Header(program, version, number, _STREAM, serial, _CONTINUE)
+            self._streams[serial] = header
         return data
 
     def error(self, call: Call, error: VirloomError) -> bytes:

@@ -48,6 +48,8 @@ MAX_STREAM_DATA = 262120
 #: The types that say how many descriptors follow.
 WITH_FDS = (int(MessageType.CALL_WITH_FDS), int(MessageType.REPLY_WITH_FDS))
 _HEAD = struct.Struct(">IIIiiIi")
+#: Makes a named tuple without a call of Python's.
+_new = tuple.__new__
 _FIELDS = struct.Struct(">IIiiIi")  # the same without the length
 _WORD = struct.Struct(">I")
 
@@ -96,7 +98,11 @@ class Piece(Packet):
         self.piece = piece
 
 
-def pack(header: Header, payload: bytes = b"", fd_count: int | None = None) -> bytes:
+#: The fields of a :class:`Header`, for who makes one of its own for each message.
+Fields = tuple[int, int, int, int, int, int]
+
+
+def pack(header: Fields, payload: bytes = b"", fd_count: int | None = None) -> bytes:
     """The bytes of a message; its descriptors are to follow, each with a byte of its own.
 
     Args:
@@ -288,10 +294,12 @@ class Framer:
     def _whole(self, data: bytes) -> Packet | None:
         """What *data* is, where it is just one usual message: nearly all that a daemon reads."""
         length = len(data)
-        if not HEADER_SIZE <= length <= self.max_length or data[:4] != _WORD.pack(length):
+        if not HEADER_SIZE <= length <= self.max_length:
             return None
-        header = Header._make(_FIELDS.unpack_from(data, 4))
-        return None if header.type in WITH_FDS else Packet(header, data[HEADER_SIZE:])
+        fields = _HEAD.unpack_from(data)
+        if fields[0] != length or fields[4] in WITH_FDS:
+            return None
+        return Packet(_new(Header, fields[1:]), data[HEADER_SIZE:])
 
     def _cut(self, data: bytes | memoryview, packets: list[Packet]) -> int:
         """Adds the whole messages of *data* to *packets*; how many bytes they took."""
