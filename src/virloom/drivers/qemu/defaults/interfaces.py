@@ -11,8 +11,10 @@ from virloom.drivers.qemu.devices.address import is_microvm
 from virloom.drivers.qemu.devices.boards import is_ccw, is_virt
 from virloom.drivers.runtime.filter_parameters import usable
 from virloom.model.domain import Domain, Interface, InterfaceDriver, VirtualPort
+from virloom.model.traffic import Rate
 from virloom.xml import holds
 
+_COALESCED = ("network", "bridge")
 _FILTERED = ("network", "bridge", "ethernet")
 
 
@@ -39,7 +41,7 @@ def _fill(interface: Interface) -> None:
     forget_empty(interface)
     if kind == "direct" and source.mode is None:
         source.mode = "vepa"
-    if kind == "user" and interface.backend.type != "passt":
+    if kind == "ethernet" or (kind == "user" and interface.backend.type != "passt"):
         source.dev = None
     if kind not in _FILTERED or (
         interface.filterref is not None and not interface.filterref.filter
@@ -60,16 +62,26 @@ def forget_empty(interface: Interface) -> None:
     """Forgets what says nothing, whoever drives the guest."""
     interface.managed = (interface.managed or None) if interface.type == "hostdev" else None
     interface.mtu.size = interface.mtu.size or None
-    if interface.coalesce is not None and not holds(interface.coalesce):
-        interface.coalesce = None
+    coalesce = interface.coalesce
+    if coalesce is not None and not coalesce.rx.frames.max and interface.type in _COALESCED:
+        interface.coalesce = None  # elsewhere it is refused, however many frames it says
     bandwidth = interface.bandwidth
-    if bandwidth is not None and not holds(bandwidth):
-        interface.bandwidth = None
     for rate in (bandwidth.inbound, bandwidth.outbound) if bandwidth is not None else ():
         if rate is not None:
             rate.peak, rate.burst = rate.peak or None, rate.burst or None
+            rate.floor = rate.floor or None
+    if bandwidth is not None:
+        bandwidth.inbound = _limiting(bandwidth.inbound)
+        bandwidth.outbound = _limiting(bandwidth.outbound)
+        if not holds(bandwidth):
+            interface.bandwidth = None
     if interface.filterref is not None:
         interface.filterref.parameters = usable(interface.filterref.parameters)
+
+
+def _limiting(rate: Rate | None) -> Rate | None:
+    """The rate of one direction, unless it is no limit."""
+    return rate if rate is not None and (rate.average or rate.floor) else None
 
 
 def _identify(port: VirtualPort) -> None:

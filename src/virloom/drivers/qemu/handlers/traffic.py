@@ -15,8 +15,8 @@ from virloom.drivers.runtime.jobs import Job
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.domain import DomainModificationImpact
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported
-from virloom.model.domain import Domain
+from virloom.errors import ConfigUnsupported, OperationUnsupported
+from virloom.model.domain import Domain, Interface
 from virloom.procedures import domain as p
 
 _BOTH = DomainModificationImpact.LIVE | DomainModificationImpact.CONFIG
@@ -49,20 +49,27 @@ class Traffic:
                 change(draft)  # refused before anything is done
                 _check_limited(draft, args.device)
             if live:
-                await self._limit(guest.require_running(), args.device, change)
+                await self._limit(guest.require_running(), args, change)
             if config:
                 await rewrite(self._driver, guest, change)
 
     async def _limit(
-        self, running: RunningGuest, device: str, change: Callable[[Domain], None]
+        self,
+        running: RunningGuest,
+        args: p.DomainSetInterfaceParametersArgs,
+        change: Callable[[Domain], None],
     ) -> None:
         """Has the host's end of the interface carry no more than a changed document says."""
+        device = args.device
         _check_limited(running.model, device)
         from virloom.drivers.qemu.nics.limits import limit_card  # seldom asked for
+        from virloom.drivers.qemu.nics.ports import set_port_limits
 
         draft = running.model.copy()
         change(draft)
         wanted = bandwidth.find_interface(draft, device)
+        _check_floor(wanted)
+        await set_port_limits(self._driver, wanted, args.params)
         await limit_card(self._driver, running.record, wanted, wanted.bandwidth)
         bandwidth.find_interface(running.model, device).bandwidth = wanted.bandwidth
         running.set_document()
@@ -87,6 +94,18 @@ class Traffic:
 def _check_limited(model: Domain, device: str) -> None:
     if bandwidth.find_interface(model, device).type not in _LIMITED:
         raise _refused(model, device)
+
+
+def _check_floor(interface: Interface) -> None:
+    limits = interface.bandwidth
+    if limits is None or limits.inbound is None or not limits.inbound.floor:
+        return
+    if interface.source.portid is None:
+        raise OperationUnsupported(
+            f"Invalid use of 'floor' on interface with MAC address {interface.mac.address}: "
+            "only a network is sure of a rate",
+            domain=ErrorDomain.QEMU,
+        )
 
 
 def _refused(model: Domain, device: str) -> ConfigUnsupported:

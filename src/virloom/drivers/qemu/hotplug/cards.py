@@ -92,7 +92,12 @@ async def settle_cards(driver: QemuDriver, running: RunningGuest) -> None:
         if tap not in taps:
             await _part(driver, running, tap)
     await _follow(running)
-    there = {card.source.portid for card in cards}
+    await give_back_unused(driver, running)
+
+
+async def give_back_unused(driver: QemuDriver, running: RunningGuest) -> None:
+    """Gives back the ports that none of the guest's cards has."""
+    there = {card.source.portid for card in running.model.devices.interfaces}
     for port in ports_of(driver, running.guest.name).all:
         if port not in there:
             await _give_back(driver, running, port)

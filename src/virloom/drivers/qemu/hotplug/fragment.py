@@ -78,6 +78,10 @@ def parse_device(text: str) -> Fragment:
         from virloom.drivers.qemu.validate.hostdevs import mistakes  # few guests have one
 
         _raise_first(mistakes(found.device))
+    elif found.tag == "interface":
+        from virloom.drivers.qemu.validate.interfaces import check_given_mac
+
+        check_given_mac(found.device)
     elif found.tag == "lease":
         from virloom.drivers.qemu.validate.attached import check_given_lease
 

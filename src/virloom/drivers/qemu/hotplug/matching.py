@@ -51,6 +51,9 @@ _KEYS: dict[str, tuple[Callable[[Any], Any], ...]] = {
     "shmem": (_value("name"),),
 }
 
+#: Types of addresses by which libvirt tells network cards from each other.
+TOLD = ("pci", "ccw")
+
 #: Kinds whose address and alias count beside that, when they are asked for.
 _PLACED = ("interface", "sound", "rng", "input", "memory", "redirdev", "watchdog", "vsock")
 
@@ -75,11 +78,13 @@ def matches(wanted: Fragment, device: Any) -> bool:
 
 def _same_place(asked: Any, device: Any) -> bool:
     alias = asked.alias.name if asked.alias is not None else None
-    if alias is not None and (device.alias is None or device.alias.name != alias):
+    has = device.alias.name if device.alias is not None else None
+    nameless = device.tag == "interface" and has is None  # may be called so from now on
+    if alias not in (None, has) and not nameless:
         return False
-    return asked.address is None or (
-        device.address is not None and includes(device.address, asked.address)
-    )
+    if asked.address is None or (device.tag == "interface" and asked.address.type not in TOLD):
+        return True
+    return device.address is not None and includes(device.address, asked.address)
 
 
 def includes(has: Element, asked: Element, without: Sequence[str] = ("alias", "address")) -> bool:

@@ -11,7 +11,7 @@ from virloom.drivers.qemu.defaults.interfaces import generated_mac
 from virloom.drivers.qemu.devices.controllers import insert_controller
 from virloom.drivers.qemu.devices.targets import disk_index
 from virloom.drivers.qemu.hotplug.fragment import Fragment
-from virloom.drivers.qemu.hotplug.matching import CHARDEVS, IN_DOCUMENT, find, matches
+from virloom.drivers.qemu.hotplug.matching import CHARDEVS, IN_DOCUMENT, TOLD, find, matches
 from virloom.enums.error import ErrorDomain
 from virloom.errors import (
     ConfigUnsupported,
@@ -170,6 +170,8 @@ def detach(dom: Domain, wanted: Fragment) -> None:
     """
     if wanted.tag not in _ATTACHED:
         raise _refuse("detach", wanted.tag)
+    wanted = wanted.copy()
+    forget_alias(wanted)
     among = wanted.among(dom)
     if wanted.tag == "watchdog" and among:  # libvirt takes the one that is there
         found = wanted.of(among[0])
@@ -177,6 +179,13 @@ def detach(dom: Domain, wanted: Fragment) -> None:
         found = wanted.of(find(dom, wanted, IN_DOCUMENT))
     found.remove(dom, found.device)
     _count_memory(dom, found, -1)
+
+
+def forget_alias(device: Fragment) -> None:
+    """Takes away an alias that is no user's: only a guest that runs has such, no document."""
+    alias = getattr(device.device, "alias", None)  # displays and leases have none
+    if alias is not None and not (alias.name or "").startswith("ua-"):
+        device.device.alias = None
 
 
 def _count_memory(dom: Domain, device: Fragment, sign: int) -> None:
@@ -191,10 +200,18 @@ def update(dom: Domain, changed: Fragment) -> None:
     Raises:
         OperationUnsupported: No such device is updated.
         InvalidArg: There is none to be updated.
+        DeviceMissing: The same, of a network card.
+        OperationFailed: Several network cards fit.
     """
     if changed.tag not in _UPDATED:
         raise _refuse("update", changed.tag)
+    forget_alias(changed)
     among = changed.among(dom)
+    if changed.tag == "interface":
+        card = find(dom, changed, IN_DOCUMENT)
+        _keep_place(card, changed.device, changed.tag)
+        among[[item is card for item in among].index(True)] = changed.device
+        return
     for number, device in enumerate(among):
         if _is_updated_by(device, changed):
             _keep_place(device, changed.device, changed.tag)
@@ -216,12 +233,13 @@ def _is_updated_by(device: Any, changed: Fragment) -> bool:
 
 def _keep_place(device: Any, changed: Any, tag: str) -> None:
     """What the new document leaves out of where the device is stays as it was."""
-    same_bus = tag != "disk" or _bus(changed) == _bus(device)
-    if tag != "graphics" and changed.address is None and same_bus:
+    lasting = tag != "disk" or _bus(changed) == _bus(device)
+    if tag == "interface" and device.address is not None:
+        lasting = device.address.type in TOLD
+    if tag != "graphics" and changed.address is None and lasting:
         changed.address = device.address
     if tag == "interface":
         changed.mac.address = changed.mac.address or device.mac.address
-        changed.model.type = changed.model.type or device.model.type
 
 
 def _bus(disk: Any) -> tuple[str | None, int]:

@@ -19,6 +19,7 @@ from virloom.enums.network import NetworkPortCreateFlags
 from virloom.errors import ConfigUnsupported, NoNetworkPort
 from virloom.model.domain import Address, Interface
 from virloom.model.domain import VirtualPort as CardVirtualPort
+from virloom.model.domain.devices.interface_parts import Bandwidth as CardBandwidth
 from virloom.model.domain.devices.interface_parts import (
     VirtualPortParameters as CardVirtualPortParameters,
 )
@@ -31,7 +32,7 @@ from virloom.model.network.traffic import (
     VirtualPortParameters,
 )
 from virloom.procedures import network as p
-from virloom.procedures.types import NonnullNetwork
+from virloom.procedures.types import NonnullNetwork, TypedParam
 from virloom.xml import format_document, parse_document
 
 if TYPE_CHECKING:
@@ -165,12 +166,21 @@ def _note(interface: Interface, port: NetworkPort) -> None:
     interface.port.isolated = port.port.isolated
     interface.trust_guest_rx_filters = port.rxfilters.trust_guest
     interface.vlan = port.vlan
+    interface.bandwidth = _limits(port)
     if port.virtualport is not None:
         interface.virtualport = _to_card(port.virtualport)
     if port.plug.type in ("bridge", "direct"):
         interface.type = port.plug.type
     elif port.plug.type == "hostdev-pci":
         _note_function(interface, port.plug)
+
+
+def _limits(port: NetworkPort) -> CardBandwidth | None:
+    """The card's own, or those of the port's group; their class is the network's affair."""
+    given = port.bandwidth
+    if given is None or not (given.inbound or given.outbound):
+        return None
+    return CardBandwidth(inbound=given.inbound, outbound=given.outbound)
 
 
 def _note_function(interface: Interface, plug: Plug) -> None:
@@ -206,6 +216,29 @@ def _require_served(interface: Interface, port: NetworkPort) -> None:
             f"network '{interface.source.network}' gives the card a plug of type "
             f"'{port.plug.type}', which nothing here serves",
             domain=ErrorDomain.QEMU,
+        )
+
+
+async def set_port_limits(
+    driver: QemuDriver, interface: Interface, limits: list[TypedParam]
+) -> None:
+    """Has the port of a card that has one be limited, or sure of a rate.
+
+    Args:
+        limits: As a client names them.
+
+    Raises:
+        OperationUnsupported: Its network cannot make it sure of a rate.
+        VirloomError: The network driver cannot be reached, or would not.
+    """
+    if interface.source.portid is None:
+        return
+    async with driver.networks.used() as networks:
+        asked = p.NetworkLookupByNameArgs(interface.source.network or "")
+        network = (await networks.call(p.NETWORK_LOOKUP_BY_NAME, asked)).net
+        port = p.NonnullNetworkPort(network, UUID(interface.source.portid).bytes)
+        await networks.call(
+            p.NETWORK_PORT_SET_PARAMETERS, p.NetworkPortSetParametersArgs(port, limits, 0)
         )
 
 

@@ -139,6 +139,20 @@ def _coalesce(interface: Interface) -> None:
         interface.coalesce.rx.frames.max = set_received_frames(name, frames)
 
 
+def gather(interface: Interface) -> None:
+    """Has a card's tap that is at work gather as many frames as its document says, or none.
+
+    Raises:
+        SystemFailure: The kernel would not.
+    """
+    if interface.coalesce is not None:
+        _coalesce(interface)
+        return
+    name = interface.target.dev or ""
+    with doing(f"Cannot set coalesce info on '{name}'"):
+        set_received_frames(name, 0)
+
+
 def announce(interface: Interface) -> None:
     """Tells the bridge of the guest's address, which it does not learn then.
 

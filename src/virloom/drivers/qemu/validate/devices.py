@@ -3,18 +3,14 @@
 
 from __future__ import annotations
 
-import re
-
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.drivers.qemu.devices.boards import board, is_ccw
 from virloom.drivers.qemu.devices.describe import all_devices, describe
 from virloom.drivers.qemu.validate.interfaces import check_given_interface, check_interface
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, InternalError, InvalidArg, XmlError
-from virloom.model.domain import Device, Domain, Input, Interface
+from virloom.errors import ConfigUnsupported, InternalError, XmlError
+from virloom.model.domain import Device, Domain, Input
 
-_MAC = re.compile(r"[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){5}")
-_MODEL = re.compile(r"[A-Za-z0-9_-]+")
 # Every QEMU for x86 has these, so a start need not ask for the list of all devices.
 _USUAL_CARDS = (
     "virtio",
@@ -32,7 +28,6 @@ def check_given_devices(dom: Domain) -> None:
     """Models, addresses and names as the document has them."""
     devices = dom.devices
     for interface in devices.interfaces:
-        _given_interface(interface)
         check_given_interface(interface)
     for rng in devices.rngs:
         if rng.model is None:
@@ -52,24 +47,6 @@ def check_given_devices(dom: Domain) -> None:
         raise InternalError("a guest has at most one watchdog", domain=ErrorDomain.DOMAIN)
     _usb_possible(dom)
     _user_aliases(dom)
-
-
-def _given_interface(interface: Interface) -> None:
-    mac = interface.mac.address
-    if mac is not None:
-        if not _MAC.fullmatch(mac):
-            raise XmlError(f"'{mac}' is not a MAC address", domain=ErrorDomain.DOMAIN)
-        if int(mac.split(":")[0], 16) & 1:
-            raise XmlError(
-                f"MAC address '{mac}' is a multicast one, which no card can have",
-                domain=ErrorDomain.DOMAIN,
-            )
-    model = interface.model.type
-    if model is not None and not _MODEL.fullmatch(model):
-        raise InvalidArg(
-            f"interface model '{model}' has characters other than letters, digits, _ and -",
-            domain=ErrorDomain.DOMAIN,
-        )
 
 
 def _usb_possible(dom: Domain) -> None:

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 
 from virloom.drivers.qemu.validate.switch_ports import check_given_port
 from virloom.drivers.runtime.traffic_rules import check_bandwidth
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, InternalError, XmlError
+from virloom.errors import ConfigUnsupported, InternalError, InvalidArg, XmlError
 from virloom.model.domain import Interface, InterfaceIp, Route
 
 #: What the source of each type has to name, in the order of libvirt's complaints.
@@ -31,8 +32,10 @@ _MODES = {
 }
 #: Names of drivers, of a card that is the host's and of the part of a virtio one that is.
 _DRIVERS, _BACK_ENDS = ("kvm", "vfio", "xen"), ("qemu", "vhost")
-_COALESCING = ("network", "bridge", "ethernet")
+_COALESCING = ("network", "bridge")
 _VIRTIO_MODELS = ("virtio", "virtio-transitional", "virtio-non-transitional")
+_MAC = re.compile(r"[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){5}")
+_MODEL = re.compile(r"[A-Za-z0-9_-]+")
 _LARGEST_PREFIX = {4: 32, 6: 128}
 _SLIRP_PREFIXES = range(4, 28)
 
@@ -44,7 +47,10 @@ def check_given_interface(interface: Interface) -> None:
         XmlError: It lacks what its type needs, or a value is none.
         ConfigUnsupported: It asks for what its type does not have.
         InternalError: A vhost-user interface is not a virtio one (libvirt's code for it).
+        InvalidArg: Its model cannot be one.
     """
+    check_given_mac(interface)
+    _check_model(interface)
     for message, domain in _missing(interface):
         raise XmlError(f"interface of type '{interface.type}': {message}", domain=domain)
     for message in _contradictions(interface):
@@ -67,6 +73,33 @@ def check_given_interface(interface: Interface) -> None:
     if interface.type == "vhostuser" and model not in _VIRTIO_MODELS:
         raise InternalError(
             f"a vhost-user interface has a virtio model, not '{model}'", domain=ErrorDomain.DOMAIN
+        )
+
+
+def check_given_mac(interface: Interface) -> None:
+    """The hardware address, if the document has one.
+
+    Raises:
+        XmlError: No card can have it.
+    """
+    mac = interface.mac.address
+    if mac is None:
+        return
+    if not _MAC.fullmatch(mac):
+        raise XmlError(f"'{mac}' is not a MAC address", domain=ErrorDomain.DOMAIN)
+    if int(mac.split(":")[0], 16) & 1:
+        raise XmlError(
+            f"MAC address '{mac}' is a multicast one, which no card can have",
+            domain=ErrorDomain.DOMAIN,
+        )
+
+
+def _check_model(interface: Interface) -> None:
+    model = interface.model.type
+    if model is not None and not _MODEL.fullmatch(model):
+        raise InvalidArg(
+            f"interface model '{model}' has characters other than letters, digits, _ and -",
+            domain=ErrorDomain.DOMAIN,
         )
 
 

@@ -49,6 +49,8 @@ def _check_virtual_port(interface: Interface, port: VirtualPort) -> None:
         )
     if port.type is None and interface.type != "network":  # whose network may say it
         raise XmlError("<virtualport> has no type", domain=ErrorDomain.NONE)
+    if interface.type == "network":
+        return  # which may say the rest as well, and is asked at the start
     for name in _PARAMETERS.get(port.type or "", ()):
         if getattr(port.parameters, name) is None:
             raise XmlError(

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from typing import Self
 
+from virloom.enums.error import ErrorDomain
 from virloom.model.domain.base import DomainElement
 from virloom.model.domain.devices.address import Address
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, group
 from virloom.xml.format import FormatFlags
-from virloom.xml.kinds import ON_OFF, STRING, UINT, YES_NO
+from virloom.xml.kinds import ON_OFF, STRING, UINT, UINT_POSITIVE, YES_NO, answering
 
 # libvirt writes these after everything else of the device.
 BOOT, ALIAS, MASTER, ROM, ACPI, ADDRESS = range(100, 106)
@@ -40,7 +41,7 @@ class Rom(Element):
 class Acpi(Element):
     """``<acpi index='1'/>``: the number that a guest's firmware tells of the device."""
 
-    index: int | None = attribute(UINT)
+    index: int | None = attribute(answering(UINT_POSITIVE, domain=ErrorDomain.XML))
 
 
 class Device(DomainElement):

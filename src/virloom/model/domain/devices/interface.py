@@ -62,9 +62,9 @@ class InterfaceSource(Element):
     """``<source network='default'/>``: the other end, by the interface's type."""
 
     network: str | None = attribute(STRING)
+    portgroup: str | None = attribute(STRING)
     switchid: str | None = attribute(STRING)
     portid: str | None = attribute(STRING)
-    portgroup: str | None = attribute(STRING)
     bridge: str | None = attribute(STRING)
     type: str | None = attribute(STRING)
     address: str | None = attribute(STRING)

@@ -15,6 +15,7 @@ from virloom.errors import (
     InvalidArg,
     OperationFailed,
     OperationInvalid,
+    XmlError,
 )
 from virloom.model.domain import Domain
 from virloom.xml import parse_document
@@ -80,3 +81,29 @@ def test_names_go_on_after_the_highest(dom: Domain) -> None:
     chosen = parse_device("<interface type='user'><alias name='ua-mine'/></interface>")
     chosen.among(dom).append(chosen.device)
     assert assign_alias(dom, chosen) == "ua-mine"
+
+
+def test_an_alias_that_is_no_user_s_finds_nothing_in_a_document(dom: Domain) -> None:
+    """A live document names all devices, and is sent as it is."""
+    card = "<interface type='user'><mac address='52:54:00:00:00:01'/>{}</interface>"
+    for number, interface in enumerate(dom.devices.interfaces):
+        interface.alias = None
+        interface.mac.address = f"52:54:00:00:00:0{number + 1}"
+    update(dom, parse_device(card.format("<alias name='net7'/><link state='down'/>")))
+    assert dom.devices.interfaces[0].link.state == "down"
+    assert dom.devices.interfaces[0].alias is None
+    update(dom, parse_device(card.format("<alias name='ua-mine'/>")))
+    with pytest.raises(DeviceMissing):
+        update(dom, parse_device(card.format("<alias name='ua-other'/>")))
+    detach(dom, parse_device(card.format("<alias name='ua-mine'/>")))
+    assert len(dom.devices.interfaces) == 1
+
+
+def test_a_display_that_is_not_there_is_not_updated(dom: Domain) -> None:
+    with pytest.raises(InvalidArg):
+        update(dom, parse_device("<graphics type='vnc'/>"))
+
+
+def test_a_card_has_no_multicast_address() -> None:
+    with pytest.raises(XmlError):
+        parse_device("<interface type='user'><mac address='53:54:00:00:00:01'/></interface>")
