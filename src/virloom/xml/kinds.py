@@ -181,8 +181,8 @@ _HEXADECIMAL = frozenset("0123456789abcdefABCDEF")
 
 
 def _uuid(text: str) -> str:
-    # As virUUIDParse: blanks around and dashes anywhere between two digits are skipped.
-    digits = text.strip().replace("-", "")
+    # As virUUIDParse: blanks around and dashes and blanks anywhere between two digits are skipped.
+    digits = text.strip().replace("-", "").replace(" ", "")
     if len(digits) != 32 or not _HEXADECIMAL.issuperset(digits):
         raise ValueError("a UUID")
     digits = digits.lower()
@@ -287,5 +287,5 @@ LONG: Kind[int] = Kind(_signed_long, str, pattern=_SIGNED)
 UINT_POSITIVE: Kind[int] = Kind(_positive, str, pattern=_DECIMAL)
 YES_NO = _mapped({"yes": True, "no": False}, "'yes' or 'no'")
 ON_OFF = _mapped({"on": True, "off": False}, "'on' or 'off'")
-UUID: Kind[str] = Kind(_uuid, error=InternalError, pattern=r"\s*([0-9a-fA-F]-*){32}\s*")
+UUID: Kind[str] = Kind(_uuid, error=InternalError, pattern=r"\s*([0-9a-fA-F][- ]*){32}\s*")
 MAC: Kind[str] = Kind(_mac, owned=True, pattern="[0-9a-fA-F]{1,2}(:[0-9a-fA-F]{1,2}){5}")

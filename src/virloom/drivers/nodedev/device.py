@@ -7,7 +7,7 @@ from typing import Any
 
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, XmlError, XmlInvalidSchema
-from virloom.model.nodedev import NestedCapability, NodeCapability, NodeDevice
+from virloom.model.nodedev import NestedCapability, NodeCapability, NodeDevice, NodeParent
 from virloom.procedures.nodedev import NonnullNodeDevice
 from virloom.xml import parse_document
 
@@ -51,6 +51,9 @@ def parse_device(text: str, *, validate: bool = False) -> NodeDevice:
     model = parse_document(NodeDevice, text, validate=validate)
     if validate and model.name is None:
         raise XmlInvalidSchema("a device needs a name", domain=ErrorDomain.XML)
+    _check_parent(model.parent)
+    if any(node.type is None for node in model.devnodes):
+        raise XmlError("a <devnode> does not say its type", domain=ErrorDomain.XML)
     if not model.capabilities:
         raise InternalError(f"no device capabilities for '{model.name or _NEW}'", domain=_DOMAIN)
     for capability in model.capabilities:
@@ -61,6 +64,13 @@ def parse_device(text: str, *, validate: bool = False) -> NodeDevice:
             )
         _check_complete(capability, model.name or _NEW)
     return model
+
+
+def _check_parent(parent: NodeParent | None) -> None:
+    """An adapter above has two world-wide names, or is not named by them."""
+    if parent is not None and bool(parent.wwnn) != bool(parent.wwpn):
+        given, missing = ("wwnn", "wwpn") if parent.wwnn else ("wwpn", "wwnn")
+        raise XmlError(f"a parent with a {given} needs its {missing} too", domain=_DOMAIN)
 
 
 def _check_complete(capability: NodeCapability, name: str) -> None:

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, SystemFailure
 from virloom.model.nodedev import CapabilityType, IommuGroup, MdevAttribute, NodeCapability
+from virloom.xml.kinds import UUID
 
 logger = logging.getLogger(__name__)
 
@@ -69,20 +70,24 @@ def wanted(capability: NodeCapability) -> Definition:
     kind = capability.types[0].id if capability.types else None
     if not kind:
         raise ConfigUnsupported("a mediated device needs the id of its type", domain=_DOMAIN)
-    uuid = (capability.uuid or "").lower()
-    if uuid and not _UUID.fullmatch(uuid):
-        raise InternalError(f"'{capability.uuid}' is no UUID", domain=_DOMAIN)
     attributes = tuple(
-        (one.name, one.value)
-        for one in capability.attributes
-        if one.name is not None and one.value is not None
+        (one.name, one.value) for one in capability.attributes if one.name and one.value
     )
     for name in (kind, *(name for name, _ in attributes)):
         if not _NAME.fullmatch(name):
             raise ConfigUnsupported(
                 f"'{name}' is no name of a type or an attribute", domain=_DOMAIN
             )
-    return Definition(uuid, "", kind, attributes=attributes)
+    return Definition(_uuid_of(capability), "", kind, attributes=attributes)
+
+
+def _uuid_of(capability: NodeCapability) -> str:
+    """As a person may write it: with blanks, or without dashes."""
+    given = capability.uuid or ""
+    try:
+        return UUID.parse(given) if given and UUID.parse is not None else given
+    except ValueError as exc:
+        raise InternalError(f"'{given}' is no UUID", domain=_DOMAIN) from exc
 
 
 def as_json(definition: Definition) -> bytes:

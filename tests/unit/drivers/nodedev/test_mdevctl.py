@@ -7,7 +7,7 @@ import pytest
 
 from virloom.drivers.nodedev.device import parse_device
 from virloom.drivers.nodedev.mdevctl import Definition, as_json, parse_list, wanted
-from virloom.errors import ConfigUnsupported, InternalError
+from virloom.errors import ConfigUnsupported, InternalError, XmlError
 
 UUID = "11111111-2222-3333-4444-000000000001"
 #: As mdevctl 1.2.0 prints it.
@@ -60,7 +60,7 @@ def test_what_a_document_asks_for_is_told_as_libvirt_tells_it() -> None:
     assert asked("<type id='x'/>").uuid == ""
 
 
-@pytest.mark.parametrize("name", ["../../x", "..", "a/../b", "/a", "", "a/.", "./a"])
+@pytest.mark.parametrize("name", ["../../x", "..", "a/../b", "/a", "a/.", "./a"])
 def test_names_that_would_be_other_files(name: str) -> None:
     with pytest.raises(ConfigUnsupported):
         asked(f"<type id='{name}'/>")
@@ -69,9 +69,35 @@ def test_names_that_would_be_other_files(name: str) -> None:
 
 
 def test_attributes_may_be_in_directories() -> None:
-    assert asked("<type id='x'/><attr name='a/b..c' value=''/>").attributes == (("a/b..c", ""),)
+    assert asked("<type id='x'/><attr name='a/b..c' value='1'/>").attributes == (("a/b..c", "1"),)
+
+
+@pytest.mark.parametrize("attribute", ["name='' value='1'", "name='a' value=''", "name='a'"])
+def test_half_an_attribute_is_none(attribute: str) -> None:
+    assert asked(f"<type id='x'/><attr {attribute}/>").attributes == ()
+
+
+def test_a_type_without_a_name() -> None:
+    with pytest.raises(ConfigUnsupported):
+        asked("<type id=''/>")
+
+
+@pytest.mark.parametrize("text", [UUID.replace("-", ""), UUID.upper(), f" {UUID}\n", "0" * 32])
+def test_a_uuid_as_people_write_it(text: str) -> None:
+    wanted = UUID if text.strip("0") else "00000000-0000-0000-0000-000000000000"
+    assert asked(f"<type id='x'/><uuid>{text}</uuid>").uuid == wanted
 
 
 def test_what_is_no_uuid() -> None:
     with pytest.raises(InternalError):
         asked("<type id='x'/><uuid>zz</uuid>")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["<devnode/>", "<parent wwnn='2000000000000001'/>", "<parent wwpn='1000000000000001'/>"],
+)
+def test_documents_that_say_half(wrong: str) -> None:
+    text = f"<device>{wrong}<capability type='mdev'><type id='x'/></capability></device>"
+    with pytest.raises(XmlError):
+        parse_device(text)
