@@ -53,9 +53,10 @@ class FunctionCards:
             raise OSError(errno.ENODEV, "no such function")
         return self.kept[card, number]
 
-    def write(self, card: str, number: int, address: str, vlan: int) -> None:
+    def write(self, card: str, number: int, address: str | None, vlan: int) -> None:
         """Has the card keep that."""
-        self.read(card, number)
+        kept, _ = self.read(card, number)
+        address = address or kept
         if address in self.refused:
             raise OSError(errno.EINVAL, "no such address")
         self.written.append((card, number, address, vlan))

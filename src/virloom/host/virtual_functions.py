@@ -32,14 +32,16 @@ if TYPE_CHECKING:
                 OSError: There is no such link, or it has no such function.
             """
 
-        def write(self, card: str, number: int, address: str, vlan: int) -> None:
-            """Sets both.
+        def write(self, card: str, number: int, address: str | None, vlan: int) -> None:
+            """Sets both; without an address the VLAN only.
 
             Raises:
                 OSError: The card would not.
             """
 
 
+#: Where the links of the host are.
+LINKS = "/sys/class/net"
 #: ``IFLA_VFINFO_LIST``, ``IFLA_VF_INFO``, ``IFLA_VF_MAC``, ``IFLA_VF_VLAN``, ``IFLA_EXT_MASK``.
 _LIST, _INFO, _ADDRESS, _VLAN, _MASK = 22, 1, 1, 2, 29
 #: ``RTEXT_FILTER_VF`` with ``RTEXT_FILTER_SKIP_STATS``.
@@ -64,13 +66,13 @@ class KernelCards:
             raise OSError(errno.ENODEV, f"it has no virtual function {number}")
         return found
 
-    def write(self, card: str, number: int, address: str, vlan: int) -> None:
+    def write(self, card: str, number: int, address: str | None, vlan: int) -> None:
         """As :class:`Cards`: in two messages, since some drivers look at the first part only."""
-        hardware = bytes.fromhex(address.replace(":", ""))
-        for part in (
-            attribute(_VLAN, _VLAN_OF.pack(number, vlan, 0)),
-            attribute(_ADDRESS, _ADDRESS_OF.pack(number, hardware)),
-        ):
+        parts = [attribute(_VLAN, _VLAN_OF.pack(number, vlan, 0))]
+        if address is not None:
+            hardware = bytes.fromhex(address.replace(":", ""))
+            parts.append(attribute(_ADDRESS, _ADDRESS_OF.pack(number, hardware)))
+        for part in parts:
             message = attribute(_LIST, attribute(_INFO, part))
             ask(SET_LINK, 0, ANY + attribute(NAME, text(card)) + message)
 
@@ -115,6 +117,11 @@ def find(device: str) -> tuple[str, int] | None:
     return None
 
 
+def find_link(name: str, links: str = LINKS) -> tuple[str, int] | None:
+    """The same of a function that the host has, by the name of its link."""
+    return find(f"{links}/{name}/device") if name else None
+
+
 def is_up(device: str, card: str) -> bool:
     """Whether the link of a function's card is up: what is told to another one may be lost.
 
@@ -125,16 +132,38 @@ def is_up(device: str, card: str) -> bool:
         return bool(int(file.read(), 16) & _UP)
 
 
-def changed(card: str, number: int, alias: str, cards: Cards = KERNEL) -> dict[str, Any]:
+def own_address(device: str) -> str:
+    """The hardware address that the host's link of a function has; empty where it has no link.
+
+    Args:
+        device: The directory of the function.
+    """
+    links = os.path.join(device, "net")
+    try:
+        for name in sorted(os.listdir(links)):
+            with open(os.path.join(links, name, "address"), encoding="ascii") as file:
+                return file.read().strip()
+    except FileNotFoundError:
+        return ""
+    return ""
+
+
+def changed(
+    card: str, number: int, alias: str, cards: Cards = KERNEL, own: str = ""
+) -> dict[str, Any]:
     """The resource of a guest's record that stands for a function that is about to be changed.
 
     Args:
         alias: The guest's name of it.
+        own: What :func:`own_address` was. A card that kept no address keeps that one afterwards,
+            or the function's driver would make up another.
 
     Raises:
         OSError: The card does not tell what it keeps now.
     """
     address, vlan = cards.read(card, number)
+    if address == _NO_ADDRESS and own:
+        address = own
     return {
         "kind": "function",
         "path": card,
@@ -143,6 +172,15 @@ def changed(card: str, number: int, alias: str, cards: Cards = KERNEL) -> dict[s
         "address": address,
         "vlan": vlan,
     }
+
+
+def tagged(card: str, number: int, alias: str, cards: Cards = KERNEL) -> dict[str, Any]:
+    """The same for a function whose VLAN is about to be changed, and nothing else.
+
+    Raises:
+        OSError: As :func:`changed`.
+    """
+    return changed(card, number, alias, cards) | {"address": None}
 
 
 def restore(resource: Mapping[str, Any], cards: Cards = KERNEL) -> None:

@@ -65,6 +65,26 @@ def test_what_was_kept_before_is_kept_again(cards: FunctionCards) -> None:
         assert cards.kept["eth1", 1] == ("02:11:22:33:44:55", 7)
 
 
+def test_a_function_keeps_the_address_that_the_host_used(cards: FunctionCards) -> None:
+    """Its driver made that up, and would make up another one the next time."""
+    own = "6e:11:22:33:44:55"
+    former = virtual_functions.changed("eth1", 0, "hostdev0", cards, own)
+    cards.write("eth1", 0, "52:54:00:aa:bb:cc", 42)
+    virtual_functions.restore(former, cards)
+    assert cards.kept["eth1", 0] == (own, 0)
+    cards.kept["eth1", 1] = ("02:11:22:33:44:55", 7)
+    assert virtual_functions.changed("eth1", 1, "hostdev1", cards, own)["address"][:2] == "02"
+
+
+def test_the_address_of_the_hosts_link(tmp_path: Path) -> None:
+    (only,) = FunctionCards().add(PciKernel(tmp_path), "eth1", CARD, FUNCTIONS[:1])
+    assert virtual_functions.own_address(only) == ""
+    link = Path(only, "net", "eth7")
+    link.mkdir(parents=True)
+    (link / "address").write_text("6e:11:22:33:44:55\n")
+    assert virtual_functions.own_address(only) == "6e:11:22:33:44:55"
+
+
 def test_a_card_that_takes_no_empty_address_gets_one_of_nobody(cards: FunctionCards) -> None:
     former = virtual_functions.changed("eth1", 0, "hostdev0", cards)
     cards.write("eth1", 0, "52:54:00:aa:bb:cc", 42)

@@ -63,6 +63,11 @@ async def complete(driver: QemuDriver, model: Domain) -> Domain:
 
     check_name(model.name)
     await let_others()  # the document has just been parsed
+    cards = [card for card in model.devices.interfaces if not card.model.type]
+    if any(card.type == "network" for card in cards):
+        from virloom.drivers.qemu.nics.pools import mark_functions
+
+        await mark_functions(driver, cards)
 
     def prepared(caps: BinaryCaps) -> Domain:
         draft = model.copy()

@@ -136,6 +136,3 @@ def count(network: VirtualNetwork) -> None:
     devices = Counter(port.plug.dev for port in network.ports.values())
     for device in forward.interfaces:
         device.connections = devices[device.dev] or None
-    functions = Counter(allocation.place_of(port) for port in network.ports.values())
-    for function in forward.addresses:
-        function.connections = functions[allocation.place(function)] or None

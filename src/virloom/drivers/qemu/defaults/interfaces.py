@@ -9,6 +9,7 @@ import uuid
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.drivers.qemu.devices.address import is_microvm
 from virloom.drivers.qemu.devices.boards import is_ccw, is_virt
+from virloom.drivers.qemu.devices.passed import becomes_function
 from virloom.drivers.runtime.filter_parameters import usable
 from virloom.model.domain import Domain, Interface, InterfaceDriver, VirtualPort
 from virloom.model.traffic import Rate
@@ -27,7 +28,7 @@ def fill_interfaces(dom: Domain, caps: BinaryCaps) -> None:
         else:
             interface.mac.address = interface.mac.address.lower()
         interface.model.type = interface.model.type or None
-        if interface.model.type is None and interface.type != "hostdev":  # it is the host's card
+        if interface.model.type is None and not becomes_function(interface):
             interface.model.type = _model(dom, caps)
         _fill(interface)
 

@@ -10,6 +10,7 @@ from virloom.drivers.qemu.devices.address_pci import (
     PCIE_DEVICE,
 )
 from virloom.drivers.qemu.devices.boards import is_ccw
+from virloom.drivers.qemu.devices.passed import becomes_function
 from virloom.model.domain import (
     Controller,
     Device,
@@ -144,7 +145,7 @@ class Connector:
         model = device.model.type
         if model in _OTHER_NICS:
             return 0
-        if device.type == "hostdev":
+        if becomes_function(device):
             return self._express  # as for other host devices
         return _PCI if model in _PCI_NICS else self._express
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from virloom.drivers.qemu.devices.address_chipset import is_i440fx, is_q35
-from virloom.drivers.qemu.devices.passed import functions
+from virloom.drivers.qemu.devices.passed import becomes_function, functions
 from virloom.drivers.qemu.devices.targets import disk_index
 from virloom.model.domain import (
     Alias,
@@ -29,13 +29,15 @@ def assign_aliases(dom: Domain) -> None:
         _name(disk, disk_alias(dom, disk))
     _number(devices.filesystems, "fs")
     given = functions(dom)  # cards that are devices of the host's, and called so
-    _number((card for card in devices.interfaces if card not in given), "net")
+    cards = devices.interfaces
+    to_be_given = [card for card in cards if card.of_functions and card not in given]
+    _number((card for card in cards if not becomes_function(card)), "net")
     _number(devices.sounds, "sound")
     for video_number, video in enumerate(devices.videos):
         _name(video, f"video{video_number}")
     for controller in devices.controllers:
         _name(controller, controller_alias(dom, controller))
-    _number([*given, *devices.hostdevs], "hostdev")
+    _number([*given, *devices.hostdevs, *to_be_given], "hostdev")
     _number(devices.redirdevs, "redir")
     _number(devices.smartcards, "smartcard")
     _number(devices.shmems, "shmem")

@@ -16,6 +16,11 @@ def is_function(card: Interface) -> bool:
     return card.type == "hostdev"
 
 
+def becomes_function(card: Interface) -> bool:
+    """Whether it is one, or will be when its network gives it one."""
+    return is_function(card) or card.of_functions
+
+
 def functions(dom: Domain) -> list[Interface]:
     """The network cards that are devices of the host's."""
     return [card for card in dom.devices.interfaces if is_function(card)]

@@ -17,6 +17,7 @@ from virloom.drivers.qemu.devices.passed import as_hostdev
 from virloom.drivers.qemu.devices.props.hostdev import pci_text
 from virloom.drivers.qemu.hostdevs import pci as devices_of_pci
 from virloom.drivers.qemu.hostdevs.taking import take_devices
+from virloom.drivers.qemu.nics.names import PREFIX
 from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.steps import reached
@@ -37,12 +38,14 @@ class Function(NamedTuple):
         link: Of the physical card.
         number: Which of its functions.
         vlan: What it is to be in; 0: none.
+        own: The address that the host's link of it has; empty without one.
     """
 
     card: Interface
     link: str
     number: int
     vlan: int
+    own: str
 
 
 async def take_functions(
@@ -64,6 +67,8 @@ async def take_functions(
     await take_devices(driver, record, [as_hostdev(card) for card in cards])
     for card in cards:
         card.driver.name = "vfio"
+        if (card.target.dev or "").startswith(PREFIX):
+            card.target.dev = None  # a tap's name, made up for an earlier life of the guest
     set_up(record, found)
 
 
@@ -74,11 +79,10 @@ def find_function(card: Interface, root: Path = devices_of_pci.HOST) -> Function
         ConfigUnsupported: The device is no such function, or the card's VLANs or virtual port are
             nothing that one can have.
         InternalError: The link of the physical card is down.
-        SystemFailure: There is no such device.
     """
     vlan = _vlan_of(card)
-    device = devices_of_pci.find(pci_text(as_hostdev(card).source.address), root)
-    found = virtual_functions.find(device)
+    device = devices_of_pci.path_of(pci_text(as_hostdev(card).source.address), root)
+    found = virtual_functions.find(device)  # nor is one that is not there
     if found is None:
         raise ConfigUnsupported(
             f"interface {card.mac.address}: PCI device {os.path.basename(device)} is no virtual "
@@ -93,7 +97,38 @@ def find_function(card: Interface, root: Path = devices_of_pci.HOST) -> Function
             domain=ErrorDomain.NONE,
             remedy=f"ip link set {link} up",
         )
-    return Function(card, link, number, vlan)
+    return Function(card, link, number, vlan, virtual_functions.own_address(device))
+
+
+def put_into_vlan(
+    record: GuestRecord,
+    card: Interface,
+    kernel: Cards = virtual_functions.KERNEL,
+    links: str = virtual_functions.LINKS,
+) -> None:
+    """Has a physical card put a function into a VLAN which the host keeps, below a macvtap.
+
+    Raises:
+        ConfigUnsupported: The VLANs are nothing that one can have.
+        SystemFailure: The physical card would not.
+    """
+    vlan = _vlan_of(card)
+    found = virtual_functions.find_link(card.source.dev or "", links)
+    if found is None or card.vlan is None:
+        return  # what no function is has been refused
+    link, number = found
+    try:
+        record.resources.append(virtual_functions.tagged(link, number, alias_of(card), kernel))
+        record.save()
+        reached("function-noted")
+        kernel.write(link, number, None, vlan)
+    except OSError as exc:
+        raise system_failure(
+            f"cannot put virtual function {number} of '{link}' into VLAN {vlan}",
+            exc,
+            domain=ErrorDomain.NONE,
+        ) from exc
+    reached("function-set")
 
 
 def _vlan_of(card: Interface) -> int:
@@ -124,9 +159,9 @@ def set_up(
     Raises:
         SystemFailure: The physical card would not.
     """
-    for card, link, number, vlan in functions:
+    for card, link, number, vlan, own in functions:
         try:
-            former = virtual_functions.changed(link, number, alias_of(card), kernel)
+            former = virtual_functions.changed(link, number, alias_of(card), kernel, own)
             record.resources.append(former)
             record.save()
             reached("function-noted")

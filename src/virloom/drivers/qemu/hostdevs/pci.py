@@ -63,13 +63,18 @@ def check_driver(driver: HostdevDriver) -> None:
     driver.name = "vfio"
 
 
+def path_of(name: str, root: Path = HOST) -> str:
+    """Where the directory of a device is, if there is one."""
+    return str(root / pci.DEVICES.lstrip("/") / name)
+
+
 def find(name: str, root: Path = HOST) -> str:
     """The directory of a device.
 
     Raises:
         SystemFailure: There is none of that name.
     """
-    device = str(root / pci.DEVICES.lstrip("/") / name)
+    device = path_of(name, root)
     try:
         os.stat(device)
     except OSError as exc:

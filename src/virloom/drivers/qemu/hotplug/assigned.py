@@ -40,6 +40,11 @@ async def give_back_device(driver: QemuDriver, running: RunningGuest, device: De
     lower_lock_limit(running)
     if isinstance(device, Interface) and is_function(device):
         device = as_hostdev(device)
+    elif isinstance(device, Interface) and device.type == "direct" and running.record.lent:
+        from virloom.drivers.qemu.hostdevs.taking import return_devices
+
+        await return_devices(running.record, [alias_of(device)])  # the VLAN of a function
+        running.save()
     if not isinstance(device, Hostdev):
         return
     from virloom.drivers.qemu.hostdevs.taking import give_back

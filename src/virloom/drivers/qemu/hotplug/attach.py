@@ -97,6 +97,11 @@ async def attach(driver: QemuDriver, running: RunningGuest, new: Fragment) -> No
             running.save()
         return
 
+    if new.tag == "interface" and new.device.type == "network":
+        from virloom.drivers.qemu.nics.pools import mark_functions
+
+        await mark_functions(driver, [new.device])
+
     def completed(caps: BinaryCaps) -> tuple[BinaryCaps, Domain, list[Fragment]]:
         return caps, *_complete(driver, running.model, new.copy(), caps)
 

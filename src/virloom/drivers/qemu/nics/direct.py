@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.command.net import tap_key
+from virloom.drivers.qemu.hostdevs.functions import put_into_vlan
 from virloom.drivers.qemu.nics.names import GENERATED_DIRECT, TapNames
 from virloom.drivers.qemu.nics.taps import doing, is_virtio, queues_of
 from virloom.drivers.qemu.process.record import GuestRecord
@@ -52,6 +53,8 @@ def open_direct(
                 "network of their own, which has none of it",
                 domain=ErrorDomain.QEMU,
             )
+        if interface.vlan is not None and interface.source.mode == "passthrough":
+            put_into_vlan(record, interface)
         _make(driver.macvtap_names, record, interface)
         for number, fd in enumerate(_open(record, interface)):
             opened.callback(os.close, fd)

@@ -102,6 +102,9 @@ class Launch(Start):
         """Asks for the areas that the guest needs; one that is not installed is said first."""
         devices = self.model.devices
         if any(interface.type == "network" for interface in devices.interfaces):
+            from virloom.drivers.qemu.nics.pools import mark_functions
+
+            await mark_functions(self.driver, devices.interfaces)
             async with self.driver.networks.used():
                 pass
         if any(interface.filterref is not None for interface in devices.interfaces):

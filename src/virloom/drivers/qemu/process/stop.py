@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.checkpoints.known import forget_checkpoints
+from virloom.drivers.qemu.devices.passed import passed_on
 from virloom.drivers.qemu.locks.guest import give_all_back
 from virloom.drivers.qemu.process.hooked import after_end, on_networks
 from virloom.drivers.qemu.process.running import DESTROYED, SAVED, RunningGuest, StopCause
@@ -38,6 +39,8 @@ TERM_AGAIN = 0.05
 
 #: Seconds after SIGKILL until we say that the kernel does not let go of the process.
 KILL_LIMIT = 15.0
+#: And for each device of the host's: the kernel resets it, and unlocks the guest's memory.
+HOSTDEV_LIMIT = 2.0
 
 #: Key of the record's runtime figures under which is noted how a guest ends, whoever ends it.
 ENDING = "ending"
@@ -96,10 +99,11 @@ async def terminate(running: RunningGuest, *, graceful: bool, term_limit: float)
         )
     logger.warning("domain '%s': SIGTERM had no effect, sending SIGKILL", running.guest.name)
     running.process.send_signal(signal.SIGKILL)
-    if not await _ended(running, KILL_LIMIT):
+    limit = KILL_LIMIT + HOSTDEV_LIMIT * len(passed_on(running.model))
+    if not await _ended(running, limit):
         raise OperationFailed(
             f"domain '{running.guest.name}': process {running.pid} did not end within "
-            f"{KILL_LIMIT:g} s of SIGKILL; the kernel holds it, perhaps in a device",
+            f"{limit:g} s of SIGKILL; the kernel holds it, perhaps in a device",
             domain=ErrorDomain.QEMU,
         )
 

@@ -7,10 +7,11 @@ it has its port.
 
 from __future__ import annotations
 
+from virloom.drivers.qemu.devices.passed import is_function
 from virloom.drivers.qemu.devices.props.net import TAPS
 from virloom.drivers.qemu.validate.switch_ports import check_connected_port
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, InternalError
+from virloom.errors import ConfigUnsupported, InternalError, OperationFailed
 from virloom.model.domain import Interface
 
 
@@ -20,8 +21,11 @@ def check_host_end(interface: Interface) -> None:
     Raises:
         ConfigUnsupported: Its switch or its kind of link has not what is asked for.
         InternalError: It brings its own device and does not say which (libvirt's code for it).
+        OperationFailed: It is a device of the host's, and its link should be down.
     """
     check_connected_port(interface)
+    if is_function(interface):
+        _check_function(interface)
     kind = interface.type
     if interface.script.path and kind != "ethernet":
         raise ConfigUnsupported(
@@ -37,4 +41,20 @@ def check_host_end(interface: Interface) -> None:
     if unmanaged and interface.target.dev is None:
         raise InternalError(
             "<target managed='no'> does not say which device is meant", domain=ErrorDomain.QEMU
+        )
+
+
+def _check_function(interface: Interface) -> None:
+    """What only a link of the host's has."""
+    if interface.bandwidth is not None:
+        raise ConfigUnsupported(
+            f"interface {interface.mac.address}: an interface of type 'hostdev' has no bandwidth "
+            "settings: its frames pass the host by",
+            domain=ErrorDomain.DOMAIN,
+        )
+    if interface.link.state == "down":
+        raise OperationFailed(
+            f"interface {interface.mac.address}: the link of an interface of type 'hostdev' cannot "
+            "be set down by QEMU",
+            domain=ErrorDomain.QEMU,
         )

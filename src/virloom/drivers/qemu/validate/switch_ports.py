@@ -10,6 +10,7 @@ from __future__ import annotations
 from virloom.drivers.runtime.traffic_rules import check_vlan
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, XmlError
+from virloom.host.virtual_functions import find_link
 from virloom.model.domain import Interface, VirtualPort
 
 _TYPES_WITH_VIRTUALPORT = ("network", "bridge", "direct", "hostdev")
@@ -103,6 +104,8 @@ def _check_vlan(interface: Interface, name: str) -> None:
     if interface.type == "bridge":
         return  # which knows VLANs where it filters them: the host has to be asked
     if interface.type == "direct" and interface.source.mode == "passthrough":
+        if find_link(interface.source.dev or "") is not None:
+            return  # whoever makes its macvtap has the card tag its frames
         raise ConfigUnsupported(
             f"{name}: only a virtual function of SR-IOV tags frames itself, and "
             f"'{interface.source.dev}' is none",

@@ -184,6 +184,8 @@ class Interface(Device):
             "vds",
         )
     )
+    #: Its network gives virtual functions of the host's; of nobody's document.
+    of_functions: bool = False
     managed: bool | None = attribute(lenient(YES_NO))
     trust_guest_rx_filters: bool | None = attribute(YES_NO, "trustGuestRxFilters")
     mac: Mac = group(Mac)

@@ -14,7 +14,7 @@ from virloom.drivers.qemu.devices.alias import assign_aliases
 from virloom.drivers.qemu.devices.passed import passed_on
 from virloom.drivers.qemu.devices.props.hostdev import pci_text
 from virloom.drivers.qemu.hostdevs.claims import HostDevice
-from virloom.drivers.qemu.hostdevs.functions import find_function, set_up
+from virloom.drivers.qemu.hostdevs.functions import find_function, put_into_vlan, set_up
 from virloom.drivers.qemu.hostdevs.identity import devices_of
 from virloom.drivers.qemu.hostdevs.state import check_stateless
 from virloom.drivers.qemu.process.record import GuestRecord
@@ -73,6 +73,17 @@ def test_a_card_is_a_device_of_the_host_like_others() -> None:
         check_stateless(dom)
 
 
+def test_a_card_whose_network_gives_functions_is_called_like_them() -> None:
+    dom = parse_document(Domain, DOMAIN)
+    last = dom.devices.interfaces[-1]
+    last.type, last.source.network, last.of_functions = "network", "pool", True
+    assign_aliases(dom)
+    names = [str(one.alias.name) for one in dom.devices.interfaces if one.alias is not None]
+    assert names == ["net0", "hostdev0", "hostdev2"]  # behind those of the document
+    assert dom.copy().devices.interfaces[-1].of_functions
+    assert "functions" not in format_document(last)
+
+
 def test_what_a_document_means_is_found(host: Path) -> None:
     found = find_function(card("<vlan><tag id='42'/></vlan>"), host)
     assert (found.link, found.number, found.vlan) == ("eth1", 1, 42)
@@ -83,7 +94,7 @@ def test_what_a_document_means_is_found(host: Path) -> None:
     ("more", "function", "error"),
     [
         ("", 4, ConfigUnsupported),
-        ("", 6, SystemFailure),
+        ("", 6, ConfigUnsupported),
         ("<vlan trunk='yes'><tag id='42'/></vlan>", 2, ConfigUnsupported),
         ("<vlan><tag id='42'/><tag id='43'/></vlan>", 2, ConfigUnsupported),
         (
@@ -120,6 +131,26 @@ def test_the_record_has_what_was_before_the_card_is_told(host: Path, tmp_path: P
     assert cards.kept["eth1", 1] == (MAC, 42)
     virtual_functions.restore(noted, cards)
     assert cards.kept["eth1", 1] == ("02:11:22:33:44:55", 7)
+
+
+def test_a_function_below_a_macvtap_is_in_a_vlan(tmp_path: Path) -> None:
+    """The host keeps its driver and its address; its card tags the frames."""
+    cards, links = FunctionCards(), tmp_path / "links"
+    (only,) = cards.add(PciKernel(tmp_path), "eth1", CARD, FUNCTIONS[:1])
+    cards.kept["eth1", 0] = ("02:11:22:33:44:55", 7)
+    (links / "eth7").mkdir(parents=True)
+    (links / "eth7" / "device").symlink_to(only)
+    record = GuestRecord(tmp_path / "g.json", "g", "0" * 32, 1)
+    direct = parse_document(
+        Interface,
+        f"<interface type='direct'><mac address='{MAC}'/><source dev='eth7' mode='passthrough'/>"
+        "<vlan><tag id='42'/></vlan></interface>",
+    )
+    put_into_vlan(record, direct, cards, str(links))
+    assert cards.kept["eth1", 0] == ("02:11:22:33:44:55", 42)
+    (noted,) = GuestRecord.load(tmp_path / "g.json").lent
+    virtual_functions.restore(noted, cards)
+    assert cards.kept["eth1", 0] == ("02:11:22:33:44:55", 7)
 
 
 def test_what_a_network_gave_is_told_while_the_guest_runs() -> None:
