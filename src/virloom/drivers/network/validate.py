@@ -14,7 +14,7 @@ from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, XmlError
 from virloom.model.network import Network
 from virloom.model.network.network import NetworkIp, PortGroup
-from virloom.model.network.traffic import Bandwidth, VirtualPort, Vlan
+from virloom.model.network.traffic import Bandwidth, VirtualPort
 from virloom.xml.kinds import parse_base0
 
 #: Modes in which ports may have a VLAN of their own whatever the kind of switch.
@@ -107,7 +107,7 @@ def _check_portgroups(model: Network) -> None:
 
 
 def _check_vlans(model: Network) -> None:
-    if model.vlan is not None and not _has_tags(model, model.virtualport, model.vlan):
+    if model.vlan is not None and not _has_tags(model, model.virtualport):
         raise _unsupported(model, "this kind of network has no VLANs")
     for group in model.portgroups:
         _check_group(model, group)
@@ -115,16 +115,16 @@ def _check_vlans(model: Network) -> None:
 
 def _check_group(model: Network, group: PortGroup) -> None:
     port = group.virtualport or model.virtualport
-    if group.vlan is not None and not _has_tags(model, port, group.vlan):
+    if group.vlan is not None and not _has_tags(model, port):
         raise _unsupported(model, f"port group '{group.name}' has a VLAN, which ports cannot have")
 
 
-def _has_tags(model: Network, port: VirtualPort | None, vlan: Vlan) -> bool:
-    """Whether the switch tags frames of a port."""
+def _has_tags(model: Network, port: VirtualPort | None) -> bool:
+    """Whether the switch tags frames of a port; one that knows no trunk says so to each guest."""
     mode = forward_mode(model)
     if mode == "bridge" and port is not None and port.type == "openvswitch":
         return True
-    return mode in _TAGS and not vlan.trunk
+    return mode in _TAGS
 
 
 def _check_floors(model: Network) -> None:

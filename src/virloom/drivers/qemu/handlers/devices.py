@@ -108,7 +108,8 @@ class Devices:
 
             check_detachable(wanted)
             device = find(running.model, wanted, IN_GUEST)
-            await detach(self._driver, running, wanted.of(device))
+            same = isinstance(device, type(wanted.device))
+            await detach(self._driver, running, wanted.of(device) if same else fragment_of(device))
 
         await self._change(call, ref, flags, lambda model: persistent.detach(model, wanted), live)
 

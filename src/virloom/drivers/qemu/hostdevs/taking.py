@@ -26,7 +26,9 @@ from virloom.enums.error import ErrorDomain
 from virloom.errors import (
     ConfigUnsupported,
     InternalError,
+    OperationInvalid,
     SystemFailure,
+    VirloomError,
     XmlError,
     system_failure,
 )
@@ -113,6 +115,23 @@ async def take_from_host(record: GuestRecord, wanted: dict[str, str]) -> None:
     reached("devices-taken")
 
 
+def refusal(driver: QemuDriver, hostdev: Hostdev, guest: str) -> VirloomError | None:
+    """Why the host does not give a device, where the guest's own reasons come first (libvirt's).
+
+    Raises:
+        VirloomError: The same, of others, as :func:`check_plugged`.
+    """
+    try:
+        check_plugged(driver, hostdev, guest)
+    except OperationInvalid:  # the guest has it
+        raise
+    except VirloomError as exc:
+        if hostdev.type not in ("usb", "mdev"):
+            raise
+        return exc
+    return None
+
+
 def check_plugged(driver: QemuDriver, hostdev: Hostdev, guest: str) -> None:
     """Refuses a device that cannot be plugged into a guest, or that the guest has.
 
@@ -120,6 +139,10 @@ def check_plugged(driver: QemuDriver, hostdev: Hostdev, guest: str) -> None:
         OperationInvalid: It has it, maybe by another name.
         VirloomError: As :func:`prepare`.
     """
+    if hostdev.type == "pci" and hostdev.driver.name == "xen":  # a start has another code for it
+        raise ConfigUnsupported(
+            "pciback passes devices on to guests of Xen", domain=ErrorDomain.QEMU
+        )
     prepare(hostdev, may_miss=MAY_MISS)
     device = host_device(hostdev)
     if device is not None and not hostdev.source.missing:

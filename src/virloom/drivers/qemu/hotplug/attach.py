@@ -25,7 +25,8 @@ from virloom.drivers.qemu.confine.plugged import give, take_away
 from virloom.drivers.qemu.defaults.disks import place_disk
 from virloom.drivers.qemu.definition import prepare_definition
 from virloom.drivers.qemu.devices.controllers import ensure_controller
-from virloom.drivers.qemu.devices.passed import functions
+from virloom.drivers.qemu.devices.passed import as_hostdev, functions, is_function
+from virloom.drivers.qemu.hostdevs.identity import host_device
 from virloom.drivers.qemu.hotplug import persistent
 from virloom.drivers.qemu.hotplug.assigned import give_back_device, take_device
 from virloom.drivers.qemu.hotplug.cards import cards, leave_network
@@ -56,7 +57,12 @@ from virloom.drivers.qemu.process.steps import reached
 from virloom.drivers.qemu.validate.served import check_served
 from virloom.enums.domain import DomainEventID
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, InternalError, OperationTimeout
+from virloom.errors import (
+    ConfigUnsupported,
+    InternalError,
+    OperationTimeout,
+    VirloomError,
+)
 from virloom.model.domain import Domain, unmodelled
 
 if TYPE_CHECKING:
@@ -81,10 +87,15 @@ async def attach(driver: QemuDriver, running: RunningGuest, new: Fragment) -> No
         await change_medium(driver, running, drive, new.device, force=False)
         return
     check_attachable(new)
+    refused: VirloomError | None = None
     if new.tag == "hostdev":
-        from virloom.drivers.qemu.hostdevs.taking import check_plugged  # seldom needed
+        from virloom.drivers.qemu.hostdevs.taking import refusal  # seldom needed
 
-        check_plugged(driver, new.device, running.guest.name)
+        refused = refusal(driver, new.device, running.guest.name)
+    elif new.tag == "interface" and is_function(new.device):
+        function = host_device(as_hostdev(new.device))
+        if function is not None:
+            driver.claims.check_new(function, running.guest.name)
     check_free(running.model, new)
     persistent.check_memory_fits(running.model, new)
     paths = unmodelled(new.device)
@@ -106,6 +117,8 @@ async def attach(driver: QemuDriver, running: RunningGuest, new: Fragment) -> No
         return caps, *_complete(driver, running.model, new.copy(), caps)
 
     caps, draft, found = await driver.capabilities.apply(emulator_of(running.model), completed)
+    if refused is not None:
+        raise refused
     for device in found:
         await _plug(driver, running, draft, device, caps)
     # Of a controller that comes along nobody is told, as with libvirt.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from virloom.drivers.qemu.devices.describe import all_devices
+from virloom.drivers.qemu.devices.passed import as_hostdev, functions
 from virloom.drivers.qemu.hostdevs.identity import is_same
 from virloom.drivers.qemu.hotplug.fragment import Fragment
 from virloom.enums.error import ErrorDomain
@@ -123,6 +124,8 @@ def find(dom: Domain, wanted: Fragment, where: str) -> Any:
         OperationFailed: Several fit.
     """
     found = [device for device in wanted.among(dom) if matches(wanted, device)]
+    if not found and wanted.tag == "hostdev" and where == IN_GUEST:  # a card may be one, too
+        found = [card for card in functions(dom) if matches(wanted, as_hostdev(card))]
     if not found:
         raise _missing(wanted, where)
     if len(found) > 1 and wanted.tag == "interface":

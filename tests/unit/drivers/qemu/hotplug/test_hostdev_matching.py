@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from virloom.drivers.qemu.hotplug.fragment import parse_device, parse_new
-from virloom.drivers.qemu.hotplug.matching import IN_GUEST, find
+from virloom.drivers.qemu.hotplug.matching import IN_DOCUMENT, IN_GUEST, find
 from virloom.errors import ConfigUnsupported, DeviceMissing, InternalError, VirloomError, XmlError
 from virloom.model.domain import Domain, Hostdev
 from virloom.xml import parse_document
@@ -121,3 +121,17 @@ def test_what_goes_and_does_not_come(document: str, error: type[VirloomError]) -
     parse_device(document)
     with pytest.raises(error):
         parse_new(document)
+
+
+def test_a_network_card_that_is_a_device_is_meant_too() -> None:
+    """As with libvirt, but only in the guest that runs."""
+    place = "<address type='pci' domain='0' bus='2' slot='16' function='2'/>"
+    card = f"<interface type='hostdev'><source>{place}</source></interface>"
+    dom = parse_document(
+        Domain, f"<domain type='qemu'><name>web</name><devices>{card}</devices></domain>"
+    )
+    asked = parse_device(given("pci", place.replace(" type='pci'", "")))
+    assert find(dom, asked, IN_GUEST) is dom.devices.interfaces[0]
+    for other, where in ((pci(2), IN_GUEST), (given("pci", place), IN_DOCUMENT)):
+        with pytest.raises(DeviceMissing):
+            find(dom, parse_device(other), where)
