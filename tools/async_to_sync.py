@@ -42,6 +42,7 @@ MODULES = (
     "domain.console",
     "domain.agent",
     "domain.block",
+    "domain.moment",
     "domain.checkpoints",
     "domain.cpu",
     "domain.devices",
@@ -61,6 +62,9 @@ MODULES = (
 
 #: Classes that a blocking caller has no use for.
 LEFT_OUT = {"Opening", "Topic", "EventHub", "Queue", "Handle"}
+
+#: Classes without a coroutine, which others have as a base.
+BASES = {"Facet", "Moment"}
 
 #: Methods that ``sync/facade.py`` has by hand, and the base class that brings them.
 BY_HAND = {
@@ -153,7 +157,7 @@ def render_all() -> dict[Path, str]:
 def _is_facade(node: ast.ClassDef, facades: dict[str, str]) -> bool:
     if node.name in LEFT_OUT or node.name.startswith("_"):
         return False
-    if any(_base_name(base) in facades for base in node.bases) or node.name == "Facet":
+    if any(_base_name(base) in facades for base in node.bases) or node.name in BASES:
         return True
     return any(
         isinstance(item, ast.AsyncFunctionDef)

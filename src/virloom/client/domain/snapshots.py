@@ -6,43 +6,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from virloom.client.domain.facet import Facet
-from virloom.client.domain.ref import DomainRef
-from virloom.client.link import Link, text_of
+from virloom.client.domain.moment import Moment
+from virloom.client.link import text_of
 from virloom.procedures import domain as p
 
 if TYPE_CHECKING:
     from virloom.xml import Element
 
 
-class Snapshot:
+class Snapshot(Moment):
     """One snapshot; calls raise NoDomainSnapshot when it is gone."""
 
-    def __init__(self, link: Link, wire: p.NonnullDomainSnapshot) -> None:
-        self._link = link
-        self._wire = wire
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self._wire.name
-
-    @property
-    def domain(self) -> DomainRef:
-        """Whose it is."""
-        return DomainRef.of_wire(self._wire.dom)
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Snapshot)
-            and self._link is other._link
-            and (self.name, self.domain) == (other.name, other.domain)
-        )
-
-    def __hash__(self) -> int:
-        return hash((self.name, self.domain))
-
-    def __repr__(self) -> str:
-        return f"<snapshot {self.name} of {self._wire.dom.name}>"
+    _wire: p.NonnullDomainSnapshot
 
     async def xml_desc(self, flags: int = 0) -> str:
         """The document (:class:`~virloom.enums.snapshot.DomainSnapshotXMLFlags`)."""

@@ -6,29 +6,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from virloom.client.domain.ref import DomainRef
 from virloom.sync.domain.facet import Facet
-from virloom.sync.facade import Facade
+from virloom.sync.domain.moment import Moment
 
 if TYPE_CHECKING:
     from virloom.client.domain import checkpoints as aio
     from virloom.xml import Element
 
 
-class Checkpoint(Facade):
+class Checkpoint(Moment):
     """One checkpoint; calls raise NoDomainCheckpoint when it is gone."""
 
     _aio: aio.Checkpoint
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self._aio.name
-
-    @property
-    def domain(self) -> DomainRef:
-        """Whose it is."""
-        return self._aio.domain
 
     def xml_desc(self, flags: int = 0) -> str:
         """The document (:class:`~virloom.enums.checkpoint.DomainCheckpointXMLFlags`)."""
