@@ -17,8 +17,8 @@ from pathlib import Path
 from virloom.drivers.network.completion import parse_network
 from virloom.drivers.network.directories import NetworkDirectories
 from virloom.drivers.network.driver import NetworkDriver
-from virloom.drivers.network.steps import observed
 from virloom.drivers.network.updates.update import update
+from virloom.drivers.runtime.steps import observed
 from virloom.enums.network import NetworkUpdateCommand, NetworkUpdateSection
 
 RANGE = "<range start='10.70.0.20' end='10.70.0.29'/>"

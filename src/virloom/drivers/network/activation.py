@@ -32,7 +32,7 @@ from virloom.drivers.network.links.routing import (
 from virloom.drivers.network.naming import has_own_bridge
 from virloom.drivers.network.pools import fill_pool
 from virloom.drivers.network.record import NetworkRecord
-from virloom.drivers.network.steps import reached
+from virloom.drivers.runtime.steps import reached
 from virloom.enums.error import ErrorDomain
 from virloom.errors import VirloomError, system_failure
 from virloom.host.identity import ProcessIdentity

@@ -19,8 +19,8 @@ from virloom.drivers.network.network import VirtualNetwork
 from virloom.drivers.network.ports import holding
 from virloom.drivers.network.ports.life import PortLife
 from virloom.drivers.network.record import NetworkRecord
-from virloom.drivers.network.steps import reached
 from virloom.drivers.runtime.objects import ObjectIndex
+from virloom.drivers.runtime.steps import reached
 from virloom.errors import VirloomError
 from virloom.model.network import Network
 from virloom.model.network.port import NetworkPort

@@ -3,8 +3,8 @@
 
 A step is announced when it has been done. What is on disk by then must be enough for whoever
 comes next to clean up or to go on, should this process die right there. The names are beside the
-work: those of guests in ``drivers/qemu/process/steps.py``, those of volumes in
-``drivers/storage/making.py``.
+work: those of guests in ``drivers/qemu/process/steps.py``, those of networks
+in ``drivers/network/steps.py``, those of volumes in ``drivers/storage/making.py``.
 """
 
 from __future__ import annotations
