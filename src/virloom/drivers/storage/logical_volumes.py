@@ -8,11 +8,10 @@ import os
 from virloom.drivers.storage.encryption import LUKS_HEADER
 from virloom.drivers.storage.lvm import LogicalVolume
 from virloom.drivers.storage.making import give_away
-from virloom.drivers.storage.statuses import permissions_of, times_of
+from virloom.drivers.storage.statuses import looked_at
 from virloom.drivers.storage.volumes import in_bytes
 from virloom.enums.error import ErrorDomain
 from virloom.errors import system_failure
-from virloom.host.birth import birth
 from virloom.host.identity import ProcessIdentity
 from virloom.model.storage import Pool, Volume
 from virloom.model.storage.volume import (
@@ -92,7 +91,7 @@ def describe(volume: Volume, pool: Pool, found: LogicalVolume) -> None:
     if found.attributes[0] in _SPARSE:
         volume.allocation = in_bytes(found.size)
     if found.origin and not found.origin.startswith("["):
-        volume.backing_store = _backing(f"{pool.target.path}/{found.origin}")
+        volume.backing_store = looked_at(VolumeBacking(path=f"{pool.target.path}/{found.origin}"))
     volume.source = VolumeSource(devices=_parts(found))
 
 
@@ -105,22 +104,6 @@ def _parts(found: LogicalVolume) -> list[VolumeDevice]:
             extent = Extent(start=str(start), end=str(end))
             parts.append(VolumeDevice(path=device, extents=[extent]))
     return parts
-
-
-def _backing(path: str) -> VolumeBacking:
-    """The volume that a snapshot is laid over; what cannot be looked at is only named."""
-    backing = VolumeBacking(path=path)
-    try:
-        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except OSError:
-        return backing
-    try:
-        status = os.fstat(descriptor)
-        backing.permissions = permissions_of(status, 0o7777)
-        backing.timestamps = times_of(status, birth(descriptor))
-    finally:
-        os.close(descriptor)
-    return backing
 
 
 def give_device_away(model: Volume) -> None:

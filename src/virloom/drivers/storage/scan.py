@@ -17,7 +17,7 @@ from typing import NamedTuple, TypeVar
 from virloom.drivers.runtime.image import Backing, head_of
 from virloom.drivers.storage.making import UNFINISHED
 from virloom.drivers.storage.probe import Probed, probe
-from virloom.drivers.storage.statuses import permissions_of, times_of
+from virloom.drivers.storage.statuses import looked_at, permissions_of, times_of
 from virloom.drivers.storage.volumes import in_bytes
 from virloom.enums.error import ErrorDomain
 from virloom.errors import StorageProbeFailed, VirloomError, system_failure
@@ -260,20 +260,9 @@ def _of_file(model: Volume, status: os.stat_result, length: int, probed: Probed)
 
 
 def _backing(path: str, named: Backing) -> VolumeBacking:
-    """What the image at *path* is laid over, and what the file system says of it, unopened."""
+    """What the image at *path* is laid over."""
     place = os.path.normpath(os.path.join(os.path.dirname(path), named.reference))
-    backing = VolumeBacking(path=place, format=FormatType(type=named.format))
-    try:
-        descriptor = os.open(place, os.O_PATH | os.O_CLOEXEC)
-    except (OSError, ValueError):
-        return backing
-    try:
-        status = os.fstat(descriptor)
-        backing.permissions = permissions_of(status, 0o7777)
-        backing.timestamps = times_of(status, birth(descriptor))
-    finally:
-        os.close(descriptor)
-    return backing
+    return looked_at(VolumeBacking(path=place, format=FormatType(type=named.format)))
 
 
 def measure(model: Pool) -> None:

@@ -5,7 +5,24 @@ from __future__ import annotations
 
 import os
 
+from virloom.host.birth import birth
 from virloom.model.storage.target import Permissions, Timestamps
+from virloom.model.storage.volume import VolumeBacking
+
+
+def looked_at(backing: VolumeBacking) -> VolumeBacking:
+    """The same with what is told of its file, unopened; what cannot be looked at is only named."""
+    try:
+        descriptor = os.open(backing.path or "", os.O_PATH | os.O_CLOEXEC)
+    except (OSError, ValueError):
+        return backing
+    try:
+        status = os.fstat(descriptor)
+        backing.permissions = permissions_of(status, 0o7777)
+        backing.timestamps = times_of(status, birth(descriptor))
+    finally:
+        os.close(descriptor)
+    return backing
 
 
 def permissions_of(status: os.stat_result, mask: int) -> Permissions:
