@@ -75,12 +75,8 @@ def theirs(ask: Callable[[str, Path], Answers]) -> Answers:
     """What a libvirtd of its own makes of them."""
     with _directory() as directory:
         path = f"PATH={directory}/programs:{os.environ['PATH']}"
-        libvirtd = Libvirtd(directory, prefix=["env", path])
-        try:
-            libvirtd.await_socket()
+        with Libvirtd(directory, prefix=["env", path]).running() as libvirtd:
             return ask(libvirtd.uri, directory)
-        finally:
-            libvirtd.end()
 
 
 def ours(ask: Callable[[str, Path], Answers]) -> Answers:

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,15 @@ class Libvirtd:
                 log = self.directory / "log"
                 pytest.fail(f"libvirtd: {log.read_text() if log.exists() else 'no log'}")
             time.sleep(0.05)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Libvirtd]:
+        """Answers within, and is ended behind it."""
+        try:
+            self.await_socket()
+            yield self
+        finally:
+            self.end()
 
     def end(self) -> None:
         """Ends it, gently at first."""

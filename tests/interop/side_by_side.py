@@ -10,7 +10,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,6 +113,16 @@ def assert_same(uri: str, line: str, directory: Path, **settings: str) -> None:
     theirs = run("virsh", uri, line, directory, **settings)
     ours = run_here(uri, line, directory, **settings)
     assert ours == theirs, line
+
+
+@contextlib.contextmanager
+def place_with(files: Mapping[str, str]) -> Iterator[Path]:
+    """A directory that everybody may enter, with the files that lines name."""
+    with tempfile.TemporaryDirectory(prefix="cli-") as name:
+        path = Path(name)
+        path.chmod(0o755)
+        write_all(path, files)
+        yield path
 
 
 def write_all(directory: Path, files: Mapping[str, str]) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from tests.interop.side_by_side import (
     assert_same,
     lines_of,
     needs_virsh,
+    place_with,
     run,
-    write_all,
 )
 
 pytestmark = needs_virsh
@@ -110,21 +109,14 @@ _WATCHED = (
 
 @pytest.fixture(scope="module")
 def directory() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="cli-") as name:
-        path = Path(name)
-        path.chmod(0o755)
-        write_all(path, _FILES)
+    with place_with(_FILES) as path:
         yield path
 
 
 @pytest.fixture(scope="module")
 def libvirtd(directory: Path) -> Iterator[Libvirtd]:
-    libvirtd = Libvirtd(directory)
-    try:
-        libvirtd.await_socket()
+    with Libvirtd(directory).running() as libvirtd:
         yield libvirtd
-    finally:
-        libvirtd.end()
 
 
 @pytest.fixture(scope="module")

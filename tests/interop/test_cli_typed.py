@@ -30,12 +30,8 @@ _TYPED = (
 
 @pytest.fixture(scope="module")
 def libvirtd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Libvirtd]:
-    libvirtd = Libvirtd(tmp_path_factory.mktemp("typed"))
-    try:
-        libvirtd.await_socket()
+    with Libvirtd(tmp_path_factory.mktemp("typed")).running() as libvirtd:
         yield libvirtd
-    finally:
-        libvirtd.end()
 
 
 @pytest.mark.parametrize("quiet", [(), ("-q",)])

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 import virloom
+from tests.interop.binding import session
 from tests.interop.conftest import Virtinterfaced
 from tests.interop.namespace import NetworkNamespace
 from tests.interop.reference import Libvirtd, needs_libvirtd
 from virloom.errors import NoInterface
 
 pytestmark = needs_libvirtd
-SESSION = Path(__file__).parent / "sessions" / "interfaces.py"
 
 #: Bridges with ports of all sorts, with and without spanning tree; what is up, down and neither; a
 #: guest's tap; an address twice, once of a port; devices named like guests', and unlike.
@@ -88,20 +88,11 @@ def reference(network: NetworkNamespace) -> Iterator[Libvirtd]:
             daemon.end()
 
 
-def session(uri: str, readonly_uri: str) -> list[str]:
-    """What libvirt's binding makes of the session, step by step."""
-    done = subprocess.run(
-        ["/usr/bin/python3", str(SESSION), uri, readonly_uri],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
-
-
 def test_the_same_session(reference: Libvirtd, virtinterfaced: Virtinterfaced) -> None:
     """Changes are not compared: libvirt's udev back end makes none."""
-    ours = session(virtinterfaced.uri(), virtinterfaced.uri(readonly=True))
+    ours = session("interfaces", virtinterfaced.uri(), virtinterfaced.uri(readonly=True))
     theirs = session(
+        "interfaces",
         reference.uri.replace("qemu", "interface", 1),
         reference.readonly_uri.replace("qemu", "interface", 1),
     )

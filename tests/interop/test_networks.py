@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +13,11 @@ from pathlib import Path
 import pytest
 
 import virloom
+from tests.interop.binding import session
 from tests.interop.conftest import Virtnetworkd
 from tests.interop.reference import Libvirtd, needs_libvirtd
 from virloom.errors import NoNetwork
 
-SESSIONS = Path(__file__).parent / "sessions"
 NETWORK = "<network><name>{}</name><forward mode='bridge'/><bridge name='br-none'/></network>"
 
 
@@ -32,16 +31,6 @@ def virtnetworkd() -> Iterator[Virtnetworkd]:
     finally:
         assert daemon.signal(signal.SIGTERM) == 0
         shutil.rmtree(root)
-
-
-def session(name: str, *arguments: object) -> list[str]:
-    """What libvirt's binding makes of the session, step by step."""
-    done = subprocess.run(
-        ["/usr/bin/python3", str(SESSIONS / f"{name}.py"), *map(str, arguments)],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
 
 
 def test_the_same_session(libvirtd: Libvirtd, virtnetworkd: Virtnetworkd) -> None:

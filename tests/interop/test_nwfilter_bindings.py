@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop.binding import session
 from tests.interop.conftest import STEP
 from tests.interop.namespace import NetworkNamespace
 from tests.interop.reference import Libvirtd, needs_libvirtd
 from tests.system.filterednet import LINKS, filtering
 
 pytestmark = needs_libvirtd
-SESSION = Path(__file__).parent / "sessions" / "nwfilter_bindings.py"
 #: What an administrator types, in this order; what virsh prints is compared.
 LINES = (
     "nwfilter-binding-create {0}", "nwfilter-binding-list", "nwfilter-binding-dumpxml vnet0",
@@ -30,14 +30,9 @@ BINDING = """
 """
 
 
-def session(uri: str) -> list[str]:
-    """What libvirt's binding makes of the session, step by step."""
-    done = subprocess.run(
-        ["/usr/bin/python3", str(SESSION), uri],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+def both(uri: str, document: Path) -> tuple[list[str], list[tuple[str, int, str]]]:
+    """What libvirt's binding makes of the session, and what virsh prints."""
+    return session("nwfilter_bindings", uri, seconds=300), typed(uri, document)
 
 
 def typed(uri: str, document: Path) -> list[tuple[str, int, str]]:
@@ -58,7 +53,7 @@ def test_the_same_session_and_lines(tmp_path: Path) -> None:
     document = tmp_path / "binding.xml"
     document.write_text(BINDING)
     with filtering() as daemon:
-        ours = session(daemon.uri()), typed(daemon.uri(), document)
+        ours = both(daemon.uri(), document)
     theirs = _of_libvirt(document)
     assert ours[0] == theirs[0]
     assert ours[1] == theirs[1]
@@ -66,10 +61,9 @@ def test_the_same_session_and_lines(tmp_path: Path) -> None:
 
 
 def _of_libvirt(document: Path) -> tuple[list[str], list[tuple[str, int, str]]]:
-    with tempfile.TemporaryDirectory(prefix="lv-") as name, NetworkNamespace(LINKS) as network:
-        reference = Libvirtd(Path(name), prefix=network.prefix)
-        try:
-            reference.await_socket()
-            return session(reference.uri), typed(reference.uri, document)
-        finally:
-            reference.end()
+    with (
+        tempfile.TemporaryDirectory(prefix="lv-") as name,
+        NetworkNamespace(LINKS) as network,
+        Libvirtd(Path(name), prefix=network.prefix).running() as reference,
+    ):
+        return both(reference.uri, document)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +12,12 @@ from pathlib import Path
 import pytest
 
 import virloom
+from tests.interop.binding import session
 from tests.interop.conftest import Virtnwfilterd
 from tests.interop.reference import Libvirtd, needs_libvirtd
 from virloom.drivers.nwfilter.stock import stock_filters
 from virloom.errors import NoNwfilter
 
-SESSION = Path(__file__).parent / "sessions" / "nwfilters.py"
 FILTER = "<filter name='{}'><rule action='drop' direction='in'/></filter>"
 
 
@@ -34,18 +33,8 @@ def virtnwfilterd() -> Iterator[Virtnwfilterd]:
         shutil.rmtree(root)
 
 
-def session(uri: str) -> list[str]:
-    """What libvirt's binding makes of the session, step by step."""
-    done = subprocess.run(
-        ["/usr/bin/python3", str(SESSION), uri],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
-
-
 def test_the_same_session(libvirtd: Libvirtd, virtnwfilterd: Virtnwfilterd) -> None:
-    assert session(virtnwfilterd.uri()) == session(libvirtd.uri)
+    assert session("nwfilters", virtnwfilterd.uri()) == session("nwfilters", libvirtd.uri)
 
 
 test_the_same_session.pytestmark = needs_libvirtd

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 import virloom
+from tests.interop.binding import session
 from tests.interop.conftest import STEP, Virtsecretd
 from tests.interop.reference import Libvirtd, needs_libvirtd
 from virloom.errors import InvalidSecret, NoSecret, OperationDenied
 
-SESSION = Path(__file__).parent / "sessions" / "secrets.py"
 UUID = "11111111-2222-3333-4444-555555555555"
 DOCUMENT = f"<secret><uuid>{UUID}</uuid><usage type='ceph'><name>n</name></usage></secret>"
 
@@ -43,19 +43,9 @@ def virtsecretd() -> Iterator[Secrets]:
         shutil.rmtree(root)
 
 
-def session(uri: str) -> list[str]:
-    """What libvirt's binding makes of the session, step by step."""
-    done = subprocess.run(
-        ["/usr/bin/python3", str(SESSION), uri],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
-
-
 @pytest.mark.parity
 def test_the_same_session(libvirtd: Libvirtd, virtsecretd: Secrets) -> None:
-    assert session(virtsecretd.uri()) == session(libvirtd.uri)
+    assert session("secrets", virtsecretd.uri()) == session("secrets", libvirtd.uri)
 
 
 test_the_same_session.pytestmark = [*needs_libvirtd, pytest.mark.parity]
