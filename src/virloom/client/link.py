@@ -77,9 +77,15 @@ class Link:
 
 
 def text_of(document: str | Element) -> str:
-    """The text of a document that is given as text or as a model object (passwords included)."""
+    """The text of a document that is given as text or as a model object (passwords included).
+
+    Raises:
+        TypeError: It is neither.
+    """
     if isinstance(document, str):
         return document
-    from virloom.xml import FormatFlags, format_document
+    from virloom.xml import Element, FormatFlags, format_document
 
+    if not isinstance(document, Element):
+        raise TypeError(f"a document is a str or a model object, not {type(document).__name__}")
     return format_document(document, FormatFlags.SECURE)

@@ -117,8 +117,12 @@ class Secret(Resource):
         return (await self._link.call(p.SECRET_GET_VALUE, args)).value
 
     async def set_value(self, value: bytes, flags: int = 0) -> None:
-        """Gives it a value."""
-        args = p.SecretSetValueArgs(self._ref.wire, value, flags)
+        """Gives it a value.
+
+        Raises:
+            TypeError: It is not bytes.
+        """
+        args = p.SecretSetValueArgs(self._ref.wire, bytes(memoryview(value)), flags)
         await self._link.call(p.SECRET_SET_VALUE, args)
 
     async def undefine(self) -> None:

@@ -11,7 +11,8 @@ from virloom.endpoint.identity import CALLER
 from virloom.endpoint.readonly import error_domain
 from virloom.endpoint.session import Session
 from virloom.endpoint.stream import StreamEnd
-from virloom.errors import InternalError, NoSupport, VirloomError
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InternalError, NoSupport, Rpc, VirloomError
 from virloom.host.fdpass import OwnedFds
 from virloom.procedures.record import VOID, Area, Procedure, Record
 
@@ -183,9 +184,9 @@ class Dispatcher:
             raise
         except Exception as exc:
             call.handled(failed=True)
-            raise _unexpected(procedure, exc) from exc
+            raise _unexpected(procedure, args, exc) from exc
         if result is not None and not isinstance(result, Record):
-            return _finish(call, result)
+            return _finish(call, args, result)
         call.handled(failed=False)
         return VOID if result is None else result
 
@@ -202,7 +203,7 @@ async def _passed_on(
     return outcome if isinstance(outcome, Record) else await outcome
 
 
-async def _finish(call: Call, result: Awaitable[Any]) -> Record:
+async def _finish(call: Call, args: Record, result: Awaitable[Any]) -> Record:
     failed = True
     try:
         value = await result
@@ -210,12 +211,22 @@ async def _finish(call: Call, result: Awaitable[Any]) -> Record:
     except (VirloomError, MemoryError):
         raise
     except Exception as exc:
-        raise _unexpected(call.procedure, exc) from exc
+        raise _unexpected(call.procedure, args, exc) from exc
     finally:
         call.handled(failed=failed)
     return VOID if value is None else value
 
 
-def _unexpected(procedure: Procedure[Any, Any], exc: Exception) -> InternalError:
+def _unexpected(procedure: Procedure[Any, Any], args: Record, exc: Exception) -> VirloomError:
+    """What the caller is told of an exception that no handler should let out."""
+    # Within a process nobody has looked at the arguments yet, as sending them would have done.
+
+    from virloom.rpc.xdr import XdrError, codec_for
+
+    try:
+        codec_for(procedure.args).encode(args)
+    except XdrError as wrong:
+        doing = f"{procedure.name}: the arguments cannot be sent: {wrong}"
+        return Rpc(doing, domain=ErrorDomain.RPC)
     logger.exception("the handler of %s failed", procedure.name)
     return InternalError(f"{procedure.name}: {type(exc).__name__}: {exc}")

@@ -59,7 +59,11 @@ class Secret(Facade):
         return self._portal.run(self._aio.value(flags))
 
     def set_value(self, value: bytes, flags: int = 0) -> None:
-        """Gives it a value."""
+        """Gives it a value.
+
+        Raises:
+            TypeError: It is not bytes.
+        """
         self._portal.run(self._aio.set_value(value, flags))
 
     def undefine(self) -> None:

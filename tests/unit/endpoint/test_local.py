@@ -15,7 +15,7 @@ from virloom.endpoint.dispatch import Call, Dispatcher, serves
 from virloom.endpoint.identity import Identity
 from virloom.endpoint.local import LocalEndpoint
 from virloom.endpoint.stream import BytesStream
-from virloom.errors import InternalError, InvalidConn, OperationAborted, OperationDenied
+from virloom.errors import InternalError, InvalidConn, OperationAborted, OperationDenied, Rpc
 from virloom.procedures import connect, domain
 from virloom.procedures.record import VOID, Procedure, Record, Void
 
@@ -44,6 +44,14 @@ class Driver:
     @serves(domain.CONNECT_DOMAIN_XML_TO_NATIVE)
     def not_read_only(self, call: Call, args: Record) -> Record:
         return domain.ConnectDomainXMLToNativeRet(native_config="")
+
+    @serves(domain.DOMAIN_SET_MEMORY)
+    def compared(self, call: Call, args: domain.DomainSetMemoryArgs) -> None:
+        assert args.memory < 1 << 80
+
+    @serves(domain.DOMAIN_SET_MAX_MEMORY)
+    async def compared_later(self, call: Call, args: domain.DomainSetMaxMemoryArgs) -> None:
+        assert args.memory < 1 << 80
 
     @serves(domain.DOMAIN_SCREENSHOT)
     def screenshot(self, call: Call, args: Record) -> domain.DomainScreenshotRet:
@@ -122,6 +130,25 @@ async def test_read_only_connection_is_refused_what_the_table_does_not_allow() -
 def _screenshot() -> domain.DomainScreenshotArgs:
     dom = domain.NonnullDomain(name="web", uuid=bytes(16), id=1)
     return domain.DomainScreenshotArgs(dom=dom, screen=0, flags=0)
+
+
+@pytest.mark.parametrize(
+    ("procedure", "args"),
+    [
+        (domain.DOMAIN_SET_MEMORY, domain.DomainSetMemoryArgs),
+        (domain.DOMAIN_SET_MAX_MEMORY, domain.DomainSetMaxMemoryArgs),
+    ],
+)
+async def test_arguments_that_are_none_are_told_as_they_would_be_on_the_wire(
+    procedure: Procedure[Any, Any], args: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint = _here(Driver())
+    which = domain.NonnullDomain("web", bytes(16), 1)
+    assert await endpoint.call(procedure, args(which, 5)) == VOID
+    with pytest.raises(Rpc, match=r"arguments cannot be sent: .*memory.* not an integer"):
+        await endpoint.call(procedure, args(which, "much"))
+    assert not caplog.records, "it is the caller's fault"
+    await endpoint.close()
 
 
 async def test_stream_of_a_call() -> None:
