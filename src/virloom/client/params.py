@@ -41,18 +41,22 @@ def decode(params: Sequence[TypedParam]) -> dict[str, ParamValue]:
 
 
 def encode(
-    values: Mapping[str, ParamValue | TypedParamValue], current: Sequence[TypedParam] = ()
+    values: Mapping[str, ParamValue | TypedParamValue],
+    current: Sequence[TypedParam] = (),
+    otherwise: TypedParameterType | None = None,
 ) -> list[TypedParam]:
     """The parameters to send, each with the type that it has in *current*.
 
-    One that *current* lacks gets the type of its Python value, unsigned 64 bit for an int.
+    One that *current* lacks gets the type *otherwise*, or else that of its Python value, unsigned
+    64 bit for an int.
 
     Raises:
         InvalidArg: A value does not fit its type.
     """
     types = {p.field: p.value.type for p in current}
     return [
-        TypedParam(name, _typed(name, value, types.get(name))) for name, value in values.items()
+        TypedParam(name, _typed(name, value, types.get(name, otherwise)))
+        for name, value in values.items()
     ]
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from virloom.client.network.ref import NetworkPortRef, NetworkRef
 from virloom.client.params import ParamsToSet, ParamValue, decode, encode, fetch
 from virloom.client.resource import Resource
+from virloom.enums.params import TypedParameterType
 from virloom.procedures import network as p
 
 
@@ -43,7 +44,9 @@ class NetworkPort(Resource):
 
     async def set_parameters(self, values: ParamsToSet, flags: int = 0) -> None:
         """Sets some of them."""
-        params = encode(values, await fetch(lambda n: self._parameters(n, 0)))
+        # A port without limits has none of which the host could tell the type.
+        current = await fetch(lambda n: self._parameters(n, 0))
+        params = encode(values, current, TypedParameterType.UINT)
         args = p.NetworkPortSetParametersArgs(self._ref.wire, params, flags)
         await self._link.call(p.NETWORK_PORT_SET_PARAMETERS, args)
 
