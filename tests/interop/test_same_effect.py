@@ -98,11 +98,23 @@ def test_the_same_passes(sides: dict[str, Side]) -> None:
             ours = sides[backend](document, addresses, probes)
             for probe, their, our in zip(probes, theirs, ours, strict=True):
                 if their != our and not stricter(probe, our):
+                    if "<port" not in document and by_chance(their, our):
+                        continue
                     different.append(f"{name}: {probe}: {their}, but {our} with {backend}")
     if TABLE is not None:
         Path(TABLE).write_text("\n".join([f"{tried} probes", *lines, *different, ""]))
     assert tried > 100
     assert different == []
+
+
+def by_chance(their: str, our: str) -> bool:
+    """Whether one port came to lie in a range of which the other one could have been, too.
+
+    Where the network says no range, translation takes any high port: of some hundred such probes
+    one lies from 2000 to 2100. Of a network that says one this is not asked.
+    """
+    range_, high = "by a 2000-2100 port", "by a high port"
+    return their.replace(range_, high) == our.replace(range_, high)
 
 
 def stricter(probe: Probe, our: str) -> bool:
