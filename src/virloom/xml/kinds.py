@@ -266,6 +266,20 @@ def lenient(kind: Kind[T]) -> Kind[T | None]:
     return Kind(tried, kind.show, plain=kind.plain)  # type: ignore[arg-type] # None is never shown
 
 
+def blank(kind: Kind[T]) -> Kind[T | None]:
+    """The same kind, but an empty text counts as not given, where libvirt 9 asks by XPath."""
+    parse = kind.parse
+    assert parse is not None
+    return Kind(
+        lambda text: parse(text) if text else None,
+        kind.show,  # type: ignore[arg-type] # None is never shown
+        plain=kind.plain,
+        error=kind.error,
+        owned=kind.owned,
+        choices=kind.choices,
+    )
+
+
 _DECIMAL = r"[ \t\n]*\+?[0-9]+"
 _SIGNED = r"-?[ \t\n]*\+?[0-9]+"
 _ANY_BASE = r"[ \t\n]*\+?(0[xX][0-9a-fA-F]+|[0-9]+)"

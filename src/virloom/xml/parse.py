@@ -32,7 +32,8 @@ def parse_document(
     """The element tree of a document.
 
     Nothing is filled in and nothing is checked beyond single values. Of a child that may be
-    there once, the first counts, as in libvirt. Names that only the schema knows are kept in
+    there once, the first counts, as in libvirt. What only a running guest shows counts as not
+    given where it does not convert. Names that only the schema knows are kept in
     ``extra``; names that nobody knows are dropped with one logged warning.
 
     Args:
@@ -365,9 +366,11 @@ class _Reader:
                 try:
                     values[field.python] = field.parse(text)
                 except ValueError as error:
-                    raise self._mismatch(text, str(error), field.kind, name) from None
+                    if not (field.live or self._is_live()):
+                        raise self._mismatch(text, str(error), field.kind, name) from None
                 except VirloomError as error:
-                    raise self._placed(error, name) from None
+                    if not (field.live or self._is_live()):
+                        raise self._placed(error, name) from None
 
     def _beside(self, parent: Element, field: Field, attributes: dict[str, str]) -> None:
         for name, text in attributes.items():
@@ -396,9 +399,12 @@ class _Reader:
                 return kind.scaled(text, unit)
             return text if kind.parse is None else kind.parse(text)
         except ValueError as error:
-            raise self._mismatch(text, str(error), kind, attribute) from None
+            if not self._is_live():
+                raise self._mismatch(text, str(error), kind, attribute) from None
         except VirloomError as error:
-            raise self._placed(error, attribute) from None
+            if not self._is_live():
+                raise self._placed(error, attribute) from None
+        return None
 
     def _flush(self, node: Node, *, closing: bool = False) -> None:
         """Appends the text read so far; without blanks that only lay elements out.
@@ -502,6 +508,10 @@ class _Reader:
 
     def _located(self, what: str, attribute: str = "") -> str:
         return f"{self._path(attribute)}: {what} (line {self.parser.CurrentLineNumber})"
+
+    def _is_live(self) -> bool:
+        """Whether this is below what only a running guest shows; libvirt does not read that."""
+        return any(field is not None and field.live for _, _, _, field, _ in self.stack)
 
     def _mismatch(
         self, text: str, expected: str, kind: Kind[Any], attribute: str = ""

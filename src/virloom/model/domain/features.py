@@ -75,9 +75,16 @@ class BranchMitigation(Element):
     )
 
 
+class XenSwitch(Switch):
+    """``<e820_host state='on'/>``."""
+
+    state: bool | None = attribute(ON_OFF, required=True)
+
+
 class XenPassthrough(Switch):
     """``<passthrough state='on' mode='sync_pt'/>``."""
 
+    state: bool | None = attribute(ON_OFF, required=True)
     mode: str | None = attribute(choice("default", "sync_pt", "share_pt"))
 
 
@@ -86,7 +93,7 @@ class Xen(Element):
 
     closed = "no feature of Xen that we know"
     empty = "lines"
-    e820_host: Switch | None = child(Switch)
+    e820_host: XenSwitch | None = child(XenSwitch)
     passthrough: XenPassthrough | None = child(XenPassthrough)
 
 

@@ -10,7 +10,11 @@ from virloom.model.units import KIBIBYTES
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, children, group
 from virloom.xml.format import FormatFlags
-from virloom.xml.kinds import STRING, UINT, ULONG, YES_NO, choice
+from virloom.xml.kinds import STRING, UINT, UINT_OWNED, ULONG, YES_NO, Kind, answering, choice
+
+
+def _owned(*words: str) -> Kind[str]:
+    return answering(choice(*words))
 
 
 class Sibling(Element):
@@ -36,9 +40,9 @@ class Amount(Element):
 class NumaCache(Element):
     """``<cache level='1' associativity='direct' policy='writeback'>``: a cache beside memory."""
 
-    level: int | None = attribute(UINT)
-    associativity: str | None = attribute(choice("none", "direct", "full"))
-    policy: str | None = attribute(choice("none", "writeback", "writethrough"))
+    level: int | None = attribute(UINT_OWNED)
+    associativity: str | None = attribute(_owned("none", "direct", "full"))
+    policy: str | None = attribute(_owned("none", "writeback", "writethrough"))
     size: Amount = group(Amount)
     line: Amount = group(Amount)
 

@@ -20,8 +20,8 @@ class OsType(Element):
 class FirmwareFeature(Element):
     """``<feature enabled='yes' name='secure-boot'/>``."""
 
-    enabled: bool | None = attribute(YES_NO)
-    name: str | None = attribute(choice("enrolled-keys", "secure-boot"))
+    enabled: bool | None = attribute(YES_NO, required=True)
+    name: str | None = attribute(choice("enrolled-keys", "secure-boot"), required=True)
 
 
 class Firmware(Element):
@@ -74,7 +74,7 @@ class OsAcpi(Element):
 class BootDevice(Element):
     """``<boot dev='hd'/>``."""
 
-    dev: str | None = attribute(choice("fd", "cdrom", "hd", "network"))
+    dev: str | None = attribute(choice("fd", "cdrom", "hd", "network"), required=True)
 
 
 class BootMenu(Element):

@@ -9,7 +9,7 @@ codes of the errors are libvirt's for the same mistake.
 from __future__ import annotations
 
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps, Parts
-from virloom.drivers.qemu.validate.addresses import check_addresses
+from virloom.drivers.qemu.validate.addresses import check_addresses, check_given_addresses
 from virloom.drivers.qemu.validate.attached import (
     check_attached,
     check_attached_start,
@@ -84,6 +84,7 @@ def validate_parts(dom: Domain) -> None:
     Raises:
         VirloomError: With libvirt's code for the mistake.
     """
+    check_given_addresses(dom)
     check_given_memory(dom)
     check_given_threads(dom)
     check_given_tuning(dom)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from virloom.drivers.qemu.devices.describe import all_devices, describe
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported
+from virloom.errors import ConfigUnsupported, InternalError
 from virloom.model.domain import Device, Disk, Domain, Serial
 
 #: Devices whose place libvirt 9 never looks at.
@@ -16,6 +16,27 @@ _WITHOUT_INDEX = ("console", "panic", "parallel", "serial", "tpm")
 
 #: The kind of address that a serial port of that target has.
 _SERIAL_ADDRESSES = {"isa-serial": "isa", "isa-debug": "isa", "pci-serial": "pci"}
+
+
+def check_given_addresses(dom: Domain) -> None:
+    """What an address of each kind has to say.
+
+    Raises:
+        InternalError: It has no kind, or a part of its numbers.
+    """
+    for device in all_devices(dom):
+        address = device.address
+        if address is None:
+            continue
+        if address.type is None:
+            raise InternalError(
+                f"the address of {device.tag or 'a device'} has no type", domain=ErrorDomain.DOMAIN
+            )
+        parts = (address.cssid, address.ssid, address.devno)
+        if address.type == "ccw" and None in parts and any(part is not None for part in parts):
+            raise InternalError(
+                "an address of type 'ccw' has cssid, ssid and devno", domain=ErrorDomain.DEVICE
+            )
 
 
 def check_addresses(dom: Domain) -> None:

@@ -6,14 +6,23 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import chain
 
 from virloom.drivers.qemu.devices.boards import board, is_ccw
 from virloom.drivers.qemu.validate.identity import check_source_labels
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, InvalidArg, XmlError
-from virloom.model.domain import Channel, ChannelTarget, Chardev, ChardevSource, Domain, Serial
+from virloom.model.domain import (
+    Channel,
+    ChannelTarget,
+    Chardev,
+    Console,
+    Domain,
+    Parallel,
+    RngBackend,
+    Serial,
+)
 
 _NEEDS_PATH = ("file", "dev", "pipe")
 _NEEDS_CHANNEL = ("spiceport", "dbus")
@@ -36,6 +45,7 @@ _SERIAL_MODELS = {
 }
 _CONSOLE_TARGETS = ("serial", "xen", "uml", "virtio", "lxc", "openvz", "sclp", "sclplm")
 _CHANNEL_TARGETS = ("guestfwd", "virtio", "xen")
+_PORTS = (Serial, Parallel, Console)
 _ISA_PORTS = 4
 _FORWARDED_VERSION = 4
 
@@ -47,9 +57,9 @@ def check_given_chardevs(dom: Domain) -> None:
         for device in group:
             _source(device)
     for redirected in chain(devices.redirdevs, devices.smartcards):
-        _single_source(redirected.type, redirected.sources)
+        _source(redirected)
     for rng in devices.rngs:
-        _single_source(rng.backend.type, rng.backend.sources)
+        _source(rng.backend)
     _serial_targets(dom)
     for number, console in enumerate(devices.consoles):
         _target(console.target.type, _CONSOLE_TARGETS, "console")
@@ -115,34 +125,30 @@ def _forwarding(target: ChannelTarget) -> None:
         )
 
 
-def _source(device: Chardev) -> None:
+def _source(device: Chardev | RngBackend) -> None:
     kind = device.type
     for message in chain(_incomplete(device), _reconnecting(device)):
         raise InternalError(
             f"a character device of type '{kind}' {message}", domain=ErrorDomain.DOMAIN
         )
-    _single_source(kind, device.sources)
+    if kind != "udp" and len(device.sources) > 1:
+        raise XmlError(
+            f"a character device of type '{kind}' has one source", domain=ErrorDomain.DOMAIN
+        )
     for source in device.sources:
         check_source_labels(source.seclabels)
         reconnect = source.reconnect
         if reconnect is not None and reconnect.enabled and reconnect.timeout is None:
-            raise XmlError("<reconnect> that is enabled has no timeout", domain=ErrorDomain.DOMAIN)
+            raise XmlError("<reconnect> that is enabled has no timeout", domain=ErrorDomain.XML)
     if kind in _NEEDS_CHANNEL:
         _named(device)
-    if kind == "spicevmc" and not isinstance(device, Channel):
+    if kind == "spicevmc" and isinstance(device, _PORTS):
         raise ConfigUnsupported(
             "a character device of type 'spicevmc' is a virtio channel", domain=ErrorDomain.DOMAIN
         )
 
 
-def _single_source(kind: str | None, sources: Sequence[ChardevSource]) -> None:
-    if kind != "udp" and len(sources) > 1:
-        raise XmlError(
-            f"a character device of type '{kind}' has one source", domain=ErrorDomain.DOMAIN
-        )
-
-
-def _incomplete(device: Chardev) -> Iterator[str]:
+def _incomplete(device: Chardev | RngBackend) -> Iterator[str]:
     kind, sources = device.type, device.sources
     named = kind in _NEEDS_PATH or (kind == "unix" and not isinstance(device, Channel))
     if named and not any(source.path for source in sources):
@@ -158,13 +164,13 @@ def _incomplete(device: Chardev) -> Iterator[str]:
         yield "has no source service to send to"
 
 
-def _reconnecting(device: Chardev) -> Iterator[str]:
+def _reconnecting(device: Chardev | RngBackend) -> Iterator[str]:
     for source in device.sources:
         if source.reconnect is not None and source.reconnect.enabled and source.mode == "bind":
             yield "connects again only where it connects"
 
 
-def _named(device: Chardev) -> None:
+def _named(device: Chardev | RngBackend) -> None:
     name = next((source.channel for source in device.sources if source.channel), None)
     if name is None:
         raise ConfigUnsupported(
@@ -176,6 +182,16 @@ def _named(device: Chardev) -> None:
             f"source channel '{name}' has characters other than letters, digits and .-_",
             domain=ErrorDomain.DOMAIN,
         )
+
+
+def _reconnect_time(device: Chardev | RngBackend) -> None:
+    for source in device.sources:
+        reconnect = source.reconnect
+        if reconnect is not None and reconnect.enabled and reconnect.timeout == 0:
+            raise InvalidArg(
+                f"a character device of type '{device.type}' cannot connect again after 0 seconds",
+                domain=ErrorDomain.QEMU,
+            )
 
 
 def check_chardevs(dom: Domain) -> None:
@@ -190,12 +206,16 @@ def check_chardevs(dom: Domain) -> None:
         devices.redirdevs,
         devices.smartcards,
     )
-    for kind in (*(port.type for port in ports), *(rng.backend.type for rng in devices.rngs)):
-        if kind in _NEEDS_SPICE and "spice" not in kinds:
+    every: itertools.chain[Chardev | RngBackend] = itertools.chain(
+        ports, (rng.backend for rng in devices.rngs)
+    )
+    for port in every:
+        if port.type in _NEEDS_SPICE and "spice" not in kinds:
             raise ConfigUnsupported(
-                f"a character device of type '{kind}' needs a display of type 'spice'",
+                f"a character device of type '{port.type}' needs a display of type 'spice'",
                 domain=ErrorDomain.QEMU,
             )
+        _reconnect_time(port)
     for serial in dom.devices.serials:
         _serial_model(dom, serial)
     for console in dom.devices.consoles:

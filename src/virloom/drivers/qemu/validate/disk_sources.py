@@ -12,6 +12,7 @@ from virloom.model.domain import Auth, BackingStore, Disk, DiskSource, Encryptio
 
 _COOKIE_NAME = frozenset('\r\n\t "(),/:;<=>?@[]{}\\')
 _COOKIE_VALUE = frozenset('\r\n\t ",;\\')
+_SECRETS = ("volume", "ceph", "iscsi", "tls", "vtpm")
 _SECRET_OF_PROTOCOL = {"rbd": "ceph", "iscsi": "iscsi", "ssh": "volume"}
 _WEB = ("http", "https")
 #: Formats of encryption that QEMU had once.
@@ -49,6 +50,9 @@ def _given_backing(disk: Disk, store: BackingStore | None) -> None:
             )
         for message in _source(store.type, store.source):
             raise XmlError(f"backing image of disk '{name}': {message}", domain=ErrorDomain.DOMAIN)
+        if store.source.auth is not None:
+            for error in _auth(name, store.source.protocol, store.source.auth):
+                raise error
         for error in _encryption(name, store.source.encryption):
             raise error
         check_source_labels(store.source.seclabels)
@@ -150,11 +154,16 @@ def check_auth(auth: Auth, whose: str) -> Iterator[VirloomError]:
 
 def _auth(name: str | None, protocol: str | None, auth: Auth) -> Iterator[VirloomError]:
     yield from check_auth(auth, f"disk '{name}'")
-    wanted = _SECRET_OF_PROTOCOL.get(protocol or "")
-    if wanted is not None and auth.secret.type not in (None, wanted):
+    wanted, kind = _SECRET_OF_PROTOCOL.get(protocol or ""), auth.secret.type
+    if kind not in _SECRETS:
         yield ConfigUnsupported(
-            f"disk '{name}': a secret for '{protocol}' is of type '{wanted}', not "
-            f"'{auth.secret.type}'",
+            f"disk '{name}': there are no secrets of type '{kind or ''}'; there are"
+            f" {', '.join(_SECRETS)}",
+            domain=ErrorDomain.DOMAIN,
+        )
+    if wanted is not None and kind != wanted:
+        yield ConfigUnsupported(
+            f"disk '{name}': a secret for '{protocol}' is of type '{wanted}', not '{kind}'",
             domain=ErrorDomain.DOMAIN,
         )
 
@@ -178,7 +187,18 @@ def _encryption(name: str | None, encryption: Encryption | None) -> Iterator[Vir
             domain=ErrorDomain.DOMAIN,
         )
     for secret in encryption.secrets:
-        yield from _secret(f"disk '{name}'", secret)
+        yield from _passphrase(f"disk '{name}'", secret)
+
+
+def _passphrase(whose: str, secret: StorageSecret) -> Iterator[VirloomError]:
+    if secret.type != "passphrase":
+        error = ConfigUnsupported if secret.type else XmlError
+        yield error(
+            f"a secret of the <encryption> of {whose} is of type 'passphrase', not"
+            f" '{secret.type or ''}'",
+            domain=ErrorDomain.STORAGE,
+        )
+    yield from _secret(whose, secret)
 
 
 def check_source(disk: Disk) -> Iterator[str]:

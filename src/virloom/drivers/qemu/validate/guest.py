@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 from virloom.drivers.qemu.capabilities.binary import BinaryCaps
 from virloom.drivers.qemu.capabilities.document import SERVED
 from virloom.drivers.qemu.devices.address_chipset import is_q35
@@ -18,6 +20,8 @@ _TYPES = ("qemu", "kvm")
 # Where vCPUs are numbered in eight bits unless an IOMMU remaps interrupts.
 _MOST_VCPUS = 255
 _LONGEST_TIMEOUT = 65535
+#: What s390x boots with.
+_LOADPARM = re.compile(r"[A-Za-z0-9. ]{1,8}")
 _VARIABLES = (None, "file", "block", "network")
 
 
@@ -136,6 +140,11 @@ def _boot_order(dom: Domain) -> None:
                 f"boot order {boot.order} is given to two devices", domain=ErrorDomain.DOMAIN
             )
         orders.add(boot.order or 0)
+        if boot.loadparm is not None and not _LOADPARM.fullmatch(boot.loadparm):
+            raise InternalError(
+                f"loadparm '{boot.loadparm[:80]}' is not 1 to 8 letters, digits, points and blanks",
+                domain=ErrorDomain.DOMAIN,
+            )
     if orders and dom.os.boots:
         raise ConfigUnsupported(
             "boot devices are given both in <os> and at devices; only one of them can count",

@@ -154,11 +154,9 @@ def _iscsi_source(source: HostdevSource) -> Iterator[VirloomError]:
         yield _xml("its iSCSI source has two hosts")
     if source.auth is not None:
         yield from check_auth(source.auth, "its iSCSI source")
-        if source.auth.secret.type not in (None, "iscsi"):
-            yield InternalError(
-                f"its iSCSI source has a secret of type '{source.auth.secret.type}'",
-                domain=ErrorDomain.DOMAIN,
-            )
+        secret = source.auth.secret
+        if secret.type != "iscsi":
+            yield _unsupported(f"its iSCSI source has a secret of type '{secret.type or ''}'")
 
 
 def _scsi_host_source(hostdev: Hostdev) -> Iterator[VirloomError]:

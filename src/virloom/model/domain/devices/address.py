@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from virloom.enums.error import ErrorDomain
+from virloom.errors import InternalError
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child
 from virloom.xml.format import FormatFlags
@@ -135,8 +136,15 @@ def _is_too_large(name: str, text: str) -> bool:
 
 def _usb_port(text: str) -> str:
     parts = text.split(".")
-    if len(parts) > 4 or not all(part.isascii() and part.isdigit() for part in parts):
-        raise ValueError("port", "a USB port such as '1' or '1.2' (at most four levels)")
+    if len(parts) > 4 or not all(
+        part.isascii() and part.isdigit() and len(part) < 11 and int(part) < 1 << 32
+        for part in parts
+    ):
+        raise InternalError(
+            f"'{text[:80]}' of an <address> is no USB port such as '1' or '1.2'"
+            " (at most four levels)",
+            domain=ErrorDomain.DEVICE,
+        )
     return text
 
 

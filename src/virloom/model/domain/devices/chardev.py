@@ -11,7 +11,7 @@ from virloom.model.domain.seclabel import SourceSeclabel
 from virloom.xml.element import Element
 from virloom.xml.fields import ONCE, attribute, child, children, group
 from virloom.xml.format import FormatFlags
-from virloom.xml.kinds import INT, ON_OFF, STRING, YES_NO, choice, option
+from virloom.xml.kinds import INT, ON_OFF, STRING, YES_NO, answering, choice, option
 
 TYPE = option(
     "null",
@@ -35,13 +35,13 @@ TYPE = option(
 class Copypaste(Element):
     """``<clipboard copypaste='yes'/>``: whether the guest shares its clipboard."""
 
-    copypaste: bool | None = attribute(YES_NO)
+    copypaste: bool | None = attribute(YES_NO, required=True)
 
 
 class MouseMode(Element):
     """``<mouse mode='client'/>``: who draws the pointer."""
 
-    mode: str | None = attribute(choice("server", "client"))
+    mode: str | None = attribute(choice("server", "client"), required=True)
 
 
 class ChardevSource(Element):
@@ -134,7 +134,7 @@ class ConsoleTarget(Element):
     """``<target type='serial' port='0'/>``."""
 
     type: str | None = attribute(STRING)
-    port: int | None = attribute(INT)
+    port: int | None = attribute(answering(INT))
 
 
 class Console(Chardev):

@@ -7,7 +7,16 @@ from virloom.model.domain.devices.device import MASTER, Device, VirtioOptions
 from virloom.model.units import KIBIBYTES
 from virloom.xml.element import Element
 from virloom.xml.fields import ONCE, attribute, child, group, leaf
-from virloom.xml.kinds import INT, ON_OFF, STRING, UINT, UINT_ANY_BASE, choice, hexadecimal
+from virloom.xml.kinds import (
+    INT,
+    ON_OFF,
+    STRING,
+    UINT,
+    UINT_ANY_BASE,
+    UINT_OWNED,
+    choice,
+    hexadecimal,
+)
 
 
 class ControllerDriver(VirtioOptions):
@@ -50,7 +59,7 @@ class ControllerTarget(Element):
     bus_nr: int | None = attribute(UINT_ANY_BASE, "busNr")
     index: int | None = attribute(INT)
     hotplug: bool | None = attribute(ON_OFF)
-    node: int | None = leaf(UINT)
+    node: int | None = leaf(UINT_OWNED)
 
 
 class ControllerMaster(Element):

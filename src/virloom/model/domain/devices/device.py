@@ -26,7 +26,7 @@ class Alias(Element):
 class Boot(Element):
     """``<boot order='1'/>``: the device's place in the firmware's order, from 1."""
 
-    order: int | None = attribute(UINT)
+    order: int | None = attribute(UINT, required=True)
     loadparm: str | None = attribute(STRING)
 
 

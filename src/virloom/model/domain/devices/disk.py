@@ -77,7 +77,7 @@ class BackingFormat(Element):
 class BackingStore(Element):
     """``<backingStore>``: the next image of the chain; empty at its end."""
 
-    type: str | None = attribute(TYPE)
+    type: str | None = attribute(answering(TYPE))
     index: int | None = attribute(UINT, live=True)
     format: BackingFormat = group(BackingFormat)
     source: DiskSource = group(DiskSource)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InvalidArg
 from virloom.model.domain.devices.storage import (
     Auth,
     Encryption,
@@ -13,7 +15,17 @@ from virloom.model.domain.devices.storage import (
 from virloom.model.domain.seclabel import SourceSeclabel
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, content, group
-from virloom.xml.kinds import STRING, UINT, ULONG, YES_NO, Kind, choice, hexadecimal, option
+from virloom.xml.kinds import (
+    STRING,
+    UINT,
+    ULONG,
+    YES_NO,
+    Kind,
+    answering,
+    choice,
+    hexadecimal,
+    option,
+)
 
 PROTOCOLS = (
     "nbd",
@@ -36,7 +48,7 @@ class Host(Element):
     """``<host name='example.org' port='6000'/>`` or ``<host transport='unix' socket='…'/>``."""
 
     name: str | None = attribute(STRING)
-    port: int | None = attribute(UINT)
+    port: int | None = attribute(answering(UINT, InvalidArg, ErrorDomain.NONE))
     transport: str | None = attribute(option("tcp", "unix", "rdma"))
     socket: str | None = attribute(STRING)
 

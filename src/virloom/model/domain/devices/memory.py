@@ -11,7 +11,7 @@ from virloom.model.units import KIBIBYTES
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, flag, group, leaf
 from virloom.xml.format import FormatFlags
-from virloom.xml.kinds import STRING, UINT, UUID, YES_NO, choice, option
+from virloom.xml.kinds import STRING, UINT, UUID, YES_NO, choice
 
 MODELS = ("dimm", "nvdimm", "virtio-pmem", "virtio-mem", "sgx-epc")
 
@@ -51,7 +51,7 @@ class MemoryDevice(Device):
     tag = "memory"
     schema_path = "domain/devices/memory"
 
-    model: str | None = attribute(option(*MODELS))
+    model: str | None = attribute(choice(*MODELS))
     access: str | None = attribute(choice("shared", "private"))
     discard: bool | None = attribute(YES_NO)
     uuid: str | None = leaf(UUID)

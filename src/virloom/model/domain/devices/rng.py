@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from virloom.model.domain.devices.chardev import ChardevSource, Log, Protocol
+from virloom.model.domain.devices.chardev import TYPE, ChardevSource, Log, Protocol
 from virloom.model.domain.devices.device import Device, VirtioOptions
 from virloom.xml.element import Element
 from virloom.xml.fields import ONCE, attribute, children, content, group
@@ -21,7 +21,7 @@ class RngBackend(Element):
     """``<backend model='random'>/dev/urandom</backend>``; ``egd`` has a character device."""
 
     model: str | None = attribute(option("random", "egd", "builtin"))
-    type: str | None = attribute(STRING)
+    type: str | None = attribute(TYPE)
     value: str | None = content(STRING)
     sources: list[ChardevSource] = children(ChardevSource, "source")
     protocol: Protocol = group(Protocol, once=ONCE)

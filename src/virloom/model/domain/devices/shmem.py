@@ -7,7 +7,7 @@ from virloom.model.domain.devices.device import Device
 from virloom.model.units import scaled
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, group, leaf
-from virloom.xml.kinds import ON_OFF, STRING, UINT, Kind, choice, option
+from virloom.xml.kinds import ON_OFF, STRING, UINT, Kind, choice
 
 _BYTES_PER_MIB = 1024 * 1024
 
@@ -45,7 +45,7 @@ class Shmem(Device):
     schema_path = "domain/devices/shmem"
 
     name: str | None = attribute(STRING)
-    role: str | None = attribute(option("master", "peer"))
+    role: str | None = attribute(choice("master", "peer"))
     model: ShmemModel = group(ShmemModel)
     size: int | None = leaf(_MEBIBYTES)
     server: ShmemServer | None = child(ShmemServer)

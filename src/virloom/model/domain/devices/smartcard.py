@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from virloom.model.domain.devices.chardev import Chardev
 from virloom.xml.fields import attribute, leaf, leaves
-from virloom.xml.kinds import STRING, option
+from virloom.xml.kinds import STRING, choice
 
 
 class Smartcard(Chardev):
@@ -14,6 +14,6 @@ class Smartcard(Chardev):
     tag = "smartcard"
     schema_path = "domain/devices/smartcard"
 
-    mode: str | None = attribute(option("host", "host-certificates", "passthrough"), order=-1)
+    mode: str | None = attribute(choice("host", "host-certificates", "passthrough"), order=-1)
     certificates: list[str] = leaves(STRING, "certificate")
     database: str | None = leaf(STRING)

@@ -7,7 +7,7 @@ from virloom.model.domain.base import DomainElement
 from virloom.model.domain.devices.device import Device
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, group
-from virloom.xml.kinds import INT, STRING, UINT, YES_NO, choice, option
+from virloom.xml.kinds import INT, STRING, UINT, UINT_POSITIVE, YES_NO, choice, option
 
 
 class Codec(Element):
@@ -38,8 +38,8 @@ class Sound(Device):
 class AudioSettings(Element):
     """``<settings frequency='44100' channels='2' format='s16'/>``."""
 
-    frequency: int | None = attribute(UINT)
-    channels: int | None = attribute(UINT)
+    frequency: int | None = attribute(UINT_POSITIVE)
+    channels: int | None = attribute(UINT_POSITIVE)
     format: str | None = attribute(choice("s8", "u8", "s16", "u16", "s32", "u32", "f32"))
 
 
@@ -51,8 +51,8 @@ class AudioDirection(Element):
 
     mixing_engine: bool | None = attribute(YES_NO, "mixingEngine")
     fixed_settings: bool | None = attribute(YES_NO, "fixedSettings")
-    voices: int | None = attribute(UINT)
-    buffer_length: int | None = attribute(UINT, "bufferLength")
+    voices: int | None = attribute(UINT_POSITIVE)
+    buffer_length: int | None = attribute(UINT_POSITIVE, "bufferLength")
     server_name: str | None = attribute(STRING, "serverName")
     client_name: str | None = attribute(STRING, "clientName")
     connect_ports: str | None = attribute(STRING, "connectPorts")
@@ -88,7 +88,7 @@ class Audio(DomainElement):
             "pipewire",
         )
     )
-    timer_period: int | None = attribute(UINT, "timerPeriod")
+    timer_period: int | None = attribute(UINT_POSITIVE, "timerPeriod")
     try_mmap: bool | None = attribute(YES_NO, "tryMMap")
     exclusive: bool | None = attribute(YES_NO)
     dsp_policy: int | None = attribute(INT, "dspPolicy")

@@ -3,17 +3,19 @@
 
 from __future__ import annotations
 
+from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported, XmlError
 from virloom.model.units import BYTES
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, group, leaf
-from virloom.xml.kinds import UINT, UUID, YES_NO, choice, option
+from virloom.xml.kinds import UINT, UUID, YES_NO, answering, blank, choice
 
 
 class StorageSecret(Element):
     """``<secret type='ceph' usage='…'/>``: a secret by one of its two names."""
 
     type: str | None = attribute()
-    uuid: str | None = attribute(UUID)
+    uuid: str | None = attribute(answering(UUID, XmlError, ErrorDomain.NONE))
     usage: str | None = attribute()
 
 
@@ -40,10 +42,15 @@ class InitialVector(Element):
     hash: str | None = attribute()
 
 
+_FORMAT = answering(
+    choice("default", "qcow", "luks", "luks2", "luks-any"), ConfigUnsupported, ErrorDomain.STORAGE
+)
+
+
 class Encryption(Element):
     """``<encryption format='luks' engine='qemu'>``: how the image is encrypted."""
 
-    format: str | None = attribute(option("default", "qcow", "luks", "luks2", "luks-any"))
+    format: str | None = attribute(blank(_FORMAT))
     engine: str | None = attribute(choice("qemu", "librbd"))
     secrets: list[StorageSecret] = children(StorageSecret, "secret")
     cipher: Cipher | None = child(Cipher)

@@ -34,7 +34,7 @@ class TpmSource(Element):
     """``<source type='unix' mode='connect' path='…'/>`` of an external emulator, or its state."""
 
     type: str | None = attribute(STRING)
-    mode: str | None = attribute(STRING)
+    mode: str | None = attribute(choice("connect", "bind"))
     path: str | None = attribute(STRING)
 
 
@@ -66,5 +66,5 @@ class Tpm(Device):
     tag = "tpm"
     schema_path = "domain/devices/tpm"
 
-    model: str | None = attribute(option("tpm-tis", "tpm-crb", "tpm-spapr", "spapr-tpm-proxy"))
+    model: str | None = attribute(choice("tpm-tis", "tpm-crb", "tpm-spapr", "spapr-tpm-proxy"))
     backend: TpmBackend = group(TpmBackend, once=ONCE)

@@ -6,14 +6,14 @@ from __future__ import annotations
 from virloom.model.domain.devices.device import Device, VirtioOptions
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, group
-from virloom.xml.kinds import UINT, YES_NO, choice
+from virloom.xml.kinds import UINT_POSITIVE, YES_NO, choice
 
 
 class Cid(Element):
     """``<cid auto='no' address='3'/>``: the guest's address."""
 
     auto: bool | None = attribute(YES_NO)
-    address: int | None = attribute(UINT)
+    address: int | None = attribute(UINT_POSITIVE)
 
 
 class Vsock(Device):
