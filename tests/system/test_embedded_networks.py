@@ -158,7 +158,7 @@ def _inside(root: Path) -> dict[str, Any]:
 
 
 async def test_what_a_root_says_of_its_network(roots: list[Path]) -> None:
-    with pytest.raises(InvalidArg, match="'private' or 'host', not 'none'"):
+    with pytest.raises(InvalidArg, match="'private', 'pasta' or 'host', not 'none'"):
         async with virloom.open(f"{embedded(roots[0])}&network=none"):
             pass
     async with virloom.open(embedded(roots[0])) as conn:

@@ -8,11 +8,14 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.interop.namespace import NetworkNamespace
 from tests.system.conftest import NOBODY
 from virloom.testing.documents import paused_guest_xml
 
@@ -63,6 +66,11 @@ ENDED = """
         print(sorted(os.listdir(f"{root}/run/qemu")))
         await network.destroy()
 """
+ENDED_PLAIN = """
+        network = await conn.networks.lookup_by_name("inner")
+        await network.destroy()
+        await network.undefine()
+"""
 LEASED = """
         from virloom.testing.dialogue import Dialogue
         from virloom.testing.documents import tiny_guest_xml
@@ -84,6 +92,49 @@ LEASED = """
         await guest.destroy()
         await network.destroy()
 """
+#: A machine on the network asks one that is outside, and one that the host alone can reach.
+OUT = """
+        network = await conn.networks.define_xml(documents["network"])
+        try:
+            await network.create()
+        except virloom.errors.VirloomError as error:
+            return print(error)
+        root = root.partition("&")[0]
+        noted = json.load(open(f"{root}/run/network/space"))
+        there = ["nsenter", "-t", str(noted["pid"]), "-U", "-n", "--preserve-credentials"]
+        told = await (await asyncio.create_subprocess_exec(
+            *there, "sh", "-c", documents["machine"], stdout=-1)).communicate()
+        print(told[0].decode(), flush=True)
+        if documents["kill"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        await network.destroy()
+"""
+_MACHINE = """
+ip link add near type veth peer name far; ip link set near master virbr77; ip link set near up
+unshare --net sleep 60 & machine=$!
+while [ $(readlink /proc/$machine/ns/net) = $(readlink /proc/self/ns/net) ]; do sleep 0.1; done
+ip link set far netns $machine
+inside="nsenter -t $machine --net"
+$inside ip address add 10.77.7.5/24 dev far; $inside ip link set far up
+$inside ip route add default via 10.77.7.1
+for address in 203.0.113.2 203.0.113.1; do
+    echo "$address: $(echo hello | $inside timeout 5 busybox nc $address 7777 | sort -u)"
+done
+kill $machine
+"""
+REACHED = ["203.0.113.2:", "outside", "203.0.113.1:"]
+_HOST = "ip address add 203.0.113.1/24 dev eth0; ip link set eth0 up; "
+_HOST += "ip route add default via 203.0.113.2"
+_ANSWER = """
+import socket, sys
+server = socket.create_server((sys.argv[1], 7777))
+print("ready", flush=True)
+while True:
+    with server.accept()[0] as connection:
+        connection.recv(100)
+        connection.sendall(b"outside\\n")
+"""
+_OUTSIDE = "ip address add 203.0.113.2/24 dev eth0; ip link set eth0 up"
 FORBIDDEN = """
         network = await conn.networks.define_xml(documents["network"])
         try:
@@ -100,16 +151,30 @@ class User:
         self._python = python
         self.root = root
 
-    def run(self, body: str, *prefix: str) -> subprocess.CompletedProcess[str]:
-        """Runs lines of the script, in a process of their own."""
+    def run(
+        self,
+        body: str,
+        *prefix: str,
+        before: Sequence[str] = (),
+        more: str = "",
+        kill: bool = False,
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs lines of the script, in a process of their own.
+
+        Args:
+            before: What root's command line begins with.
+            more: Parameters of the URI.
+            kill: What the lines are told.
+        """
         documents = {
-            "network": NETWORK, "card": CARD,
+            "network": NETWORK, "card": CARD, "machine": _MACHINE, "kill": kill,
             "paused": paused_guest_xml("plain", machine="pc", extra_devices=CARD),
         }  # fmt: skip
-        words = ["-c", _SCRIPT.format(body=body.strip()), str(self.root), json.dumps(documents)]
+        place = f"{self.root}{more}"
+        words = ["-c", _SCRIPT.format(body=body.strip()), place, json.dumps(documents)]
         *become, python = self._python([])
         return subprocess.run(
-            [*become, *prefix, python, *words],
+            [*before, *become, *prefix, python, *words],
             cwd="/", capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
 
@@ -144,6 +209,26 @@ def user(ordinary_user: UserPython) -> Iterator[User]:
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert not left
+
+
+@contextmanager
+def host_with_a_way_out() -> Iterator[NetworkNamespace]:
+    """A host that reaches one machine, which answers, and has something of its own on that port."""
+    with ExitStack() as stack:
+        host, outside = (stack.enter_context(NetworkNamespace("true")) for _ in range(2))
+        host.run(
+            *("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "eth0"),
+            *("netns", str(outside.pid)),
+        )
+        host.run("sh", "-ec", _HOST)
+        outside.run("sh", "-ec", _OUTSIDE)
+        for space, address in ((outside, "203.0.113.2"), (host, "127.0.0.1")):
+            command = [*space.prefix, sys.executable, "-c", _ANSWER, address]
+            listener = stack.enter_context(subprocess.Popen(command, stdout=subprocess.PIPE))
+            stack.callback(listener.kill)
+            assert listener.stdout is not None
+            assert listener.stdout.readline() == b"ready\n"
+        yield host
 
 
 def links() -> set[str]:
@@ -185,6 +270,28 @@ def test_a_host_that_forbids_user_namespaces(user: User) -> None:
     assert "cannot make a network namespace: unshare" in told.stdout
     assert "user.max_user_namespaces = 0, which forbids them" in told.stdout
     assert "<interface type='user'>" in told.stdout
+
+
+@pytest.mark.skipif(shutil.which("pasta") is None, reason="pasta (passt) is not installed")
+def test_a_way_out(user: User) -> None:
+    with host_with_a_way_out() as host:
+        killed = user.run(OUT, before=host.prefix, more="&network=pasta", kill=True)
+        assert killed.returncode == -9, killed.stderr
+        assert killed.stdout.split() == REACHED
+        assert any("pasta" in words for words in user.processes().values())
+        again = user.run(ENDED_PLAIN, before=host.prefix, more="&network=pasta")
+        assert again.returncode == 0, again.stderr
+        assert not any("pasta" in words for words in user.processes().values())
+        whole = user.run(OUT, before=host.prefix, more="&network=pasta")
+        assert (whole.returncode, whole.stdout.split()) == (0, REACHED), whole.stderr
+
+
+@pytest.mark.skipif(shutil.which("pasta") is None, reason="pasta (passt) is not installed")
+def test_a_host_without_a_way_out(user: User) -> None:
+    with NetworkNamespace("true") as host:
+        told = user.run(OUT, before=host.prefix, more="&network=pasta")
+    assert told.returncode == 0, told.stderr
+    assert "does not lead out of the root's network" in told.stdout
 
 
 @pytest.mark.long

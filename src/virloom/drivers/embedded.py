@@ -21,7 +21,7 @@ from virloom.endpoint.endpoint import Endpoint
 from virloom.endpoint.identity import Identity
 from virloom.endpoint.local import opener
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InvalidArg
+from virloom.errors import ConfigUnsupported, InvalidArg
 from virloom.host.netns import NetworkSpace
 from virloom.host.session_run import session_run
 from virloom.procedures.record import Area
@@ -93,7 +93,7 @@ async def open_embedded(stack: AsyncExitStack, root: Path, uri: ConnectURI) -> D
     # The other areas come first, and go last: guests that start with the driver need them.
     secrets = SecretDriver(places, str(uri))
     stack.push_async_callback(secrets.close)
-    space = None if _is_on_host(uri) else NetworkSpace(root / "run" / "network" / "space")
+    space = _space(root, uri)
     if space is not None:
         stack.callback(space.close)
     networks = _networks(root, str(uri), space)
@@ -130,18 +130,29 @@ def _helpers() -> Path:
     return Path("/run/libvirt" if os.geteuid() == 0 else session_run())
 
 
-def _is_on_host(uri: ConnectURI) -> bool:
-    """Whether the root's networks are to be among the host's own.
+def _space(root: Path, uri: ConnectURI) -> NetworkSpace | None:
+    """The network namespace of the root's networks; None where they are among the host's own.
 
     Raises:
-        InvalidArg: The URI says neither.
+        InvalidArg: The URI asks for no such network.
+        ConfigUnsupported: Root asks for what leads ordinary users out.
     """
     asked = uri.params.get("network", "private")
-    if asked not in ("private", "host"):
+    if asked not in ("private", "pasta", "host"):
         raise InvalidArg(
-            f"'{uri}': network is 'private' or 'host', not '{asked}'", domain=ErrorDomain.QEMU
+            f"'{uri}': network is 'private', 'pasta' or 'host', not '{asked}'",
+            domain=ErrorDomain.QEMU,
         )
-    return asked == "host"
+    if asked == "host":
+        return None
+    space = NetworkSpace(root / "run" / "network" / "space", leads_out=asked == "pasta")
+    if asked == "pasta" and not space.is_users:
+        raise ConfigUnsupported(
+            f"'{uri}': pasta leads an ordinary user's networks out, and this is root",
+            domain=ErrorDomain.QEMU,
+            remedy="network=host has them among the host's own",
+        )
+    return space
 
 
 def _networks(root: Path, uri: str, space: NetworkSpace | None) -> LateDriver:

@@ -22,6 +22,7 @@ from virloom.host.identity import ProcessIdentity
 from virloom.host.inside import command_prefix, network_of
 from virloom.host.pidfd import PidFd, reap
 from virloom.host.process import SpawnRequest, spawn
+from virloom.host.way_out import end_way_out, lead_out
 
 #: Who holds it says when it is ready; what it does then needs nobody.
 _HOLDER = "ip link set lo up && echo ready && exec sleep infinity"
@@ -33,6 +34,8 @@ _FORBIDDING = {
     "kernel/unprivileged_userns_clone": "0",
     "kernel/apparmor_restrict_unprivileged_userns": "1",
 }
+#: Under what the record has who leads out.
+_WAY_OUT = "way_out"
 #: Seconds.
 _PATIENCE = 1.0
 
@@ -42,13 +45,16 @@ class NetworkSpace:
 
     Args:
         record: A file that says who holds it, for the next process that looks.
+        leads_out: An ordinary user's gets a way out (:mod:`virloom.host.way_out`).
 
     Attributes:
         is_users: It is an ordinary user's, who is root there and nowhere else.
     """
 
-    def __init__(self, record: Path) -> None:
+    def __init__(self, record: Path, *, leads_out: bool = False) -> None:
         self._record = record
+        self._leads_out = leads_out
+        self._way_out: ProcessIdentity | None = None
         self._holder: ProcessIdentity | None = None
         self._door: Door | None = None
         self.is_users = os.geteuid() != 0
@@ -57,7 +63,10 @@ class NetworkSpace:
         """Who holds it; None where there is none yet, or none in this boot."""
         if self._holder is None:
             with contextlib.suppress(OSError, ValueError, KeyError):
-                self._holder = ProcessIdentity.from_json(json.loads(self._record.read_bytes()))
+                noted = json.loads(self._record.read_bytes())
+                if _WAY_OUT in noted:
+                    self._way_out = ProcessIdentity.from_json(noted[_WAY_OUT])
+                self._holder = ProcessIdentity.from_json(noted)
         if self._holder is not None and not self._holder.matches():
             self._holder = None
         return self._holder
@@ -66,13 +75,38 @@ class NetworkSpace:
         """The same, made if need be.
 
         Raises:
-            OperationFailed: The kernel lets us have none.
+            OperationFailed: The kernel lets us have none, or it gets no way out.
+            ConfigUnsupported: The host has not what it takes to lead out.
             SystemFailure: Its record cannot be written.
         """
-        return self.find() or self._start()
+        holder = self.find()
+        if holder is None:
+            holder = self._start()
+            try:
+                self._lead_out(holder)
+            except BaseException:
+                self.end()
+                raise
+        elif self._way_out is None or not self._way_out.matches():
+            self._lead_out(holder)
+        return holder
+
+    def _lead_out(self, holder: ProcessIdentity) -> None:
+        if not self._leads_out:
+            return
+        self._way_out = lead_out(holder.pid, self._record.with_name("way-out"))
+        self._note(holder)
+
+    def _note(self, holder: ProcessIdentity) -> None:
+        noted = holder.to_json()
+        if self._way_out is not None:
+            noted[_WAY_OUT] = self._way_out.to_json()
+        ensure_directory(self._record.parent)
+        write_atomic(self._record, json.dumps(noted).encode(), durable=False)
 
     def _start(self) -> ProcessIdentity:
         self.close()  # it led to one that has gone
+        self._end_way_out()
         ours, its = os.pipe()
         try:
             user = ["--user", "--map-root-user"] if self.is_users else []
@@ -87,9 +121,7 @@ class NetworkSpace:
             self._holder = process.identity
             process.close()
             try:
-                text = json.dumps(process.identity.to_json())
-                ensure_directory(self._record.parent)
-                write_atomic(self._record, text.encode(), durable=False)
+                self._note(process.identity)
             except BaseException:
                 self.end()
                 raise
@@ -103,6 +135,7 @@ class NetworkSpace:
         """Lets it go, with all that is in it."""
         self.close()
         holder = self.find()
+        self._end_way_out()
         if holder is not None:
             with contextlib.suppress(ProcessLookupError):
                 held = PidFd.open(holder)
@@ -112,6 +145,11 @@ class NetworkSpace:
                 reap(holder.pid)
         self._holder = None
         self._record.unlink(missing_ok=True)
+
+    def _end_way_out(self) -> None:
+        if self._way_out is not None:
+            end_way_out(self._way_out)
+            self._way_out = None
 
     def close(self) -> None:
         """Lets go of what leads there; it stays."""
