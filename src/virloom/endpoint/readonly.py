@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from virloom.enums.domain import DomainInterfaceAddressesSource
 from virloom.enums.error import ErrorDomain
 from virloom.errors import OperationDenied
 from virloom.procedures.record import Procedure, Record
@@ -49,7 +48,13 @@ def never_denied(procedure: Procedure[Any, Any]) -> bool:
 
 def _asks_agent(args: Record) -> bool:
     """Whether a call that looks for addresses would have the guest's agent do it."""
-    return getattr(args, "source", None) == DomainInterfaceAddressesSource.AGENT
+    source = getattr(args, "source", None)
+    if not source:
+        return False
+    # Half a megabyte, which most daemons never need.
+    from virloom.enums.domain import DomainInterfaceAddressesSource
+
+    return bool(source == DomainInterfaceAddressesSource.AGENT)
 
 
 def _denied(procedure: Procedure[Any, Any], why: str) -> OperationDenied:
