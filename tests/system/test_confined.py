@@ -18,16 +18,19 @@ import pytest
 import virloom
 from tests.system.conftest import embedded, end_all, qemu_processes
 from virloom.client.connection import Connection
+from virloom.drivers.qemu.block.chain import ImageLayer
 from virloom.drivers.qemu.confine.labels import enforce, relabelling
 from virloom.drivers.qemu.confine.owners import OwnedFile
+from virloom.drivers.qemu.confine.plugged_labels import label_files, plan_plugged
 from virloom.enums.domain import DomainCreateFlags
 from virloom.errors import ConfigUnsupported, InternalError, InvalidArg, VirloomError
 from virloom.host.release import release
-from virloom.model.domain import Seclabel
+from virloom.model.domain import Domain, Seclabel
 from virloom.security import selinux
 from virloom.security.dac import resolve_ids
 from virloom.security.stack import enabled
 from virloom.testing.documents import paused_guest_xml
+from virloom.xml import parse_document
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root confines guests")
 
@@ -283,6 +286,37 @@ async def test_labels_of_selinux_are_put_back(tmp_path: Path) -> None:
         assert release(labelling.resources) == []
         assert selinux.current(str(first)) == "a:b:before:s0"
         assert selinux.current(str(second)) == ""
+
+
+def test_a_device_that_is_plugged_in_has_its_files_labelled(tmp_path: Path) -> None:
+    """Those of no other device, and none that another device of the guest has."""
+    here, other = image(tmp_path / "here"), image(tmp_path / "other")
+    selinux.relabel(str(here), "a:b:before:s0")
+    disks = "".join(
+        f"<disk type='file'><source file='{path}'/><target dev='vd{letter}'/>"
+        f"<alias name='ua-{letter}'/></disk>"
+        for path, letter in ((here, "a"), (other, "b"))
+    )
+    label = (
+        "<seclabel type='dynamic' model='selinux' relabel='yes'><label>a:b:qemu:s0</label>"
+        "<imagelabel>a:b:img:s0</imagelabel></seclabel>"
+    )
+    dom = parse_document(
+        Domain, f"<domain type='qemu'><name>g</name><devices>{disks}</devices>{label}</domain>"
+    )
+    chains = {
+        f"ua-{name}": (ImageLayer(str(path), "raw", False, "file"),)
+        for path, name in ((here, "a"),)
+    }
+    planned = plan_plugged(dom, chains, "ua-a", [])
+    label_files(planned)
+    assert [selinux.current(str(path)) for path in (here, other)] == ["a:b:img:s0", ""]
+    assert {item["alias"] for item in planned} == {"ua-a"}
+    assert plan_plugged(dom, chains, "ua-a", planned) == []
+    assert release(planned) == []
+    assert selinux.current(str(here)) == "a:b:before:s0"
+    dom.seclabels[0].relabel = False
+    assert plan_plugged(dom, chains, "ua-a", []) == []
 
 
 def test_a_profile_is_taken_out_by_its_name(tmp_path: Path) -> None:

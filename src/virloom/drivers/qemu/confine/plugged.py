@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the device of a running guest gets of the host, and leaves when it goes.
 
-Nodes in the guest's own ``/dev`` (found by ``/proc/PID``, whoever started the guest), owners of
-files, and rules of its AppArmor profile. The guest's record lists nodes and owners by the device's
-alias before anything is done; what a daemon that dies leaves there goes with the device or with the
-guest.
+Nodes in the guest's own ``/dev`` (found by ``/proc/PID``, whoever started the guest), owners and
+SELinux labels of files, and rules of its AppArmor profile. The guest's record lists all of it by
+the device's alias before anything is done; what a daemon that dies leaves there goes with the
+device or with the guest.
 """
 
 from __future__ import annotations
@@ -93,13 +93,20 @@ async def give(
     owners = [item for item in owners if item["path"] not in given]
     if nodes:
         record.runtime.setdefault(_KEY, {})[alias] = [node.path for node in nodes]
-    record.resources += owners
-    if nodes or owners:
+    labels: list[dict[str, Any]] = []
+    if "selinux" in driver.security.models:
+        from virloom.drivers.qemu.confine import plugged_labels  # few hosts have any
+
+        labels = plugged_labels.plan_plugged(only, chains, alias, record.resources)
+    record.resources += [*owners, *labels]
+    if nodes or owners or labels:
         running.save()
     if nodes:
         await _change(driver, running, nodes, [])
     for item in owners:
         driver.dac.take(item)
+    if labels:
+        plugged_labels.label_files(labels)
     if driver.security.models:
         from virloom.drivers.qemu.confine.profile import renew_profile  # few hosts have any
 
