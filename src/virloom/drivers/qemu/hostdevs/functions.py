@@ -108,17 +108,22 @@ def put_into_vlan(
 ) -> None:
     """Has a physical card put a function into a VLAN which the host keeps, below a macvtap.
 
+    One that is in a VLAN, and whose guest has none, leaves it, as with libvirt 9.
+
     Raises:
         ConfigUnsupported: The VLANs are nothing that one can have.
         SystemFailure: The physical card would not.
     """
-    vlan = _vlan_of(card)
     found = virtual_functions.find_link(card.source.dev or "", links)
-    if found is None or card.vlan is None:
-        return  # what no function is has been refused
+    if found is None:
+        return  # which has been refused if it is to be in one
     link, number = found
+    vlan = _vlan_of(card)
     try:
-        record.resources.append(virtual_functions.tagged(link, number, alias_of(card), kernel))
+        former = virtual_functions.tagged(link, number, alias_of(card), kernel)
+        if former["vlan"] == vlan:
+            return
+        record.resources.append(former)
         record.save()
         reached("function-noted")
         kernel.write(link, number, None, vlan)

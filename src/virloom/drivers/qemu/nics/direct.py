@@ -53,7 +53,7 @@ def open_direct(
                 "network of their own, which has none of it",
                 domain=ErrorDomain.QEMU,
             )
-        if interface.vlan is not None and interface.source.mode == "passthrough":
+        if interface.source.mode == "passthrough":
             put_into_vlan(record, interface)
         _make(driver.macvtap_names, record, interface)
         for number, fd in enumerate(_open(record, interface)):

@@ -151,6 +151,12 @@ def test_a_function_below_a_macvtap_is_in_a_vlan(tmp_path: Path) -> None:
     (noted,) = GuestRecord.load(tmp_path / "g.json").lent
     virtual_functions.restore(noted, cards)
     assert cards.kept["eth1", 0] == ("02:11:22:33:44:55", 7)
+    direct.vlan = None
+    put_into_vlan(record, direct, cards, str(links))
+    assert cards.kept["eth1", 0] == ("02:11:22:33:44:55", 0)
+    written = list(cards.written)
+    put_into_vlan(record, direct, cards, str(links))  # it is in none
+    assert cards.written == written
 
 
 def test_what_a_network_gave_is_told_while_the_guest_runs() -> None:
