@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: Models of network cards that most documents name.
+_ALIKE = ("virtio", "virtio-non-transitional")
+
 
 def parse(text: str, validate: bool) -> Domain:
     """The tree of a document that a client sends.
@@ -63,7 +66,8 @@ async def complete(driver: QemuDriver, model: Domain) -> Domain:
 
     check_name(model.name)
     await let_others()  # the document has just been parsed
-    cards = [card for card in model.devices.interfaces if not card.model.type]
+    # Others are placed like a device of the host's anyhow.
+    cards = [card for card in model.devices.interfaces if card.model.type not in _ALIKE]
     if any(card.type == "network" for card in cards):
         from virloom.drivers.qemu.nics.pools import mark_functions
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from virloom.endpoint.endpoint import Endpoint
-from virloom.errors import VirloomError
+from virloom.errors import NoNetwork, VirloomError
 from virloom.model.domain import Interface
 from virloom.model.network import Network
 from virloom.procedures import network as p
@@ -46,7 +46,10 @@ async def mark_functions(driver: QemuDriver, cards: Iterable[Interface]) -> None
 
 
 async def _gives_functions(networks: Endpoint, name: str) -> bool:
-    found = await networks.call(p.NETWORK_LOOKUP_BY_NAME, p.NetworkLookupByNameArgs(name))
+    try:
+        found = await networks.call(p.NETWORK_LOOKUP_BY_NAME, p.NetworkLookupByNameArgs(name))
+    except NoNetwork:
+        return False
     told = await networks.call(p.NETWORK_GET_XML_DESC, p.NetworkGetXMLDescArgs(found.net, 0))
     forward = parse_document(Network, told.xml).forward
     return forward is not None and forward.mode == "hostdev"
