@@ -187,8 +187,9 @@ class PortMatch(Transport):
 
 
 class TcpMatch(PortMatch):
-    """``<tcp>``; its flags are written ``MASK/SET``."""
+    """``<tcp>``; its flags are written ``MASK/SET``, an option of TCP by its number."""
 
+    option: str | None = attribute(STRING)
     flags: str | None = attribute(STRING)
 
 

@@ -44,6 +44,7 @@ def rule(match: str) -> str:
             "<udp ipset='a' ipsetflags='dst,src'/>",
         ),
         ("<tcp-ipv6 flags='syn/ALL'/>", "<tcp-ipv6 flags='SYN/ALL'/>"),
+        ("<tcp option='0x5' flags='SYN/ALL'/>", "<tcp option='0x5' flags='SYN/ALL'/>"),
     ],
 )
 def test_values_are_normalized(match: str, normal: str) -> None:

@@ -41,6 +41,8 @@ def _words(rule: PacketRule) -> list[str]:
     if "dscp" in said:
         made += ["-m", "dscp", *no, "--dscp", _decimal(said["dscp"])]
     made += _ports(said, no)
+    if "option" in said:
+        made += [*no, "--tcp-option", _decimal(said["option"])]
     if "flags" in said:
         made += [*no, "--tcp-flags", *said["flags"].split("/")]
     if "type" in said:

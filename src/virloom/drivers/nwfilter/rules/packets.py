@@ -28,7 +28,7 @@ _CHAINS = {"out": FROM_GUEST, "in": TO_GUEST}
 #: What chooses packets, beside their protocol and the hardware address that they come from.
 _CHOICES = frozenset(
     ("srcipaddr", "dstipaddr", "srcipfrom", "dstipfrom", "srcportstart", "dstportstart", "dscp",
-     "flags", "type", "connlimit_above", "ipset")
+     "option", "flags", "type", "connlimit_above", "ipset")
 )  # fmt: skip
 
 

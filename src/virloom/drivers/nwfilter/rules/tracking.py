@@ -158,7 +158,11 @@ def _ports(said: Mapping[str, str], negated: bool) -> Iterator[Expression]:
 
 
 def _kinds(said: Mapping[str, str], negated: bool) -> Iterator[Expression]:
-    """Flags of TCP; the type of ICMP's messages, with the code or without."""
+    """Options and flags of TCP; the type of ICMP's messages, with the code or without."""
+    if "option" in said:
+        # Its kind is its first byte, which is asked for as nft asks whether it is there at all.
+        option = {"base": int(said["option"], 0), "offset": 0, "len": 8}
+        yield match({"tcp option": option}, not negated)
     if "flags" in said:
         mask, flags = (
             sum({_FLAG_BITS[name] for name in names.split(",")})

@@ -88,6 +88,10 @@ LINES = {
         "FI -p tcp ! -s 10.0.0.1 ! --sport 5:9 ! --tcp-flags SYN ALL -j DROP",
         "FO -p tcp ! -d 10.0.0.1 ! --dport 5:9 ! --tcp-flags SYN ALL -j DROP",
     ],
+    rule("<tcp match='no' option='0x5' dstportstart='9'/>"): [
+        "FI -p tcp ! --dport 9 ! --tcp-option 5 -j DROP",
+        "FO -p tcp ! --sport 9 ! --tcp-option 5 -j DROP",
+    ],
     rule("<all ipset='a b' ipsetflags='src,dst'/>"): [
         'FI -m set --match-set "a b" src,dst -j DROP',
         'FO -m set --match-set "a b" dst,src -j DROP',

@@ -40,6 +40,8 @@ def _side(value: Any) -> str:
     match value:
         case {"payload": {"base": base, "offset": offset, "len": length}}:
             return f"{base}:{offset}:{length}"
+        case {"tcp option": {"base": kind, "offset": 0, "len": 8}}:
+            return f"option {kind}"
         case {"payload": {"field": name}}:
             return str(name)
         case {"&": [left, mask]}:
@@ -90,6 +92,8 @@ def test_directions_and_states() -> None:
          "l4proto == 17; th:0:16 != 5-9"),
         ("<tcp flags='SYN/SYN,ACK'/>", "ipv4", "l4proto == 6; th:104:8&2 == 18"),
         ("<tcp flags='ALL/NONE'/>", "ipv4", "l4proto == 6; th:104:8&63 == 0"),
+        ("<tcp option='0x5'/>", "ipv4", "l4proto == 6; option 5 == True"),
+        ("<tcp match='no' option='5'/>", "ipv4", "l4proto == 6; option 5 == False"),
         ("<icmp type='8' code='1'/>", "ipv4", "l4proto == 1; th:0:16 == 2049"),
         ("<icmp match='no' type='8'/>", "ipv4", "l4proto == 1; th:0:8 != 8"),
         ("<icmpv6 type='0x80'/>", "ipv6", "l4proto == 58; th:0:8 == 128"),
