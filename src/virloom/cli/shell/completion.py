@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from virloom.cli.shell.failure import CommandFailed
+from virloom.cli.shell.fixed_words import fixed_words
 from virloom.cli.shell.nodes import attribute, below, parsed
 from virloom.cli.shell.options import Command, Option, find_command
 from virloom.cli.shell.session import Session
@@ -37,7 +38,9 @@ async def candidates(session: Session, words: Sequence[str]) -> list[str]:
     option = waiting or _next_positional(command, values)
     if option is None:
         return []
-    return _starting(current, await _names(session, command, option, values))
+    fixed = fixed_words(command.name, option.name, current)
+    names = await _names(session, command, option, values) if fixed is None else fixed
+    return _starting(current, names)
 
 
 def _starting(start: str, names: Iterable[str]) -> list[str]:

@@ -153,14 +153,15 @@ async def _row(network: Network) -> list[str]:
     return [network.name, state, autostart, yes(await network.is_persistent())]
 
 
-_COMMANDS = {
+#: What ``net-update`` takes as its command, and as its section.
+COMMANDS = {
     "modify": e.NetworkUpdateCommand.MODIFY,
     "delete": e.NetworkUpdateCommand.DELETE,
     "add-last": e.NetworkUpdateCommand.ADD_LAST,
     "add-first": e.NetworkUpdateCommand.ADD_FIRST,
     "add": e.NetworkUpdateCommand.ADD_LAST,
 }
-_SECTIONS = {
+SECTIONS = {
     section.name.lower().replace("_", "-"): section for section in e.NetworkUpdateSection if section
 }
 
@@ -170,10 +171,10 @@ async def update(session: Session, arguments: Arguments) -> None:
     """Add, change or delete an element of a network's document."""
     impact = arguments.impact()
     network, _ = await finding.network(session, arguments)
-    how = _COMMANDS.get(arguments.text("command"))
+    how = COMMANDS.get(arguments.text("command"))
     if how is None:
         raise CommandFailed(f"unrecognized command name '{arguments.text('command')}'")
-    section = _SECTIONS.get(arguments.text("section"))
+    section = SECTIONS.get(arguments.text("section"))
     if section is None:
         raise CommandFailed(f"unrecognized section name '{arguments.text('section')}'")
     element = arguments.text("xml")

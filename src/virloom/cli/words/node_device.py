@@ -132,7 +132,7 @@ async def _or_yes(asked: Awaitable[bool]) -> str:
 
 
 #: What ``--cap`` takes: the capabilities in documents → what is asked of the driver.
-_CAPABILITIES = {
+CAPABILITIES = {
     "system": Which.CAP_SYSTEM,
     "pci": Which.CAP_PCI_DEV,
     "usb_device": Which.CAP_USB_DEV,
@@ -186,9 +186,9 @@ def _wanted(arguments: Arguments) -> int:
         raise CommandFailed("Option --tree is incompatible with --cap and --inactive")
     flags = 0
     for name in names.split(",") if names else ():
-        if name not in _CAPABILITIES:
+        if name not in CAPABILITIES:
             raise CommandFailed("Invalid capability type")
-        flags |= _CAPABILITIES[name]
+        flags |= CAPABILITIES[name]
     if inactive or everything:
         flags |= Which.INACTIVE
     if not inactive:

@@ -11,7 +11,8 @@ from virloom.cli.words import storage_objects
 from virloom.cli.words.object_events import lifecycle, watch_area
 from virloom.client.storage.events import PoolLifecycleEvent, PoolRefreshEvent
 
-_EVENTS = {
+#: What ``pool-event --event`` takes.
+EVENTS = {
     "lifecycle": lifecycle(PoolLifecycleEvent, lambda event: f"storage pool {event.pool.name}"),
     "refresh": Watched(
         PoolRefreshEvent, lambda event: f"event 'refresh' for storage pool {event.pool.name}"
@@ -22,4 +23,4 @@ _EVENTS = {
 @command("pool-event")
 async def pool_event(session: Session, arguments: Arguments) -> None:
     """Print what happens to storage pools."""
-    await watch_area(session, arguments, "pool", _EVENTS, storage_objects.pool, "storage_pools")
+    await watch_area(session, arguments, "pool", EVENTS, storage_objects.pool, "storage_pools")

@@ -25,7 +25,8 @@ _PROPERTIES = {
     "persistent": Wanted.PERSISTENT,
     "transient": Wanted.TRANSIENT,
 }
-_TYPES = frozenset(
+#: What ``pool-list --type`` takes.
+TYPES = frozenset(
     (
         "dir", "disk", "fs", "gluster", "iscsi", "iscsi-direct", "logical", "mpath", "netfs", "rbd",
         "scsi", "sheepdog", "vstorage", "zfs",
@@ -63,7 +64,7 @@ def _wanted(arguments: Arguments) -> int:
     flags |= arguments.flag("all", Wanted.INACTIVE)
     types = arguments.get("type")
     for type_ in [] if types is None else types.split(","):
-        if type_ not in _TYPES:
+        if type_ not in TYPES:
             raise CommandFailed(f"Invalid pool type '{type_}'")
         flags |= Wanted[type_.upper().replace("-", "_")]
     return flags

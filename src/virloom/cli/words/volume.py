@@ -13,6 +13,8 @@ from virloom.cli.words import storage_objects
 from virloom.enums import storage as e
 from virloom.xml import parse_node
 
+#: What ``vol-wipe --algorithm`` takes.
+ALGORITHMS = {member.name.lower(): member for member in e.StorageVolWipeAlgorithm}
 _CREATING = {
     "prealloc-metadata": e.StorageVolCreateFlags.PREALLOC_METADATA,
     "reflink": e.StorageVolCreateFlags.REFLINK,
@@ -138,11 +140,10 @@ async def wipe(session: Session, arguments: Arguments) -> None:
     """Make a volume's content unreadable."""
     volume, word = await storage_objects.volume(session, arguments)
     name = arguments.text("algorithm", "zero")
-    algorithms = {member.name.lower(): member for member in e.StorageVolWipeAlgorithm}
-    if name not in algorithms:
+    if name not in ALGORITHMS:
         raise CommandFailed(f"Unsupported algorithm '{name}'")
     with failing(f"Failed to wipe vol {word}"):
-        await volume.wipe(algorithms[name])
+        await volume.wipe(ALGORITHMS[name])
     session.output.note(f"Vol {word} wiped")
 
 
