@@ -62,9 +62,11 @@ async def complete(driver: QemuDriver, model: Domain) -> Domain:
     Raises:
         VirloomError: The document asks for what does not exist or does not go together.
     """
-    from virloom.drivers.qemu.definition import prepare_definition  # virloom.drivers.qemu.later
+    # virloom.drivers.qemu.later
+    from virloom.drivers.qemu.definition import fill_definition, finish_definition
 
     check_name(model.name)
+    emulator = emulator_of(model)
     await let_others()  # the document has just been parsed
     # Others are placed like a device of the host's anyhow.
     cards = [card for card in model.devices.interfaces if card.model.type not in _ALIKE]
@@ -73,12 +75,19 @@ async def complete(driver: QemuDriver, model: Domain) -> Domain:
 
         await mark_functions(driver, cards)
 
-    def prepared(caps: BinaryCaps) -> Domain:
+    def filled(caps: BinaryCaps) -> Domain:
         draft = model.copy()
-        prepare_definition(draft, caps, config=driver.config, directories=driver.directories)
+        fill_definition(draft, caps, directories=driver.directories)
         return draft
 
-    return await driver.capabilities.apply(emulator_of(model), prepared)
+    def finished(caps: BinaryCaps) -> Domain:
+        done = draft.copy()
+        finish_definition(done, caps)
+        return done
+
+    draft = await driver.capabilities.apply(emulator, filled)
+    await let_others()
+    return await driver.capabilities.apply(emulator, finished)
 
 
 def emulator_of(model: Domain) -> str:

@@ -37,9 +37,19 @@ def prepare_definition(
         ConfigUnsupported: It asks for what this QEMU or this driver does not have.
         VirloomError: Others for which libvirt has a code of its own.
     """
+    fill_definition(dom, caps, directories=directories)
+    finish_definition(dom, caps)
+
+
+def fill_definition(dom: Domain, caps: BinaryCaps, *, directories: Directories | None) -> None:
+    """The first half of :func:`prepare_definition`: what the document leaves to us."""
     validate_document(dom)
     fill_defaults(dom, caps)
     complete_loader(dom, directories)
+
+
+def finish_definition(dom: Domain, caps: BinaryCaps) -> None:
+    """The second half: addresses, and the check of all that has come of it."""
     assign_addresses(dom, caps)
     place_console(dom)
     validate(dom, caps)

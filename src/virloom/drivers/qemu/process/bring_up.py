@@ -56,6 +56,7 @@ async def bring_up(start: Start, questions: live.Questions) -> RunningGuest:
     record.runtime["vcpu_threads"] = usage.listed(threads)
     await _tune(start, threads)
     reached("configured")
+    await let_others()
     running = RunningGuest(guest, record, start.model, start.monitor, start.process, start.log)
     running.groups = start.groups
     running.leases = GuestLeases(running, start.driver.locks)

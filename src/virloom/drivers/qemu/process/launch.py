@@ -68,6 +68,7 @@ class Launch(Start):
             refuse_unserved(self.model)
             self.hugepages = plan_hugepages(self.driver, self.model, str(self.directory))
             plan_groups(self)
+            await let_others()
             caps = await self.driver.capabilities.apply(self._emulator(), self._checked)
             resolve_cpu(self.model)
             assign_aliases(self.model)

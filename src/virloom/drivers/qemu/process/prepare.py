@@ -49,6 +49,7 @@ async def prepare(start: Start, opened: ExitStack, caps: BinaryCaps) -> CommandL
     live_fd = _take_liveness(start, lock, opened)
     owner = _make_directories(start)
     reached("directory-made")
+    await let_others()
     await _take_devices(start)
     given = resources.given_images(start.model, start.guest.fd_groups)
     chains = resources.image_chains(start.model, given)
@@ -58,6 +59,7 @@ async def prepare(start: Start, opened: ExitStack, caps: BinaryCaps) -> CommandL
     files |= await _connect_cards(start, opened)
     sockets = resources.listening_sockets(start.model, opened)
     reached("files-opened")
+    await let_others()
     grouped = start.groups is not None and start.groups.has("cpuset")
     start.confinement = await hand_over(
         start.driver, record, start.model, chains, start.ids, grouped=grouped
