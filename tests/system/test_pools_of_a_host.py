@@ -122,11 +122,12 @@ def session(guest: HostGuest, who: str, name: str, *words: str) -> list[Any]:
     return [json.loads(line) for line in told.splitlines() if line.startswith("[")]
 
 
-def compare(guest: HostGuest, name: str, *words: str) -> list[tuple[Any, Any]]:
-    """The steps in which ours and libvirt's differ."""
+def assert_same(guest: HostGuest, name: str, *words: str) -> None:
+    """Ours and libvirt's say the same at each step."""
     theirs, ours = (session(guest, who, f"storage_{name}", *words) for who in ("theirs", "own"))
     assert [step[0] for step in ours] == [step[0] for step in theirs]
-    return [pair for pair in zip(theirs, ours, strict=True) if pair[0] != pair[1]]
+    different = [pair for pair in zip(theirs, ours, strict=True) if pair[0] != pair[1]]
+    assert not different, "\n\n".join(f"libvirt {a}\nours    {b}" for a, b in different)
 
 
 def killed(guest: HostGuest, part: str, device: str) -> None:
@@ -137,24 +138,24 @@ def killed(guest: HostGuest, part: str, device: str) -> None:
 
 @pytest.mark.usefixtures("daemons")
 def test_groups_of_lvm(guest: HostGuest) -> None:
-    assert compare(guest, "logical", "/dev/vda") == []
+    assert_same(guest, "logical", "/dev/vda")
     assert guest.run("vgs --noheadings; pvs --noheadings") == ""
 
 
 @pytest.mark.usefixtures("daemons")
 def test_encrypted_partitions(guest: HostGuest) -> None:
-    assert compare(guest, "disk", "/dev/vda", "encrypted") == []
+    assert_same(guest, "disk", "/dev/vda", "encrypted")
 
 
 @pytest.mark.usefixtures("daemons")
 def test_file_systems_of_nfs(guest: HostGuest, nfs: str) -> None:
-    assert compare(guest, "netfs", nfs) == []
+    assert_same(guest, "netfs", nfs)
 
 
 @pytest.mark.usefixtures("daemons")
 @pytest.mark.parametrize("way", ["iscsi", "iscsi_direct"])
 def test_units_of_iscsi(guest: HostGuest, iscsi: str, way: str) -> None:
-    assert compare(guest, way, iscsi) == []
+    assert_same(guest, way, iscsi)
 
 
 @pytest.mark.usefixtures("daemons")

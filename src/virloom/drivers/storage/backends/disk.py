@@ -28,6 +28,9 @@ _DOMAIN = ErrorDomain.STORAGE
 #: What parted calls what is to be in a partition of a DOS table; all else is ``ext2``.
 _CONTENTS = {"fat16": "fat16", "fat32": "fat32", "linux-swap": "linux-swap"}
 
+#: Seconds that udev may take to give new devices their owners; ``udevadm``'s own default.
+_SETTLING = 120
+
 
 class DiskBackend(PathBackend):
     """Volumes are partitions."""
@@ -71,7 +74,9 @@ class DiskBackend(PathBackend):
         await check_label(self.host, device, label)
 
     async def look(self, model: Pool) -> dict[str, Volume]:
+        await self._settle()
         table = await self._table(model)
+        await self._settle()
         volumes: dict[str, Volume] = {}
         for part in table.partitions:
             path = _node(model, part.number)
@@ -96,9 +101,13 @@ class DiskBackend(PathBackend):
         await asyncio.to_thread(clear, _device(model))
 
     async def _settle(self) -> None:
-        """Waits until udev has done what it does to new devices, where there is udev."""
+        """Waits until udev has done what it does to new devices, where there is udev.
+
+        All partitions are new ones after each look at the table, too: ``parted`` opens the disk
+        for writing, and udev has the kernel read the table again when somebody has.
+        """
         if await asyncio.to_thread(self.host.path("/run/udev/control").exists):
-            await self.host.run(["udevadm", "settle", "--timeout=10"])
+            await self.host.run(["udevadm", "settle", f"--timeout={_SETTLING}"])
 
     async def _table(self, model: Pool) -> Table:
         device = _device(model)
@@ -174,6 +183,7 @@ class DiskBackend(PathBackend):
         try:
             await self._settle()
             table = await self._table(pool)
+            await self._settle()
             volume = await asyncio.to_thread(_volume, pool, table, path, start, end)
         except VirloomError:
             await self.undoing._take_out(pool, path)
