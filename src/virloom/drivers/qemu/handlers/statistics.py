@@ -14,6 +14,7 @@ from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.driver import QemuDriver
 from virloom.drivers.qemu.handlers.arguments import check_flags, senseless
 from virloom.drivers.qemu.handlers.listing import selected
+from virloom.drivers.qemu.lasting_figures import lasting_parameters
 from virloom.drivers.qemu.monitor.commands.answer import reading
 from virloom.drivers.qemu.process import usage
 from virloom.drivers.qemu.process.resources import alias_of, image_path
@@ -389,13 +390,13 @@ def _told_off(guest: Guest, wanted: int) -> list[TypedParam]:
     The latter is looked for once: of a thousand domains most do not run, and nobody has changed
     their documents since the last time.
     """
-    state = _parameters(figures.bulk(guest, wanted & _STATE, {}))
+    state = lasting_parameters(figures.bulk(guest, wanted & _STATE, {}))
     if guest.definition is None:  # it ended just now
         return state
     rest = wanted & ~(_STATE | _BLOCK)
     known = guest.definition.fact(
-        f"statistics {rest:#x}", lambda _: _parameters(figures.bulk(guest, rest, {}))
+        f"statistics {rest:#x}", lambda _: lasting_parameters(figures.bulk(guest, rest, {}))
     )
     # Images change without their document.
     images = figures.bulk(guest, wanted & _BLOCK, {})
-    return state + known + _parameters(images)
+    return state + known + lasting_parameters(images)
