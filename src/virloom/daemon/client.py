@@ -576,9 +576,11 @@ class Client(PumpOwner, RelayOwner):
 
     # -- events and streams --------------------------------------------------------------------
 
-    def _send_event(self, procedure: Procedure[Any, Void], message: Record) -> None:
+    def _send_event(
+        self, procedure: Procedure[Any, Void], message: Record, encoded: bytes | None
+    ) -> None:
         try:
-            self._send(self._connection.event(procedure, message))
+            self._send(self._connection.event(procedure, message, encoded))
         except (XdrError, FramingError) as exc:
             logger.error("the event %s cannot be sent: %s", procedure.name, exc)
 

@@ -125,7 +125,9 @@ class LocalEndpoint(Endpoint):
             raise InvalidConn("the event loop that runs this driver has ended")
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), self._home))
 
-    def _deliver(self, procedure: Procedure[Any, Void], message: Record) -> None:
+    def _deliver(
+        self, procedure: Procedure[Any, Void], message: Record, _encoded: bytes | None
+    ) -> None:
         if self._opener is self._home:
             self._notify(procedure, message)
         elif not self._opener.is_closed():

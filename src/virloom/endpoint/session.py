@@ -13,8 +13,8 @@ from virloom.procedures.record import Procedure, Record, Void
 
 logger = logging.getLogger(__name__)
 
-#: Takes an event procedure and its message.
-EventSink = Callable[[Procedure[Any, Void], Record], None]
+#: Takes an event procedure, its message, and that one's bytes on the wire where they are known.
+EventSink = Callable[[Procedure[Any, Void], Record, bytes | None], None]
 
 #: Runs when a session ends; may be a coroutine function.
 CloseAction = Callable[[], Awaitable[None] | None]
@@ -34,10 +34,16 @@ class Session:
         self._actions: dict[int, CloseAction] = {}
         self._next_key = 0
 
-    def send_event(self, procedure: Procedure[Any, Void], message: Record) -> None:
-        """Passes an event to the client; nothing happens once the session is closed."""
+    def send_event(
+        self, procedure: Procedure[Any, Void], message: Record, encoded: bytes | None = None
+    ) -> None:
+        """Passes an event to the client; nothing happens once the session is closed.
+
+        Args:
+            encoded: The bytes of *message* on the wire, for who has them.
+        """
         if not self.closed:
-            self._sink(procedure, message)
+            self._sink(procedure, message, encoded)
 
     def on_close(self, action: CloseAction) -> Callable[[], None]:
         """Runs *action* when the session ends; returns a function that takes it back."""

@@ -422,15 +422,20 @@ class ServerConnection(_Connection):
         header = call.header._replace(type=_REPLY, status=_ERROR)
         return pack(header, encode_error(error))
 
-    def event(self, procedure: Procedure[Any, Any], record: Any) -> bytes:
+    def event(
+        self, procedure: Procedure[Any, Any], record: Any, encoded: bytes | None = None
+    ) -> bytes:
         """An event.
+
+        Args:
+            encoded: The bytes of *record*, where they are known.
 
         Raises:
             XdrError: The record cannot be sent.
             FramingError: It is longer than any message.
         """
-        header = Header(procedure.program, VERSION, procedure.number, _EVENT, 1, _OK)
-        return pack(header, codec_for(procedure.args).encode(record))
+        payload = codec_for(procedure.args).encode(record) if encoded is None else encoded
+        return pack((procedure.program, VERSION, procedure.number, _EVENT, 1, _OK), payload)
 
     def begin_run(self, serial: int) -> StreamRun | None:
         """What takes a stream's data for who reads in our place, until :meth:`end_run`.

@@ -67,8 +67,8 @@ class FakeDaemon:
         self.lost = asyncio.Event()
         transport.start(self._data, lambda error: self.lost.set())
 
-    def _event(self, procedure: Any, record: Any) -> None:
-        self.send(self.protocol.event(procedure, record))
+    def _event(self, procedure: Any, record: Any, encoded: bytes | None) -> None:
+        self.send(self.protocol.event(procedure, record, encoded))
 
     def send(self, data: bytes) -> None:
         if not self.transport.closed:

@@ -56,16 +56,17 @@ async def test_a_failing_action_does_not_keep_the_others(
 
 
 async def test_events_end_with_the_session() -> None:
-    seen: list[Record] = []
+    seen: list[tuple[Record, bytes | None]] = []
 
-    def sink(procedure: Procedure[object, Void], message: Record) -> None:
-        seen.append(message)
+    def sink(procedure: Procedure[object, Void], message: Record, encoded: bytes | None) -> None:
+        seen.append((message, encoded))
 
     session = Session(Identity(), sink)
     session.send_event(domain.DOMAIN_EVENT_LIFECYCLE, VOID)
+    session.send_event(domain.DOMAIN_EVENT_LIFECYCLE, VOID, b"")
     await session.close()
     session.send_event(domain.DOMAIN_EVENT_LIFECYCLE, VOID)
-    assert seen == [VOID]
+    assert seen == [(VOID, None), (VOID, b"")]
 
 
 def test_identity_of_this_process() -> None:

@@ -9,6 +9,7 @@ older messages.
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +21,7 @@ from virloom.errors import InternalError, OperationInvalid
 from virloom.procedures import domain as p
 from virloom.procedures.record import Procedure, Record, Void
 from virloom.procedures.types import NonnullDomain
-from virloom.rpc.xdr import codec_for
+from virloom.rpc.xdr import XdrError, codec_for
 
 #: Event id → (the event procedure with a callback id, the older one without, if there is one).
 _MESSAGES: dict[int, tuple[Procedure[Any, Void], Procedure[Any, Void] | None]] = {
@@ -68,6 +69,9 @@ _MESSAGES: dict[int, tuple[Procedure[Any, Void], Procedure[Any, Void] | None]] =
     DomainEventID.MEMORY_DEVICE_SIZE_CHANGE: (p.DOMAIN_EVENT_MEMORY_DEVICE_SIZE_CHANGE, None),
     DomainEventID.NIC_MAC_CHANGE: (p.DOMAIN_EVENT_NIC_MAC_CHANGE, None),
 }
+
+#: The first field of each message with one.
+_CALLBACK_ID = struct.Struct(">i")
 
 #: Events whose message has a constant reason between the callback id and the older message.
 _WITH_REASON = (DomainEventID.PMWAKEUP, DomainEventID.PMSUSPEND, DomainEventID.PMSUSPEND_DISK)
@@ -165,9 +169,10 @@ class DomainEvents:
     def emit(self, event_id: int, dom: NonnullDomain, *rest: Any) -> None:
         """Sends an event to whoever wants it; *rest* are the message's fields after the domain."""
         self._record(event_id, dom, rest)
-        for registration in list(self._registrations.values()):
-            if registration.wants(event_id, dom):
-                _send(registration, dom, rest)
+        wanting = [r for r in self._registrations.values() if r.wants(event_id, dom)]
+        tail = _tail(event_id, dom, rest) if len(wanting) > 1 else None
+        for registration in wanting:
+            _send(registration, dom, rest, tail)
 
     def emit_missed(self, event_id: int, dom: NonnullDomain, *rest: Any) -> None:
         """An event of the time before anybody could listen: kept for the first who does."""
@@ -205,13 +210,28 @@ def _unknown(event_id: int) -> InternalError:
     return InternalError(f"unsupported event ID {event_id}", domain=ErrorDomain.RPC)
 
 
-def _send(registration: _Registration, dom: NonnullDomain, rest: tuple[Any, ...]) -> None:
+def _tail(event_id: int, dom: NonnullDomain, rest: tuple[Any, ...]) -> bytes | None:
+    """What the messages of all modern clients have behind the callback id; None if none can."""
+    message = _message(event_id, 0, dom, rest)
+    try:
+        return codec_for(type(message)).encode(message)[_CALLBACK_ID.size :]
+    except XdrError:  # each client's connection says what is wrong
+        return None
+
+
+def _send(
+    registration: _Registration,
+    dom: NonnullDomain,
+    rest: tuple[Any, ...],
+    tail: bytes | None = None,
+) -> None:
     modern, legacy = _MESSAGES[registration.event_id]
     if registration.legacy and legacy is not None:
         registration.session.send_event(legacy, legacy.args(dom, *rest))
     else:
         message = _message(registration.event_id, registration.callback_id, dom, rest)
-        registration.session.send_event(modern, message)
+        encoded = None if tail is None else _CALLBACK_ID.pack(registration.callback_id) + tail
+        registration.session.send_event(modern, message, encoded)
 
 
 def _message(event_id: int, callback_id: int, dom: NonnullDomain, rest: tuple[Any, ...]) -> Record:

@@ -83,7 +83,7 @@ def test_parameters_that_are_refused(
 
 
 def asked(driver: object, procedure: Procedure[Any, Any], args: Any = VOID) -> Any:
-    session = Session(Identity(), lambda procedure, message: None)
+    session = Session(Identity(), lambda procedure, message, encoded: None)
     return Dispatcher([driver]).start(Call(session, procedure), args)
 
 
@@ -112,7 +112,7 @@ async def test_events_of_objects_go_to_who_wants_them() -> None:
     got: list[tuple[str, int]] = []
 
     def session(name: str) -> Session:
-        return Session(Identity(), lambda _, message: got.append((name, message.callback_id)))
+        return Session(Identity(), lambda _, message, __: got.append((name, message.callback_id)))
 
     def message(number: int) -> p.NetworkEventLifecycleMsg:
         return p.NetworkEventLifecycleMsg(number, NonnullNetwork("lan", bytes(16)), 2, 0)

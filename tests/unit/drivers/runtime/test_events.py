@@ -13,7 +13,9 @@ from virloom.endpoint.identity import Identity
 from virloom.endpoint.session import Session
 from virloom.enums.domain import DomainEventID
 from virloom.errors import InternalError, OperationInvalid
+from virloom.procedures.record import Procedure, Record, Void
 from virloom.procedures.types import NonnullDomain
+from virloom.rpc.xdr import codec_for
 
 WEB = NonnullDomain("web", b"w" * 16, 1)
 DB = NonnullDomain("db", b"d" * 16, 2)
@@ -21,8 +23,13 @@ DB = NonnullDomain("db", b"d" * 16, 2)
 
 def _session() -> tuple[Session, list[tuple[str, Any]]]:
     got: list[tuple[str, Any]] = []
-    session = Session(Identity(), lambda procedure, message: got.append((procedure.name, message)))
-    return session, got
+
+    def sink(procedure: Procedure[Any, Void], message: Record, encoded: bytes | None) -> None:
+        if encoded is not None:
+            assert encoded == codec_for(procedure.args).encode(message)
+        got.append((procedure.name, message))
+
+    return Session(Identity(), sink), got
 
 
 def test_a_modern_client_gets_its_callback_id() -> None:
@@ -34,6 +41,33 @@ def test_a_modern_client_gets_its_callback_id() -> None:
     assert [message.callback_id for _, message in got] == [first, second]
     assert {name for name, _ in got} == {"DOMAIN_EVENT_CALLBACK_LIFECYCLE"}
     assert (got[0][1].msg.dom.name, got[0][1].msg.event) == ("web", 2)
+
+
+@pytest.mark.parametrize(
+    ("event_id", "rest"),
+    [
+        (DomainEventID.LIFECYCLE, (2, 0)),
+        (DomainEventID.PMSUSPEND, ()),
+        (DomainEventID.METADATA_CHANGE, (2, None)),
+    ],
+)
+def test_many_get_the_same_bytes(event_id: int, rest: tuple[Any, ...]) -> None:
+    """Encoded once, but for the callback id; old clients get their own."""
+    events = DomainEvents()
+    known: list[bytes | None] = []
+    session = Session(Identity(), lambda procedure, message, encoded: known.append(encoded))
+    numbers = [events.register(session, event_id, None) for _ in range(3)]
+    other, got = _session()
+    if event_id != DomainEventID.METADATA_CHANGE:
+        events.register(other, event_id, None, legacy=True)
+    events.register(other, event_id, WEB)
+    events.emit(event_id, WEB, *rest)
+    tails = {data[4:] for data in known if data is not None}
+    assert [data[:4] for data in known if data is not None] == [
+        number.to_bytes(4, "big") for number in numbers
+    ]
+    assert len(tails) == 1
+    assert len(got) == (1 if event_id == DomainEventID.METADATA_CHANGE else 2)
 
 
 def test_a_filter_lets_only_its_domain_through() -> None:

@@ -119,7 +119,7 @@ def test_calls_that_list(moments: Moments[Snapshot]) -> None:
     driver = Listing(moments)
 
     def ask(procedure: Procedure[Any, Any], *given: Any) -> Any:
-        session = Session(Identity(), lambda procedure, message: None)
+        session = Session(Identity(), lambda procedure, message, encoded: None)
         call = Call(session, procedure)
         return Dispatcher([driver]).start(call, procedure.args(*given))
 

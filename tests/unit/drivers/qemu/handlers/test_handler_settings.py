@@ -49,7 +49,9 @@ def test_disks_that_failed() -> None:
 
 @pytest.fixture
 def call() -> Call:
-    return Call(Session(Identity(), lambda procedure, message: None), p.DOMAIN_GET_METADATA)
+    return Call(
+        Session(Identity(), lambda procedure, message, encoded: None), p.DOMAIN_GET_METADATA
+    )
 
 
 def test_flags_that_no_enumeration_has(call: Call) -> None:
