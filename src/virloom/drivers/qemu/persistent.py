@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from virloom.drivers.qemu.block.volumes import as_told
 from virloom.drivers.runtime.turns import let_others
 from virloom.errors import VirloomError
 from virloom.xml import FormatFlags, format_document, may_show_secrets, parse_document
@@ -72,6 +71,8 @@ class Definition:
     @classmethod
     def of(cls, model: Domain) -> Definition:
         """The document of *model*, which it does not keep."""
+        from virloom.drivers.qemu.block.volumes import as_told  # who has a model has the rest, too
+
         model = as_told(model)
         made = cls(format_document(model, FormatFlags.INACTIVE | FormatFlags.SECURE))
         made._shown = made._without_secrets(model)
