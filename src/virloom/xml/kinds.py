@@ -276,7 +276,8 @@ def blank(kind: Kind[T]) -> Kind[T | None]:
         plain=kind.plain,
         error=kind.error,
         owned=kind.owned,
-        choices=kind.choices,
+        choices=(*kind.choices, "") if kind.choices else (),
+        pattern=f"({kind.pattern})?" if kind.pattern else "",
     )
 
 
@@ -296,6 +297,7 @@ UINT: Kind[int] = Kind(_bounded(32), str, pattern=_DECIMAL)
 UINT_ANY_BASE: Kind[int] = Kind(bounded_base0((1 << 31) - 1), str, pattern=_ANY_BASE)
 ULONG: Kind[int] = Kind(_bounded(64), str, pattern=_DECIMAL)
 UINT_OWNED: Kind[int] = Kind(_bounded(32), str, owned=True, pattern=_DECIMAL)
+ULONG_OWNED: Kind[int] = Kind(_bounded(64), str, owned=True, pattern=_DECIMAL)
 INT: Kind[int] = Kind(_signed, str, pattern=_SIGNED)
 LONG: Kind[int] = Kind(_signed_long, str, pattern=_SIGNED)
 UINT_POSITIVE: Kind[int] = Kind(_positive, str, pattern=_DECIMAL)

@@ -366,10 +366,10 @@ class _Reader:
                 try:
                     values[field.python] = field.parse(text)
                 except ValueError as error:
-                    if not (field.live or self._is_live()):
+                    if not self._is_live(field):
                         raise self._mismatch(text, str(error), field.kind, name) from None
                 except VirloomError as error:
-                    if not (field.live or self._is_live()):
+                    if not self._is_live(field):
                         raise self._placed(error, name) from None
 
     def _beside(self, parent: Element, field: Field, attributes: dict[str, str]) -> None:
@@ -399,10 +399,10 @@ class _Reader:
                 return kind.scaled(text, unit)
             return text if kind.parse is None else kind.parse(text)
         except ValueError as error:
-            if not self._is_live():
+            if not self._is_live(None):
                 raise self._mismatch(text, str(error), kind, attribute) from None
         except VirloomError as error:
-            if not self._is_live():
+            if not self._is_live(None):
                 raise self._placed(error, attribute) from None
         return None
 
@@ -509,9 +509,15 @@ class _Reader:
     def _located(self, what: str, attribute: str = "") -> str:
         return f"{self._path(attribute)}: {what} (line {self.parser.CurrentLineNumber})"
 
-    def _is_live(self) -> bool:
-        """Whether this is below what only a running guest shows; libvirt does not read that."""
-        return any(field is not None and field.live for _, _, _, field, _ in self.stack)
+    def _is_live(self, field: Field | None) -> bool:
+        """Whether it is, or is below, what only a running guest shows.
+
+        libvirt does not read that of a definition; whoever has it validated looks at everything.
+        """
+        if self.validate:
+            return False
+        outer = any(inside is not None and inside.live for _, _, _, inside, _ in self.stack)
+        return outer or (field is not None and field.live)
 
     def _mismatch(
         self, text: str, expected: str, kind: Kind[Any], attribute: str = ""

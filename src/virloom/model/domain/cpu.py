@@ -4,10 +4,16 @@
 from __future__ import annotations
 
 from virloom.enums.error import ErrorDomain
+from virloom.errors import ConfigUnsupported
 from virloom.model.domain.numa import Numa
 from virloom.xml.element import Element
 from virloom.xml.fields import Once, attribute, child, children, content, group, leaf
-from virloom.xml.kinds import ON_OFF, STRING, UINT, choice, option
+from virloom.xml.kinds import ON_OFF, STRING, UINT, Kind, answering, choice, option
+
+
+def _of_cpu(*words: str) -> Kind[str]:
+    """One of some words; another one is an error of the CPU, not of the domain."""
+    return answering(choice(*words), ConfigUnsupported, ErrorDomain.CPU)
 
 
 class CpuModel(Element):
@@ -44,7 +50,7 @@ class CpuCache(Element):
 class CpuFeature(Element):
     """``<feature policy='disable' name='svm'/>``."""
 
-    policy: str | None = attribute(option("force", "require", "optional", "disable", "forbid"))
+    policy: str | None = attribute(_of_cpu("force", "require", "optional", "disable", "forbid"))
     name: str | None = attribute(STRING)
 
 
@@ -53,7 +59,7 @@ class Cpu(Element):
 
     tag = "cpu"
 
-    mode: str | None = attribute(option("custom", "host-model", "host-passthrough", "maximum"))
+    mode: str | None = attribute(_of_cpu("custom", "host-model", "host-passthrough", "maximum"))
     match: str | None = attribute(choice("minimum", "exact", "strict"))
     check: str | None = attribute(choice("none", "partial", "full"))
     migratable: bool | None = attribute(ON_OFF)

@@ -10,7 +10,7 @@ from virloom.model.units import KIBIBYTES, unit_factor
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, content, flag, group, leaf
 from virloom.xml.format import FormatFlags
-from virloom.xml.kinds import UINT, UINT_OWNED, ULONG, Kind, option
+from virloom.xml.kinds import UINT_OWNED, ULONG, Kind, option
 
 #: What stands for "no limit", in KiB (``VIR_DOMAIN_MEMORY_PARAM_UNLIMITED``).
 UNLIMITED = 9007199254740991
@@ -29,7 +29,7 @@ _LIMIT: Kind[int | None] = Kind(None, scaled=_limit, amount=KIBIBYTES.amount)  #
 class MaxMemory(Element):
     """``<maxMemory slots='16' unit='KiB'>4194304</maxMemory>``, in KiB."""
 
-    slots: int | None = attribute(UINT)
+    slots: int | None = attribute(UINT_OWNED)
     value: int | None = content(KIBIBYTES)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from virloom.model.domain.devices.disk_source import DiskSource
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, content, group, leaf, leaves
-from virloom.xml.kinds import INT, STRING, UINT, YES_NO, choice, option
+from virloom.xml.kinds import INT, STRING, UINT, YES_NO, choice, lenient, option
 
 
 class OsType(Element):
@@ -87,7 +87,7 @@ class BootMenu(Element):
 class Bios(Element):
     """``<bios useserial='yes' rebootTimeout='0'/>``, the time in milliseconds, -1 for never."""
 
-    useserial: bool | None = attribute(YES_NO)
+    useserial: bool | None = attribute(lenient(YES_NO))
     reboot_timeout: int | None = attribute(INT, "rebootTimeout")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, leaf
-from virloom.xml.kinds import STRING, YES_NO, choice
+from virloom.xml.kinds import STRING, YES_NO, choice, lenient
 
 
 class Seclabel(Element):
@@ -28,6 +28,6 @@ class SourceSeclabel(Element):
     """``<seclabel model='dac' relabel='no'/>`` of one source."""
 
     model: str | None = attribute(STRING)
-    labelskip: bool | None = attribute(YES_NO)
+    labelskip: bool | None = attribute(lenient(YES_NO))
     relabel: bool | None = attribute(YES_NO)
     label: str | None = leaf(STRING)

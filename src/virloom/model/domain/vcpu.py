@@ -6,7 +6,7 @@ from __future__ import annotations
 from virloom.model.cpuset import NUMBERS
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, children, content
-from virloom.xml.kinds import UINT, UINT_POSITIVE, YES_NO, choice
+from virloom.xml.kinds import UINT, UINT_OWNED, UINT_POSITIVE, YES_NO, choice
 
 
 class Vcpu(Element):
@@ -15,7 +15,7 @@ class Vcpu(Element):
     placement: str | None = attribute(choice("static", "auto"))
     cpuset: str | None = attribute(NUMBERS)
     current: int | None = attribute(UINT)
-    value: int | None = content(UINT)
+    value: int | None = content(UINT_OWNED)
 
 
 class SingleVcpu(Element):

@@ -67,7 +67,7 @@ def _all(dom: Domain, chains: Mapping[str, tuple[ImageLayer, ...]]) -> Iterator[
         if graphics.gl is not None:
             yield from _given(None, graphics.gl.rendernode)
     for input in devices.inputs:
-        yield from _given(input, input.source.evdev, input.source.dev)
+        yield from _given(input, input.path)
     for rng in devices.rngs:
         if rng.backend.model == "random":
             path = rng.backend.value or "/dev/urandom"

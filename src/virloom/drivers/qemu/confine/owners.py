@@ -116,9 +116,8 @@ def _all(
         if tpm.backend.type == "passthrough":
             yield OwnedFile(tpm_path(tpm), alias_of(tpm))
     for input in devices.inputs:
-        path = input.source.evdev or input.source.dev
-        if path:
-            yield OwnedFile(path, alias_of(input))
+        if input.path:
+            yield OwnedFile(input.path, alias_of(input))
 
 
 def _image(disk: Disk, layers: Sequence[ImageLayer], model: str) -> Iterator[OwnedFile]:

@@ -56,7 +56,7 @@ def check_attachable(new: Fragment) -> None:
         raise _unsupported(f"input device on bus '{device.bus}' cannot be hot plugged.")
     if new.tag == "filesystem" and device.driver.type != "virtiofs":
         raise _unsupported("only virtiofs filesystems can be hotplugged")
-    if new.tag == "input" and device.source.evdev:
+    if new.tag == "input" and device.source is not None and device.source.evdev:
         _check_there(device.source.evdev)
     if new.tag == "vsock" and not os.path.exists(VSOCK_DEVICE):
         raise ConfigUnsupported("unable to open vhost-vsock device", domain=ErrorDomain.QEMU)

@@ -70,5 +70,5 @@ def _more_paths(dom: Domain) -> Iterator[str]:
                 yield path
             store = store.backing_store
     for device in dom.devices.inputs:
-        if device.source.dev:
+        if device.source is not None and device.source.dev:
             yield device.source.dev

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from virloom.drivers.qemu.validate.identity import check_source_labels
 from virloom.enums.error import ErrorDomain
@@ -26,7 +27,7 @@ def check_given_source(disk: Disk) -> None:
     """The source of a disk and of each of its backing images, as the document has them."""
     for message in _source(disk.type or "file", disk.source):
         raise XmlError(f"disk '{disk.target.dev}': {message}", domain=ErrorDomain.DOMAIN)
-    for error in _credentials(disk):
+    for error in chain(_credentials(disk), _helper(disk.target.dev, disk.source)):
         raise error
     if disk.source.reservations is not None and disk.device != "lun":
         raise ConfigUnsupported(
@@ -53,7 +54,8 @@ def _given_backing(disk: Disk, store: BackingStore | None) -> None:
         if store.source.auth is not None:
             for error in _auth(name, store.source.protocol, store.source.auth):
                 raise error
-        for error in _encryption(name, store.source.encryption):
+        encryption = _encryption(name, store.source.encryption)
+        for error in chain(encryption, _helper(name, store.source)):
             raise error
         check_source_labels(store.source.seclabels)
         store = store.backing_store
@@ -188,6 +190,22 @@ def _encryption(name: str | None, encryption: Encryption | None) -> Iterator[Vir
         )
     for secret in encryption.secrets:
         yield from _passphrase(f"disk '{name}'", secret)
+
+
+def _helper(name: str | None, source: DiskSource) -> Iterator[VirloomError]:
+    """What a helper for reservations, which somebody else runs, is reached by."""
+    if source.reservations is None or not source.reservations.source.__dict__:
+        return
+    socket = source.reservations.source
+    for what, wrong in (
+        (f"a source of type 'unix', not '{socket.type}'", socket.type not in (None, "unix")),
+        ("a source with a path", not socket.path),
+        (f"a source of mode 'client', not '{socket.mode or ''}'", socket.mode != "client"),
+    ):
+        if wrong:
+            yield XmlError(
+                f"<reservations> of disk '{name}' have {what}", domain=ErrorDomain.STORAGE
+            )
 
 
 def _passphrase(whose: str, secret: StorageSecret) -> Iterator[VirloomError]:

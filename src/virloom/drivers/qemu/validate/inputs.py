@@ -26,6 +26,8 @@ def check_given_inputs(dom: Domain) -> None:
     for device in dom.devices.inputs:
         for message in _impossible(device):
             raise InternalError(f"input device: {message}", domain=ErrorDomain.DOMAIN)
+        if _without_path(device):
+            raise XmlError(f"input device '{device.type}' has no path", domain=ErrorDomain.DOMAIN)
         for message in _unsupported(device):
             raise ConfigUnsupported(
                 f"input device '{device.type}': {message}", domain=ErrorDomain.DOMAIN
@@ -44,6 +46,14 @@ def _impossible(device: Input) -> Iterator[str]:
         yield f"bus 'ps2' has no {device.type}; it has {', '.join(_PS2)}"
     if device.bus == "xen":
         yield "QEMU has no input bus 'xen'; it has ps2, usb and virtio"
+
+
+def _without_path(device: Input) -> bool:
+    """Whether there is a <source> that says nothing."""
+    source = device.source
+    if source is None:
+        return False
+    return not (source.evdev if device.type == "passthrough" else source.dev or source.evdev)
 
 
 def _unsupported(device: Input) -> Iterator[str]:

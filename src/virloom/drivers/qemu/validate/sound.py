@@ -19,10 +19,16 @@ def check_given_sound(dom: Domain) -> None:
     """
     if any(sound.model is None for sound in dom.devices.sounds):
         raise XmlError("a sound card has no model", domain=ErrorDomain.NONE)
+    if any(codec.type is None for sound in dom.devices.sounds for codec in sound.codecs):
+        raise ConfigUnsupported("a codec has no type", domain=ErrorDomain.DOMAIN)
     seen: set[int] = set()
     for audio in dom.devices.audios:
         for message in _missing(audio):
-            raise XmlError(f"audio: {message}", domain=ErrorDomain.NONE)
+            raise XmlError(f"audio: {message}", domain=ErrorDomain.XML)
+        if audio.dsp_policy is not None and audio.dsp_policy < 0:
+            raise XmlError(
+                f"audio: dspPolicy {audio.dsp_policy} is negative", domain=ErrorDomain.DOMAIN
+            )
         if audio.id in seen:
             raise XmlError(
                 f"audio: two back ends have the id {audio.id}", domain=ErrorDomain.DOMAIN
@@ -37,8 +43,6 @@ def _missing(audio: Audio) -> Iterator[str]:
         yield "a back end has no type"
     if not audio.id:
         yield "a back end has no id, which counts from 1"
-    if audio.dsp_policy is not None and audio.dsp_policy < 0:
-        yield f"dspPolicy {audio.dsp_policy} is negative"
 
 
 def _settings(audio: Audio) -> Iterator[str]:

@@ -10,7 +10,17 @@ from virloom.model.domain.devices.disk_source import DiskSource, Named
 from virloom.model.domain.devices.storage import Auth, Encryption, MetadataCache
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, flag, group, itself, leaf
-from virloom.xml.kinds import ON_OFF, STRING, UINT, ULONG, YES_NO, Kind, answering, choice, option
+from virloom.xml.kinds import (
+    ON_OFF,
+    STRING,
+    UINT,
+    ULONG_OWNED,
+    YES_NO,
+    Kind,
+    answering,
+    choice,
+    option,
+)
 
 #: The schema's ``storageFormat``.
 FORMATS = (
@@ -70,7 +80,7 @@ class DiskDriver(VirtioOptions):
 class BackingFormat(Element):
     """``<format type='raw'/>`` of a backing image."""
 
-    type: str | None = attribute(BACKING_FORMAT)
+    type: str | None = attribute(answering(BACKING_FORMAT))
     metadata_cache: MetadataCache = group(MetadataCache)
 
 
@@ -116,26 +126,26 @@ class BlockIo(Element):
 class IoTune(Element):
     """``<iotune>``: at most so many bytes and operations in a second."""
 
-    total_bytes_sec: int | None = leaf(ULONG)
-    read_bytes_sec: int | None = leaf(ULONG)
-    write_bytes_sec: int | None = leaf(ULONG)
-    total_iops_sec: int | None = leaf(ULONG)
-    read_iops_sec: int | None = leaf(ULONG)
-    write_iops_sec: int | None = leaf(ULONG)
-    total_bytes_sec_max: int | None = leaf(ULONG)
-    read_bytes_sec_max: int | None = leaf(ULONG)
-    write_bytes_sec_max: int | None = leaf(ULONG)
-    total_iops_sec_max: int | None = leaf(ULONG)
-    read_iops_sec_max: int | None = leaf(ULONG)
-    write_iops_sec_max: int | None = leaf(ULONG)
-    size_iops_sec: int | None = leaf(ULONG)
+    total_bytes_sec: int | None = leaf(ULONG_OWNED)
+    read_bytes_sec: int | None = leaf(ULONG_OWNED)
+    write_bytes_sec: int | None = leaf(ULONG_OWNED)
+    total_iops_sec: int | None = leaf(ULONG_OWNED)
+    read_iops_sec: int | None = leaf(ULONG_OWNED)
+    write_iops_sec: int | None = leaf(ULONG_OWNED)
+    total_bytes_sec_max: int | None = leaf(ULONG_OWNED)
+    read_bytes_sec_max: int | None = leaf(ULONG_OWNED)
+    write_bytes_sec_max: int | None = leaf(ULONG_OWNED)
+    total_iops_sec_max: int | None = leaf(ULONG_OWNED)
+    read_iops_sec_max: int | None = leaf(ULONG_OWNED)
+    write_iops_sec_max: int | None = leaf(ULONG_OWNED)
+    size_iops_sec: int | None = leaf(ULONG_OWNED)
     group_name: str | None = leaf(STRING)
-    total_bytes_sec_max_length: int | None = leaf(ULONG)
-    read_bytes_sec_max_length: int | None = leaf(ULONG)
-    write_bytes_sec_max_length: int | None = leaf(ULONG)
-    total_iops_sec_max_length: int | None = leaf(ULONG)
-    read_iops_sec_max_length: int | None = leaf(ULONG)
-    write_iops_sec_max_length: int | None = leaf(ULONG)
+    total_bytes_sec_max_length: int | None = leaf(ULONG_OWNED)
+    read_bytes_sec_max_length: int | None = leaf(ULONG_OWNED)
+    write_bytes_sec_max_length: int | None = leaf(ULONG_OWNED)
+    total_iops_sec_max_length: int | None = leaf(ULONG_OWNED)
+    read_iops_sec_max_length: int | None = leaf(ULONG_OWNED)
+    write_iops_sec_max_length: int | None = leaf(ULONG_OWNED)
 
 
 class Transient(Element):

@@ -18,10 +18,10 @@ from virloom.xml.fields import attribute, child, children, content, group
 from virloom.xml.kinds import (
     STRING,
     UINT,
-    ULONG,
+    ULONG_OWNED,
     YES_NO,
-    Kind,
     answering,
+    blank,
     choice,
     hexadecimal,
     option,
@@ -90,20 +90,16 @@ class Cookies(Element):
     cookies: list[Cookie] = children(Cookie, "cookie")
 
 
-#: A number whose error is told as the domain's.
-_OWNED: Kind[int] = Kind(ULONG.parse, str, owned=True)
-
-
 class Readahead(Element):
     """``<readahead size='65536'/>``, in bytes."""
 
-    size: int | None = attribute(_OWNED)
+    size: int | None = attribute(blank(ULONG_OWNED))
 
 
 class Timeout(Element):
     """``<timeout seconds='10'/>``."""
 
-    seconds: int | None = attribute(ULONG)
+    seconds: int | None = attribute(blank(ULONG_OWNED))
 
 
 class Identity(Element):
@@ -137,7 +133,7 @@ class DiskSource(Element):
     type: str | None = attribute(STRING)
     path: str | None = attribute(STRING)
     managed: bool | None = attribute(YES_NO)
-    namespace: int | None = attribute(ULONG)
+    namespace: int | None = attribute(blank(ULONG_OWNED))
     protocol: str | None = attribute(choice(*PROTOCOLS))
     name: str | None = attribute(STRING)
     query: str | None = attribute(STRING)

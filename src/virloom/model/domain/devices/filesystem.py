@@ -7,7 +7,17 @@ from virloom.model.domain.devices.device import BOOT, Boot, Device, VirtioOption
 from virloom.model.units import BYTES
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, flag, group, leaf
-from virloom.xml.kinds import ON_OFF, STRING, UINT, ULONG, Kind, choice
+from virloom.xml.kinds import (
+    ON_OFF,
+    STRING,
+    UINT,
+    UINT_OWNED,
+    ULONG,
+    ULONG_OWNED,
+    Kind,
+    blank,
+    choice,
+)
 
 TYPES = ("mount", "block", "file", "template", "ram", "bind", "volume")
 
@@ -28,7 +38,7 @@ class FilesystemDriver(VirtioOptions):
     type: str | None = attribute(choice("path", "handle", "loop", "nbd", "ploop", "virtiofs"))
     format: str | None = attribute(STRING)
     wrpolicy: str | None = attribute(choice("immediate"))
-    queue: int | None = attribute(ULONG)
+    queue: int | None = attribute(blank(ULONG_OWNED))
 
 
 class FilesystemSource(Element):
@@ -73,7 +83,7 @@ class LockModes(Element):
 class ThreadPool(Element):
     """``<thread_pool size='16'/>``."""
 
-    size: int | None = attribute(UINT)
+    size: int | None = attribute(blank(UINT_OWNED))
 
 
 class OpenFiles(Element):

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Self
 
+from virloom.enums.error import ErrorDomain
+from virloom.errors import InvalidArg
 from virloom.model.domain.devices.address import Zpci
 from virloom.model.domain.devices.device import BOOT, ROM, Boot, Device, Rom
 from virloom.model.domain.devices.interface_parts import Route
@@ -20,6 +22,7 @@ from virloom.xml.kinds import (
     UUID,
     YES_NO,
     Kind,
+    answering,
     bounded_base0,
     choice,
     hexadecimal,
@@ -115,7 +118,7 @@ class HostdevHost(Element):
     """``<host name='example.com' port='3260'/>`` of an iSCSI portal."""
 
     name: str | None = attribute(STRING)
-    port: int | None = attribute(UINT)
+    port: int | None = attribute(answering(UINT, InvalidArg, ErrorDomain.NONE))
 
 
 class InitiatorName(Element):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from virloom.model.domain.devices.device import Device, VirtioOptions
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, group
+from virloom.xml.fields import attribute, child, group
 from virloom.xml.kinds import ON_OFF, STRING, choice, option
 
 
@@ -34,4 +34,9 @@ class Input(Device):
         option("virtio", "virtio-transitional", "virtio-non-transitional")
     )
     driver: VirtioOptions = group(VirtioOptions)
-    source: InputSource = group(InputSource)
+    source: InputSource | None = child(InputSource)
+
+    @property
+    def path(self) -> str | None:
+        """The host's device that it stands for, where it does."""
+        return (self.source.evdev or self.source.dev) if self.source is not None else None

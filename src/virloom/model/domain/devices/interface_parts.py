@@ -10,7 +10,17 @@ from virloom.model.traffic import Rate
 from virloom.model.traffic import Vlan as Vlan
 from virloom.xml.element import Element
 from virloom.xml.fields import Once, attribute, child, children, group
-from virloom.xml.kinds import ON_OFF, STRING, UINT, UUID, YES_NO, answering, choice, option
+from virloom.xml.kinds import (
+    ON_OFF,
+    STRING,
+    UINT,
+    UINT_OWNED,
+    UUID,
+    YES_NO,
+    answering,
+    choice,
+    option,
+)
 
 
 class InterfaceIp(Element):
@@ -18,7 +28,7 @@ class InterfaceIp(Element):
 
     address: str | None = attribute(STRING)
     family: str | None = attribute(STRING)
-    prefix: int | None = attribute(UINT)
+    prefix: int | None = attribute(UINT_OWNED)
     peer: str | None = attribute(STRING)
 
 
@@ -28,7 +38,7 @@ class Route(Element):
     family: str | None = attribute(STRING)
     address: str | None = attribute(STRING)
     netmask: str | None = attribute(STRING)
-    prefix: int | None = attribute(UINT)
+    prefix: int | None = attribute(UINT_OWNED)
     gateway: str | None = attribute(STRING)
     metric: int | None = attribute(UINT)
 

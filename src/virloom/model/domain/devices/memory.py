@@ -11,7 +11,7 @@ from virloom.model.units import KIBIBYTES
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, flag, group, leaf
 from virloom.xml.format import FormatFlags
-from virloom.xml.kinds import STRING, UINT, UUID, YES_NO, choice
+from virloom.xml.kinds import STRING, UINT_OWNED, UUID, YES_NO, choice
 
 MODELS = ("dimm", "nvdimm", "virtio-pmem", "virtio-mem", "sgx-epc")
 
@@ -37,7 +37,7 @@ class MemoryTarget(Element):
 
     dynamic_memslots: bool | None = attribute(YES_NO, "dynamicMemslots", since="10.1.0")
     size: int | None = leaf(KIBIBYTES)
-    node: int | None = leaf(UINT)
+    node: int | None = leaf(UINT_OWNED)
     label: MemoryLabel | None = child(MemoryLabel)
     block: int | None = leaf(KIBIBYTES)
     requested: int | None = leaf(KIBIBYTES)

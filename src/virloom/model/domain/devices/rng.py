@@ -7,14 +7,14 @@ from virloom.model.domain.devices.chardev import TYPE, ChardevSource, Log, Proto
 from virloom.model.domain.devices.device import Device, VirtioOptions
 from virloom.xml.element import Element
 from virloom.xml.fields import ONCE, attribute, children, content, group
-from virloom.xml.kinds import STRING, UINT, option
+from virloom.xml.kinds import STRING, UINT_OWNED, blank, option
 
 
 class Rate(Element):
     """``<rate bytes='1024' period='1000'/>``: at most so many bytes in so many milliseconds."""
 
-    bytes: int | None = attribute(UINT)
-    period: int | None = attribute(UINT)
+    bytes: int | None = attribute(blank(UINT_OWNED))
+    period: int | None = attribute(blank(UINT_OWNED))
 
 
 class RngBackend(Element):

@@ -8,7 +8,7 @@ from virloom.errors import ConfigUnsupported, XmlError
 from virloom.model.units import BYTES
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, child, children, group, leaf
-from virloom.xml.kinds import UINT, UUID, YES_NO, answering, blank, choice
+from virloom.xml.kinds import UINT, ULONG_OWNED, UUID, YES_NO, answering, blank, choice
 
 
 class StorageSecret(Element):
@@ -91,8 +91,8 @@ class Slice(Element):
     """``<slice type='storage' offset='0' size='4096'/>``, in bytes."""
 
     type: str | None = attribute()
-    offset: int | None = attribute(UINT)
-    size: int | None = attribute(UINT)
+    offset: int | None = attribute(ULONG_OWNED)
+    size: int | None = attribute(ULONG_OWNED)
 
 
 class Slices(Element):

@@ -7,7 +7,7 @@ from virloom.errors import InternalError
 from virloom.model.domain.devices.device import Device, VirtioOptions
 from virloom.xml.element import Element
 from virloom.xml.fields import attribute, group
-from virloom.xml.kinds import STRING, UINT, YES_NO, Kind, choice, option
+from virloom.xml.kinds import STRING, UINT, UINT_OWNED, YES_NO, Kind, blank, choice, lenient, option
 
 # libvirt has another error for this number than for all others.
 _HEADS: Kind[int] = Kind(UINT.parse, str, error=InternalError)
@@ -55,12 +55,12 @@ class VideoModel(Element):
             "ramfb",
         )
     )
-    ram: int | None = attribute(UINT)
-    vram: int | None = attribute(UINT)
-    vram64: int | None = attribute(UINT)
-    vgamem: int | None = attribute(UINT)
+    ram: int | None = attribute(blank(UINT_OWNED))
+    vram: int | None = attribute(blank(UINT_OWNED))
+    vram64: int | None = attribute(blank(UINT_OWNED))
+    vgamem: int | None = attribute(blank(UINT_OWNED))
     heads: int | None = attribute(_HEADS)
-    primary: bool | None = attribute(YES_NO)
+    primary: bool | None = attribute(lenient(YES_NO))
     acceleration: Acceleration = group(Acceleration)
     resolution: Resolution = group(Resolution)
 

@@ -37,7 +37,7 @@ def input_device(device: Input, buses: Buses) -> Props | None:
     if device.bus == "virtio" and kind == "passthrough":
         driver = virtio_driver("virtio-input-host", device.model, device.address)
         props = {"driver": driver, **virtio_options(device.driver), "id": alias}
-        if device.source.evdev is not None:
+        if device.source is not None and device.source.evdev is not None:
             props["evdev"] = device.source.evdev
         return {**props, **buses.place(device, alias)}
     raise ConfigUnsupported(f"input device '{kind}' on bus '{device.bus}' is not supported")
@@ -51,7 +51,7 @@ def evdev_object(device: Input) -> Props:
     """
     alias = alias_of(device, "input device 'evdev'")
     source = device.source
-    if source.dev is None:
+    if source is None or source.dev is None:
         raise InternalError(f"input device '{alias}' names no device", domain=ErrorDomain.QEMU)
     props: Props = {"qom-type": "input-linux", "id": alias, "evdev": source.dev}
     if source.repeat is not None:
