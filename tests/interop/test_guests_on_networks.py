@@ -275,6 +275,10 @@ def test_cards_find_their_network_again(host: Host) -> None:
     assert host.ports() == []
     host.qemu.start()
     _is_back(host, port)
+    host.qemu.signal(signal.SIGKILL)
+    host.space.run("ip", "link", "set", "vnet0", "master", "br9")
+    host.qemu.start()
+    _is_back(host, port)
     host.virsh("destroy", "kept")
     _comes_true(lambda: host.ports() == [])
 

@@ -17,7 +17,7 @@ import pytest
 import virloom
 from tests.system.conftest import embedded
 from virloom.enums.domain import DomainCreateFlags
-from virloom.errors import InvalidArg, NoSupport
+from virloom.errors import InvalidArg, NoNetwork, NoSupport
 from virloom.testing.dialogue import Dialogue
 from virloom.testing.documents import paused_guest_xml, tiny_guest_xml
 
@@ -31,6 +31,7 @@ NETWORK = """<network><name>inner</name><bridge name='virbr77' stp='off'/>
 </network>"""
 CARD = f"<interface type='network'><mac address='{MAC}'/><source network='inner'/>"
 CARD += "<model type='virtio'/></interface>"
+OTHER = "<network><name>other</name><bridge name='virbr78' stp='off'/></network>"
 
 
 @pytest.fixture
@@ -93,7 +94,16 @@ async def test_a_card_s_settings_are_made_where_the_card_is(roots: list[Path]) -
         found = _inside(roots[0])
         data = found["vnet0"]["linkinfo"]["info_slave_data"]
         assert data["isolated"] is True
+        other = await conn.networks.create_xml(OTHER)
+        await guest.devices.update(card.replace("network='inner'", "network='other'"))
+        moved = _inside(roots[0])["vnet0"]
+        assert moved["master"] == "virbr78"
+        assert moved["linkinfo"]["info_slave_data"]["isolated"] is True
+        with pytest.raises(NoNetwork):
+            await guest.devices.update(card.replace("network='inner'", "network='none'"))
+        assert _inside(roots[0])["vnet0"]["master"] == "virbr78"
         await guest.destroy()
+        await other.destroy()
         assert _inside(roots[0]).keys() == empty.keys()
         await network.destroy()
     assert links() == before

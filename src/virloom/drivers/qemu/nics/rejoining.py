@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.devices.passed import is_function
 from virloom.drivers.qemu.nics.ports import port_again
-from virloom.drivers.qemu.nics.taps import announce, join
+from virloom.drivers.qemu.nics.taps import announce, join, leave
 from virloom.drivers.qemu.process.running import RunningGuest
 from virloom.drivers.qemu.validate.switch_ports import is_on_openvswitch
 from virloom.drivers.runtime.jobs import Job
@@ -86,8 +86,11 @@ async def _rejoin_card(
         return lost  # whose wire is their own; whose database keeps ports
     tap, bridge = card.target.dev or "", port.plug.bridge
     with driver.space.entered() if driver.space is not None else nullcontext():
-        if bridge is None or links.bridge_of(tap) is not None:
+        now = links.bridge_of(tap)
+        if bridge is None or now == bridge:
             return lost
+        if now is not None:  # somebody moved it, or a kill came into a move to another network
+            leave(card)
         join(card, bridge)
         if port.plug.mac_table_manager == "libvirt":
             announce(card)
