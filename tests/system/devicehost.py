@@ -78,9 +78,9 @@ class DeviceHost:
         """Makes a file below ``/run``."""
         self.guest.run(f"cat >/run/{name} <<'END'\n{text}\nEND")
 
-    def session(self, name: str, who: str, seconds: float = 1200) -> list[Any]:
-        """What a session of ``tests/interop/sessions`` prints, step by step."""
-        told = self.guest.run(f"/usr/bin/python3 {SESSIONS}/{name}.py '{uri(who)}'", seconds)
+    def session(self, name: str, who: str, seconds: float = 1200, part: str = "") -> list[Any]:
+        """What a session of ``tests/interop/sessions`` prints, or a part of it, step by step."""
+        told = self.guest.run(f"/usr/bin/python3 {SESSIONS}/{name}.py '{uri(who)}' {part}", seconds)
         return [json.loads(line) for line in told.splitlines() if line.startswith("[")]
 
 

@@ -59,6 +59,7 @@ while read -r line <&3; do
 done
 """
 
+EMULATOR = "qemu-system-x86_64"
 #: Seconds until it answers; ten, where nothing else keeps the machine busy.
 _BOOTING = 400
 #: Seconds for a command; a busy machine takes minutes for what it does in one by itself.
@@ -76,6 +77,7 @@ class HostGuest:
         options: More of QEMU's command line, e.g. network cards and disks.
         memory: MiB.
         words: More of the kernel's command line.
+        emulator: QEMU and what it needs to be told, where the system's own will not do.
     """
 
     def __init__(
@@ -84,8 +86,10 @@ class HostGuest:
         options: Sequence[str] = (),
         memory: int = 1024,
         words: str = "",
+        emulator: Sequence[str] = (EMULATOR,),
     ) -> None:
         self._words = words
+        self._emulator = emulator
         self._modules = modules
         self._options = options
         self._memory = memory
@@ -120,7 +124,7 @@ class HostGuest:
         initrd = directory / "initrd.gz"
         initrd.write_bytes(_initial_files(kernel))
         return [
-            "qemu-system-x86_64", "-M", "q35,accel=tcg", "-cpu", "max", "-m", str(self._memory),
+            *self._emulator, "-M", "q35,accel=tcg", "-cpu", "max", "-m", str(self._memory),
             "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
             "-kernel", str(kernel), "-initrd", str(initrd),
             "-append", f"{_KERNEL_LINE} {self._words}",
