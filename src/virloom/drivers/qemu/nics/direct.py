@@ -74,7 +74,8 @@ def _make(names: TapNames, record: GuestRecord, interface: Interface) -> None:
         interface.target.dev = name
         record.resources.append(note)
         record.save()
-        with doing(f"error creating macvtap interface {name}@{lower} ({address})"):
+        words = f"error creating macvtap interface {name}@{lower} ({address})"
+        with doing(words, ErrorDomain.NET):
             try:
                 links.add_macvtap(name, lower, mode, address)
             except OSError as exc:

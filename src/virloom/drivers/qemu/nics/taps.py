@@ -203,8 +203,11 @@ def leave(interface: Interface) -> None:
 
 
 @contextmanager
-def doing(what: str) -> Iterator[None]:
+def doing(what: str, domain: ErrorDomain = ErrorDomain.NONE) -> Iterator[None]:
     """Errors of the kernel within the ``with`` statement are said to be of *what*.
+
+    Args:
+        domain: Of the error, libvirt's.
 
     Raises:
         SystemFailure: There was one.
@@ -212,4 +215,4 @@ def doing(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise system_failure(what, exc, domain=ErrorDomain.NONE) from exc
+        raise system_failure(what, exc, domain=domain) from exc
