@@ -11,23 +11,20 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.interop.conftest import Virtsecretd, Virtstoraged
-from tests.interop.namespace import NetworkNamespace
+from tests.interop.iscsi_target import ME, PASSWORD, TARGET, served
 
-PASSWORD, UUID = "secret123456", "dddddddd-2222-3333-4444-555555555555"
+UUID = "dddddddd-2222-3333-4444-555555555555"
 SECRET = (
     f"<secret private='yes'><uuid>{UUID}</uuid><usage type='iscsi'><target>t</target></usage>"
     "</secret>"
 )
-TARGET, ME = "iqn.2013-06.com.example:t", "iqn.2013-06.com.example:me"
 INITIATOR = f"<initiator><iqn name='{ME}'/></initiator>"
 POOL = f"""<pool type='iscsi-direct'><name>d</name><source><host name='127.0.0.1' port='3260'/>
 <device path='{TARGET}'/>{INITIATOR}</source></pool>"""
@@ -36,50 +33,13 @@ POOL = f"""<pool type='iscsi-direct'><name>d</name><source><host name='127.0.0.1
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Virtstoraged]:
     """Beside a target with two units."""
-    if shutil.which("tgtd", path="/usr/sbin:/sbin") is None or shutil.which("iscsi-ls") is None:
-        pytest.skip("tgt or libiscsi-bin is not installed")
     root = Path(tempfile.mkdtemp(prefix="vi"))
-    with NetworkNamespace("mount -t tmpfs none /run") as space:
-        words = ["/usr/sbin/tgtd", "-f", "--iscsi", "portal=127.0.0.1:3260"]
-        with subprocess.Popen([*space.prefix, *words], stderr=subprocess.DEVNULL) as server:
-            try:
-                serve(space, tmp_path)
-                daemon = Virtstoraged(root, space.prefix)
-                daemon.start()
-                yield daemon
-                assert daemon.signal(signal.SIGTERM) == 0
-            finally:
-                server.kill()
+    with served(tmp_path) as space:
+        daemon = Virtstoraged(root, space.prefix)
+        daemon.start()
+        yield daemon
+        assert daemon.signal(signal.SIGTERM) == 0
     shutil.rmtree(root)
-
-
-def serve(space: NetworkNamespace, directory: Path) -> None:
-    """Has the server, which is about to start, serve two units, and one to joe alone."""
-    deadline = time.monotonic() + 10
-    while target(space, "1", TARGET, (100, 50), directory) != 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    assert target(space, "2", f"{TARGET}-locked", (10,), directory) == 0
-    joe = ("--mode", "account", "--user", "joe")
-    space.run("tgtadm", "--lld", "iscsi", "--op", "new", *joe, "--password", PASSWORD)
-    space.run("tgtadm", "--lld", "iscsi", "--op", "bind", *joe, "--tid", "2")
-
-
-def target(
-    space: NetworkNamespace, number: str, name: str, sizes: tuple[int, ...], directory: Path
-) -> int:
-    """Makes a target with units of so many MiB; 0, unless the server is not there yet."""
-    manage = ("tgtadm", "--lld", "iscsi", "--tid", number, "--op")
-    code = space.ask(*manage, "new", "--mode", "target", "--targetname", name)[0]
-    if code != 0:
-        return code
-    for unit, size in enumerate(sizes, 1):
-        image = directory / f"{number}-{unit}.img"
-        with image.open("wb") as file:
-            file.truncate(size << 20)
-        space.run(*manage, "new", "--mode", "logicalunit", "--lun", str(unit), "-b", str(image))
-    space.run(*manage, "bind", "--mode", "target", "-I", "ALL")
-    return 0
 
 
 def test_units_of_a_target(daemon: Virtstoraged, tmp_path: Path) -> None:

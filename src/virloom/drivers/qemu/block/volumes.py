@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from virloom.drivers.qemu.block import units
 from virloom.drivers.qemu.block.chain import LOCAL_KINDS
 from virloom.endpoint.endpoint import Endpoint
 from virloom.enums.error import ErrorDomain
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
 
 #: By ``virStorageVolType``.
 _KINDS = {0: "file", 1: "block", 2: "dir"}
-#: Pools whose volumes QEMU finds elsewhere than at a path. libvirt 9 refuses them too, but for
-#: ``iscsi-direct``, and for ``mode='direct'``, which it turns into disks of protocol iscsi.
-_NOT_YET = ("mpath", "rbd", "sheepdog", "gluster", "iscsi-direct")
+#: Pools whose volumes no disk is; libvirt 9 refuses them too.
+_NOT_YET = ("mpath", "rbd", "sheepdog", "gluster")
 
 
 async def resolve(driver: QemuDriver, disks: Iterable[Disk]) -> None:
@@ -69,7 +69,11 @@ async def _resolve(endpoint: Endpoint, disk: Disk) -> None:
     document = p.StoragePoolGetXMLDescArgs(pool, 0)
     text = (await endpoint.call(p.STORAGE_POOL_GET_XML_DESC, document)).xml
     info = await endpoint.call(p.STORAGE_VOL_GET_INFO, p.StorageVolGetInfoArgs(volume))
-    kind = _kind(source, parse_document(Pool, text).type or "", info.type)
+    origin = parse_document(Pool, text)
+    kind = _kind(source, origin.type or "", info.type)
+    if kind == "network":
+        units.place(disk, origin)
+        return
     path = (await endpoint.call(p.STORAGE_VOL_GET_PATH, p.StorageVolGetPathArgs(volume))).name
     _place(disk, kind, path)
 
@@ -81,12 +85,12 @@ def _kind(source: DiskSource, pool: str, volume: int) -> str:
             "disk source mode is only valid when storage pool is of iscsi type",
             domain=ErrorDomain.DOMAIN,
         )
-    if pool in _NOT_YET or (pool == "iscsi" and source.mode == "direct"):
+    if pool in _NOT_YET:
         raise ConfigUnsupported(
             f"using '{pool}' pools for backing 'volume' disks isn't yet supported",
             domain=ErrorDomain.DOMAIN,
         )
-    kind = _KINDS.get(volume)
+    kind = "network" if units.is_unit(pool, source.mode) else _KINDS.get(volume)
     if kind is None:
         raise InternalError(
             f"unexpected storage volume type {volume} for storage pool type '{pool}'",
@@ -131,13 +135,15 @@ def _parts(disk: Disk) -> Iterator[Disk | BackingStore]:
 
 
 def _is_placed(part: Disk | BackingStore) -> bool:
-    return part.type in (*LOCAL_KINDS, "dir") and bool(part.source.pool)
+    return part.type in (*LOCAL_KINDS, "dir", "network") and bool(part.source.pool)
 
 
 def _shown(disk: Disk) -> Disk:
     made = disk.copy()
     for part in _parts(made):
         if _is_placed(part):
+            if part.type == "network":
+                units.hide(part)
             part.type = "volume"
             part.source.file = part.source.dev = part.source.dir = None
     return made

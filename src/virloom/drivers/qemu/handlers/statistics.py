@@ -250,6 +250,8 @@ class Statistics:
             model.devices.disks, args.path, f"invalid path {args.path} not assigned to domain"
         )
         path = image_path(disk)
+        if path is None and disk.source.protocol is not None and guest.running is not None:
+            return await self._remote_info(call, guest, disk)
         if path is None:
             raise InvalidArg(f"disk '{args.path}' is empty", domain=ErrorDomain.QEMU)
         try:
@@ -266,6 +268,15 @@ class Statistics:
         else:
             capacity = capacity_of(path, disk.driver.type)
         return p.DomainGetBlockInfoRet(allocation, capacity, physical)
+
+    async def _remote_info(self, call: Call, guest: Guest, disk: Disk) -> p.DomainGetBlockInfoRet:
+        """By QEMU alone, which is who can look at an image of another host."""
+        async with guest.jobs.hold(Job.QUERY, call.procedure.name):
+            answers = await figures.ask(guest.require_running(), DomainStatsTypes.BLOCK)
+        sizes = block_sizes(answers, alias_of(disk))
+        capacity = sizes.get("capacity", 0)
+        physical = sizes.get("physical") or capacity
+        return p.DomainGetBlockInfoRet(sizes.get("allocation") or physical, capacity, physical)
 
     # -- interfaces ----------------------------------------------------------------------------
 

@@ -207,7 +207,9 @@ def show_disks(
             continue
         disk.source.index = known.indexes[0]
         if disk.backing_store is None:
-            disk.backing_store = _backing(layers[1:], known.indexes[1:])
+            # What is behind an image of another host is not looked at: as libvirt, we do not say.
+            if layers[0].is_local or layers[1:]:
+                disk.backing_store = _backing(layers[1:], known.indexes[1:])
         else:
             _number(disk.backing_store, layers[1:], known.indexes[1:])
 

@@ -27,6 +27,8 @@ _INTERFACES = (
 )
 _DISKS = ("file", "block", "dir", "network", "vhostuser")
 _PROTOCOLS = (None, "raw", "telnet")
+#: Protocols of disks by which QEMU says who asks.
+_LOGINS = ("iscsi", "rbd")
 
 
 def check_served(dom: Domain) -> None:
@@ -93,7 +95,7 @@ def _disk(disk: Disk) -> Iterator[str]:
         yield "transient"
     if disk.backenddomain.name:
         yield "backenddomain"
-    if disk.auth is not None:
+    if disk.auth is not None and disk.source.protocol not in (*_LOGINS, None):
         yield "auth"
     yield from (f"source/{path}" for path in _source(disk.source))
     store: BackingStore | None = disk.backing_store
@@ -106,7 +108,7 @@ def _disk(disk: Disk) -> Iterator[str]:
 
 
 def _source(source: DiskSource) -> Iterator[str]:
-    if source.auth is not None:
+    if source.auth is not None and source.protocol not in (*_LOGINS, None):
         yield "auth"
     if source.reservations is not None and source.reservations.managed:
         yield "reservations/@managed='yes'"
