@@ -122,7 +122,7 @@ def test_a_microvm_of_a_unit(ours: Everything, tmp_path: Path) -> None:
             line.sendall(b"grep -c BOOTED /dev/vda; echo WRITTEN >/dev/vda; sync; echo DO''NE\n")
             said = told(line, b"DONE")
         assert "# 1\r" in said
-        assert "volume='unit:0:0:2'" in guest.get_xml_desc()
+        assert "volume='unit:0:0:2'" in guest.xml_desc()
         guest.destroy()
     assert (tmp_path / "1-2.img").read_bytes().startswith(b"WRITTEN")
 
