@@ -81,7 +81,7 @@ def change_host(model: Network, command: int, index: int, text: str) -> None:
             raise invalid("there is an existing dhcp host entry that matches", model)
         insert(hosts, host, command)
     elif command == _Command.MODIFY:
-        hosts[place(hosts, lambda other: _same_machine(host, other), "dhcp host", model)] = host
+        hosts[place(hosts, lambda other: _clashes(host, other), "dhcp host", model)] = host
     elif command == _Command.DELETE:
         del hosts[place(hosts, lambda other: _names(host, other), "dhcp host", model)]
     else:
@@ -100,16 +100,14 @@ def _clashes(host: DhcpHost, other: DhcpHost) -> bool:
     )
 
 
-def _same_machine(host: DhcpHost, other: DhcpHost) -> bool:
-    if host.mac is not None:
-        return _same_mac(host.mac, other.mac)
-    return host.name is not None and host.name == other.name
-
-
 def _names(host: DhcpHost, other: DhcpHost) -> bool:
-    """Whether all that *host* says is so of *other*."""
+    """Whether all that *host* says is so of *other*.
+
+    One that has no MAC address is named by its name or its address, whatever the MAC address is.
+    """
+    known = other.mac is not None or host.name is host.ip is None
     return (
-        (host.mac is None or _same_mac(host.mac, other.mac))
+        (host.mac is None or not known or _same_mac(host.mac, other.mac))
         and (host.name is None or host.name == other.name)
         and (host.ip is None or host.ip == other.ip)
     )
