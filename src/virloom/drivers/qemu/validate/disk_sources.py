@@ -13,7 +13,8 @@ from virloom.model.domain import Auth, BackingStore, Disk, DiskSource, Encryptio
 
 _COOKIE_NAME = frozenset('\r\n\t "(),/:;<=>?@[]{}\\')
 _COOKIE_VALUE = frozenset('\r\n\t ",;\\')
-_SECRETS = ("volume", "ceph", "iscsi", "tls", "vtpm")
+#: Types of secrets that there are.
+SECRETS = ("volume", "ceph", "iscsi", "tls", "vtpm")
 _SECRET_OF_PROTOCOL = {"rbd": "ceph", "iscsi": "iscsi", "ssh": "volume"}
 _WEB = ("http", "https")
 #: Formats of encryption that QEMU had once.
@@ -157,10 +158,10 @@ def check_auth(auth: Auth, whose: str) -> Iterator[VirloomError]:
 def _auth(name: str | None, protocol: str | None, auth: Auth) -> Iterator[VirloomError]:
     yield from check_auth(auth, f"disk '{name}'")
     wanted, kind = _SECRET_OF_PROTOCOL.get(protocol or ""), auth.secret.type
-    if kind not in _SECRETS:
+    if kind not in SECRETS:
         yield ConfigUnsupported(
             f"disk '{name}': there are no secrets of type '{kind or ''}'; there are"
-            f" {', '.join(_SECRETS)}",
+            f" {', '.join(SECRETS)}",
             domain=ErrorDomain.DOMAIN,
         )
     if wanted is not None and kind != wanted:

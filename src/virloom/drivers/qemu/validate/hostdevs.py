@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from virloom.drivers.qemu.devices.passed import as_hostdev, functions
-from virloom.drivers.qemu.validate.disk_sources import check_auth
+from virloom.drivers.qemu.validate.disk_sources import SECRETS, check_auth
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, VirloomError, XmlError
 from virloom.model.domain import Domain, Hostdev, HostdevSource
@@ -155,8 +155,11 @@ def _iscsi_source(source: HostdevSource) -> Iterator[VirloomError]:
     if source.auth is not None:
         yield from check_auth(source.auth, "its iSCSI source")
         secret = source.auth.secret
+        said = f"its iSCSI source has a secret of type '{secret.type or ''}'"
+        if secret.type not in SECRETS:
+            yield _unsupported(said)
         if secret.type != "iscsi":
-            yield _unsupported(f"its iSCSI source has a secret of type '{secret.type or ''}'")
+            yield InternalError(said, domain=ErrorDomain.DOMAIN)
 
 
 def _scsi_host_source(hostdev: Hostdev) -> Iterator[VirloomError]:
