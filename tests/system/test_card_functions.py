@@ -112,6 +112,7 @@ class Host(DeviceHost):
         """Our daemon is killed, and another one comes that dies at a step."""
         self.write("virtqemud.py", _MORTAL)
         self.guest.run(_AGAIN.format(python=sys.executable, step=step), 600)
+        self.virsh("list")  # it answers when its guests are taken over
 
     def dies(self, step: str, line: str) -> None:
         """It dies there by what virsh asks of it, and another one cleans up."""

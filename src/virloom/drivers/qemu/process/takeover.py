@@ -312,6 +312,10 @@ async def _finish_begun(driver: QemuDriver, running: RunningGuest, *, moved: boo
         from virloom.drivers.qemu.hotplug.recovery import settle_devices  # few guests need it
 
         await settle_devices(driver, running)
+    elif running.record.lent:  # maybe for a device that was not even noted yet
+        from virloom.drivers.qemu.hotplug.assigned import settle_lent
+
+        await settle_lent(running)
     if _holds_for_cards(driver, running):
         from virloom.drivers.qemu.hotplug.cards import settle_cards  # guests may be on no network
 
