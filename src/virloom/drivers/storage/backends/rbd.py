@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pools of kind ``rbd``: the images of a Ceph pool, by rbd(8) and rados(8).
+"""Pools of kind ``rbd``: the images of a Ceph pool: changed by rbd(8), looked at by ours.
 
-The secret is a descriptor that the programs inherit; no configuration of the host is read, all
-that counts is the pool's document.
+The secret is a descriptor that rbd(8) inherits, or what our program reads; no configuration of the
+host is read, all that counts is the pool's document.
 """
 
 from __future__ import annotations
@@ -10,21 +10,33 @@ from __future__ import annotations
 import base64
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from virloom.drivers.runtime.arguments import unknown_flags
 from virloom.drivers.runtime.secret_values import secret_value
+from virloom.drivers.storage import rbd_images
 from virloom.drivers.storage.backends.interface import Backend
 from virloom.drivers.storage.blocks import named_volume
 from virloom.drivers.storage.flags import check_flags
 from virloom.drivers.storage.names import check_name
 from virloom.drivers.storage.pool import StoragePool
+from virloom.drivers.storage.qemu_img import ENDING_WITH_US
 from virloom.drivers.storage.volumes import in_bytes
 from virloom.enums.error import ErrorDomain
 from virloom.enums.secret import SecretUsageType
-from virloom.enums.storage import StorageVolDeleteFlags
-from virloom.errors import ConfigUnsupported, InternalError
+from virloom.enums.storage import StorageVolCreateFlags as _Create
+from virloom.enums.storage import StorageVolDeleteFlags, StorageVolResizeFlags
+from virloom.enums.storage import StorageVolWipeAlgorithm as Algorithm
+from virloom.errors import (
+    ConfigUnsupported,
+    InternalError,
+    InvalidArg,
+    VirloomError,
+    system_failure,
+)
 from virloom.model.storage import Pool, Volume
 from virloom.model.storage.pool import PoolSource
 from virloom.xml.node import Node
@@ -32,6 +44,9 @@ from virloom.xml.node import Node
 _DOMAIN = ErrorDomain.STORAGE
 #: Seconds that a cluster may take to answer (libvirt's), and that our programs have.
 _TIMEOUT, _PATIENCE = 30, 24 * 3600.0
+_TIMEOUTS = ("client_mount_timeout", "rados_mon_op_timeout", "rados_osd_op_timeout")
+_METADATA, _REFLINK = int(_Create.PREALLOC_METADATA), int(_Create.REFLINK)
+_ALLOCATE = int(StorageVolResizeFlags.ALLOCATE)
 _DELETE = StorageVolDeleteFlags.ZEROED | StorageVolDeleteFlags.WITH_SNAPSHOTS
 
 
@@ -43,19 +58,13 @@ class RbdBackend(Backend):
 
     async def look(self, model: Pool) -> dict[str, Volume]:
         await self.measure(model, {})
-        pool = _name(model)
-        listed = await self._ask(model, ["rbd", "ls", "--pool", pool, "--long", "--format", "json"])
-        images = [each for each in listed if "snapshot" not in each]
-        return {each["image"]: _volume(pool, each["image"], int(each["size"])) for each in images}
+        listed = await self._images(model, "list")
+        return {name: _volume(_name(model), name, size, used) for name, size, used in listed}
 
     async def measure(self, model: Pool, volumes: Mapping[str, Volume]) -> None:
-        found = await self._ask(model, ["rados", "df", "--format", "json"])
-        pool = next((each for each in found["pools"] if each["name"] == _name(model)), None)
-        if pool is None:
-            raise InternalError(f"there is no Ceph pool '{_name(model)}'", domain=_DOMAIN)
-        model.capacity = in_bytes(int(found["total_space"]) * 1024)
-        model.available = in_bytes(int(found["total_avail"]) * 1024)
-        model.allocation = in_bytes(int(pool["size_bytes"]))
+        whole, free, used = await self._images(model, "measure")
+        model.capacity, model.available = in_bytes(whole), in_bytes(free)
+        model.allocation = in_bytes(used)
 
     def check_new(self, pool: StoragePool, model: Volume) -> None:
         check_name(pool, model)
@@ -74,15 +83,33 @@ class RbdBackend(Backend):
         Raises:
             ConfigUnsupported: It is not to be raw, or the origin is in another pool.
         """
-        name, size = _name(pool), model.capacity.value or 0
+        if metadata:
+            raise unknown_flags(_METADATA, "virStorageBackendRBDBuildVol", _DOMAIN)
+        if reflink:
+            raise unknown_flags(_REFLINK, "virStorageBackendRBDBuildVolFrom", _DOMAIN)
         if model.target.format.type not in (None, "raw"):
             raise ConfigUnsupported("images of Ceph are raw", domain=_DOMAIN)
-        image = ["--pool", name, "--image", model.name or ""]
         if origin is None:
+            image = ["--pool", _name(pool), "--image", model.name or ""]
+            size = model.capacity.value or 0
             await self._run(pool, ["rbd", "create", "--size", f"{size}B", *image])
         else:
             await self._copy(pool, origin, model)
-        return _volume(name, model.name or "", size)
+        return await self.fresh(pool, model)
+
+    async def fresh(self, pool: Pool, volume: Volume, *, probing: bool = False) -> Volume:
+        name = volume.name or ""
+        return _volume(_name(pool), *await self._images(pool, "stat", name))
+
+    def check_wipe(self, volume: Volume, algorithm: int) -> None:
+        """Refuses what libvirt does not do either: all but zeros and giving back."""
+        if algorithm not in (Algorithm.ZERO, Algorithm.TRIM):
+            raise InvalidArg(f"unsupported algorithm {algorithm}", domain=_DOMAIN)
+
+    async def wipe(self, pool: Pool, volume: Volume, algorithm: int) -> None:
+        """Overwrites an image with zeros, or gives its objects back; the program ends with us."""
+        what = "discard" if algorithm == Algorithm.TRIM else "clear"
+        await self._images(pool, what, volume.name or "")
 
     async def _copy(self, pool: Pool, origin: Volume, model: Volume) -> None:
         name = _name(pool)
@@ -92,9 +119,7 @@ class RbdBackend(Backend):
         await self._run(pool, ["rbd", "cp", "--no-progress", origin.key, place])
         size = model.capacity.value or 0
         if size > (origin.capacity.value or 0):
-            await self.resize(
-                pool, _volume(name, model.name or "", 0), size, allocate=False, shrink=False
-            )
+            await self._resize(pool, model.name or "", size)
 
     async def remove(self, pool: Pool, volume: Volume, flags: int) -> None:
         check_flags(flags, _DELETE, "virStorageBackendRBDDeleteVol")
@@ -106,21 +131,46 @@ class RbdBackend(Backend):
     async def resize(
         self, pool: Pool, volume: Volume, capacity: int, *, allocate: bool, shrink: bool
     ) -> None:
-        words = ["rbd", "resize", "--no-progress", *(["--allow-shrink"] if shrink else [])]
-        image = ["--pool", _name(pool), "--image", volume.name or ""]
+        if allocate:
+            raise unknown_flags(_ALLOCATE, "virStorageBackendRBDResizeVol", _DOMAIN)
+        await self._resize(pool, volume.name or "", capacity, *["--allow-shrink"] * shrink)
+
+    async def _resize(self, pool: Pool, name: str, capacity: int, *more: str) -> None:
+        image = ["--pool", _name(pool), "--image", name]
+        words = ["rbd", "resize", "--no-progress", *more]
         await self._run(pool, [*words, "--size", f"{capacity}B", *image])
-        volume.capacity = in_bytes(capacity)
 
     # -- the cluster ---------------------------------------------------------------------------
 
-    async def _ask(self, model: Pool, words: Sequence[str]) -> Any:
-        printed = await self._run(model, words)
+    async def _images(self, model: Pool, do: str, image: str | None = None) -> Any:
+        """What our program prints.
+
+        Raises:
+            SystemFailure: The cluster does not answer, does not let us in, or has no such thing.
+            InternalError: It has no such option, or the program has failed.
+        """
+        source = _source(model)
+        secret = await self._secret(source)
+        asked: dict[str, Any] = {"do": do, "pool": _name(model), "image": image}
+        asked["id"] = None if source.auth is None else source.auth.username
+        options = [("auth_supported", "none" if source.auth is None else "cephx")]
+        if secret is not None:
+            options.append(("key", base64.b64encode(secret).decode()))
+        options.append(("mon_host", _monitors(source)))
+        options += [(name, str(_TIMEOUT)) for name in _TIMEOUTS]
+        options += [(name.replace("-", "_"), value) for name, value in _options(model)]
+        done = await self.host.run(
+            [*ENDING_WITH_US, sys.executable or "python3", "-I", "-S", rbd_images.__file__],
+            timeout=_PATIENCE, input=json.dumps(asked | {"options": options}).encode(),
+        )  # fmt: skip
         try:
-            return json.loads(printed)
+            answer = json.loads(done.stdout)
         except ValueError as exc:
-            raise InternalError(
-                f"{words[0]} has printed '{printed[:200]}'", domain=_DOMAIN
-            ) from exc
+            said = (done.stderr or done.stdout).decode(errors="replace").strip()
+            raise InternalError(f"the cluster cannot be asked: {said}", domain=_DOMAIN) from exc
+        if done.returncode != 0:
+            raise _failed(*answer)
+        return answer
 
     async def _run(self, model: Pool, words: Sequence[str]) -> str:
         source = _source(model)
@@ -133,7 +183,8 @@ class RbdBackend(Backend):
             )  # fmt: skip
         if done.returncode != 0:
             said = done.stderr.decode(errors="replace").strip()
-            raise InternalError(f"'{' '.join(words)}': {said}", domain=_DOMAIN)
+            # They end with the number of the error.
+            raise _failed(done.returncode or 0, f"'{' '.join(words)}': {said}")
         return done.stdout.decode(errors="replace")
 
     async def _secret(self, source: PoolSource) -> bytes | None:
@@ -158,17 +209,26 @@ def _name(model: Pool) -> str:
 
 def _connection(model: Pool, source: PoolSource) -> list[str]:
     """How the programs reach the cluster: by the document alone."""
-    hosts = ",".join(
-        f"{host.name}:{host.port}" if host.port else host.name or "" for host in source.hosts
-    )
-    words = ["--conf", "/dev/null", "--mon-host", hosts]
+    words = ["--conf", "/dev/null", "--mon-host", _monitors(source)]
     if source.auth is None:
         words += ["--auth-client-required", "none"]
     else:
         words += ["--id", source.auth.username or "", "--auth-client-required", "cephx"]
-    for option in ("client-mount-timeout", "rados-mon-op-timeout", "rados-osd-op-timeout"):
-        words += [f"--{option}", str(_TIMEOUT)]
+    for option in _TIMEOUTS:
+        words += [f"--{option.replace('_', '-')}", str(_TIMEOUT)]
     return words + [word for name, value in _options(model) for word in (f"--{name}", value)]
+
+
+def _monitors(source: PoolSource) -> str:
+    return ",".join(
+        f"{host.name}:{host.port}" if host.port else host.name or "" for host in source.hosts
+    )
+
+
+def _failed(code: int, said: str) -> VirloomError:
+    if not code:
+        return InternalError(said, domain=_DOMAIN)
+    return system_failure(said, OSError(code, os.strerror(code)), domain=_DOMAIN)
 
 
 def _options(model: Pool) -> Iterator[tuple[str, str]]:
@@ -196,7 +256,9 @@ def _descriptor(secret: bytes | None) -> Iterator[int | None]:
         os.close(descriptor)
 
 
-def _volume(pool: str, name: str, size: int) -> Volume:
+def _volume(pool: str, name: str, size: int, occupied: int) -> Volume:
+    """An image occupies what its objects would, as libvirt has it."""
     volume = named_volume("network", name, f"{pool}/{name}", size)
+    volume.allocation = in_bytes(occupied)
     volume.target.format.type = "raw"
     return volume
