@@ -21,7 +21,7 @@ from virloom.drivers.storage import rbd_images
 from virloom.drivers.storage.backends.interface import Backend
 from virloom.drivers.storage.blocks import named_volume
 from virloom.drivers.storage.flags import check_flags
-from virloom.drivers.storage.names import check_name
+from virloom.drivers.storage.names import check_name, check_size
 from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.qemu_img import ENDING_WITH_US
 from virloom.drivers.storage.volumes import in_bytes
@@ -67,6 +67,7 @@ class RbdBackend(Backend):
         model.allocation = in_bytes(used)
 
     def check_new(self, pool: StoragePool, model: Volume) -> None:
+        check_size(model)
         check_name(pool, model)
 
     async def make(
