@@ -10,12 +10,25 @@ import resource
 from pathlib import Path
 from typing import NoReturn
 
+from virloom.daemon.config import DaemonConfig
+from virloom.daemon.limits import Limits
 from virloom.daemon.places import Places
 from virloom.daemon.service import Service
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError
 from virloom.host.files import ensure_directory, remove_temporaries
 from virloom.host.lock import RootLock, lock_directory
+
+
+class LastingConfig(DaemonConfig):
+    """Their configuration: nobody authenticates, so all clients may be strangers, as in libvirt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.max_clients = 1024
+
+    def limits(self) -> Limits:
+        return super().limits()._replace(anonymous=self.max_clients)
 
 
 class LastingService(Service):

@@ -12,9 +12,8 @@ from weakref import WeakKeyDictionary
 import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports asyncio
 
 # isort: split
-from virloom.daemon.config import DaemonConfig
 from virloom.daemon.handover import Store
-from virloom.daemon.lasting import LastingService, take_directory
+from virloom.daemon.lasting import LastingConfig, LastingService, take_directory
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
 from virloom.daemon.service import Service
@@ -38,12 +37,8 @@ logger = logging.getLogger(__name__)
 _SHARED, _AUTOCREATE = 1, 2
 
 
-class LockConfig(DaemonConfig):
+class LockConfig(LastingConfig):
     """``virtlockd.conf``."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.max_clients = 1024
 
 
 class LockHandlers:

@@ -15,7 +15,7 @@ import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports
 # isort: split
 from virloom.daemon.config import DaemonConfig
 from virloom.daemon.handover import Store
-from virloom.daemon.lasting import LastingService, take_directory
+from virloom.daemon.lasting import LastingConfig, LastingService, take_directory
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
 from virloom.daemon.service import Service
@@ -42,7 +42,7 @@ _TRUNCATE = 1
 _MOST = 4 * 1024 * 1024
 
 
-class LogConfig(DaemonConfig):
+class LogConfig(LastingConfig):
     """``virtlogd.conf``.
 
     Attributes:
@@ -52,7 +52,6 @@ class LogConfig(DaemonConfig):
 
     def __init__(self) -> None:
         super().__init__()
-        self.max_clients = 1024
         self.max_size = Limits().size
         self.max_backups = Limits().backups
 

@@ -149,6 +149,13 @@ def test_fewer_clients_than_strangers(tmp_path: Path) -> None:
         load(tmp_path, "max_clients = 7\nmax_anonymous_clients = 8\n")
 
 
+def test_nobody_authenticates_at_a_daemon_for_daemons(tmp_path: Path) -> None:
+    path = tmp_path / "virtlogd.conf"
+    assert virtlogd.LogConfig.load(path).limits()[:2] == (1024, 1024)
+    path.write_text("max_clients = 7\n")
+    assert virtlogd.LogConfig.load(path).limits()[:2] == (7, 7)
+
+
 def test_every_key_of_libvirts_own_file_is_known(tmp_path: Path) -> None:
     """All that Debian's ``libvirtd.conf`` of 9.0.0 lists and that is not about TCP and TLS."""
     text = """
