@@ -110,6 +110,24 @@ async def _connect(
     return port.plug.mac_table_manager == "libvirt"
 
 
+def _rewire(driver: QemuDriver, card: Interface, new: Interface, *, announced: bool) -> bool:
+    """Changes the tap and its place on a bridge; whether that was asked for."""
+    gathers = card.type in TAPS and not same(card.coalesce, new.coalesce)
+    moves = is_another_bridge(card, new)
+    is_port = new.type in ("network", "bridge")
+    isolates = is_port and not moves and card.port.isolated != new.port.isolated
+    if not (gathers or moves or isolates):
+        return False  # a network namespace need not be made for it
+    with driver.space.entered() if driver.space is not None else nullcontext():
+        if gathers:
+            _coalesce(new)
+        if moves:
+            _move(card, new, announced=announced)
+        elif isolates:
+            _isolate(new)
+    return True
+
+
 async def _change(
     driver: QemuDriver, running: RunningGuest, card: Interface, new: Interface, *, announced: bool
 ) -> bool:
@@ -118,16 +136,7 @@ async def _change(
     if not same(card.bandwidth, new.bandwidth):
         await _limit(driver, running, card, new)
         replaced = True
-    with driver.space.entered() if driver.space is not None else nullcontext():
-        if card.type in TAPS and not same(card.coalesce, new.coalesce):
-            _coalesce(new)
-            replaced = True
-        if is_another_bridge(card, new):
-            _move(card, new, announced=announced)
-            replaced = True
-        elif card.port.isolated != new.port.isolated and new.type in ("network", "bridge"):
-            _isolate(new)
-            replaced = True
+    replaced = _rewire(driver, card, new, announced=announced) or replaced
     if not same(card.vlan, new.vlan):
         if not is_another_bridge(card, new):
             await _retag(driver, card, new)
