@@ -113,6 +113,11 @@ class Session:
         document = GUEST.format(name=name, ports=PORTS, devices="".join(devices))
         return self.step(what, self.conn.createXML, document, PAUSED)
 
+    def all_given_back(self) -> bool:
+        """Whether no more functions are with VFIO than guests have."""
+        had = sum(len(_shown(guest)) for guest in self.conn.listAllDomains(1))
+        return sum(driver == "vfio-pci" for driver, _ in _host().values()) <= had
+
     def end(self) -> None:
         for guest in sorted(self.conn.listAllDomains(1), key=lambda guest: guest.name()):
             self.step(f"{guest.name()} ends", guest.destroy)
@@ -168,10 +173,11 @@ def starts(session: Session) -> None:
         ("two tags", "<vlan><tag id='42'/><tag id='43'/></vlan>"),
         ("trunk", "<vlan trunk='yes'><tag id='42'/></vlan>"),
         ("VLAN 0", "<vlan><tag id='0'/></vlan>"),
-        ("802.1Qbh", "<virtualport type='802.1Qbh'><parameters profileid='x'/></virtualport>"),
         ("802.1Qbg", "<virtualport type='802.1Qbg'><parameters managerid='11' typeid='1' "
          "typeidversion='2' instanceid='09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f'/></virtualport>"),
         ("openvswitch", "<virtualport type='openvswitch'/>"),
+        # Last of those that are refused: libvirt 9 has told the card the address by then.
+        ("802.1Qbh", "<virtualport type='802.1Qbh'><parameters profileid='x'/></virtualport>"),
         ("driver vfio", "<driver name='vfio'/>"), ("driver kvm", "<driver name='kvm'/>"),
         ("link down", "<link state='down'/>"),
         ("mtu", "<mtu size='1400'/>"),
@@ -274,11 +280,11 @@ def plugs(session: Session) -> None:
 
 
 def _unplug(session: Session, guest: Any, device: str) -> None:
-    """A guest without a system lets go when it is reset."""
+    """A guest without a system lets go when it is reset; then the host has the function again."""
     session.step("detach", guest.detachDevice, device)
     guest.reset(0)
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and len(_shown(guest)) > 0:
+    while time.monotonic() < deadline and (_shown(guest) or not session.all_given_back()):
         time.sleep(0.2)
     session.step("gone", lambda: None)
 
