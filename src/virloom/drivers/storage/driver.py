@@ -24,7 +24,7 @@ from virloom.drivers.storage.ongoing import Ongoing
 from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.pool_events import PoolEvents
 from virloom.drivers.storage.pool_work import PoolWork
-from virloom.drivers.storage.pools import parse_pool, same_source
+from virloom.drivers.storage.pools import parse_pool, same_source, sanitized
 from virloom.drivers.storage.record import PoolRecord
 from virloom.drivers.storage.volumes import in_bytes
 from virloom.endpoint.areas import Areas
@@ -47,6 +47,8 @@ from virloom.xml import format_document
 logger = logging.getLogger(__name__)
 
 _DOMAIN = ErrorDomain.STORAGE
+#: Kinds of volumes whose paths are addresses.
+_ADDRESSED = ("network", "netdir")
 T = TypeVar("T")
 _Event = StoragePoolEventLifecycleType
 #: Seconds that an open waits for programs of an earlier daemon.
@@ -193,12 +195,16 @@ class StorageDriver:
     def search(self, what: str, value: str) -> tuple[StoragePool, Volume]:
         """The volume of an active pool with that key or path.
 
+        Needless slashes of a path do not count; where a path is an address, all do.
+
         Raises:
             NoStorageVol: There is none.
         """
+        place = sanitized(value) if what == "path" else value
         for pool in self.all:
             for volume in pool.all_volumes().values():
-                if value == (volume.key if what == "key" else volume.target.path):
+                wanted = value if volume.type in _ADDRESSED else place
+                if wanted == (volume.key if what == "key" else volume.target.path):
                     return pool, volume
         raise NoStorageVol(f"no storage vol with matching {what} '{value}'", domain=_DOMAIN)
 

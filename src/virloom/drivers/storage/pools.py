@@ -91,6 +91,8 @@ def _fill_source(source: PoolSource, kind: PoolKind) -> None:
     else:
         source.format.type = None
     _drop(source, (*kind.needs, *kind.takes))
+    if source.dir.path:
+        source.dir.path = sanitized(source.dir.path)
     for device in source.devices:
         device.free_extents = []
     source.protocol.ver = source.protocol.ver or None

@@ -11,6 +11,7 @@ from __future__ import annotations
 from virloom.drivers.storage.backends.dir import DirBackend
 from virloom.drivers.storage.backends.disk import DiskBackend
 from virloom.drivers.storage.backends.fs import FsBackend
+from virloom.drivers.storage.backends.gluster import GlusterBackend
 from virloom.drivers.storage.backends.interface import Backend
 from virloom.drivers.storage.backends.iscsi import IscsiBackend
 from virloom.drivers.storage.backends.iscsi_direct import IscsiDirectBackend
@@ -34,6 +35,7 @@ BACKENDS: dict[str, type[Backend]] = {
         DirBackend,
         DiskBackend,
         FsBackend,
+        GlusterBackend,
         IscsiBackend,
         IscsiDirectBackend,
         LogicalBackend,

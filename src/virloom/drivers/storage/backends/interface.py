@@ -20,7 +20,7 @@ from virloom.drivers.storage.long_work import LongWork
 from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.transfer import Opened
 from virloom.enums.error import ErrorDomain
-from virloom.errors import NoSupport
+from virloom.errors import NoSupport, StorageVolExist
 from virloom.model.storage import Pool, Volume
 from virloom.model.storage.pool import PoolSource
 
@@ -132,6 +132,8 @@ class Backend:
             StorageVolExist: There is one of that name, or one is being made.
             NoSupport: Volumes of such pools are not made.
         """
+        if model.name in pool.volumes:
+            raise StorageVolExist(f"'{model.name}'", domain=_DOMAIN)
         raise _without("storage pool does not support volume creation")
 
     async def make(

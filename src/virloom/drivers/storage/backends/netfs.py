@@ -3,21 +3,17 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
-
 from virloom.drivers.storage.backends.files import FileBackend, place
 from virloom.drivers.storage.backends.mounts import mounted, options, unmount
 from virloom.drivers.storage.flags import check_exclusive, check_flags
+from virloom.drivers.storage.gluster_volumes import volumes_of
 from virloom.enums.error import ErrorDomain
 from virloom.enums.storage import StoragePoolBuildFlags as Flags
 from virloom.errors import (
     ConfigUnsupported,
-    InternalError,
     InvalidArg,
     OperationFailed,
     OperationInvalid,
-    SystemFailure,
     VirloomError,
 )
 from virloom.model.storage import Pool
@@ -99,22 +95,8 @@ class NetfsBackend(FileBackend):
         return [_found(host, path, "nfs") for path in paths]
 
     async def _gluster_volumes(self, host: str) -> list[PoolSource]:
-        words = ["gluster", "--xml", "--log-file=/dev/null", "volume", "info", "all"]
-        try:
-            text = await self.host.output([*words, f"--remote-host={host}"], timeout=_PATIENCE)
-        except SystemFailure:
-            raise InternalError("gluster is not installed", domain=_DOMAIN) from None
-        return [_found(host, f"/{name}", "glusterfs") for name in _names(text)]
-
-
-def _names(text: str) -> Iterator[str]:
-    try:
-        root = ElementTree.fromstring(text)
-    except ElementTree.ParseError as exc:
-        raise InternalError(f"gluster's answer is not understood: {exc}", domain=_DOMAIN) from exc
-    for name in root.iterfind("./volInfo/volumes/volume/name"):
-        if name.text:
-            yield name.text
+        names = await volumes_of(self.host, host)
+        return [_found(host, f"/{name}", "glusterfs") for name in names]
 
 
 def _found(host: str, path: str, form: str) -> PoolSource:

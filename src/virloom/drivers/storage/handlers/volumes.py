@@ -8,7 +8,6 @@ import asyncio
 from virloom.drivers.storage.driver import StorageDriver
 from virloom.drivers.storage.flags import check_flags
 from virloom.drivers.storage.pool import StoragePool
-from virloom.drivers.storage.pools import sanitized
 from virloom.drivers.storage.resizing import new_capacity
 from virloom.drivers.storage.scan import so_far
 from virloom.drivers.storage.volumes import parse_volume
@@ -85,7 +84,7 @@ class Volumes:
     def by_path(
         self, call: Call, args: p.StorageVolLookupByPathArgs
     ) -> p.StorageVolLookupByPathRet:
-        pool, volume = self._driver.search("path", sanitized(args.path))
+        pool, volume = self._driver.search("path", args.path)
         return p.StorageVolLookupByPathRet(pool.volume_ref(volume))
 
     # -- one of them ---------------------------------------------------------------------------
