@@ -41,11 +41,12 @@ def _owner(number: int) -> str:
 def times_of(status: os.stat_result, born: int | None) -> Timestamps:
     """When a file was used, written, changed and made, as documents say it."""
     return Timestamps(
-        atime=_time(status.st_atime_ns), mtime=_time(status.st_mtime_ns),
-        ctime=_time(status.st_ctime_ns), btime=None if born is None else _time(born),
+        atime=time_of(status.st_atime_ns), mtime=time_of(status.st_mtime_ns),
+        ctime=time_of(status.st_ctime_ns), btime=None if born is None else time_of(born),
     )  # fmt: skip
 
 
-def _time(nanoseconds: int) -> str:
+def time_of(nanoseconds: int) -> str:
+    """A time since the epoch, as documents say it: a whole second without its fraction."""
     seconds, rest = divmod(nanoseconds, 10**9)
-    return f"{seconds}.{rest:09d}"
+    return f"{seconds}.{rest:09d}" if rest else str(seconds)

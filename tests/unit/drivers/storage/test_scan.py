@@ -66,3 +66,11 @@ def test_a_pipe_is_never_opened(tmp_path: Path) -> None:
     with pytest.raises(StorageProbeFailed):
         seen.volume(str(tmp_path / "pipe"), "pipe")
     assert seen.opened == 0
+
+
+def test_a_whole_second_has_no_fraction(tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    path.touch()
+    os.utime(path, ns=(10**18 + 5, 10**18))
+    times = Seen(10).volume(str(path), "image").target.timestamps
+    assert (times.atime, times.mtime) == ("1000000000.000000005", "1000000000")

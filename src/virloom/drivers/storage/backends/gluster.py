@@ -25,6 +25,7 @@ from virloom.drivers.storage.flags import check_flags
 from virloom.drivers.storage.gluster_volumes import volumes_of
 from virloom.drivers.storage.probe import probe
 from virloom.drivers.storage.qemu_img import ENDING_WITH_US
+from virloom.drivers.storage.statuses import time_of
 from virloom.drivers.storage.volumes import in_bytes
 from virloom.enums.error import ErrorDomain
 from virloom.errors import (
@@ -170,18 +171,13 @@ def _volume(base: str, seen: Mapping[str, Any]) -> Volume:
         mode=f"0{seen['mode'] & 0o7777:o}", owner=str(seen["uid"]), group=str(seen["gid"])
     )
     # Gluster does not tell when a file was made; libvirt says 0 then.
-    times = {which: _time(seen[which]) for which in ("atime", "mtime", "ctime")}
+    times = {which: time_of(seen[which]) for which in ("atime", "mtime", "ctime")}
     volume.target.timestamps = Timestamps(**times, btime="0")
     if folder:
         volume.target.format.type = "dir"
     else:
         _probe(volume, seen["head"])
     return volume
-
-
-def _time(nanoseconds: int) -> str:
-    seconds, rest = divmod(nanoseconds, 10**9)
-    return f"{seconds}.{rest:09d}" if rest else str(seconds)
 
 
 def _probe(volume: Volume, head: str) -> None:
