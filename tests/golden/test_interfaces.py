@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The files that configure a host's interfaces, for each of the programs that read such files.
 
-``VIRLOOM_UPDATE_GOLDEN=1`` writes them anew. That ifupdown does what ours say is tested with it
-(``tests/interop/test_interface_changes.py``); netplan and NetworkManager were not at hand.
+``VIRLOOM_UPDATE_GOLDEN=1`` writes them anew. That ifupdown and NetworkManager do what
+ours say is tested with them (``tests/interop/test_interface_changes.py``).
 """
 
 from __future__ import annotations

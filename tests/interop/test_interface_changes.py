@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Host interfaces changed by virsh, in a network namespace: by ifupdown, and by nobody's files."""
+"""Host interfaces changed by virsh, in a network namespace: by programs of the host, and by us."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.interop.conftest import Virtinterfaced
 from tests.interop.namespace import NetworkNamespace
+from tests.interop.networkmanager import PREPARED, networkmanager
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("virsh") is None, reason="needs virsh"),
     pytest.mark.skipif(shutil.which("ifup") is None, reason="needs ifupdown"),
+    pytest.mark.skipif(shutil.which("nmcli") is None, reason="needs network-manager"),
 ]
+
+CONFIGURATORS = ["ifupdown", "networkmanager", "nobody"]
 
 SETUP = """
 for n in 0 1 2; do
@@ -41,15 +45,22 @@ BRIDGE = """
  <protocol family='ipv6'><ip address='2001:db8:77::1' prefix='64'/></protocol>
  <bridge stp='on' delay='4'><interface type='ethernet' name='{port}'/></bridge></interface>
 """
+ETHERNET = """
+<interface type='ethernet' name='{name}'><start mode='onboot'/>
+ <mac address='52:54:00:aa:00:01'/><mtu size='1300'/>
+ <protocol family='ipv4'><ip address='192.168.80.1' prefix='24'/></protocol></interface>
+"""
 
 
 class Host:
     """A daemon, and the namespace whose interfaces it has."""
 
-    def __init__(self, root: Path, network: NetworkNamespace) -> None:
+    def __init__(
+        self, root: Path, network: NetworkNamespace, environment: Sequence[str] = ()
+    ) -> None:
         self.root = root
         self.network = network
-        self.daemon = Virtinterfaced(root, network.prefix)
+        self.daemon = Virtinterfaced(root, [*network.prefix, "env", *environment])
 
     def command(self, line: str, document: str | None = None) -> list[str]:
         words = ["virsh", "-c", self.daemon.uri(), *line.split()]
@@ -96,6 +107,7 @@ class Host:
         """The names of the files that define interfaces."""
         found = [
             self.root / "etc/network/interfaces.d",
+            self.root / "etc/NetworkManager/system-connections",
             self.root / "run/libvirt/interface/defined",
         ]
         return sorted(path.name for place in found if place.is_dir() for path in place.iterdir())
@@ -108,8 +120,15 @@ def running(configurator: str) -> Iterator[Host]:
     if configurator == "ifupdown":
         (root / "etc/network/interfaces.d").mkdir(parents=True)
         (root / "etc/network/interfaces").write_text(MAIN)
-    with NetworkNamespace(SETUP) as network:
-        made = Host(root, network)
+    environment = []
+    with ExitStack() as stack:
+        if configurator == "networkmanager":
+            network = stack.enter_context(NetworkNamespace(SETUP + PREPARED))
+            bus = stack.enter_context(networkmanager(root, network.prefix))
+            environment.append(f"DBUS_SYSTEM_BUS_ADDRESS={bus}")
+        else:
+            network = stack.enter_context(NetworkNamespace(SETUP))
+        made = Host(root, network, environment)
         made.daemon.start()
         try:
             yield made
@@ -118,13 +137,13 @@ def running(configurator: str) -> Iterator[Host]:
             shutil.rmtree(root)
 
 
-@pytest.fixture(scope="module", params=["ifupdown", "nobody"])
+@pytest.fixture(scope="module", params=CONFIGURATORS)
 def host(request: pytest.FixtureRequest) -> Iterator[Host]:
     with running(request.param) as made:
         yield made
 
 
-@pytest.fixture(params=["ifupdown", "nobody"])
+@pytest.fixture(params=CONFIGURATORS)
 def own(request: pytest.FixtureRequest) -> Iterator[Host]:
     """For a test that ends its daemon and starts another."""
     with running(request.param) as made:
@@ -180,11 +199,55 @@ def test_guests_are_not_cut_off(host: Host) -> None:
     host.virsh("iface-undefine brg")
 
 
+def test_only_what_is_asked_for_comes_up(host: Host) -> None:
+    """All of these start with the host; and the parts are those of the last definition."""
+    host.virsh("iface-define", BRIDGE.format(name="br4", port="e0"))
+    host.virsh("iface-define", BRIDGE.format(name="br5", port="e1"))
+    host.virsh("iface-start br4")
+    assert not host.has("br5")
+    assert "master" not in host.network.run("ip", "link", "show", "e1")
+    host.virsh("iface-undefine br5")
+    host.virsh("iface-define", BRIDGE.format(name="br4", port="e1"))
+    assert "master br4" in host.network.run("ip", "link", "show", "e0")
+    host.virsh("iface-destroy br4")
+    host.virsh("iface-start br4")
+    assert "master" not in host.network.run("ip", "link", "show", "e0")
+    assert "master br4" in host.network.run("ip", "link", "show", "e1")
+    host.virsh("iface-destroy br4")
+    host.virsh("iface-undefine br4")
+    assert not host.has("br4")
+
+
+def test_a_device_of_the_host(host: Host) -> None:
+    host.virsh("iface-define", ETHERNET.format(name="e1"))
+    host.virsh("iface-start e1")
+    assert host.addresses("e1") == ["192.168.80.1/24"]
+    told = host.network.run("ip", "link", "show", "e1")
+    assert "mtu 1300" in told
+    assert "52:54:00:aa:00:01" in told
+    host.virsh("iface-destroy e1")
+    assert host.addresses("e1") == []
+    assert host.has("e1")
+    host.virsh("iface-undefine e1")
+
+
 def test_a_failed_start_leaves_nothing(host: Host) -> None:
-    """The way out is in no subnet of the interface: the last step of all fails."""
+    """The way out is in no subnet of the interface: the last step of all fails.
+
+    NetworkManager finds a way to it, and fails with devices that it was told to leave alone.
+    """
     document = BRIDGE.format(name="brf", port="e0").replace("77.254", "99.254")
-    host.virsh("iface-define", document)
-    assert "brf" in host.refused("iface-start brf")
+    if (host.root / "etc/NetworkManager").is_dir():
+        document = ETHERNET.format(name="unmanaged0")
+        host.network.run("ip", "link", "add", "unmanaged0", "type", "ifb")
+        host.virsh("iface-define", document)
+        assert "unmanaged0" in host.refused("iface-start unmanaged0")
+        assert host.addresses("unmanaged0") == []
+        host.virsh("iface-undefine unmanaged0")
+    else:
+        host.virsh("iface-define", document)
+        assert "brf" in host.refused("iface-start brf")
+    host.virsh("iface-define", BRIDGE.format(name="brf", port="e0"))
     assert not host.has("brf")
     assert "master" not in host.network.run("ip", "link", "show", "e0")
     host.network.run("ip", "link", "add", "brf", "type", "ifb")

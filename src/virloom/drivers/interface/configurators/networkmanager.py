@@ -3,18 +3,26 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from virloom.drivers.interface.configurators.commands import succeed
+from virloom.drivers.interface.configurators.commands import said, succeed, undo
 from virloom.drivers.interface.configurators.configurator import Foreign
 from virloom.drivers.interface.documents import with_document
 from virloom.drivers.interface.plan import addresses, bond_options, delay_ticks
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported
+from virloom.errors import ConfigUnsupported, OperationFailed
+from virloom.host.process import run
 from virloom.model.interface import Bond, HostInterface, InterfaceVlan, Protocol
 
+logger = logging.getLogger(__name__)
+
+#: Seconds that nmcli is waited for; it waits less itself.
+_PATIENCE = 60.0
+#: nmcli's exit code for a connection or device that is not there, or not up.
+_NOT_THERE = 10
 _PREFIX, _SUFFIX = "virloom-", ".nmconnection"
 #: Names make ids that stay the same, so that a file written again is the same connection.
 _NAMESPACE = uuid.UUID("5d1b8f5e-7a1c-4c05-9f0e-2f6f6b1d7a11")
@@ -67,30 +75,60 @@ class NetworkManager:
         return {}
 
     async def up(self, model: HostInterface) -> None:
-        """The parts follow the whole (``connection.autoconnect-slaves``)."""
+        """The parts follow the whole (``connection.autoconnect-slaves``).
+
+        Only its own files are read: others that are to start with the host would come up as well.
+        """
         await self.reread()
-        argv = ["nmcli", "--wait", "90", "connection", "up", "uuid", _uuid(model.name)]
+        files = [str(self.directory / name) for name in self.files(model)]
+        argv = ["nmcli", "connection", "load", *files]
+        await succeed(argv, f"NetworkManager does not read the files of '{model.name}'")
+        argv = ["nmcli", "--wait", "50", "connection", "up", "uuid", _uuid(model.name)]
         await succeed(argv, f"NetworkManager does not bring '{model.name}' up")
 
     async def down(self, model: HostInterface) -> None:
-        """NetworkManager removes what it has made."""
-        argv = ["nmcli", "--wait", "90", "connection", "down", "uuid", _uuid(model.name)]
-        await succeed(argv, f"NetworkManager does not take '{model.name}' down")
+        """NetworkManager removes what it has made; it need not have got far with it."""
+        argv = ["nmcli", "--wait", "50", "connection", "down", "uuid", _uuid(model.name)]
+        done = await run(argv, timeout=_PATIENCE)
+        if done.returncode not in (0, _NOT_THERE):
+            logger.warning("NetworkManager does not take '%s' down: %s", model.name, said(done))
+        await undo(model)  # which also finds out whether all has gone
+        await self.reread()
 
     async def reread(self) -> None:
-        """NetworkManager looks at its files when it is told to."""
-        await succeed(["nmcli", "connection", "reload"], "NetworkManager does not read its files")
+        """NetworkManager forgets connections of ours whose files have gone, and that are not up.
+
+        It would take down what it forgets. New files it does not read before they are brought up,
+        or it starts: it has up at once what it reads and is to start with the host.
+        """
+        argv = ["nmcli", "-t", "-e", "no", "-f", "UUID,ACTIVE,FILENAME", "connection", "show"]
+        done = await run(argv, timeout=_PATIENCE)
+        if done.returncode:
+            raise OperationFailed(
+                f"NetworkManager does not tell its connections: {said(done)}",
+                domain=ErrorDomain.INTERFACE,
+            )
+        told = [line.split(":", 2) for line in done.stdout.decode(errors="replace").splitlines()]
+        gone = [one for one, active, path in told if active == "no" and self._has_gone(Path(path))]
+        if gone:
+            # Some may have been forgotten by now.
+            await run(["nmcli", "connection", "delete", *gone], timeout=_PATIENCE)
+
+    def _has_gone(self, path: Path) -> bool:
+        return path.parent == self.directory and self.is_ours(path.name) and not path.exists()
 
 
 def _connections(model: HostInterface) -> Iterator[tuple[str, KeyFile]]:
     """Name and content of each connection, the interface itself first."""
     yield model.name or "", _whole(model)
     if model.bond is not None:
-        yield from _bond_parts(model.bond, model.name)
+        yield from _bond_parts(model.bond, model.name, onboot=_starts(model))
     for port in model.bridge.interfaces if model.bridge is not None else ():
-        sections = _connection(port.type, port.name, onboot=True)
+        # One that starts by itself would have the whole start.
+        sections = _connection(port.type, port.name, onboot=_starts(model))
         sections["connection"] |= {"master": model.name or "", "slave-type": "bridge"}
         if port.bond is not None and port.type == "bond":
+            sections["connection"]["autoconnect-slaves"] = "1"
             sections["bond"] = _bond(port.bond)
         elif port.vlan is not None and port.type == "vlan":
             sections["vlan"] = _vlan(port.vlan)
@@ -98,12 +136,16 @@ def _connections(model: HostInterface) -> Iterator[tuple[str, KeyFile]]:
             sections["ethernet"] = {"cloned-mac-address": port.mac.address}
         yield port.name or "", sections
         if port.bond is not None:
-            yield from _bond_parts(port.bond, port.name)
+            yield from _bond_parts(port.bond, port.name, onboot=_starts(model))
 
 
-def _bond_parts(bond: Bond, name: str | None) -> Iterator[tuple[str, KeyFile]]:
+def _starts(model: HostInterface) -> bool:
+    return model.start.mode != "none"
+
+
+def _bond_parts(bond: Bond, name: str | None, *, onboot: bool) -> Iterator[tuple[str, KeyFile]]:
     for part in bond.interfaces:
-        sections = _connection("ethernet", part.name, onboot=True)
+        sections = _connection("ethernet", part.name, onboot=onboot)
         sections["connection"] |= {"master": name or "", "slave-type": "bond"}
         yield part.name or "", sections
 
@@ -121,7 +163,7 @@ def _connection(kind: str | None, name: str | None, *, onboot: bool) -> KeyFile:
 
 
 def _whole(model: HostInterface) -> KeyFile:
-    sections = _connection(model.type, model.name, onboot=model.start.mode != "none")
+    sections = _connection(model.type, model.name, onboot=_starts(model))
     if model.type in ("bridge", "bond"):
         sections["connection"]["autoconnect-slaves"] = "1"
     if model.bridge is not None:
