@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The files that configure a host's interfaces, for each of the programs that read such files.
 
-``VIRLOOM_UPDATE_GOLDEN=1`` writes them anew. That ifupdown and NetworkManager do what
-ours say is tested with them (``tests/interop/test_interface_changes.py``).
+``VIRLOOM_UPDATE_GOLDEN=1`` writes them anew. What these make of ours is tested with them
+(``tests/interop/test_interface_changes.py`` and ``test_netplan.py``).
 """
 
 from __future__ import annotations

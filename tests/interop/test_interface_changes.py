@@ -38,6 +38,7 @@ auto e2
 iface e2 inet static
     address 10.9.0.1/24
 """
+ADMIN = "network: {version: 2, bridges: {admin0: {}}}\n"
 BRIDGE = """
 <interface type='bridge' name='{name}'><start mode='onboot'/><mtu size='1400'/>
  <protocol family='ipv4'><ip address='192.168.77.1' prefix='24'/>
@@ -108,6 +109,7 @@ class Host:
         found = [
             self.root / "etc/network/interfaces.d",
             self.root / "etc/NetworkManager/system-connections",
+            self.root / "etc/netplan",
             self.root / "run/libvirt/interface/defined",
         ]
         return sorted(path.name for place in found if place.is_dir() for path in place.iterdir())
@@ -120,6 +122,9 @@ def running(configurator: str) -> Iterator[Host]:
     if configurator == "ifupdown":
         (root / "etc/network/interfaces.d").mkdir(parents=True)
         (root / "etc/network/interfaces").write_text(MAIN)
+    if configurator == "netplan":
+        (root / "etc/netplan").mkdir(parents=True)
+        (root / "etc/netplan/10-admin.yaml").write_text(ADMIN)
     environment = []
     with ExitStack() as stack:
         if configurator == "networkmanager":

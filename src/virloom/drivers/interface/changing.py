@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -88,14 +88,14 @@ class InterfaceChanges:
             ConfigUnsupported: The host's configurator cannot have it.
             OperationUnsupported: An administrator has configured it, or a part of it.
             OperationInvalid: It is a part of another one.
+            OperationFailed: The configurator refuses the host's files with it.
             SystemFailure: It cannot be written.
         """
         model = parse_interface(text, validate=check)
         validate(model)
         _leave_out_states(model)
         await asyncio.to_thread(self._check_definition, model)
-        await asyncio.to_thread(self.definitions.write, model)
-        await self._reread()
+        await self._rewrite(self.definitions.write, model)
         if not self._configurator.lasting:
             logger.warning(
                 "nobody configures this host: '%s' is defined until it boots", model.name
@@ -129,6 +129,7 @@ class InterfaceChanges:
         Raises:
             NoInterface: It is not defined.
             OperationUnsupported: An administrator has configured it.
+            OperationFailed: The configurator refuses the host's files without it.
         """
         foreign = (await asyncio.to_thread(self.definitions.foreign)).get(name)
         if foreign is not None:
@@ -138,13 +139,17 @@ class InterfaceChanges:
             )  # fmt: skip
         if name not in self.definitions.ours():
             raise NoInterface(f"'{name}' is not defined", domain=_DOMAIN)
-        await asyncio.to_thread(self.definitions.remove, name)
-        await self._reread()
+        await self._rewrite(self.definitions.remove, name)
 
-    async def _reread(self) -> None:
-        """The files are as they are to be, whatever the program makes of the others."""
-        if self._configurator.title == "NetworkManager":
+    async def _rewrite(self, change: Callable[[T], None], what: T) -> None:
+        """Changes files; what their program refuses, perhaps for others' files, is not changed."""
+        before = await asyncio.to_thread(self.definitions.snapshot)
+        await asyncio.to_thread(change, what)
+        try:
             await self._configurator.reread()
+        except VirloomError:
+            await asyncio.to_thread(self.definitions.restore, before)
+            raise
 
     # -- up and down ---------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from virloom.drivers.interface.plan import Step, made_devices, undoing_steps
 from virloom.enums.error import ErrorDomain
@@ -19,6 +20,17 @@ _PATIENCE = 120.0
 def is_there(device: str) -> bool:
     """Whether the kernel has a device of that name."""
     return os.path.exists(f"/sys/class/net/{device}")
+
+
+def has_own_type(device: str) -> bool:
+    """Whether the kernel has a device of that name that is no plain Ethernet one: a bond, a VLAN…
+
+    So its driver says (``DEVTYPE`` in Documentation/ABI/testing/sysfs-uevent of the kernel).
+    """
+    try:
+        return "DEVTYPE=" in Path(f"/sys/class/net/{device}/uevent").read_text()
+    except OSError:
+        return False
 
 
 async def succeed(argv: Sequence[str], doing: str) -> None:

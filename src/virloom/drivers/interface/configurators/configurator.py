@@ -78,5 +78,9 @@ class Configurator(Protocol):
         ...
 
     async def reread(self) -> None:
-        """Has the program learn that files have come, changed or gone."""
+        """Has the program learn that files have come, changed or gone.
+
+        Raises:
+            OperationFailed: It refuses them; the caller puts back what was there.
+        """
         ...

@@ -9,9 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from virloom.drivers.interface.configurators.commands import do_steps, succeed, undo
+from virloom.drivers.interface.configurators.commands import (
+    do_steps,
+    has_own_type,
+    succeed,
+    undo,
+)
 from virloom.drivers.interface.configurators.configurator import Foreign
-from virloom.drivers.interface.documents import with_document
+from virloom.drivers.interface.documents import document_in, with_document
 from virloom.drivers.interface.plan import ANYWHERE, Step, addresses, delay_ticks
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported
@@ -50,8 +55,28 @@ class Netplan:
 
     def files(self, model: HostInterface) -> dict[str, str]:
         """One file."""
-        text = "\n".join(_lines({"network": {"version": "2", **_sections(model)}})) + "\n"
+        sections: Yaml = {"version": "2", **self._with_carriers(model, _sections(model))}
+        text = "\n".join(_lines({"network": sections})) + "\n"
         return {f"{_PREFIX}{model.name}{_SUFFIX}": with_document(model, text)}
+
+    def _with_carriers(self, model: HostInterface, sections: dict[str, Yaml]) -> Yaml:
+        """netplan refuses a VLAN whose carrier it does not know, and a device of two kinds."""
+        known = {name for section in sections.values() for name in section}
+        ports = model.bridge.interfaces if model.bridge is not None else []
+        for vlan in (model.vlan, *(port.vlan for port in ports if port.type == "vlan")):
+            carrier = vlan.interface.name or "" if vlan is not None else ""
+            if carrier and carrier not in known and not self._is_made(carrier):
+                sections.setdefault("ethernets", {})[carrier] = "{}"
+        return dict(sections)
+
+    def _is_made(self, carrier: str) -> bool:
+        """Whether it is no hardware: then some other file has it, in a section that we know not."""
+        try:
+            text = (self.directory / f"{_PREFIX}{carrier}{_SUFFIX}").read_text()
+        except OSError:
+            return has_own_type(carrier)
+        document = document_in(text)
+        return document is not None and document.type != "ethernet"
 
     def is_ours(self, name: str) -> bool:
         """By its name."""
@@ -62,8 +87,8 @@ class Netplan:
         return {}
 
     async def up(self, model: HostInterface) -> None:
-        """One that does not start by itself is brought up by hand."""
-        await self.reread()
+        """netplan takes all of its files at once; who does not start by itself is switched on."""
+        await succeed(["netplan", "apply"], "netplan refuses the host's configuration")
         await do_steps([Step.of(f"link set dev {model.name} up")], f"'{model.name}' is not up")
 
     async def down(self, model: HostInterface) -> None:
@@ -71,28 +96,35 @@ class Netplan:
         await undo(model)
 
     async def reread(self) -> None:
-        """netplan takes all of its files at once."""
-        await succeed(["netplan", "apply"], "netplan refuses the host's configuration")
+        """netplan says whether it takes them all: it would do nothing for any if it refused one."""
+        root = str(self.directory.parent.parent)
+        argv = ["netplan", "get", "--root-dir", root, "all"]
+        await succeed(argv, "netplan refuses the host's configuration")
 
 
-def _sections(model: HostInterface) -> Yaml:
+def _sections(model: HostInterface) -> dict[str, Yaml]:
     found: dict[str, Yaml] = {}
 
     def add(section: str, name: str | None, body: Yaml) -> None:
         found.setdefault(section, {})[name or ""] = body
 
+    # networkd makes a bridge with its MTU, and does not see the kernel change that to the ports'.
+    size = model.mtu.size
+    mtu: Yaml = {} if size is None else {"mtu": str(size)}
     for port in model.bridge.interfaces if model.bridge is not None else ():
         if port.bond is not None and port.type == "bond":
             _add_bond_ports(add, port.bond)
-            add("bonds", port.name, _bond(port.bond))
+            add("bonds", port.name, _bond(port.bond) | mtu)
         elif port.vlan is not None and port.type == "vlan":
-            add("vlans", port.name, _vlan(port.vlan))
+            add("vlans", port.name, _vlan(port.vlan) | mtu)
         else:
-            add("ethernets", port.name, {"dhcp4": "false"})
+            mac = port.mac.address
+            own: Yaml = {} if mac is None else {"macaddress": f'"{mac}"'}
+            add("ethernets", port.name, {"dhcp4": "false", **own, **mtu})
     if model.bond is not None:
         _add_bond_ports(add, model.bond)
     add(f"{model.type}s", model.name, _body(model))
-    return dict(found)
+    return found
 
 
 def _add_bond_ports(add: object, bond: Bond) -> None:
@@ -147,9 +179,14 @@ def _protocols(protocols: list[Protocol]) -> Yaml:
 def _bridge(bridge: Bridge) -> Yaml:
     parameters: Yaml = {"stp": "true" if bridge.stp else "false"}
     if bridge.delay is not None:
-        parameters["forward-delay"] = str((delay_ticks(bridge) or 0) // 100)
+        parameters["forward-delay"] = _seconds(delay_ticks(bridge) or 0)
     ports = [f'"{port.name}"' for port in bridge.interfaces]
     return {"interfaces": _list(ports), "parameters": parameters}
+
+
+def _seconds(ticks: int) -> str:
+    """A number without a unit is of seconds, and must be whole."""
+    return f"{ticks * 10}ms" if ticks % 100 else str(ticks // 100)
 
 
 def _bond(bond: Bond) -> Yaml:
