@@ -248,6 +248,9 @@ def test_a_failed_start_leaves_nothing(host: Host) -> None:
         host.virsh("iface-define", document)
         assert "unmanaged0" in host.refused("iface-start unmanaged0")
         assert host.addresses("unmanaged0") == []
+        file = host.root / "etc/NetworkManager/system-connections/virloom-unmanaged0.nmconnection"
+        file.write_text(file.read_text().replace("method=manual", "method=none"))
+        assert "Could not load file" in host.refused("iface-start unmanaged0")
         host.virsh("iface-undefine unmanaged0")
     else:
         host.virsh("iface-define", document)

@@ -11,7 +11,7 @@ from pathlib import Path
 from virloom.drivers.interface.configurators.commands import said, succeed, undo
 from virloom.drivers.interface.configurators.configurator import Foreign
 from virloom.drivers.interface.documents import with_document
-from virloom.drivers.interface.plan import addresses, bond_options, delay_ticks
+from virloom.drivers.interface.plan import ANYWHERE, addresses, bond_options, delay_ticks
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, OperationFailed
 from virloom.host.process import run
@@ -81,8 +81,12 @@ class NetworkManager:
         """
         await self.reread()
         files = [str(self.directory / name) for name in self.files(model)]
-        argv = ["nmcli", "connection", "load", *files]
-        await succeed(argv, f"NetworkManager does not read the files of '{model.name}'")
+        done = await run(["nmcli", "connection", "load", *files], timeout=_PATIENCE)
+        if done.returncode or done.stderr:  # it ends with 0 though it could load none
+            raise OperationFailed(
+                f"NetworkManager does not read the files of '{model.name}': {said(done)}",
+                domain=ErrorDomain.INTERFACE,
+            )
         argv = ["nmcli", "--wait", "50", "connection", "up", "uuid", _uuid(model.name)]
         await succeed(argv, f"NetworkManager does not bring '{model.name}' up")
 
@@ -195,7 +199,8 @@ def _protocol(protocols: list[Protocol], family: str) -> Section:
     section: Section = {"method": _method(protocol, fixed)}
     section |= {f"address{n}": address for n, address in enumerate(fixed, 1)}
     if protocol.route.gateway is not None:
-        section["gateway"] = protocol.route.gateway
+        # Its "gateway" is refused where no address is fixed.
+        section["route1"] = f"{ANYWHERE[family]},{protocol.route.gateway}"
     if protocol.dhcp is not None and protocol.dhcp.peerdns is False:
         section["ignore-auto-dns"] = "true"
     return section
