@@ -136,7 +136,7 @@ async def test_a_monitor_that_breaks_off_leaves_it_to_the_next_owner(
     with pytest.raises(OperationFailed):
         await place.dom.devices.attach(place.disk, LIVE)
     await place.conn.close()
-    async with impatient(root) as conn:
+    async with impatient(root, Patience()) as conn:
         dom = await conn.lookup_by_name("web")
         assert ("dev='sda'" in await dom.xml_desc()) is reaches
         nodes = await dom.monitor_command('{"execute":"query-named-block-nodes"}')
