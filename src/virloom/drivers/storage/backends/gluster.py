@@ -8,10 +8,8 @@ and volumes are only listed and deleted; QEMU reaches them by itself.
 from __future__ import annotations
 
 import base64
-import json
 import re
 import stat
-import sys
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -23,8 +21,8 @@ from virloom.drivers.storage.backends.interface import Backend
 from virloom.drivers.storage.blocks import named_volume
 from virloom.drivers.storage.flags import check_flags
 from virloom.drivers.storage.gluster_volumes import volumes_of
+from virloom.drivers.storage.own_programs import ask_program
 from virloom.drivers.storage.probe import probe
-from virloom.drivers.storage.qemu_img import ENDING_WITH_US
 from virloom.drivers.storage.statuses import time_of
 from virloom.drivers.storage.volumes import in_bytes
 from virloom.enums.error import ErrorDomain
@@ -120,20 +118,14 @@ class GlusterBackend(Backend):
         host = source.hosts[0]
         asked = {"host": host.name, "port": host.port or 0, "volume": source.name, "do": do}
         asked |= {"directory": _directory(model), "address": _address(model), **more}
-        limits = ["prlimit", f"--as={_MEMORY}", "--core=0", *ENDING_WITH_US]
-        done = await self.host.run(
-            [*limits, sys.executable or "python3", "-I", "-S", gluster_files.__file__],
-            timeout=_PATIENCE, input=json.dumps(asked).encode(),
-        )  # fmt: skip
-        try:
-            answer = json.loads(done.stdout)
-        except ValueError as exc:
-            said = (done.stderr or done.stdout).decode(errors="replace").strip()
-            raise InternalError(f"the server cannot be asked: {said}", domain=_DOMAIN) from exc
-        if done.returncode != 0:
-            code, words = answer
+        limits = ["prlimit", f"--as={_MEMORY}", "--core=0"]
+        answer = await ask_program(
+            self.host, gluster_files, asked, whom="server", timeout=_PATIENCE, limits=limits
+        )
+        if not answer.good:
+            code, words = answer.told
             raise system_failure(words, OSError(code, ""), domain=_DOMAIN)
-        return answer
+        return answer.told
 
 
 def _source(model: Pool) -> PoolSource:

@@ -8,9 +8,7 @@ host is read, all that counts is the pool's document.
 from __future__ import annotations
 
 import base64
-import json
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -22,8 +20,8 @@ from virloom.drivers.storage.backends.interface import Backend
 from virloom.drivers.storage.blocks import named_volume
 from virloom.drivers.storage.flags import check_flags
 from virloom.drivers.storage.names import check_name, check_size
+from virloom.drivers.storage.own_programs import ask_program
 from virloom.drivers.storage.pool import StoragePool
-from virloom.drivers.storage.qemu_img import ENDING_WITH_US
 from virloom.drivers.storage.volumes import in_bytes
 from virloom.enums.error import ErrorDomain
 from virloom.enums.secret import SecretUsageType
@@ -160,18 +158,11 @@ class RbdBackend(Backend):
         options.append(("mon_host", _monitors(source)))
         options += [(name, str(_TIMEOUT)) for name in _TIMEOUTS]
         options += [(name.replace("-", "_"), value) for name, value in _options(model)]
-        done = await self.host.run(
-            [*ENDING_WITH_US, sys.executable or "python3", "-I", "-S", rbd_images.__file__],
-            timeout=_PATIENCE, input=json.dumps(asked | {"options": options}).encode(),
-        )  # fmt: skip
-        try:
-            answer = json.loads(done.stdout)
-        except ValueError as exc:
-            said = (done.stderr or done.stdout).decode(errors="replace").strip()
-            raise InternalError(f"the cluster cannot be asked: {said}", domain=_DOMAIN) from exc
-        if done.returncode != 0:
-            raise _failed(*answer)
-        return answer
+        asked["options"] = options
+        answer = await ask_program(self.host, rbd_images, asked, whom="cluster", timeout=_PATIENCE)
+        if not answer.good:
+            raise _failed(*answer.told)
+        return answer.told
 
     async def _run(self, model: Pool, words: Sequence[str]) -> str:
         source = _source(model)
