@@ -26,12 +26,6 @@ _HEAD = """\
 <grammar xmlns='http://relaxng.org/ns/structure/1.0'
          datatypeLibrary='http://www.w3.org/2001/XMLSchema-datatypes'>
 """
-# Name spaces whose elements are kept word for word, with the prefix that the document gave them.
-_SPACES = {
-    "dnsmasq": "http://libvirt.org/schemas/network/dnsmasq/1.0",
-    "fs": "http://libvirt.org/schemas/storagepool/fs/1.0",
-    "rbd": "http://libvirt.org/schemas/storagepool/rbd/1.0",
-}
 _ANYTHING = """\
   <define name='anything'>
     <zeroOrMore>
@@ -60,7 +54,7 @@ class _Grammar:
     def __init__(self, root: type[Element]) -> None:
         names: Any = root.schema()
         self.names: PathSchema | None = names
-        self.spaces = {**_SPACES, **_prefixed(root), **_prefixed(Domain)}
+        self.spaces = {**_prefixed(root), **_prefixed(Domain)}
         self.defines: dict[str, str] = {}
 
     def define(self, path: str, cls: type[Element], above: list[tuple[type[Element], str]]) -> None:

@@ -109,6 +109,15 @@ def file_systems() -> Iterator[tuple[str, str]]:
     yield "fs no target", pool("fs", device("/dev/x"))
     yield "fs devices", pool("fs", device("/dev/x", "/dev/y") + form("ext4"), path("/p/a"))
     yield "fs options", pool("fs", device("/dev/x"), path("/p/a"), MOUNT, FS)
+    other = (MOUNT.replace("fs:", "mine:"), FS.replace(":fs", ":mine"))
+    yield "fs options by another prefix", pool("fs", device("/dev/x"), path("/p/a"), *other)
+    own = f"<mount_opts{FS.replace(':fs', '')}><option name='sync'/></mount_opts>"
+    yield "fs options without prefix", pool("fs", device("/dev/x"), path("/p/a"), own)
+    nameless = MOUNT.replace("name", "odd")
+    yield "fs options without name", pool("fs", device("/dev/x"), path("/p/a"), nameless, FS)
+    yield "fs empty vendor", pool("fs", device("/dev/x") + "<vendor name=''/>", path("/p/a"))
+    yield "dir host without name", pool("dir", "<host/>", path("/p/a"))
+    yield "dir device without path", pool("dir", "<device/>", path("/p/a"))
     yield "fs vendor", pool("fs", device("/dev/x") + VENDOR, path("/p/a"))
     for name in ("auto", "nfs", "glusterfs", "cifs", "odd"):
         yield f"netfs {name}", pool("netfs", HOST + DIR("/e") + form(name), path("/p/b"))
@@ -183,6 +192,11 @@ def adapters() -> Iterator[tuple[str, str]]:
         "odd type": "<adapter type='odd' name='host0'/>",
         "parent": parent,
         "parent and name": parent.replace("'scsi_host'>", "'scsi_host' name='host1'>"),
+        "parent decimal": parent.replace("0x1f", "10"),
+        "parent part": parent.replace("domain='0x0000' bus='0x00'", ""),
+        "parent odd": parent.replace("0x1f", "x"),
+        "parent no id": parent.replace(" unique_id='1'", ""),
+        "parent odd id": parent.replace("unique_id='1'", "unique_id='x'"),
         "parent no address": "<adapter type='scsi_host'><parentaddr unique_id='1'/></adapter>",
         "fc": fc_host.format(""),
         "fc parent": fc_host.format(" parent='scsi_host5'"),
@@ -211,6 +225,14 @@ def servers() -> Iterator[tuple[str, str]]:
     yield "rbd ceph", pool("rbd", HOSTS + NAME("pool") + CEPH)
     yield "rbd chap", pool("rbd", HOSTS + NAME("pool") + CHAP)
     yield "rbd options", pool("rbd", HOSTS + NAME("pool"), "", RBD_OPTS, RBD)
+    for name, options in {
+        "another prefix": RBD_OPTS.replace("rbd:", "r:"),
+        "no value": RBD_OPTS.replace("value='45'", ""),
+        "empty value": RBD_OPTS.replace("45", ""),
+        "empty name": RBD_OPTS.replace("client_mount_timeout", ""),
+    }.items():
+        space = RBD.replace(":rbd", ":r") if name == "another prefix" else RBD
+        yield f"rbd options {name}", pool("rbd", HOSTS + NAME("pool"), "", options, space)
     yield (
         "rbd features",
         pool("rbd", HOST + NAME("p"), "", "<features><cow state='no'/></features>"),

@@ -25,8 +25,7 @@ KEPT = {
         "domain/devices/interface/source/vendor",
     },
     "domainsnapshot": {"domainsnapshot/cookie/*"},
-    "network": {"network/metadata/*", "network/options/option"},
-    "pool": {"pool/config_opts/option", "pool/mount_opts/option"},
+    "network": {"network/metadata/*"},
 }
 
 

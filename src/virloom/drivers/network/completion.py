@@ -54,7 +54,6 @@ def complete(model: Network) -> None:
     model.mac.address = model.mac.address or None
     check_forward(model)
     _fill_forward(model)
-    _name_space(model)
     check_network(model)
     _check_traffic(model)
     fill_addresses(model)
@@ -175,14 +174,6 @@ def _fill_forward(model: Network) -> None:
     for address in forward.addresses:
         address.connections = None
         _fill_address(address)
-
-
-def _name_space(model: Network) -> None:
-    """The name space of dnsmasq's options is declared once, above them."""
-    for options in model.dnsmasq_options:
-        for name in [name for name in options.attributes if name.startswith("xmlns")]:
-            model.xmlns_dnsmasq = model.xmlns_dnsmasq or options.attributes[name]
-            del options.attributes[name]
 
 
 def _fill_address(address: ForwardAddress) -> None:

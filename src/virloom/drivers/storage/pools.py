@@ -7,7 +7,13 @@ import re
 from uuid import uuid4
 
 from virloom.drivers.storage.kinds import KINDS, PoolKind
-from virloom.drivers.storage.sources import check_adapter, check_auth, check_owners
+from virloom.drivers.storage.sources import (
+    check_adapter,
+    check_auth,
+    check_named,
+    check_options,
+    check_owners,
+)
 from virloom.drivers.storage.volumes import check_permissions
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, NoSupport, VirloomError, XmlDetail, XmlError
@@ -42,11 +48,11 @@ def parse_pool(text: str, *, validate: bool = False) -> Pool:
         raise NoSupport("cow feature may only be used for 'fs' and 'dir' pools", domain=_DOMAIN)
     _fill_names(model, model.source)
     model.uuid = model.uuid or str(uuid4())
+    check_named(model.source)
+    check_options(model)
     _fill_source(model.source, kind)
     _check_source(model.source, kind)
     _fill_target(model, model.source, kind)
-    model.xmlns_fs = model.xmlns_fs if model.fs_mount_opts else None
-    model.xmlns_rbd = model.xmlns_rbd if model.rbd_config_opts else None
     return model
 
 
@@ -96,6 +102,8 @@ def _fill_source(source: PoolSource, kind: PoolKind) -> None:
     for device in source.devices:
         device.free_extents = []
     source.protocol.ver = source.protocol.ver or None
+    for said in (source.vendor, source.product, source.initiator.iqn):
+        said.name = said.name or None
     if "," in (source.protocol.ver or ""):
         raise XmlDetail(
             f"storage pool protocol ver '{source.protocol.ver}' must not contain ','",
@@ -190,11 +198,9 @@ def _places(pool: Pool) -> list[tuple[str | None, ...]]:
     return []
 
 
-def _parent(adapter: Adapter) -> tuple[str | None, ...]:
+def _parent(adapter: Adapter) -> tuple[str, ...]:
     parent = adapter.parentaddr
-    if parent is None:
+    if parent is None or parent.address is None:
         return ()
-    address = parent.address
-    return (
-        str(parent.unique_id), address.domain, address.bus, address.slot, address.function
-    )  # fmt: skip
+    at = parent.address
+    return tuple(map(str, (parent.unique_id, at.domain, at.bus, at.slot, at.function)))

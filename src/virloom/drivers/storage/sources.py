@@ -7,7 +7,7 @@ import re
 
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InternalError, XmlError
-from virloom.model.storage.pool import Adapter
+from virloom.model.storage.pool import Adapter, Pool, PoolSource
 from virloom.model.storage.target import Auth, Permissions
 
 _DOMAIN = ErrorDomain.STORAGE
@@ -52,6 +52,33 @@ def check_auth(auth: Auth) -> None:
         raise ConfigUnsupported("storage pool missing auth type", domain=_DOMAIN)
 
 
+def check_named(source: PoolSource) -> None:
+    """Checks that what a source lists is named.
+
+    Raises:
+        XmlError: A host has no name, or a device no path.
+    """
+    if any(host.name is None for host in source.hosts):
+        raise _wrong("missing storage pool host name")
+    if any(device.path is None for device in source.devices):
+        raise _wrong("missing storage pool source device path")
+
+
+def check_options(model: Pool) -> None:
+    """Checks the options of mounts and of Ceph's client.
+
+    Raises:
+        XmlError: One has no name, or one of Ceph's no value.
+    """
+    if any(option.name is None for option in model.mount_options.options):
+        raise _wrong("an option of <fs:mount_opts> has no name")
+    for option in model.rbd_options.options:
+        if not option.name:
+            raise _wrong("an option of <rbd:config_opts> has no name")
+        if not option.value:
+            raise _wrong(f"option '{option.name}' of <rbd:config_opts> has no value")
+
+
 def check_adapter(adapter: Adapter) -> None:
     """Says of what kind an adapter is, and checks that it can be found by what is said.
 
@@ -67,8 +94,11 @@ def check_adapter(adapter: Adapter) -> None:
         raise _wrong("either 'name' or 'parent' must be specified for the 'scsi_host' adapter")
     if adapter.name is not None and adapter.parentaddr is not None:
         raise _wrong("both 'name' and 'parent' cannot be specified for the 'scsi_host' adapter")
-    if adapter.parentaddr is not None and adapter.parentaddr.address.bus is None:
-        raise _wrong("missing scsi_host PCI address element")
+    if adapter.parentaddr is not None:
+        if adapter.parentaddr.unique_id is None:
+            raise _wrong("missing or invalid 'unique_id' of a scsi adapter")
+        if adapter.parentaddr.address is None:
+            raise _wrong("missing scsi_host PCI address element")
 
 
 def _check_fc_host(adapter: Adapter) -> None:

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Self
+from typing import ClassVar, Self
 
 from virloom.errors import InternalError, NoName
 from virloom.model.domain.base import DomainElement
@@ -31,8 +30,9 @@ from virloom.model.domain.seclabel import Seclabel
 from virloom.model.domain.sysinfo import Sysinfo
 from virloom.model.domain.tuning import Blkiotune, Cputune, Numatune
 from virloom.model.domain.vcpu import DefaultIoThread, IoThreadIds, Vcpu, Vcpus
+from virloom.model.namespaces import declarations
 from virloom.model.units import KIBIBYTES
-from virloom.xml.element import Element, holds
+from virloom.xml.element import Element
 from virloom.xml.fields import (
     ONCE,
     attribute,
@@ -68,16 +68,6 @@ TYPES = (
 )
 
 
-#: Prefix by name space.
-NAMESPACES = {
-    QEMU_NAMESPACE: "qemu",
-    "http://libvirt.org/schemas/domain/lxc/1.0": "lxc",
-    "http://libvirt.org/schemas/domain/xen/1.0": "xen",
-    "http://libvirt.org/schemas/domain/bhyve/1.0": "bhyve",
-    "http://libvirt.org/schemas/domain/vmware/1.0": "vmware",
-}
-
-
 class Genid(Element):
     """``<genid>UUID</genid>``; without a value one is made at each definition."""
 
@@ -92,7 +82,13 @@ class Domain(DomainElement):
 
     tag = "domain"
     schema_path = "domain"
-    namespaces = NAMESPACES
+    namespaces: ClassVar[dict[str, str]] = {
+        QEMU_NAMESPACE: "qemu",
+        "http://libvirt.org/schemas/domain/lxc/1.0": "lxc",
+        "http://libvirt.org/schemas/domain/xen/1.0": "xen",
+        "http://libvirt.org/schemas/domain/bhyve/1.0": "bhyve",
+        "http://libvirt.org/schemas/domain/vmware/1.0": "vmware",
+    }
 
     type: str | None = attribute(option(*TYPES))
     id: int | None = attribute(INT, live=True)
@@ -183,23 +179,7 @@ class Domain(DomainElement):
 
     def adapted(self, flags: FormatFlags) -> Self:
         """The name spaces that are used; for another host, no label that this one gave."""
-        changes: dict[str, object] = {}
-        for space, prefix in NAMESPACES.items():
-            name, wanted = f"xmlns_{prefix}", space if self._uses(prefix) else None
-            if self.__dict__.get(name) != wanted:
-                changes[name] = wanted
+        changes: dict[str, object] = {**declarations(self)}
         if flags & FormatFlags.MIGRATABLE and self.seclabels:
             changes["seclabels"] = [label for label in self.seclabels if not label.given_here]
         return self.beside(**changes) if changes else self
-
-    def _uses(self, prefix: str) -> bool:
-        values = self.__dict__
-        return any(name in values and holds(values[name]) for name in _fields_of(prefix))
-
-
-@cache
-def _fields_of(prefix: str) -> tuple[str, ...]:
-    """Fields of a name space."""
-    return tuple(
-        field.python for field in Domain._child_order if field.name.startswith(f"{prefix}:")
-    )

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Self
+
 from virloom.enums.error import ErrorDomain
 from virloom.errors import NoName
+from virloom.model.namespaces import declarations
 from virloom.model.network.names import Dns
 from virloom.model.network.traffic import (
     Bandwidth,
@@ -17,7 +20,8 @@ from virloom.model.network.traffic import (
 )
 from virloom.model.schema import PathSchema, schema
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, child, children, group, leaf, raw, verbatim
+from virloom.xml.fields import attribute, child, children, group, leaf, raw
+from virloom.xml.format import FormatFlags
 from virloom.xml.kinds import (
     INT,
     ON_OFF,
@@ -193,12 +197,28 @@ class PortGroup(Element):
     bandwidth: Bandwidth | None = child(Bandwidth)
 
 
+class DnsmasqOption(Element):
+    """``<dnsmasq:option value='dhcp-boot=…'/>``: a line of dnsmasq's configuration."""
+
+    value: str | None = attribute(STRING)
+
+
+class DnsmasqOptions(Element):
+    """``<dnsmasq:options>``."""
+
+    options: list[DnsmasqOption] = children(DnsmasqOption, "dnsmasq:option")
+
+
 class Network(Element):
     """``<network>``."""
 
     tag = "network"
     schema_path = "network"
     error_domain = ErrorDomain.NETWORK
+
+    namespaces: ClassVar[dict[str, str]] = {
+        "http://libvirt.org/schemas/network/dnsmasq/1.0": "dnsmasq",
+    }
 
     xmlns_dnsmasq: str | None = attribute(STRING, "xmlns:dnsmasq")
     connections: int | None = attribute(INT, live=True)
@@ -222,7 +242,7 @@ class Network(Element):
     routes: list[NetworkRoute] = children(NetworkRoute, "route")
     virtualport: VirtualPort | None = child(VirtualPort)
     portgroups: list[PortGroup] = children(PortGroup, "portgroup")
-    dnsmasq_options: list[Node] = verbatim("dnsmasq:options")
+    dnsmasq: DnsmasqOptions = group(DnsmasqOptions, "dnsmasq:options")
 
     @classmethod
     def schema(cls) -> PathSchema:
@@ -237,3 +257,8 @@ class Network(Element):
         """
         if not self.name:
             raise NoName(domain=self.error_domain)
+
+    def adapted(self, flags: FormatFlags) -> Self:
+        """The name space that is used."""
+        changes = declarations(self)
+        return self.beside(**changes) if changes else self

@@ -3,13 +3,25 @@
 
 from __future__ import annotations
 
+from typing import ClassVar, Self
+
 from virloom.enums.error import ErrorDomain
+from virloom.model.namespaces import declarations
 from virloom.model.schema import PathSchema, schema
 from virloom.model.storage.target import Amount, Auth, FormatType, Named, Permissions
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, child, children, group, leaf, verbatim
-from virloom.xml.kinds import ON_OFF, STRING, UINT, UUID, YES_NO, choice
-from virloom.xml.node import Node
+from virloom.xml.fields import attribute, child, children, group, leaf
+from virloom.xml.format import FormatFlags
+from virloom.xml.kinds import (
+    ON_OFF,
+    STRING,
+    UINT,
+    UUID,
+    YES_NO,
+    choice,
+    hexadecimal,
+    lenient,
+)
 
 #: libvirt's kinds of pools.
 TYPE = choice(
@@ -61,18 +73,18 @@ class SourceDir(Element):
 class ParentAddress(Element):
     """``<address domain='0x0000' bus='0x00' slot='0x1f' function='0x2'/>`` of an adapter."""
 
-    domain: str | None = attribute(STRING)
-    bus: str | None = attribute(STRING)
-    slot: str | None = attribute(STRING)
-    function: str | None = attribute(STRING)
+    domain: int = attribute(hexadecimal(4), default=0)
+    bus: int = attribute(hexadecimal(2), default=0)
+    slot: int = attribute(hexadecimal(2), default=0)
+    function: int = attribute(hexadecimal(1), default=0)
     multifunction: bool | None = attribute(ON_OFF)
 
 
 class AdapterParent(Element):
     """``<parentaddr unique_id='1'>``."""
 
-    unique_id: int | None = attribute(UINT)
-    address: ParentAddress = group(ParentAddress)
+    unique_id: int | None = attribute(lenient(UINT))
+    address: ParentAddress | None = child(ParentAddress)
 
 
 class Adapter(Element):
@@ -139,12 +151,41 @@ class Refresh(Element):
     volume: RefreshVolume = group(RefreshVolume)
 
 
+class MountOption(Element):
+    """``<fs:option name='sync'/>``: an option of mount(8)."""
+
+    name: str | None = attribute(STRING)
+
+
+class MountOptions(Element):
+    """``<fs:mount_opts>``."""
+
+    options: list[MountOption] = children(MountOption, "fs:option")
+
+
+class RbdOption(Element):
+    """``<rbd:option name='client_mount_timeout' value='45'/>``: an option of Ceph's client."""
+
+    name: str | None = attribute(STRING)
+    value: str | None = attribute(STRING)
+
+
+class RbdOptions(Element):
+    """``<rbd:config_opts>``."""
+
+    options: list[RbdOption] = children(RbdOption, "rbd:option")
+
+
 class Pool(Element):
     """``<pool type='dir'>``."""
 
     tag = "pool"
     schema_path = "pool"
     error_domain = ErrorDomain.STORAGE
+    namespaces: ClassVar[dict[str, str]] = {
+        "http://libvirt.org/schemas/storagepool/fs/1.0": "fs",
+        "http://libvirt.org/schemas/storagepool/rbd/1.0": "rbd",
+    }
 
     type: str | None = attribute(TYPE)
     xmlns_fs: str | None = attribute(STRING, "xmlns:fs")
@@ -158,10 +199,15 @@ class Pool(Element):
     source: PoolSource | None = child(PoolSource)
     target: PoolTarget = group(PoolTarget)
     refresh: Refresh = group(Refresh)
-    fs_mount_opts: list[Node] = verbatim("fs:mount_opts")
-    rbd_config_opts: list[Node] = verbatim("rbd:config_opts")
+    mount_options: MountOptions = group(MountOptions, "fs:mount_opts")
+    rbd_options: RbdOptions = group(RbdOptions, "rbd:config_opts")
 
     @classmethod
     def schema(cls) -> PathSchema:
         """The schema of pools."""
         return schema("pool")
+
+    def adapted(self, flags: FormatFlags) -> Self:
+        """The name spaces that are used."""
+        changes = declarations(self)
+        return self.beside(**changes) if changes else self

@@ -82,9 +82,8 @@ def _lines(model: Network, files: DnsmasqFiles) -> Iterator[str]:
     yield from _records(model.dns or Dns())
     yield from _serving(model, files)
     yield from _advertising(model)
-    for options in model.dnsmasq_options:
-        for option in options.elements():
-            yield option.attributes["value"]
+    for option in model.dnsmasq.options:
+        yield option.value or ""
 
 
 # -- names -----------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from virloom.drivers.storage.host import StorageHost
 from virloom.model.storage import Pool
-from virloom.xml.node import Node
 
 #: What no pool's file system may have (libvirt's default).
 _SAFE = ("nodev", "nosuid", "noexec")
@@ -23,12 +22,7 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 
 def options(model: Pool) -> list[str]:
     """The options of a pool's mount: libvirt's, and those of ``<fs:mount_opts>``."""
-    children = [node for opts in model.fs_mount_opts for node in opts.children]
-    given = [
-        node.attributes.get("name", "")
-        for node in children
-        if isinstance(node, Node) and node.tag == "fs:option"
-    ]
+    given = (option.name for option in model.mount_options.options)
     return [*_SAFE, *(name for name in given if name)]
 
 

@@ -37,7 +37,6 @@ from virloom.errors import (
 )
 from virloom.model.storage import Pool, Volume
 from virloom.model.storage.pool import PoolSource
-from virloom.xml.node import Node
 
 _DOMAIN = ErrorDomain.STORAGE
 #: Seconds that a cluster may take to answer (libvirt's), and that our programs have.
@@ -225,12 +224,8 @@ def _failed(code: int, said: str) -> VirloomError:
 
 def _options(model: Pool) -> Iterator[tuple[str, str]]:
     """Those of ``<rbd:config_opts>``, which go before ours."""
-    for node in (child for opts in model.rbd_config_opts for child in opts.children):
-        if isinstance(node, Node) and node.tag == "rbd:option":
-            yield (
-                node.attributes.get("name", "").replace("_", "-"),
-                node.attributes.get("value", ""),
-            )
+    for option in model.rbd_options.options:
+        yield (option.name or "").replace("_", "-"), option.value or ""
 
 
 @contextmanager

@@ -84,14 +84,10 @@ def _by_names(host: StorageHost, node: str, port: str) -> str | None:
 
 def _by_address(host: StorageHost, adapter: Adapter) -> str | None:
     parent = adapter.parentaddr
-    if parent is None:
+    if parent is None or parent.address is None:
         return None
-    parts = [
-        int(word or "0", 16)
-        for word in (parent.address.domain, parent.address.bus, parent.address.slot,
-                     parent.address.function)
-    ]  # fmt: skip
-    address = f"/{parts[0]:04x}:{parts[1]:02x}:{parts[2]:02x}.{parts[3]:x}/"
+    at = parent.address
+    address = f"/{at.domain:04x}:{at.bus:02x}:{at.slot:02x}.{at.function:x}/"
     for each in _listed(host.path(_HOSTS)):
         if address in os.path.realpath(each) and _read(each / "unique_id") == str(
             parent.unique_id or 0
