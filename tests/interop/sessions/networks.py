@@ -24,6 +24,9 @@ HOME = NAT + ADDRESS.format("")
 
 TWO = "<interface dev='eth0'/><interface dev='eth1'/>"
 
+OPTIONS = "http://libvirt.org/schemas/network/dnsmasq/1.0"
+PORT = "<virtualport type='openvswitch'/>"
+
 #: What else a document may hold, by a name for it.
 BODIES = {
     "isolated": "",
@@ -35,6 +38,16 @@ BODIES = {
     + ADDRESS.format(""),
     "bridge with zone": "<forward mode='bridge'/><bridge name='br0' zone='z'/>",
     "bridge without stp": "<forward mode='bridge'/><bridge name='br0' stp='off'/>",
+    "nat twice": "<forward mode='nat'><nat/><nat/></forward>" + ADDRESS.format(""),
+    "nat of two ranges": "<forward mode='nat'><nat><address start='1.2.3.4' end='1.2.3.5'/>"
+    "<address start='1.2.3.4' end='1.2.3.5'/></nat></forward>" + ADDRESS.format(""),
+    "nat of two port ranges": "<forward mode='nat'><nat><port start='5' end='9'/>"
+    "<port start='5' end='9'/></nat></forward>" + ADDRESS.format(""),
+    "two vlans": f"<forward mode='bridge'/><bridge name='br0'/>{PORT}"
+    "<vlan><tag id='1'/><tag id='2'/></vlan>",
+    "options by another prefix": f"<o:options xmlns:o='{OPTIONS}'><o:option value='x'/></o:options>"
+    + HOME,
+    "options without a value": f"<o:options xmlns:o='{OPTIONS}'><o:option/></o:options>" + HOME,
     "nat of one address": "<forward mode='nat'><nat><address start='1.2.3.4'/></nat></forward>"
     + ADDRESS.format(""),
     "nat of a name": "<forward mode='nat'><nat><address start='x' end='y'/></nat></forward>"
@@ -220,6 +233,10 @@ LOOSE = (
     "nat of one address",
     "nat of a name",
     "nat of one port",
+    "nat twice",
+    "nat of two ranges",
+    "nat of two port ranges",
+    "options without a value",
     "nat port too large",
     "pattern",
     "two patterns",

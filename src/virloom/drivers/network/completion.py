@@ -8,9 +8,9 @@ from uuid import uuid4
 
 from virloom.drivers.network.checks import check_network
 from virloom.drivers.network.forwarding import check_forward
-from virloom.drivers.runtime.traffic_rules import check_bandwidth, check_vlan
+from virloom.drivers.runtime.traffic_rules import check_bandwidth, check_vlan, complete_vlan
 from virloom.enums.error import ErrorDomain
-from virloom.errors import XmlError
+from virloom.errors import InternalError, XmlError
 from virloom.model.network import Network
 from virloom.model.network.names import Dns
 from virloom.model.network.network import (
@@ -55,6 +55,8 @@ def complete(model: Network) -> None:
     check_forward(model)
     _fill_forward(model)
     check_network(model)
+    if any(option.value is None for option in model.dnsmasq.options):
+        raise InternalError("an option of dnsmasq has no value", domain=ErrorDomain.NETWORK)
     _check_traffic(model)
     fill_addresses(model)
     _drop_empty(model)
@@ -93,6 +95,7 @@ def _check_traffic(model: Network) -> None:
     for part in parts_with_traffic(model):
         check_bandwidth(part.bandwidth)
         check_vlan(part.vlan)
+        complete_vlan(part.vlan)
     port = model.virtualport
     if port is not None and port.type is None:
         raise XmlError("<virtualport> has no type", domain=ErrorDomain.NONE)

@@ -40,6 +40,12 @@ def check_bandwidth(
             raise XmlDetail("a bandwidth has an average or a floor", domain=ErrorDomain.NONE)
 
 
+def complete_vlan(vlan: Vlan | None) -> None:
+    """Several VLANs of a port are a trunk, whether a document says so or not."""
+    if vlan is not None and len(vlan.tags) > 1:
+        vlan.trunk = True
+
+
 def check_vlan(vlan: Vlan | None) -> None:
     """Refuses VLANs that are none, or whose trunk contradicts them.
 

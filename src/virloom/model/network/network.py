@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import ClassVar, Self
 
 from virloom.enums.error import ErrorDomain
-from virloom.errors import NoName
+from virloom.errors import NoName, XmlError
 from virloom.model.namespaces import declarations
 from virloom.model.network.names import Dns
 from virloom.model.network.traffic import (
@@ -20,7 +20,7 @@ from virloom.model.network.traffic import (
 )
 from virloom.model.schema import PathSchema, schema
 from virloom.xml.element import Element
-from virloom.xml.fields import attribute, child, children, group, leaf, raw
+from virloom.xml.fields import Once, attribute, child, children, group, leaf, raw
 from virloom.xml.format import FormatFlags
 from virloom.xml.kinds import (
     INT,
@@ -39,6 +39,7 @@ from virloom.xml.kinds import (
 from virloom.xml.node import Node
 
 #: Values of which libvirt says that the network's are wrong, not the document's.
+_ONCE = Once(XmlError, ErrorDomain.NETWORK)
 _FAMILY = answering(choice("ipv4", "ipv6"))
 
 
@@ -53,8 +54,8 @@ class Nat(Element):
     """``<nat ipv6='yes'>``: what guests look like from outside."""
 
     ipv6: bool | None = attribute(YES_NO)
-    address: NatRange = group(NatRange)
-    port: NatRange = group(NatRange)
+    address: NatRange = group(NatRange, once=_ONCE)
+    port: NatRange = group(NatRange, once=_ONCE)
 
 
 class ForwardInterface(Element):
@@ -81,7 +82,7 @@ class Forward(Element):
     )
     managed: bool | None = attribute(lenient(YES_NO))
     driver: DriverName = group(DriverName)
-    nat: Nat | None = child(Nat)
+    nat: Nat | None = child(Nat, once=_ONCE)
     pfs: list[ForwardInterface] = children(ForwardInterface, "pf")
     interfaces: list[ForwardInterface] = children(ForwardInterface, "interface")
     addresses: list[ForwardAddress] = children(ForwardAddress, "address")

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from virloom.drivers.network.checks import is_mac, is_unicast_mac
-from virloom.drivers.runtime.traffic_rules import check_bandwidth, check_vlan
+from virloom.drivers.runtime.traffic_rules import check_bandwidth, check_vlan, complete_vlan
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, XmlError
 from virloom.model.network.port import NetworkPort, Plug
@@ -38,6 +38,7 @@ def parse_port(text: str, *, validate: bool = False) -> NetworkPort:
         )
     check_bandwidth(model.bandwidth, with_class=True)
     check_vlan(model.vlan)
+    complete_vlan(model.vlan)
     if model.bandwidth is not None and not holds(model.bandwidth):
         model.bandwidth = None
     _complete_plug(model.plug)

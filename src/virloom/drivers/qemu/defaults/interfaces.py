@@ -11,6 +11,7 @@ from virloom.drivers.qemu.devices.address import is_microvm
 from virloom.drivers.qemu.devices.boards import is_ccw, is_virt
 from virloom.drivers.qemu.devices.passed import becomes_function
 from virloom.drivers.runtime.filter_parameters import usable
+from virloom.drivers.runtime.traffic_rules import complete_vlan
 from virloom.model.domain import Domain, Interface, InterfaceDriver, VirtualPort
 from virloom.model.traffic import Rate
 from virloom.xml import holds
@@ -52,9 +53,7 @@ def _fill(interface: Interface) -> None:
         interface.driver = InterfaceDriver(
             name=interface.driver.name if kind == "hostdev" else None
         )
-    vlan = interface.vlan
-    if vlan is not None and len(vlan.tags) > 1:
-        vlan.trunk = True
+    complete_vlan(interface.vlan)
     if interface.virtualport is not None:
         _identify(interface.virtualport)
 
