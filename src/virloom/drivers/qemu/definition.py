@@ -8,6 +8,7 @@ from virloom.drivers.qemu.config import QemuConfig
 from virloom.drivers.qemu.defaults import fill_defaults
 from virloom.drivers.qemu.defaults.chardevs import place_console
 from virloom.drivers.qemu.devices.address import assign_addresses
+from virloom.drivers.qemu.devices.alias import forget_aliases
 from virloom.drivers.qemu.directories import Directories
 from virloom.drivers.qemu.firmware import complete_loader
 from virloom.drivers.qemu.validate import validate, validate_document
@@ -44,6 +45,7 @@ def prepare_definition(
 def fill_definition(dom: Domain, caps: BinaryCaps, *, directories: Directories | None) -> None:
     """The first half of :func:`prepare_definition`: what the document leaves to us."""
     validate_document(dom)
+    forget_aliases(dom)
     fill_defaults(dom, caps)
     complete_loader(dom, directories)
 

@@ -3,7 +3,12 @@
 
 from __future__ import annotations
 
-from virloom.drivers.qemu.devices.alias import assign_aliases, controller_alias, disk_alias
+from virloom.drivers.qemu.devices.alias import (
+    assign_aliases,
+    controller_alias,
+    disk_alias,
+    forget_aliases,
+)
 from virloom.model.domain import Controller, Domain
 from virloom.xml import parse_document
 
@@ -62,6 +67,19 @@ def test_names_that_are_there_stay() -> None:
     dom.devices.interfaces.pop(1)
     assign_aliases(dom)
     assert names([*dom.devices.interfaces]) == ["ua-lan", "net1"]
+
+
+def test_names_of_another_run_are_forgotten() -> None:
+    dom = domain(
+        "<rng model='virtio'><backend model='random'/><alias name='net0'/></rng>"
+        "<rng model='virtio'><backend model='random'/><alias name='ua-mine'/></rng>"
+        "<rng model='virtio'><backend model='random'/><alias name='net0'/></rng>"
+        "<console type='pty'><alias name='serial7'/></console>"
+    )
+    forget_aliases(dom)
+    assert dom.devices.consoles[0].alias is None
+    assign_aliases(dom)
+    assert names([*dom.devices.rngs]) == ["rng0", "ua-mine", "rng1"]
 
 
 def test_no_name_for_a_balloon_that_is_not_there() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from virloom.drivers.qemu.devices.address_chipset import is_i440fx, is_q35
+from virloom.drivers.qemu.devices.describe import all_devices
 from virloom.drivers.qemu.devices.passed import becomes_function, functions
 from virloom.drivers.qemu.devices.targets import disk_index
 from virloom.model.domain import (
@@ -20,6 +21,13 @@ from virloom.model.domain import (
 
 #: SCSI controllers on whose bus targets have no units.
 NARROW_SCSI = ("lsilogic", "am53c974", "dc390", "ncr53c90")
+
+
+def forget_aliases(dom: Domain) -> None:
+    """Leaves only names that the user chose: others are of a run that the document was read in."""
+    for device in (*all_devices(dom), *dom.devices.consoles):
+        if device.alias is not None and not (device.alias.name or "").startswith("ua-"):
+            device.alias = None
 
 
 def assign_aliases(dom: Domain) -> None:
