@@ -307,9 +307,15 @@ async def settled(conn: Connection) -> Domain:
     """The guest, when the new owner has ended what the former one had begun."""
     dom = await conn.lookup_by_name("web")
     async with asyncio.timeout(20):
-        while await dom.is_active() and (await dom.state()).state != DomainState.RUNNING:
+        while await dom.is_active() and not await runs_alone(dom):
             await asyncio.sleep(0.02)
     return dom
+
+
+async def runs_alone(dom: Domain) -> bool:
+    """Whether it runs, and the image that it came from is gone, which is after that."""
+    state = (await dom.state()).state
+    return state == DomainState.RUNNING and not await dom.saving.has_managed_save()
 
 
 LOST_AT = [*SAVE_STEPS, "stopping-recorded", "terminated", *START_STEPS, LOADED]
