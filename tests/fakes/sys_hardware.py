@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tree like ``/sys``, of hardware that hardly a host has: ``python3 sys_hardware.py DIRECTORY``.
+"""A tree like ``/sys``, of hardware that hardly a host has.
 
 With sysfs replaced by it in a mount namespace, libvirt's driver reads it as ours does.
 """
@@ -7,7 +7,6 @@ With sysfs replaced by it in a mount namespace, libvirt's driver reads it as our
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +172,3 @@ def build(root: Path) -> None:
     cards(tree)
     channels(tree)
     fibres(tree)
-
-
-if __name__ == "__main__":
-    build(Path(sys.argv[1]))

@@ -48,11 +48,10 @@ def main() -> None:
     conn = libvirt.open(sys.argv[1])
     adapters(conn)
     for device in sorted(conn.listAllDevices(), key=lambda device: device.name()):
-        if not device.name().startswith("net_"):  # of the namespace, whose addresses change
-            print(device.listCaps())
-            print(device.XMLDesc())
-            print()
-            calls(conn, device)
+        print(device.listCaps())
+        print(device.XMLDesc())
+        print()
+        calls(conn, device)
     for bit in range(22):
         if bit != 4:
             print(bit, sorted(device.name() for device in conn.listAllDevices(1 << bit)))

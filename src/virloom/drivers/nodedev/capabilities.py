@@ -38,8 +38,11 @@ from virloom.model.nodedev import (
 
 #: The type of a wireless link's capability, and of another's.
 _WIRELESS, _WIRED = "80211", "80203"
-#: Nodes of a graphics device, by what they begin with.
-_DRM = (("card", "primary"), ("control", "control"), ("render", "render"))
+#: Nodes of a graphics device, by what they begin with. Of the minor numbers each kind has 64,
+#: one kind after the other.
+_DRM, _DRM_MINORS = {"card": "primary", "control": "control", "render": "render"}, 64
+#: The feature before which libvirt names the one that is no question to the link.
+_TUNNELS = "txudptnl"
 _NO_UUID = "00000000-0000-0000-0000-000000000000"
 
 
@@ -48,7 +51,7 @@ def system_capability(tree: SysTree) -> NodeCapability:
     firmware = "/devices/virtual/dmi/id"
 
     def word(name: str) -> str | None:
-        return tree.text(firmware, name) or None
+        return tree.line(firmware, name) or None
 
     return NodeCapability(
         type="system",
@@ -82,17 +85,33 @@ def net_capability(tree: SysTree, device: SysDevice) -> NodeCapability | None:
         interface=name,
         addresses=[NodeAddress(text=address)] if address else [],
         link=link,
-        features=[Named(name=one) for one in link_features(name)],
+        features=[Named(name=one) for one in _features(tree, device)],
         capabilities=[NestedCapability(type=kind)],
     )
+
+
+def _features(tree: SysTree, device: SysDevice) -> list[str]:
+    """What the link takes off the processor's hands, in libvirt's order."""
+    found = link_features(device.name)
+    if _has_rdma(tree, device.path):
+        at = found.index(_TUNNELS) if _TUNNELS in found else len(found)
+        found.insert(at, "rdma")
+    return found
+
+
+def _has_rdma(tree: SysTree, path: str) -> bool:
+    """Whether its card also serves remote memory: one of those devices has the same resources."""
+    own = tree.data(path, "device/resource")
+    others = tree.names("/class/infiniband") if own else []
+    return any(tree.data(f"/class/infiniband/{one}", "device/resource") == own for one in others)
 
 
 def usb_device_capability(tree: SysTree, device: SysDevice) -> NodeCapability | None:
     """``<capability type='usb_device'>``."""
     path, known = device.path, device.properties
     numbers = [_hex(tree, path, name) for name in ("idProduct", "idVendor")]
-    product = known.get("ID_MODEL_FROM_DATABASE") or tree.text(path, "product")
-    maker = known.get("ID_VENDOR_FROM_DATABASE") or tree.text(path, "manufacturer")
+    product = known.get("ID_MODEL_FROM_DATABASE") or tree.line(path, "product")
+    maker = known.get("ID_VENDOR_FROM_DATABASE") or tree.line(path, "manufacturer")
     return NodeCapability(
         type="usb_device",
         bus=tree.text(path, "busnum"),
@@ -122,12 +141,13 @@ def _hex(tree: SysTree, path: str, name: str) -> int:
 
 
 def drm_capability(tree: SysTree, device: SysDevice) -> NodeCapability | None:
-    """``<capability type='drm'>``; None of connectors, which have no file."""
-    file = (device.node or "").rpartition("/")[2]
-    for beginning, word in _DRM:
-        if file.startswith(beginning):
-            return NodeCapability(type="drm", types=[CapabilityType(text=word)])
-    return None
+    """``<capability type='drm'>``; None of connectors, which have neither number nor file."""
+    minor, file = device.properties.get("MINOR"), (device.node or "").rpartition("/")[2]
+    if minor is not None:
+        words = list(_DRM.values())[int(minor) // _DRM_MINORS :]
+    else:
+        words = [word for beginning, word in _DRM.items() if file.startswith(beginning)]
+    return NodeCapability(type="drm", types=[CapabilityType(text=words[0])]) if words else None
 
 
 def mdev_capability(tree: SysTree, device: SysDevice) -> NodeCapability | None:

@@ -28,7 +28,7 @@ _BRIDGES = (1, 2)
 _EXPRESS = 0x10
 _CONVENTIONAL = 256
 _INTEGRATED = (0x9, 0xA)
-_SPEEDS = ("", "2.5", "5", "8", "16")
+_SPEEDS = ("", "2.5", "5", "8", "16", "32", "64")
 
 
 def pci_capability(tree: SysTree, device: SysDevice) -> NodeCapability | None:
@@ -105,7 +105,7 @@ def _group(tree: SysTree, path: str) -> IommuGroup | None:
     number = tree.link(path, "iommu_group")
     if number is None or not number.isdecimal():
         return None
-    members = tree.names(f"/kernel/iommu_groups/{number}/devices")
+    members = tree.names(f"{path}/iommu_group/devices") or [path.rpartition("/")[2]]
     return IommuGroup(number=int(number), addresses=_addresses(members))
 
 

@@ -11,8 +11,14 @@ from virloom.model.nodedev import CapabilityType, Identity, NestedCapability, No
 
 #: The kernel always counts in these.
 _SECTOR = 512
+#: What udev says instead of a type → the type; that it says so is enough, whatever the value.
+_INSTEAD = {"ID_DRIVE_FLOPPY": "floppy", "ID_CDROM": "cd", "ID_DRIVE_FLASH_SD": "sd"}
 #: Disks that are known by their names where udev does not tell the type.
-_DISKS = ("/dev/vd", "/dev/pmem", "/dev/md")
+_DISKS = ("/dev/vd", "/dev/nvme")
+#: The types that are listed, by udev's words, and how they are called.
+_LISTED = {"disk": "disk", "cd": "cdrom", "floppy": "floppy", "sd": "sd"}
+#: Those whose medium can be another one.
+_CHANGING = ("cdrom", "floppy")
 #: SCSI peripheral device types (SPC-4, 6.4.2), by libvirt's words.
 _SCSI_TYPES: Mapping[int, str] = {
     0: "disk", 1: "tape", 3: "processor", 4: "worm", 5: "cdrom", 6: "scanner", 7: "mod",
@@ -23,41 +29,57 @@ _SCSI_TYPES: Mapping[int, str] = {
 def storage_capability(tree: SysTree, device: SysDevice) -> NodeCapability | None:
     """``<capability type='storage'>``; None for what nobody knows to be a disk (loop devices)."""
     node, known, path = device.node, device.properties, device.path
-    kind = known.get("ID_TYPE")
-    if kind in (None, "generic"):
-        kind = "disk" if node is not None and node.startswith(_DISKS) else None
+    kind = _LISTED.get(_type(device) or "")
     if node is None or kind is None:
         return None
     capability = NodeCapability(type="storage", block=node, bus=known.get("ID_BUS"))
-    if kind == "cd":
-        kind = "cdrom"
     capability.drive_type = kind
-    capability.model = tree.text(path, "device/model") or None
-    maker = tree.text(path, "device/vendor")
+    capability.model = (tree.line(path, "device/model") or "").rstrip() or None
+    maker = (tree.line(path, "device/vendor") or "").rstrip()
     capability.vendor = Identity(text=maker) if maker else None
     capability.serial = known.get("ID_SERIAL")
-    _add_sizes(tree, device, capability)
+    if kind not in _CHANGING:
+        _add_sizes(tree, path, capability)
+    elif tree.number(path, "removable"):
+        capability.capabilities = [_medium(tree, device, kind)]
+    else:
+        capability.size = 0
     return capability
 
 
-def _add_sizes(tree: SysTree, device: SysDevice, capability: NodeCapability) -> None:
-    """How much it holds; where the medium can be taken out, whether there is one."""
-    path = device.path
+def _type(device: SysDevice) -> str | None:
+    """The type in udev's words; of disks of which it tells none, by their names."""
+    known, node = device.properties, device.node or ""
+    if known.get("ID_TYPE") not in (None, "generic"):
+        return known["ID_TYPE"]
+    for name, kind in _INSTEAD.items():
+        if name in known:
+            return kind
+    return "disk" if node.startswith(_DISKS) else None
+
+
+def _add_sizes(tree: SysTree, path: str, capability: NodeCapability) -> None:
+    """How much a disk holds, whether it can be taken out or not."""
     blocks, block = tree.number(path, "size"), tree.number(path, "queue/logical_block_size")
-    size = (blocks or 0) * _SECTOR
-    if not tree.number(path, "removable") and capability.drive_type == "disk":
-        if size and block:
-            capability.size, capability.logical_block_size = size, block
-            capability.num_blocks = size // block
-        return
-    there = "ID_CDROM_MEDIA" in device.properties or bool(size)
-    medium = NestedCapability(type="removable", media_available=int(there))
+    capability.size = (blocks or 0) * _SECTOR
+    capability.logical_block_size = block or None
+    if block:
+        capability.num_blocks = capability.size // block or None
+
+
+def _medium(tree: SysTree, device: SysDevice, kind: str) -> NestedCapability:
+    """What is in a drive, if something is."""
+    path, known = device.path, device.properties
+    size = (tree.number(path, "size") or 0) * _SECTOR
+    told = known.get("ID_CDROM_MEDIA", "0") if kind == "cdrom" else known.get("ID_FS_LABEL", "0")
+    there = told != "0"
+    medium = NestedCapability(type="removable", media_available=int(there), media_size=0)
+    block = tree.number(path, "queue/logical_block_size")
     if there:
-        medium.media_size = size
-        medium.media_label = device.properties.get("ID_FS_LABEL")
+        medium.media_size, medium.media_label = size, known.get("ID_FS_LABEL")
     if there and block:
         medium.logical_block_size, medium.num_blocks = block, size // block
-    capability.capabilities = [medium]
+    return medium
 
 
 def scsi_capability(tree: SysTree, device: SysDevice) -> NodeCapability | None:
@@ -67,7 +89,8 @@ def scsi_capability(tree: SysTree, device: SysDevice) -> NodeCapability | None:
         return None
     host, bus, target, unit = match.groups()
     capability = NodeCapability(type="scsi", host=int(host), bus=bus, target=target, lun=int(unit))
-    word = _SCSI_TYPES.get(tree.number(device.path, "type") or 0)
+    kind = tree.number(device.path, "type")
+    word = _SCSI_TYPES.get(kind) if kind is not None else None
     capability.types = [CapabilityType(text=word)] if word is not None else []
     return capability
 
@@ -88,7 +111,8 @@ def host_capability(tree: SysTree, device: SysDevice) -> NodeCapability | None:
     if match is None:
         return None
     capability = NodeCapability(type="scsi_host", host=int(match[1]))
-    capability.unique_id = tree.number(f"/class/scsi_host/{device.name}", "unique_id")
+    number = tree.number(f"/class/scsi_host/{device.name}", "unique_id")
+    capability.unique_id = number if number != -1 else None
     adapter = f"/class/fc_host/{device.name}"
     if tree.names(adapter):
         names = ("node_name", "port_name", "fabric_name")

@@ -92,7 +92,8 @@ class SysTree:
                 links.append(f"/dev/{rest}")
             elif kind == "E" and "=" in rest:
                 name, _, value = rest.partition("=")
-                properties.setdefault(name, value)
+                if value:  # of an empty one udev says that there is none
+                    properties.setdefault(name, value)
         return links
 
     # -- what a directory has ------------------------------------------------------------------
@@ -105,6 +106,11 @@ class SysTree:
         """What a file says, without the blanks around it."""
         data = self.data(path, name)
         return data.decode(errors="replace").strip() if data is not None else None
+
+    def line(self, path: str, name: str) -> str | None:
+        """What a file says, with the blanks around it, of which some makers are fond."""
+        data = self.data(path, name)
+        return data.decode(errors="replace").rstrip("\r\n") if data is not None else None
 
     def number(self, path: str, name: str) -> int | None:
         """What a file says, where that is a number: decimal, or with ``0x`` in front."""

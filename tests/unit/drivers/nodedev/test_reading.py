@@ -67,6 +67,10 @@ def test_what_is_given_away_together(fake: FakeSys) -> None:
     assert group is not None
     assert group.number == 7
     assert [one.function for one in group.addresses] == ["0x0", "0x1"]
+    fake.link(fake.add_pci("0000:00:02.0"), "iommu_group", "/kernel/iommu_groups/0")
+    alone = what(fake, "pci_0000_00_02_0").iommu_group
+    assert alone is not None
+    assert [one.slot for one in alone.addresses] == ["0x02"]
 
 
 def configuration(kind: int, able: int, now: int, after: int = 0) -> bytes:
@@ -168,8 +172,7 @@ def test_a_stick_from_its_port_to_its_disk(fake: FakeSys) -> None:
     interface = what(fake, "usb_1_2_1_0")
     assert (interface.device_class, interface.protocol) == ("8", "80")
     assert "<product id='0x5567'>Blade</product>" in text(fake, "usb_1_2")
-    medium = what(fake, "block_sdb_S_1").capabilities[0]
-    assert (medium.type, medium.media_size, medium.num_blocks) == ("removable", 1048576, 2048)
+    assert what(fake, "block_sdb_S_1").size == 1048576
     assert "<devnode type='link'>/dev/disk/by-id/usb-1</devnode>" in text(fake, "block_sdb_S_1")
     assert what(fake, "scsi_6_0_0_0").types[0].text == "disk"
 
@@ -201,6 +204,39 @@ def test_what_is_no_disk_for_sure_is_not_listed(fake: FakeSys) -> None:
     for name in ("loop0", "sda"):
         fake.add(f"/devices/x/{name}", "block", f"DEVTYPE=disk\nDEVNAME={name}\n")
     assert list(read_all(fake.tree)) == ["/"]
+
+
+@pytest.mark.parametrize(("name", "udev", "kind"), [
+    ("nvme0n1", "", "disk"), ("vda", "", "disk"), ("md0", "", None), ("pmem0", "", None),
+    ("fd0", "E:ID_DRIVE_FLOPPY=1", "floppy"), ("mmcblk0", "E:ID_DRIVE_FLASH_SD=1", "sd"),
+    ("sr0", "E:ID_TYPE=generic\nE:ID_CDROM=1", "cdrom"), ("sr0", "E:ID_TYPE=cd", "cdrom"),
+    ("sda", "E:ID_TYPE=disk\nE:ID_CDROM=1", "disk"), ("sda", "E:ID_TYPE=tape", None),
+])  # fmt: skip
+def test_what_a_disk_is(fake: FakeSys, name: str, udev: str, kind: str | None) -> None:
+    fake.add(f"/devices/x/{name}", "block", f"MAJOR=8\nMINOR=0\nDEVTYPE=disk\nDEVNAME={name}\n")
+    (fake.udev / "b8:0").write_text(f"{udev}\nE:ID_SERIAL=\n")
+    found = [one.capabilities[0].drive_type for one in read_all(fake.tree).values() if one.path]
+    assert found == ([kind] if kind is not None else [])
+
+
+@pytest.mark.parametrize(("size", "label", "there"), [("2880", "E:ID_FS_LABEL=A", 1), ("0", "", 0)])
+def test_a_medium(fake: FakeSys, size: str, label: str, there: int) -> None:
+    event = "MAJOR=2\nMINOR=0\nDEVTYPE=disk\nDEVNAME=fd0\n"
+    files = {"size": size, "removable": "1", "queue/logical_block_size": "4096"}
+    fake.add("/devices/x/fd0", "block", event, files)
+    (fake.udev / "b2:0").write_text(f"E:ID_DRIVE_FLOPPY=1\n{label}\n")
+    medium = what(fake, "block_fd0").capabilities[0]
+    found = medium.media_available, medium.media_size, medium.num_blocks
+    assert found == ((1, 1474560, 360) if there else (0, 0, None))
+
+
+def test_a_link_of_a_card_for_remote_memory(fake: FakeSys) -> None:
+    for path, kind in (("/devices/c/net/rdma0", "net"), ("/devices/c/infiniband/mlx5_0", "ib")):
+        fake.add(path, kind, "INTERFACE=rdma0\n" if kind == "net" else "")
+        fake.link(path, "device", "/devices/c")
+    (fake.root / "class/infiniband").symlink_to("ib")
+    (fake.root / "devices/c/resource").write_text("0x0\n")
+    assert [one.name for one in what(fake, "net_rdma0").features] == ["rdma"]
 
 
 def test_names_of_a_list_that_is_not_there(tmp_path: Path) -> None:
