@@ -19,20 +19,18 @@ from typing import Any
 from virloom.daemon import gate
 from virloom.daemon.admission import Admission, not_offered
 from virloom.daemon.claimed import claimed_identity
-from virloom.daemon.intake import Intake
 from virloom.daemon.limits import PRESSURE, Limits
-from virloom.daemon.memory import end_if_out_of_memory, give_back, keep_for_streams
+from virloom.daemon.memory import end_if_out_of_memory, give_back
 from virloom.daemon.polkit import Polkit
-from virloom.daemon.pump import Pump, PumpOwner
 from virloom.daemon.relay.relay import Relay, RelayOwner
 from virloom.daemon.relay.routes import Route
 from virloom.daemon.service import Another, Service
+from virloom.daemon.streams import Streams, StreamsOwner
 from virloom.endpoint.dispatch import Call as HandlerCall
 from virloom.endpoint.dispatch import Dispatcher
 from virloom.endpoint.identity import Identity
 from virloom.endpoint.readonly import check_readonly, error_domain
 from virloom.endpoint.session import Session
-from virloom.endpoint.stream import FilePart, StreamEnd, StreamWriter
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, NoSupport, VirloomError, system_failure
 from virloom.host.fdpass import OwnedFds
@@ -50,7 +48,7 @@ from virloom.rpc.messages import (
     StreamHole,
     StreamPiece,
 )
-from virloom.rpc.packet import MAX_LENGTH, MAX_STREAM_DATA, FramingError, close_fds
+from virloom.rpc.packet import MAX_LENGTH, FramingError
 from virloom.rpc.xdr import XdrError
 from virloom.transport.base import PeerIdentity, Transport, TransportClosed
 
@@ -64,7 +62,7 @@ _CALL_SIZE = 256
 _Begun = tuple[Record | Awaitable[Record], HandlerCall | None]
 
 
-class Client(PumpOwner, RelayOwner):
+class Client(RelayOwner, StreamsOwner):
     """Serves one connection until it ends; then its session ends.
 
     Args:
@@ -125,8 +123,7 @@ class Client(PumpOwner, RelayOwner):
         self._waiting: deque[Call] = deque()
         self._waiting_bytes = 0
         self._running: set[asyncio.Task[None]] = set()
-        self._pumps: dict[int, Pump] = {}
-        self._intake: Intake | None = None  # a thread reads what comes
+        self._streams = Streams(self, self._connection, transport)
         self._room = asyncio.Event()
         self._room.set()
         self._output: list[bytes] | None = None
@@ -222,7 +219,7 @@ class Client(PumpOwner, RelayOwner):
         """
         if self._transport.closed:
             return
-        if not (self._waiting or self._pumps or self._held_up or self._relay is not None):
+        if not (self._waiting or self._streams or self._held_up or self._relay is not None):
             return  # as nearly always: nothing waits, and reading goes on
         if self._is_full():
             self._held_up = True
@@ -237,7 +234,7 @@ class Client(PumpOwner, RelayOwner):
 
     def _held(self) -> int:
         """Bytes that wait here."""
-        return self._waiting_bytes + sum(pump.waiting for pump in self._pumps.values())
+        return self._waiting_bytes + self._streams.waiting
 
     @property
     def identity(self) -> Identity:
@@ -284,9 +281,7 @@ class Client(PumpOwner, RelayOwner):
         for call in self._waiting:
             call.discard()
         self._waiting.clear()
-        for pump in self._pumps.values():
-            pump.abort()
-        self._pumps.clear()
+        self._streams.abort()
         if self._relay is not None:
             self._relay.close()
         self._ending = asyncio.ensure_future(self._end())
@@ -314,7 +309,7 @@ class Client(PumpOwner, RelayOwner):
         elif isinstance(
             message, (StreamPiece, StreamData, StreamHole, StreamFinished, StreamAborted)
         ):
-            self._take_stream(message)
+            self._streams.take(message)
         elif isinstance(message, Passed):
             if self._relay is not None:
                 self._relay.stream(message)
@@ -450,7 +445,7 @@ class Client(PumpOwner, RelayOwner):
         else:
             self._send(self._connection.reply(message, result))
         if call is not None and call.stream is not None:
-            self._attach(message.serial, call.stream, call)
+            self._streams.attach(message.serial, call.stream, call)
 
     def _answer_with_fds(self, message: Call, result: Record, fds: OwnedFds) -> None:
         if not self._transport.carries_fds:
@@ -565,7 +560,7 @@ class Client(PumpOwner, RelayOwner):
 
     def _tick(self) -> None:
         # Where it does not read, or is not read, it cannot answer, and is not dead for that.
-        if self._room.is_set() and self._intake is None and not self._is_full():
+        if self._room.is_set() and not self._streams.read_by_thread and not self._is_full():
             try:
                 self._connection.tick()
             except TimeoutError as exc:
@@ -584,107 +579,20 @@ class Client(PumpOwner, RelayOwner):
         except (XdrError, FramingError) as exc:
             logger.error("the event %s cannot be sent: %s", procedure.name, exc)
 
-    def _attach(self, serial: int, end: StreamEnd, call: HandlerCall) -> None:
-        if self._transport.closed or not self._connection.stream_open(serial):
-            end.abort()  # nobody is there any more, or the reply became an error
-            return
-        keep_for_streams()
-        reads = call.procedure.stream == "server-to-client"
-        self._pumps[serial] = Pump(self, serial, end, reads=reads, sparse=call.sparse)
+    def streams_send(self, data: bytes) -> None:
+        self._send(data)
 
-    def _take_stream(
-        self, message: StreamPiece | StreamData | StreamHole | StreamFinished | StreamAborted
-    ) -> None:
-        pump = self._pumps.get(message.serial)
-        if isinstance(message, StreamAborted):
-            if pump is not None:
-                pump.abort()
-            self.stream_finished(message.serial)
-        elif pump is None:  # it failed on our side meanwhile
-            return
-        elif isinstance(message, (StreamPiece, StreamData)):
-            pump.feed(message.data)
-        elif isinstance(message, StreamHole):
-            if pump.sparse:
-                pump.feed_hole(message.length, message.flags)
-            else:  # as libvirtd does
-                self._cut("it sent a hole in a stream without holes")
-        else:
-            pump.finish()
-
-    def stream_data(self, serial: int, data: bytes) -> None:
-        self._send(self._connection.stream_data(serial, data))
-
-    @property
-    def sends_files(self) -> bool:
-        return self._transport.carries_files
-
-    async def stream_file(self, serial: int, part: FilePart) -> None:
-        head = self._connection.stream_head(serial)
-        if head is None:
-            return
-        try:
-            await self._transport.send_file(head, MAX_STREAM_DATA, *part)
-        except OSError as exc:
-            doing = "cannot send what is read"
-            raise system_failure(doing, exc, domain=ErrorDomain.STREAMS) from exc
-
-    def stream_hole(self, serial: int, length: int) -> None:
-        self._send(self._connection.stream_hole(serial, length))
-
-    def stream_end_of_data(self, serial: int) -> None:
-        self._send(self._connection.stream_end_of_data(serial))
-
-    def stream_finished(self, serial: int) -> None:
-        self._pumps.pop(serial, None)
-        self._send(self._connection.stream_finish(serial))
+    def streams_room(self) -> None:
         self._regulate()
 
-    def stream_failed(self, serial: int, error: VirloomError) -> None:
-        self._pumps.pop(serial, None)
-        self._send(self._connection.stream_error(serial, error))
-        self._regulate()  # what waited for it does not fill us any more
+    def streams_cut(self, why: str) -> None:
+        self._cut(why)
 
-    async def stream_by_thread(
-        self, serial: int, parts: Sequence[memoryview], writer: StreamWriter
-    ) -> bool:
-        intake = self._begin_intake(serial, parts, writer)
-        if intake is None:
-            writer.close()
-            return False
-        try:
-            await intake.done
-        finally:
-            intake.give_up()
-        return True
+    def streams_leave(self, rest: bytes, fds: Sequence[int]) -> None:
+        self._arrived(rest, fds)
 
-    def _begin_intake(
-        self, serial: int, parts: Sequence[memoryview], writer: StreamWriter
-    ) -> Intake | None:
-        """Leaves what comes to a thread; None where it might be for others, or there is none."""
-        beside = self._held() - sum(map(len, parts))
-        if self._intake is not None or self._relay is not None or beside > self._limits.waiting:
-            return None
-        run = self._connection.begin_run(serial)
-        if run is None:
-            return None
-        intake = Intake(self._connection, run, parts, writer, self._left)
-        if not self._transport.take_by_thread(intake.take, intake.taken):
-            self._connection.end_run(run)
-            return None
-        self._intake = intake
-        return intake
-
-    def _left(self, rest: bytes, fds: Sequence[int]) -> None:
-        """What a thread did not take comes to us."""
-        self._intake = None
-        if self._transport.closed:
-            close_fds(fds)
-        elif rest or fds:
-            self._arrived(rest, fds)
-
-    def stream_taken(self) -> None:
-        self._regulate()
+    def may_be_read_by_thread(self, taken: int) -> bool:
+        return self._relay is None and self._held() - taken <= self._limits.waiting
 
     async def writable(self) -> None:
         await self._room.wait()

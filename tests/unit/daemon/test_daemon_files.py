@@ -200,7 +200,7 @@ async def test_a_disk_that_takes_nothing(daemon: Daemon, endpoint: RemoteEndpoin
         while not client._held_up:
             await asyncio.sleep(0.01)
     assert not writing.done()
-    assert MIB < sum(pump.waiting for pump in client._pumps.values()) < 2 * MIB
+    assert MIB < client._streams.waiting < 2 * MIB
     daemon.files.patient.go.set()
     await writing
     await stream.finish()
