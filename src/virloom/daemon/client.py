@@ -19,6 +19,7 @@ from typing import Any
 from virloom.daemon import gate
 from virloom.daemon.admission import Admission, not_offered
 from virloom.daemon.claimed import claimed_identity
+from virloom.daemon.keepalive import Keepalive
 from virloom.daemon.limits import PRESSURE, Limits
 from virloom.daemon.memory import end_if_out_of_memory, give_back
 from virloom.daemon.polkit import Polkit
@@ -130,7 +131,13 @@ class Client(RelayOwner, StreamsOwner):
         self._held_up = False
         self._was_behind = False
         self._ending: asyncio.Task[None] | None = None
-        self._keepalive_timer: asyncio.TimerHandle | None = None
+        self._keepalive = Keepalive(
+            self._connection,
+            limits,
+            excused=self._cannot_answer,
+            send=self._send,
+            cut=self._cut,
+        )
         transport.high_water = PRESSURE
         transport.start(self._arrived, self._lost, self._pressure)
         if not service.handshake:
@@ -232,6 +239,10 @@ class Client(RelayOwner, StreamsOwner):
         full = self._held() > self._limits.waiting
         return full or (self._relay is not None and self._relay.full)
 
+    def _cannot_answer(self) -> bool:
+        """Whether it does not read, or is not read: what is asked waits."""
+        return not self._room.is_set() or self._streams.read_by_thread or self._is_full()
+
     def _held(self) -> int:
         """Bytes that wait here."""
         return self._waiting_bytes + self._streams.waiting
@@ -275,8 +286,7 @@ class Client(RelayOwner, StreamsOwner):
             end_if_out_of_memory(error)
             logger.warning("the connection of %s broke: %r", self._transport.peer, error)
         self._admission.end()
-        if self._keepalive_timer is not None:
-            self._keepalive_timer.cancel()
+        self._keepalive.end()
         self._connection.close()
         for call in self._waiting:
             call.discard()
@@ -489,7 +499,7 @@ class Client(RelayOwner, StreamsOwner):
             number == gate.SUPPORTS_FEATURE
             and message.arguments().feature == gate.KEEPALIVE_FEATURE
         ):
-            self._start_keepalive()
+            self._keepalive.start()
             return ConnectSupportsFeatureRet(1)
         return None
 
@@ -543,31 +553,6 @@ class Client(RelayOwner, StreamsOwner):
         self._primary = primary
         self._opened = True
         return VOID
-
-    # -- keepalive -----------------------------------------------------------------------------
-
-    def _start_keepalive(self) -> None:
-        if self._limits.keepalive_interval > 0 and self._keepalive_timer is None:
-            self._connection.start_keepalive(
-                self._limits.keepalive_interval, self._limits.keepalive_count
-            )
-            self._arm()
-
-    def _arm(self) -> None:
-        self._keepalive_timer = asyncio.get_running_loop().call_later(
-            self._limits.keepalive_interval, self._tick
-        )
-
-    def _tick(self) -> None:
-        # Where it does not read, or is not read, it cannot answer, and is not dead for that.
-        if self._room.is_set() and not self._streams.read_by_thread and not self._is_full():
-            try:
-                self._connection.tick()
-            except TimeoutError as exc:
-                self._cut(str(exc))
-                return
-        self._send(self._connection.data_to_send())
-        self._arm()
 
     # -- events and streams --------------------------------------------------------------------
 
