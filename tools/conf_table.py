@@ -3,6 +3,8 @@
 
 Its argument is the class that reads the file, ``MODULE:CLASS``. Names and defaults are the class's
 own; the meaning is the ``Attributes:`` of its docstring and of those of its bases.
+
+``conf-idle-keys`` lists the keys that are taken and do nothing; its argument names them likewise.
 """
 
 from __future__ import annotations
@@ -38,10 +40,14 @@ def documented(docstring: str) -> dict[str, str]:
     return found
 
 
+def _named(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
+
+
 def read(config: str) -> type:
     """The class that ``MODULE:CLASS`` names."""
-    module, _, name = config.partition(":")
-    found = getattr(import_module(module), name)
+    found = _named(config)
     assert isinstance(found, type)
     return found
 
@@ -107,7 +113,23 @@ class ConfKeys(Directive):
         return [table([["key", "default", "meaning"], *found])]
 
 
+class IdleKeys(Directive):
+    """A paragraph of names."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """The nodes that take the directive's place."""
+        reread_each_time(self)
+        paragraph = nodes.paragraph()
+        for number, key in enumerate(sorted(_named(self.arguments[0]))):
+            paragraph += nodes.Text(", " if number else "")
+            paragraph += nodes.literal(text=key)
+        return [paragraph]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Called by Sphinx."""
     app.add_directive("conf-keys", ConfKeys)
+    app.add_directive("conf-idle-keys", IdleKeys)
     return {"parallel_read_safe": True}

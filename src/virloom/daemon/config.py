@@ -14,7 +14,7 @@ from virloom.errors import ConfigUnsupported, ConfSyntax
 
 #: Keys that libvirt has for threads, audit, the admin socket and others, which have no meaning
 #: here, and the type of their values; a file that has them stays usable.
-_WITHOUT_MEANING: dict[str, type] = {
+WITHOUT_MEANING: dict[str, type] = {
     **dict.fromkeys((
         "admin_keepalive_count", "admin_keepalive_interval", "admin_keepalive_required",
         "admin_max_client_requests", "admin_max_clients", "admin_max_queued_clients",
@@ -138,8 +138,8 @@ class DaemonConfig:
         return (-1 if name.startswith("keepalive") else 1), None
 
     def _set(self, name: str, value: Setting, place: str) -> None:
-        if name in _WITHOUT_MEANING:
-            kind = _WITHOUT_MEANING[name]
+        if name in WITHOUT_MEANING:
+            kind = WITHOUT_MEANING[name]
             if not isinstance(value, kind):
                 raise _wrong(place, f"{name} must be {_KINDS[kind]}, not {value!r}")
             return

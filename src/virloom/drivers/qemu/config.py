@@ -26,6 +26,33 @@ DEVICE_ACL = (
     "/dev/kvm",
 )
 
+#: Keys of libvirt 9's file that have no meaning here: migration, whose turn has not come; helpers
+#: that nobody calls; encryption of single kinds, where documents say which (their switches do have
+#: one, see ``PROMISES``).
+WITHOUT_MEANING = (
+    "auto_dump_bypass_cache", "backup_tls_x509_secret_uuid", "capability_filters",
+    "chardev_tls_x509_cert_dir", "chardev_tls_x509_secret_uuid", "chardev_tls_x509_verify",
+    "dbus_daemon", "default_tls_x509_secret_uuid", "deprecation_behavior",
+    "gluster_debug_level", "keepalive_count", "keepalive_interval", "log_timestamp",
+    "max_threads_per_process", "memory_backing_dir", "migrate_tls_force",
+    "migrate_tls_x509_cert_dir", "migrate_tls_x509_secret_uuid", "migrate_tls_x509_verify",
+    "migration_address", "migration_host", "migration_port_max", "migration_port_min",
+    "nbd_tls_x509_cert_dir", "nbd_tls_x509_secret_uuid", "nographics_allow_host_audio", "nvram",
+    "pr_helper", "relaxed_acs_check", "remote_websocket_port_max", "remote_websocket_port_min",
+    "set_process_name", "slirp_helper", "spice_auto_unix_socket", "spice_sasl_dir",
+    "spice_tls_x509_cert_dir", "swtpm_group", "swtpm_user", "virtiofsd_debug",
+    "vnc_allow_host_audio", "vnc_sasl_dir", "vnc_tls_x509_cert_dir", "vnc_tls_x509_secret_uuid",
+    "vnc_tls_x509_verify", "vxhs_tls", "vxhs_tls_x509_cert_dir", "vxhs_tls_x509_secret_uuid",
+)  # fmt: skip
+
+#: Keys that promise what nothing here does; what they are about is refused where they are set
+#: (:mod:`virloom.drivers.qemu.confine.promises`).
+PROMISES = (
+    "vnc_tls", "vnc_sasl", "spice_sasl", "chardev_tls", "nbd_tls", "mac_filter", "sched_core",
+)  # fmt: skip
+
+_SCHED_CORE = ("none", "vcpus", "emulator", "full")
+
 #: Controllers that the file may name and that limit nothing here.
 _IDLE_CONTROLLERS = ("freezer", "net_cls", "perf_event")
 
@@ -84,6 +111,18 @@ class QemuConfig:
             package brings; None or ``nop`` for nobody, as by libvirt's default.
         bridge_helper: What makes taps for ordinary users.
         auto_start_bypass_cache: Whether starts by themselves read saved guests past the cache.
+        auto_dump_path: Where a guest that has crashed is dumped; empty for libvirt's place.
+        vnc_tls: Whether VNC has to be encrypted. Nothing here does that: guests with VNC are
+            refused then.
+        vnc_sasl: Whether its clients authenticate by SASL; likewise.
+        spice_sasl: The same of SPICE; likewise.
+        chardev_tls: Whether TCP ports of guests are encrypted whose document does not say: they are
+            refused then, and start with ``<source … tls='yes'/>`` or ``'no'``.
+        nbd_tls: The same of disks by NBD.
+        mac_filter: Whether guests are kept from other MAC addresses than theirs: cards on bridges
+            without a ``<filterref>`` are refused then.
+        sched_core: ``none``; all else (``vcpus``, ``emulator``, ``full``) refuses each start, for
+            nothing here has cores to itself.
     """
 
     def __init__(self, settings: dict[str, Any] | None = None, source: str = "qemu.conf") -> None:
@@ -118,6 +157,14 @@ class QemuConfig:
         self.lock_manager: str | None = None
         self.bridge_helper = "/usr/lib/qemu/qemu-bridge-helper"
         self.auto_start_bypass_cache = False
+        self.auto_dump_path = ""
+        self.vnc_tls = False
+        self.vnc_sasl = False
+        self.spice_sasl = False
+        self.chardev_tls = False
+        self.nbd_tls = False
+        self.mac_filter = False
+        self.sched_core = "none"
         self.cgroup_controllers: tuple[str, ...] = CONTROLLERS
         self.cgroup_device_acl: tuple[str, ...] = DEVICE_ACL
         self.default_tls_x509_cert_dir = ""
@@ -144,8 +191,10 @@ class QemuConfig:
 
     def _set(self, name: str, value: Any, source: str) -> None:
         if name not in self.__dict__:
-            # libvirt knows some eighty more; a file that has them stays usable.
-            logger.info("%s: '%s' has no meaning here", source, name)
+            # A file of libvirt's stays usable; what nobody knows may be a slip of the pen.
+            known = name in WITHOUT_MEANING
+            level = logging.INFO if known else logging.WARNING
+            logger.log(level, "%s: '%s' has no meaning here", source, name)
             return
         present = self.__dict__[name]
         if name in _LISTS:
@@ -166,6 +215,8 @@ class QemuConfig:
             raise self._wrong(source, name, "a string", value)
         elif name == "stdio_handler" and value not in ("logd", "file"):
             raise self._wrong(source, name, '"logd" or "file"', value)
+        elif name == "sched_core" and value not in _SCHED_CORE:
+            raise self._wrong(source, name, " or ".join(f'"{word}"' for word in _SCHED_CORE), value)
         self.__dict__[name] = value
 
     @property

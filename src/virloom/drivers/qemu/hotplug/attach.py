@@ -22,6 +22,7 @@ from virloom.drivers.qemu.command.chardev import channel_path
 from virloom.drivers.qemu.command.context import BuildContext
 from virloom.drivers.qemu.confine.owners import ids_of_guest
 from virloom.drivers.qemu.confine.plugged import give, take_away
+from virloom.drivers.qemu.confine.promises import check_promises
 from virloom.drivers.qemu.defaults.disks import place_disk
 from virloom.drivers.qemu.definition import prepare_definition
 from virloom.drivers.qemu.devices.controllers import ensure_controller
@@ -224,6 +225,7 @@ async def describe(
     """
     only = alone(whole, device)
     check_served(only)
+    check_promises(driver.config, only)
     given = resources.given_images(only, running.guest.fd_groups)
     chains = resources.image_chains(only, given)
     passphrases = await look_up(driver, only, chains)

@@ -21,6 +21,7 @@ from virloom.drivers.qemu.command.context import CommandLine
 from virloom.drivers.qemu.command.environment import guest_environment
 from virloom.drivers.qemu.confine.hugepages import plan_hugepages
 from virloom.drivers.qemu.confine.labels import check_models
+from virloom.drivers.qemu.confine.promises import check_promises
 from virloom.drivers.qemu.devices.alias import assign_aliases
 from virloom.drivers.qemu.firmware import choose_firmware, choose_template
 from virloom.drivers.qemu.limits import groups as limits
@@ -66,6 +67,7 @@ class Launch(Start):
             choose_template(self.model, self.driver.directories)
             check_models(self.driver, self.model)
             refuse_unserved(self.model)
+            check_promises(self.driver.config, self.model)
             self.hugepages = plan_hugepages(self.driver, self.model, str(self.directory))
             plan_groups(self)
             await let_others()

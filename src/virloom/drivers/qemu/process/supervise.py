@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from virloom.drivers.qemu.monitor.protocol import Event
@@ -257,7 +258,9 @@ class Supervisor:
     async def _dump_and(self, action: str) -> None:
         """Keeps the memory of a crashed guest, if that can be done; then *action*."""
         try:
-            path = await dump_memory(self._running, self._driver.directories.lib / "dump")
+            asked = self._driver.config.auto_dump_path
+            directory = Path(asked) if asked else self._driver.directories.lib / "dump"
+            path = await dump_memory(self._running, directory)
             logger.warning("domain '%s' has crashed: '%s'", self._running.guest.name, path)
         except VirloomError as exc:
             logger.error("domain '%s': no core file: %s", self._running.guest.name, exc)
