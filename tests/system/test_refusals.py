@@ -319,10 +319,10 @@ async def test_a_setting_that_nothing_here_keeps(root: Path) -> None:
     (root / "etc" / "qemu.conf").write_text("vnc_tls = 1\nchardev_tls = 1\nset_process_name = 1\n")
     port = "<serial type='tcp'><source mode='bind' host='127.0.0.1' service='0'/></serial>"
     async with virloom.open(f"qemu:///embed?root={root}") as conn:
-        with pytest.raises(ConfigUnsupported, match="keeps vnc_tls of qemu.conf"):
+        with pytest.raises(ConfigUnsupported, match="keeps vnc_tls"):
             await conn.create_xml(with_devices("<graphics type='vnc'/>"), PAUSED)
         assert not leftovers(root)
         dom = await conn.create_xml(PLAIN, PAUSED)
-        with pytest.raises(ConfigUnsupported, match="keeps chardev_tls of qemu.conf"):
+        with pytest.raises(ConfigUnsupported, match="keeps chardev_tls"):
             await dom.devices.attach(port)
         await dom.destroy()
