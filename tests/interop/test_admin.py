@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import virloom
-from tests.interop.conftest import STEP, Virtqemud
+from tests.interop.conftest import STEP, Virtproxyd, Virtqemud
 from tests.interop.reference import Libvirtd, needs_libvirtd
 from virloom.errors import VirloomError
 
@@ -169,3 +169,16 @@ def test_nobody_else_may(virtqemud: Virtqemud, socket: Path) -> None:
     assert "may not administrate" in virtqemud.log()
     assert virtqemud.signal(signal.SIGTERM) == 0
     virtqemud.start()
+
+
+@pytest.mark.parametrize("name", ["libvirt-admin-sock", "virtproxyd-admin-sock"])
+def test_the_proxy_is_administered_by_both_names(virtqemud: Virtqemud, name: str) -> None:
+    proxy = Virtproxyd(virtqemud.root)
+    proxy.start()
+    try:
+        path = virtqemud.root / "run/libvirt" / name
+        assert path.stat().st_mode & 0o777 == 0o700
+        assert "virtproxyd" in said(path, "srv-list")
+    finally:
+        assert proxy.signal(signal.SIGTERM) == 0, proxy.log()
+    assert not path.exists()

@@ -47,7 +47,7 @@ def activated(
         listening.setblocking(False)
         own_name = os.path.basename(str(listening.getsockname()))
         path = directory / own_name if name == own_name else None
-        readonly, admin = own_name == spec.readonly_socket, own_name == spec.admin_socket
+        readonly, admin = own_name == spec.readonly_socket, own_name in spec.admin_sockets
         found.append(Listening(listening, readonly, path, admin))
     return found, others
 
@@ -80,7 +80,7 @@ def own(
     wanted = [
         (spec.socket, writers, False),
         (spec.readonly_socket, config.unix_sock_ro_perms, True),
-        (spec.admin_socket, config.unix_sock_admin_perms, False),
+        *((name, config.unix_sock_admin_perms, False) for name in spec.admin_sockets),
     ]
     for name, perms, readonly in wanted:
         if readonly and not spec.reads:
@@ -88,7 +88,7 @@ def own(
         path = directory / name
         try:
             listening = listen_unix(str(path), 0o600)
-            admin = name == spec.admin_socket
+            admin = name in spec.admin_sockets
             made.append(Listening(listening, readonly, path, admin))
             if group is not None and not admin:
                 _give_to(path, group)

@@ -53,9 +53,14 @@ class DaemonSpec(NamedTuple):
         return f"{self.sockets or self.name}-sock"
 
     @property
-    def admin_socket(self) -> str:
-        """The name of the socket for the daemon's own administration."""
-        return f"{self.sockets or self.name}-admin-sock"
+    def admin_sockets(self) -> tuple[str, ...]:
+        """The names of the sockets for the daemon's own administration.
+
+        The proxy has a second one: ``virt-admin -c virtproxyd:///system`` dials it by the
+        daemon's name, and libvirt's own virtproxyd does not listen there.
+        """
+        first = f"{self.sockets or self.name}-admin-sock"
+        return (first, f"{self.name}-admin-sock") if self.relays_all else (first,)
 
     @property
     def readonly_socket(self) -> str:

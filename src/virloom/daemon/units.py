@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from virloom.daemon.config import DaemonConfig
@@ -59,7 +60,7 @@ Description={description} {kind} socket
 Before={name}.service
 {bind}
 [Socket]
-ListenStream=/run/libvirt/{socket}
+{listens}
 Service={name}.service
 SocketMode={mode}
 {group}RemoveOnStop=yes
@@ -91,13 +92,13 @@ def render(
     bind = f"BindsTo={spec.name}.socket\nAfter={spec.name}.socket\n"
     units = {
         f"{spec.name}.service": _service(spec, program),
-        f"{spec.name}.socket": _socket(spec, "local", spec.socket, writers, "", group),
+        f"{spec.name}.socket": _socket(spec, "local", [spec.socket], writers, "", group),
     }
     if spec.reads:
         units[f"{spec.name}-ro.socket"] = _socket(
-            spec, "local read-only", spec.readonly_socket, config.unix_sock_ro_perms, bind, group
+            spec, "local read-only", [spec.readonly_socket], config.unix_sock_ro_perms, bind, group
         )
-    units[f"{spec.name}-admin.socket"] = _socket(spec, "admin", spec.admin_socket, "0600", bind)
+    units[f"{spec.name}-admin.socket"] = _socket(spec, "admin", spec.admin_sockets, "0600", bind)
     return units
 
 
@@ -131,12 +132,14 @@ def _rights(spec: DaemonSpec) -> list[str]:
     ]
 
 
-def _socket(spec: DaemonSpec, kind: str, socket: str, mode: str, bind: str, group: str = "") -> str:
+def _socket(
+    spec: DaemonSpec, kind: str, sockets: Sequence[str], mode: str, bind: str, group: str = ""
+) -> str:
     return _SOCKET.format(
         name=spec.name,
         description=spec.description,
         kind=kind,
-        socket=socket,
+        listens="\n".join(f"ListenStream=/run/libvirt/{name}" for name in sockets),
         mode=mode.zfill(4),
         bind=bind,
         group=f"SocketGroup={group}\n" if group else "",

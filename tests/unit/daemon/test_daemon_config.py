@@ -12,7 +12,7 @@ from virloom.daemon.config import DaemonConfig
 from virloom.daemon.places import Places
 from virloom.daemon.proxy_user import ProxyUser, find
 from virloom.daemon.units import render
-from virloom.daemons import virtlogd
+from virloom.daemons import virtlogd, virtproxyd
 from virloom.daemons.virtqemud import SPEC
 from virloom.errors import ConfigUnsupported, ConfSyntax
 
@@ -92,6 +92,16 @@ def test_units_are_those_of_the_daemon() -> None:
     assert "SocketMode=0700\n" in units["virtqemud.socket"]
     assert "ListenStream=/run/libvirt/virtqemud-sock-ro\n" in units["virtqemud-ro.socket"]
     assert "ListenStream=/run/libvirt/virtqemud-admin-sock\n" in units["virtqemud-admin.socket"]
+
+
+def test_the_proxy_is_administered_by_both_names() -> None:
+    unit = render(virtproxyd.SPEC, "/usr/sbin/virtproxyd", DaemonConfig())[
+        "virtproxyd-admin.socket"
+    ]
+    assert (
+        "ListenStream=/run/libvirt/libvirt-admin-sock\n"
+        "ListenStream=/run/libvirt/virtproxyd-admin-sock\nService=virtproxyd.service\n"
+    ) in unit
 
 
 def test_units_of_the_one_whose_descriptors_outlive_it() -> None:

@@ -68,9 +68,9 @@ async def find_daemons(places: Places, seconds: float = _SECONDS) -> list[Findin
 def find_sockets(places: Places) -> list[Finding]:
     """The sockets that are there: who may connect, and whether we may."""
     area = "session sockets" if places.session else "sockets"
-    paths = [
-        places.run / f"{name}{suffix}" for name in _expected(places.run) for suffix in _SUFFIXES
-    ]
+    # The proxy is administered by its own name as well.
+    names = [*_expected(places.run), "virtproxyd"]
+    paths = [places.run / f"{name}{suffix}" for name in names for suffix in _SUFFIXES]
     return [_socket(area, path) for path in paths if os.path.exists(path)]
 
 
