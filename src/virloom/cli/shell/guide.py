@@ -19,7 +19,7 @@ virloom [options] COMMAND [words of the command]
     -e, --escape=CHARACTER          what leaves a console (default ^])
     -k, --keepalive-interval=SECONDS, -K, --keepalive-count=NUMBER
                                     ask the server whether it lives; 0 for never
-    -o, --output=json               results as JSON
+    -o, --output=json               results as JSON; also behind a command
     -q, --quiet                     results only, no words around them
     -r, --readonly                  connect without the right to change anything
     -t, --timing                    how long each command took

@@ -30,6 +30,11 @@ class Output(Protocol):
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Rows under headers."""
 
+    def lines(
+        self, titles: Sequence[str], rows: Iterable[Sequence[str]], layout: str, heading: str = ""
+    ) -> None:
+        """Rows without headers, each laid out by *layout*; for a reader below *heading*."""
+
     def column(self, title: str, values: Iterable[object]) -> None:
         """Values of the same kind, each on a line of its own."""
 
@@ -67,6 +72,14 @@ class PlainOutput:
 
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         self.raw(render(None if self.quiet else headers, rows))
+
+    def lines(
+        self, titles: Sequence[str], rows: Iterable[Sequence[str]], layout: str, heading: str = ""
+    ) -> None:
+        if heading:
+            self.note(heading)
+        for row in rows:
+            self.text(layout.format(*row))
 
     def column(self, title: str, values: Iterable[object]) -> None:
         for value in values:
@@ -123,6 +136,11 @@ class JsonOutput:
     def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         keys = [key_of(header) for header in headers]
         self._tables.append([dict(zip(keys, row, strict=True)) for row in rows])
+
+    def lines(
+        self, titles: Sequence[str], rows: Iterable[Sequence[str]], layout: str, heading: str = ""
+    ) -> None:
+        self.table(titles, list(rows))
 
     def column(self, title: str, values: Iterable[object]) -> None:
         self.table([title], [[str(value)] for value in values])

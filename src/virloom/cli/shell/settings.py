@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from virloom.cli.shell.arguments import parse_number
+from virloom.cli.shell.options import find_command
 from virloom.cli.shell.output import JsonOutput, PlainOutput
 from virloom.cli.shell.session import Session
 
@@ -20,6 +21,12 @@ _LETTERS = {"-" + name.rstrip("=")[0]: "--" + name.rstrip("=") for name in _LONG
     "-k": "--keepalive-interval", "-K": "--keepalive-count", "-v": "--version", "-V": "--about",
 }  # fmt: skip
 _DEBUG_LEVELS = range(5)
+_FORMATS = ("json", "plain")
+
+#: Commands whose own text may have such words in it.
+_TAKES_ANY_WORD = (
+    "echo", "lxc-enter-namespace", "qemu-agent-command", "qemu-monitor-command",
+)  # fmt: skip
 
 
 class WrongOption(Exception):
@@ -49,11 +56,39 @@ def read_settings(argv: Sequence[str]) -> Settings:
         options, words = getopt.getopt(argv, _SHORT, _LONG)
     except getopt.GetoptError as error:
         raise WrongOption(_what_is_wrong(error)) from None
+    words, formats = _formats_behind(words)
     settings = Settings(Session(), words)
-    for given, value in options:
+    for given, value in [*options, *formats]:
         name = _LETTERS.get(given, given)
         _ACTIONS[name](settings, given, value)
     return settings
+
+
+def _formats_behind(words: list[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """``-o json`` taken from among the words of a command, where many look for it.
+
+    No option of virsh's commands is called so.
+    """
+    if len(words) < 2 or find_command(words[0]) is None or words[0] in _TAKES_ANY_WORD:
+        return words, []
+    kept, found = words[:1], []
+    rest = words[1:]
+    while rest:
+        value, length = _format_at(rest)
+        if value is None:
+            kept.append(rest[0])
+        else:
+            found.append(("--output", value))
+        rest = rest[length:]
+    return kept, found
+
+
+def _format_at(words: Sequence[str]) -> tuple[str | None, int]:
+    """The format that *words* begin with, None for no format, and how many words tell it."""
+    if words[0] in ("-o", "--output") and words[1:2] and words[1] in _FORMATS:
+        return words[1], 2
+    name, _, value = words[0].partition("=")
+    return value if name == "--output" and value in _FORMATS else None, 1
 
 
 def _what_is_wrong(error: getopt.GetoptError) -> str:
@@ -96,7 +131,7 @@ def _set_log(settings: Settings, given: str, value: str) -> None:
 
 
 def _set_output(settings: Settings, given: str, value: str) -> None:
-    if value not in ("json", "plain"):
+    if value not in _FORMATS:
         raise WrongOption(f"Invalid value for option {given}: '{value}' is neither json nor plain")
     if value == "json":
         settings.session.output = JsonOutput()

@@ -97,8 +97,7 @@ async def guestinfo(session: Session, arguments: Arguments) -> None:
 async def get_user_sshkeys(session: Session, arguments: Arguments) -> None:
     """Print the keys that may log in to a guest as one of its users."""
     domain = await lookup.domain(session, arguments)
-    for key in await domain.agent.ssh_keys(arguments.text("user")):
-        session.output.text(key)
+    session.output.column("key", await domain.agent.ssh_keys(arguments.text("user")))
 
 
 @command("set-user-sshkeys")

@@ -9,6 +9,7 @@ from virloom.cli.shell import lookup
 from virloom.cli.shell.arguments import Arguments
 from virloom.cli.shell.editing import edited
 from virloom.cli.shell.failure import CommandFailed, failing
+from virloom.cli.shell.output import PlainOutput
 from virloom.cli.shell.registry import command
 from virloom.cli.shell.session import Session
 from virloom.enums.domain import DomainMetadataType
@@ -61,7 +62,10 @@ async def desc(session: Session, arguments: Arguments) -> None:
     text = " ".join(arguments.words("new-desc")) if "new-desc" in arguments else None
     if text is None and "edit" not in arguments:
         found = await _text(domain, kind, impact)
-        session.output.text(found or f"No {what} for domain: {domain.name}")
+        if found or not isinstance(session.output, PlainOutput):
+            session.output.value(what, found)
+        else:
+            session.output.text(f"No {what} for domain: {domain.name}")
         session.without_blank_line = True
         return
     if "edit" in arguments:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from virloom.cli.shell import lookup
@@ -15,6 +16,7 @@ from virloom.enums.domain import DomainInterfaceAddressesSource, DomainXMLFlags
 
 if TYPE_CHECKING:
     from virloom.client.domain.domain import Domain
+    from virloom.client.domain.results import GuestInterface
     from virloom.xml import Node
 
 
@@ -100,6 +102,7 @@ _ADDRESS_SOURCES = {
     "agent": DomainInterfaceAddressesSource.AGENT,
     "arp": DomainInterfaceAddressesSource.ARP,
 }
+_ADDRESS_TITLES = ("Name", "MAC address", "Protocol", "Address")
 _ADDRESS_LINE = " {:<10} {:<17}    {:<12} {}"
 
 
@@ -113,21 +116,24 @@ async def domifaddr(session: Session, arguments: Arguments) -> None:
         raise CommandFailed(f"Unknown data source '{source}'")
     with failing("Failed to query for interfaces addresses"):
         found = await domain.interfaces.addresses(_ADDRESS_SOURCES[source])
-    session.output.note(_ADDRESS_LINE.format("Name", "MAC address", "Protocol", "Address"))
-    session.output.note("-" * 79)
+    rows: list[Sequence[str]] = []
     for interface in found:
-        if only is not None and interface.name != only:
-            continue
-        mac = interface.hwaddr or ""
-        if not interface.addresses:
-            session.output.text(_ADDRESS_LINE.format(interface.name, mac, "N/A", "N/A"))
-        for at, address in enumerate(interface.addresses):
-            repeated = at > 0 and "full" not in arguments
-            session.output.text(
-                _ADDRESS_LINE.format(
-                    "-" if repeated else interface.name,
-                    "-" if repeated else mac,
-                    "ipv6" if address.version == 6 else "ipv4",
-                    f"{address.address}/{address.prefix}",
-                )
-            )
+        if only is None or interface.name == only:
+            rows += _address_rows(interface, full="full" in arguments)
+    heading = _ADDRESS_LINE.format(*_ADDRESS_TITLES) + "\n" + "-" * 79
+    session.output.lines(_ADDRESS_TITLES, rows, _ADDRESS_LINE, heading)
+
+
+def _address_rows(interface: GuestInterface, *, full: bool) -> list[Sequence[str]]:
+    mac = interface.hwaddr or ""
+    if not interface.addresses:
+        return [(interface.name, mac, "N/A", "N/A")]
+    return [
+        (
+            interface.name if full or at == 0 else "-",
+            mac if full or at == 0 else "-",
+            "ipv6" if address.version == 6 else "ipv4",
+            f"{address.address}/{address.prefix}",
+        )
+        for at, address in enumerate(interface.addresses)
+    ]

@@ -61,13 +61,16 @@ def _flags(arguments: Arguments) -> int:
 
 
 def _print_plain(session: Session, arguments: Arguments, domains: list[Domain]) -> None:
+    titles = [title for title in ("uuid", "id", "name") if title in arguments]
+    rows = []
     for domain in domains:
         parts = {
             "uuid": str(domain.uuid),
             "id": str(domain.id) if domain.id >= 0 else "-",
             "name": domain.name,
         }
-        session.output.text(" ".join(text for name, text in parts.items() if name in arguments))
+        rows.append([parts[title] for title in titles])
+    session.output.lines(titles, rows, " ".join("{}" for _ in titles))
 
 
 async def _row(domain: Domain, arguments: Arguments) -> list[str] | None:

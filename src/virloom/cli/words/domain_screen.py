@@ -68,8 +68,7 @@ async def domdisplay(session: Session, arguments: Arguments) -> None:
     if not found:
         of_type = "" if wanted is None else f" with type '{wanted}'"
         raise CommandFailed(f"No graphical display{of_type} found")
-    for address in found if "all" in arguments else found[:1]:
-        session.output.text(address)
+    session.output.column("address", found if "all" in arguments else found[:1])
     session.without_blank_line = "all" not in arguments
 
 

@@ -146,14 +146,18 @@ async def version(session: Session, arguments: Arguments) -> None:
     own = version_text(LIB_VERSION)
     with failing("failed to get the library version"):
         library = version_text(await connection.lib_version())
-    session.output.text(f"Compiled against library: libvirt {own}")
-    session.output.text(f"Using library: libvirt {own}")
-    session.output.text(f"Using API: {kind} {own}")
+    facts = [
+        ("Compiled against library", f"libvirt {own}"),
+        ("Using library", f"libvirt {own}"),
+        ("Using API", f"{kind} {own}"),
+    ]
+    session.output.fields(facts, "{}: {}")
     with failing("failed to get the hypervisor version"):
         running = await connection.version()
     if running:
-        session.output.text(f"Running hypervisor: {kind} {version_text(running)}")
+        facts = [("Running hypervisor", f"{kind} {version_text(running)}")]
+        session.output.fields(facts, "{}: {}")
     else:
         session.output.text(f"Cannot extract running {kind} hypervisor version")
     if "daemon" in arguments:
-        session.output.text(f"Running against daemon: {library}")
+        session.output.fields([("Running against daemon", library)], "{}: {}")

@@ -21,8 +21,8 @@ async def cpu_models(session: Session, arguments: Arguments) -> None:
         names = await connection.cpu_model_names(arguments.text("arch"))
     if not names:
         session.output.text("all CPU models are accepted")
-    for name in names:
-        session.output.text(name)
+    else:
+        session.output.column("model", names)
 
 
 def _processors(path: str) -> list[str]:

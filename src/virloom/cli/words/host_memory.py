@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from virloom.cli.shell.arguments import Arguments
 from virloom.cli.shell.failure import CommandFailed, failing
 from virloom.cli.shell.nodes import below, parsed
+from virloom.cli.shell.output import PlainOutput
 from virloom.cli.shell.registry import command
 from virloom.cli.shell.session import Session
 from virloom.client.params import ParamValue
@@ -43,7 +44,8 @@ async def _free_by_cell(session: Session, connection: Connection) -> None:
     for cell in await _cells(connection):
         free[cell] = (await connection.node_cells_free_memory(cell, 1))[0] // 1024
     session.output.fields([(f"{cell}:", f"{kib:10} KiB") for cell, kib in free.items()], "{:>6} {}")
-    session.output.note("-" * 20)
+    if isinstance(session.output, PlainOutput):
+        session.output.note("-" * 20)
     session.output.fields([("Total:", f"{sum(free.values()):10} KiB")], "{:>5} {}")
 
 
@@ -72,8 +74,14 @@ async def freepages(session: Session, arguments: Arguments) -> None:
     size = arguments.scaled("pagesize", 1024)
     if size is None:
         raise CommandFailed("missing pagesize argument")
-    found = await connection.node_free_pages([size // 1024], cell)
-    session.output.fields([(f"{kib}KiB:", count) for kib, count in found[0].items()], "{} {}")
+    found = await _free_pages(connection, [size // 1024], cell)
+    session.output.fields([(f"{kib}KiB:", count) for kib, count in found.items()], "{} {}")
+
+
+async def _free_pages(connection: Connection, sizes: list[int], cell: int) -> dict[int, int]:
+    """Free pages of a cell by their size in KiB; 0 where a driver tells nothing, as the test's."""
+    found = await connection.node_free_pages(sizes, cell)
+    return found[0] if found else dict.fromkeys(sizes, 0)
 
 
 async def _all_free_pages(session: Session, arguments: Arguments, connection: Connection) -> None:
@@ -82,10 +90,14 @@ async def _all_free_pages(session: Session, arguments: Arguments, connection: Co
         root = parsed(await connection.capabilities())
     sizes = [size // 1024] if size is not None else _page_sizes(root)
     for cell in await _cells(connection):
-        found = await connection.node_free_pages(sizes, cell)
-        session.output.text(f"Node {cell}:")
-        session.output.fields([(f"{kib}KiB:", n) for kib, n in found[0].items()], "{} {}")
-        session.output.text("")
+        found = await _free_pages(connection, sizes, cell)
+        counts = {f"{kib}KiB": str(count) for kib, count in found.items()}
+        if isinstance(session.output, PlainOutput):
+            session.output.text(f"Node {cell}:")
+            session.output.fields(counts.items(), "{}: {}")
+            session.output.text("")
+        else:
+            session.output.table(["node", *counts], [[str(cell), *counts.values()]])
 
 
 def _page_sizes(root: Node) -> list[int]:
@@ -200,5 +212,6 @@ async def node_memory_tune(session: Session, arguments: Arguments) -> None:
     except VirloomError as error:
         raise CommandFailed("Unable to get number of memory parameters") from error
     if found:
-        session.output.text("Shared memory:")
+        if isinstance(session.output, PlainOutput):
+            session.output.text("Shared memory:")
         session.output.fields([(name, value) for name, value in found.items()], "\t{:<15} {}")

@@ -132,8 +132,7 @@ async def print_list(
     if "tree" in arguments:
         await _print_tree(session, found, start)
     elif "name" in arguments:
-        for one in found:
-            session.output.text(one.name)
+        session.output.column("name", [one.name for one in found])
     else:
         rows = [await _row(one, arguments, lister) for one in found]
         titles = ["Name", *lister.columns] + ["Parent"] * ("parent" in arguments)

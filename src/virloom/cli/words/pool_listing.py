@@ -44,8 +44,7 @@ async def list_(session: Session, arguments: Arguments) -> None:
         pools = await connection.storage_pools.list(flags)
     pools.sort(key=lambda pool: pool.name.lower())
     if "uuid" in arguments or "name" in arguments:
-        for pool in pools:
-            session.output.text(_words(pool, arguments))
+        _print_plain(session, arguments, pools)
     elif "details" in arguments:
         rows = [await _details(pool) for pool in pools]
         titles = ["Name", "State", "Autostart", "Persistent", "Capacity", "Allocation", "Available"]
@@ -70,13 +69,11 @@ def _wanted(arguments: Arguments) -> int:
     return flags
 
 
-def _words(pool: StoragePool, arguments: Arguments) -> str:
-    words = []
-    if "uuid" in arguments:
-        words.append(str(pool.uuid))
-    if "name" in arguments:
-        words.append(f"{pool.name:<20}")
-    return " ".join(words)
+def _print_plain(session: Session, arguments: Arguments, pools: list[StoragePool]) -> None:
+    layouts = {"uuid": "{}", "name": "{:<20}"}
+    titles = [title for title in layouts if title in arguments]
+    rows = [[str(getattr(pool, title)) for title in titles] for pool in pools]
+    session.output.lines(titles, rows, " ".join(layouts[title] for title in titles))
 
 
 async def _summary(pool: StoragePool) -> list[str]:

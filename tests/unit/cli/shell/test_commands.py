@@ -72,6 +72,53 @@ def test_what_is_wrong_before_a_command(
     assert caught.err.startswith(f"error: {says}")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["pwd", "-o", "json"],
+        ["pwd", "--output", "json"],
+        ["pwd", "--output=json"],
+        ["-o", "plain", "pwd", "-o", "json"],
+    ],
+)
+def test_a_format_may_follow_the_command(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 0
+    assert list(json.loads(capsys.readouterr().out)) == ["directory"]
+
+
+def test_words_of_a_text_are_no_format(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["echo", "-o", "json"]) == 0
+    assert capsys.readouterr().out == "-o json\n"
+    assert main(["pwd", "-o", "yaml"]) == 1
+    assert "unexpected data '-o'" in capsys.readouterr().err
+
+
 def test_values_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["-o", "json", "pwd"]) == 0
     assert list(json.loads(capsys.readouterr().out)) == ["directory"]
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("list --name --id", [{"id": "1", "name": "test"}]),
+        ("pool-list --name", [{"name": "default-pool"}]),
+        (
+            "domifaddr test",
+            [{
+                "name": "testnet0", "mac_address": "aa:bb:cc:dd:ee:ff", "protocol": "ipv4",
+                "address": "192.168.122.3/24",
+            }],
+        ),
+        ("freecell --all", {"0": "2048 KiB", "1": "4096 KiB", "total": "6144 KiB"}),
+        ("freepages --all --pagesize 4", [{"node": "0", "4kib": "0"}, {"node": "1", "4kib": "0"}]),
+        ("desc test", {"description": ""}),
+    ],
+)  # fmt: skip
+def test_lists_and_tables_of_any_form_are_values_in_json(
+    line: str, found: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["-c", "test:///default", *line.split(), "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == found
