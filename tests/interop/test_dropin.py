@@ -22,8 +22,7 @@ from virloom.testing.documents import tiny_guest_xml
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-SOURCES = (ROOT / "src", ROOT / "packaging" / "virloom-libvirt" / "src")
-PYTHONPATH = os.pathsep.join(map(str, SOURCES))
+PYTHONPATH = str(ROOT / "src")
 SYSTEM_PYTHON = "/usr/bin/python3"
 
 #: What the session gives on Virloom and not on libvirt 9, and why. Empty: nothing.

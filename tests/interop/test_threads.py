@@ -17,9 +17,7 @@ from tests.interop.reference import Libvirtd, needs_libvirtd
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PYTHONPATH = os.pathsep.join(
-    str(ROOT / place) for place in ("src", "packaging/virloom-libvirt/src")
-)
+PYTHONPATH = str(ROOT / "src")
 NAMES = {f"guest{number}" for number in range(8)}
 
 

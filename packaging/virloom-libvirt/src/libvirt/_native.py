@@ -91,7 +91,7 @@ class _Finder:
 def keep_native() -> None:
     """Has all further modules of ours loaded so, where the program uses eventlet."""
     if "eventlet" in sys.modules and not _belongs_already():
-        sys.meta_path.insert(0, _Finder)  # type: ignore[arg-type] # its methods are the class's
+        sys.meta_path.insert(0, _Finder)
 
 
 def _belongs_already() -> bool:

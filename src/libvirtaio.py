@@ -1,0 +1,1 @@
+../packaging/virloom-libvirt/src/libvirtaio.py
