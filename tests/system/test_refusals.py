@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from virloom.errors import (
     InvalidArg,
     NoNetwork,
     NoSupport,
+    OperationInvalid,
     SystemFailure,
     VirloomError,
     XmlDetail,
@@ -231,6 +234,35 @@ async def test_other_drivers_cannot_be_embedded(root: Path) -> None:
     with pytest.raises(NoSupport):
         async with virloom.open(f"network:///embed?root={root}"):
             pass
+
+
+async def test_no_daemon_serves_an_embedded_root(root: Path) -> None:
+    program = Path(sys.executable).with_name("virtqemud")
+    for _ in range(2):  # while it is open, and afterwards
+        async with virloom.open(f"qemu:///embed?root={root}"):
+            done = await asyncio.to_thread(_ends, [str(program), "--root", str(root)])
+        assert done == (1, f"'{root}' is the root directory of an embedded driver")
+    assert _ends([str(program), "--root", str(root)]) == done
+    supervisor = str(program.with_name("virloom"))
+    assert _ends([supervisor, "daemons", "--root", str(root)]) == (2, done[1])
+    assert not (root / "run/libvirt").exists()
+
+
+def _ends(command: list[str]) -> tuple[int, str]:
+    """The exit code of a command, and what it says is wrong."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return done.returncode, done.stderr.partition("not valid: ")[2].partition(";")[0]
+
+
+async def test_no_driver_is_embedded_in_the_root_of_daemons(root: Path) -> None:
+    place = root / "run/libvirt/secrets"
+    place.mkdir(parents=True)
+    (place / "driver.lock").touch()
+    for directory in (root, Path("/")):
+        with pytest.raises(OperationInvalid, match=f"'{directory}' is the root directory of da"):
+            async with virloom.open(f"qemu:///embed?root={directory}"):
+                pass
+    assert sorted(path.name for path in root.iterdir()) == ["run"]
 
 
 async def test_a_root_that_is_a_file(root: Path) -> None:

@@ -26,8 +26,10 @@ from virloom.daemon.renewal import hold_back
 from virloom.daemon.rights import give_up
 from virloom.daemon.spec import DaemonSpec
 from virloom.daemon.units import write_units
+from virloom.enums.error import ErrorDomain
 from virloom.errors import VirloomError, system_failure
 from virloom.host.files import ensure_directory
+from virloom.host.root_kinds import refuse_embedded
 
 
 def run(spec: DaemonSpec, argv: Sequence[str] | None = None) -> int:
@@ -67,10 +69,9 @@ def _parser(spec: DaemonSpec) -> argparse.ArgumentParser:
 
 
 def _seconds(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise ValueError("negative")
-    return value
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of seconds")
+    return int(text)
 
 
 def _own_path(spec: DaemonSpec) -> str:
@@ -89,7 +90,9 @@ def _print_units(spec: DaemonSpec, options: argparse.Namespace) -> int:
 def _settings(spec: DaemonSpec, options: argparse.Namespace) -> tuple[Places, DaemonConfig]:
     """Where its files are, and what is configured."""
     if options.root:
-        places = Places.system(Path(options.root).resolve())
+        root = Path(options.root).resolve()
+        refuse_embedded(root, ErrorDomain.RPC)
+        places = Places.system(root)
     else:
         places = Places.system(Path("/")) if os.geteuid() == 0 else Places.of_user()
     file = Path(options.config) if options.config else places.settings / f"{spec.name}.conf"

@@ -23,6 +23,7 @@ from virloom.endpoint.local import opener
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, InvalidArg
 from virloom.host.netns import NetworkSpace
+from virloom.host.root_kinds import refuse_daemons
 from virloom.host.session_run import session_run
 from virloom.procedures.record import Area
 from virloom.uri import ConnectURI
@@ -77,6 +78,7 @@ async def open_embedded(stack: AsyncExitStack, root: Path, uri: ConnectURI) -> D
 
     Raises:
         InvalidArg: The URI asks for a network that there is not.
+        OperationInvalid: It is the root of daemons.
         VirloomError: As :meth:`QemuDriver.open`.
     """
     from virloom.drivers.qemu import later
@@ -87,6 +89,7 @@ async def open_embedded(stack: AsyncExitStack, root: Path, uri: ConnectURI) -> D
     from virloom.drivers.secret.handlers import Secrets
     from virloom.drivers.secret.handlers import opener as secret_opener
 
+    refuse_daemons(root, ErrorDomain.QEMU)
     later.load_all()
     etc = root / "etc"
     places = SecretDirectories(etc / "secrets", root / "run" / "secrets", etc / "secret.conf")

@@ -6,9 +6,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+from pathlib import Path
 
 from virloom.cli.supervise import Supervisor, Watched
 from virloom.daemons import FAMILY, HELPERS
+from virloom.enums.error import ErrorDomain
+from virloom.host.root_kinds import refuse_embedded
 
 _EPILOG = """\
 It prints a line for each daemon that is ready, ends or is started again, and ends all of them at
@@ -44,6 +47,8 @@ def _names(text: str) -> list[str]:
 
 def execute(options: argparse.Namespace) -> int:
     """Run them until told to end."""
+    if options.root:
+        refuse_embedded(Path(options.root).resolve(), ErrorDomain.RPC)
     return asyncio.run(_run(_watched(options)))
 
 
