@@ -11,6 +11,7 @@ its number.
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -32,13 +33,16 @@ COMMANDS = {
 
 FAILED = 2
 
+#: Options that stand before a command, those with their value in the same word told apart.
+_BEFORE = re.compile(r"-c|-o|--(connect|output)(?P<value>=.*)?")
+
 
 @may_be_left
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command of *argv* (by default the process's) and return its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = _own_first(list(sys.argv[1:] if argv is None else argv))
     try:
-        return _run(_own_first(words))
+        return _run(words)
     except VirloomError as error:
         print(" ".join(["virloom", *words[:1]]) + f": {error.message}", file=sys.stderr)
         return FAILED
@@ -47,9 +51,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _own_first(words: list[str]) -> list[str]:
-    """The URI behind a command of ours, for whoever says it before, as for libvirt's commands."""
-    if len(words) > 2 and words[0] in ("-c", "--connect") and words[2] in COMMANDS:
-        return [words[2], *words[:2], *words[3:]]
+    """URI and format behind a command of ours, for whoever says them before, as with libvirt's."""
+    at = 0
+    while at < len(words) and (found := _BEFORE.fullmatch(words[at])):
+        at += 1 if found["value"] else 2
+    if at and words[at : at + 1] and words[at] in COMMANDS:
+        return [words[at], *words[:at], *words[at + 1 :]]
     return words
 
 

@@ -48,9 +48,19 @@ def test_an_error_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(captured.err.splitlines()) == 1
 
 
-def test_the_uri_may_come_before_a_command_of_ours(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "before",
+    [
+        ["-c", "test:///default"],
+        ["-o", "json", "--connect=test:///default"],
+        ["--output=json"],
+    ],
+)
+def test_uri_and_format_may_come_before_a_command_of_ours(
+    before: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["-c", "test:///default", "explain", "--help"])
+        main([*before, "explain", "--help"])
     assert ended.value.code == 0
     assert "usage: virloom explain" in capsys.readouterr().out
 
