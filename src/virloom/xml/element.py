@@ -10,7 +10,7 @@ from virloom.xml.fields import SECRET_NAMES, Field, Role
 from virloom.xml.node import Node
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from virloom.xml.format import FormatFlags
 
@@ -45,19 +45,46 @@ class Extra:
         return made
 
 
+class Shape:
+    """What the writer looks at in elements of one class that hold values for the same fields.
+
+    Attributes:
+        attributes, children: The fields that may be written, in the order of the document.
+        nests: Whether there may be anything between the tags but text.
+        bare: Whether there is certainly nothing to be written but the tag.
+    """
+
+    __slots__ = ("attributes", "bare", "children", "nests")
+
+    def __init__(
+        self,
+        attributes: tuple[Field, ...],
+        children: tuple[Field, ...],
+        *,
+        nests: bool,
+        bare: bool,
+    ) -> None:
+        self.attributes = attributes
+        self.children = children
+        self.nests = nests
+        self.bare = bare
+
+
 class _Fresh:
     """Makes a list or a group on first access and keeps it in the instance (which then wins)."""
 
-    __slots__ = ("factory", "name")
+    __slots__ = ("factory", "make", "name")
 
     def __init__(self, name: str, factory: type[Any]) -> None:
         self.name = name
         self.factory = factory
+        # Without the arguments that nobody gives: a document has a hundred of them.
+        self.make: Callable[..., Any] = factory.__new__
 
     def __get__(self, instance: object, owner: type) -> Any:
         if instance is None:
             return self
-        made = self.factory()
+        made = self.make(self.factory)
         instance.__dict__[self.name] = made
         return made
 
@@ -98,6 +125,8 @@ class Element:
     _adapts: ClassVar[bool] = False
     _takes: ClassVar[bool] = False
     _shows: ClassVar[bool] = False
+    _shapes: ClassVar[dict[tuple[object, ...], Shape]] = {}
+    """By the flags that it is written under and the names of its values; see the writer."""
 
     def __init_subclass__(cls) -> None:
         fields = dict(cls._fields)
@@ -127,6 +156,7 @@ class Element:
         cls._adapts = cls.adapted is not Element.adapted
         cls._takes = cls.take_attributes is not Element.take_attributes
         cls._shows = cls.attribute_texts is not Element.attribute_texts
+        cls._shapes = {}
 
     def __init__(self, **fields: Any) -> None:
         for name, value in fields.items():
@@ -178,8 +208,15 @@ class Element:
 
     def copy(self) -> Self:
         """An independent copy of the whole tree."""
-        made = type(self).__new__(type(self))
-        made.__dict__.update({name: _copied(value) for name, value in self.__dict__.items()})
+        made = _new(type(self))
+        values = made.__dict__
+        for name, value in self.__dict__.items():
+            if type(value) in _PLAIN:  # nearly all
+                values[name] = value
+            elif type(value) is list:
+                values[name] = [_copied(item) for item in value]
+            else:
+                values[name] = _copied(value)
         return made
 
     def attribute_texts(self, flags: FormatFlags) -> Iterator[tuple[str, str]]:
@@ -217,11 +254,18 @@ def _is_beside(element: Element, name: str) -> bool:
     )
 
 
+#: Makes an element without a call of Python's.
+_new = object.__new__
+
+#: Types of most values, which nobody can change.
+_PLAIN = frozenset({str, int, bool, type(None), float})
+
+
 def _copied(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_copied(item) for item in value]
     if isinstance(value, (Element, Node, Extra)):
         return value.copy()
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
     return value
 
 

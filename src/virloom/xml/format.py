@@ -6,10 +6,18 @@ from __future__ import annotations
 from enum import IntFlag
 from typing import Any
 
-from virloom.xml.element import Element
+from virloom.xml.element import Element, Shape
 from virloom.xml.escape import escape
 from virloom.xml.fields import SECRET_NAMES, Field, Role
 from virloom.xml.kinds import Kind
+
+# Bound here: a member of an enum is looked up at every use.
+_LEAF, _LEAVES, _FLAG, _CHILD = Role.LEAF, Role.LEAVES, Role.FLAG, Role.CHILD
+_GROUP, _CHILDREN, _MIXTURE = Role.GROUP, Role.CHILDREN, Role.MIXTURE
+_VERBATIM = Role.VERBATIM
+
+#: Shapes of one class that are kept; documents of one kind have a few.
+_MOST_SHAPES = 64
 
 
 class FormatFlags(IntFlag):
@@ -36,9 +44,9 @@ def format_document(element: Element, flags: int = 0, *, indent: str = "") -> st
         flags: See :class:`FormatFlags`.
         indent: Blanks before each line.
     """
-    out: list[str] = []
-    _write(element, element.tag, indent, out, element.implied(_consistent(flags)), False)
-    return "".join(out)
+    writer = _Writer(element.implied(_consistent(flags)))
+    writer.write(element, element.tag, indent, False)
+    return "".join(writer.out)
 
 
 def may_show_secrets(text: str) -> bool:
@@ -56,105 +64,133 @@ def _consistent(flags: int) -> FormatFlags:
     return wanted
 
 
-def _write(
-    element: Element, tag: str, indent: str, out: list[str], flags: FormatFlags, optional: bool
-) -> None:
-    """Appends the element's lines; nothing for an ``optional`` one that holds nothing."""
-    if element._adapts:
-        element = element.adapted(flags)
+class _Writer:
+    """Writes one document.
+
+    Attributes:
+        out: Its pieces so far.
+    """
+
+    __slots__ = ("_flags", "_number", "out")
+
+    def __init__(self, flags: FormatFlags) -> None:
+        self.out: list[str] = []
+        self._flags = flags
+        self._number = int(flags)  # enums are slow keys
+
+    def write(self, element: Element, tag: str, indent: str, optional: bool) -> None:
+        """Adds the element's lines; nothing for an ``optional`` one that holds nothing."""
+        if element._adapts:
+            element = element.adapted(self._flags)
+        values = element.__dict__
+        shape = element._shapes.get((self._number, *values))
+        if shape is None:
+            shape = _shape_of(element, self._flags, self._number)
+        if optional and shape.bare:
+            return
+        head = self._head(element, values, shape)
+        content = element._content
+        text = ""
+        if content is not None:
+            value = values.get(content.python)
+            if value is not None:
+                text, unit = _text(content.kind, value)
+                head += unit
+        out = self.out
+        start = len(out)
+        if shape.nests:
+            out.append("")
+            self._write_children(values, shape, indent + "  ")
+            if len(out) > start + 1:
+                out[start] = f"{indent}<{tag}{head}>{text}\n"
+                out.append(f"{indent}</{tag}>\n")
+                return
+            out.pop()
+        if text:
+            out.append(f"{indent}<{tag}{head}>{text}</{tag}>\n")
+        elif head or not optional:
+            out.append(_empty(element.empty, indent, tag, head))
+
+    def _head(self, element: Element, values: dict[str, Any], shape: Shape) -> str:
+        head = ""
+        if element._shows:
+            for name, text in element.attribute_texts(self._flags):
+                head += f" {name}='{escape(text)}'"
+        else:
+            for field in shape.attributes:
+                value = values.get(field.python, field.default)
+                if value is not None:
+                    kind = field.kind
+                    text = value if kind.show is None else kind.show(value)
+                    head += f" {field.name}='{text if kind.plain else escape(text)}'"
+        extra = values.get("_extra")
+        if extra is not None and extra.attributes:
+            kept = [f" {name}='{escape(text)}'" for name, text in extra.attributes.items()]
+            head += "".join(kept)
+        return head
+
+    def _write_children(self, values: dict[str, Any], shape: Shape, indent: str) -> None:
+        out = self.out
+        for field in shape.children:
+            value = values.get(field.python, field.default)
+            if value is None:
+                continue
+            role = field.role
+            if role is _LEAF:
+                out.append(_leaf(field, value, values, indent))
+            elif role is _CHILD:
+                self.write(value, field.name, indent, False)
+            elif role is _GROUP:
+                self.write(value, field.name, indent, not value.always)
+            elif role is _CHILDREN:
+                for item in value:
+                    self.write(item, field.name, indent, False)
+            elif role is _MIXTURE:
+                for item in value:
+                    self.write(item, item.tag, indent, False)
+            elif role is _FLAG:
+                if value:
+                    out.append(f"{indent}<{field.name}/>\n")
+            elif role is _LEAVES:
+                out.extend([_leaf(field, item, values, indent) for item in value])
+            elif role is _VERBATIM:
+                for node in value:
+                    node.write(out, indent)
+            else:
+                out.append(f"{indent}{value.dump(indent).lstrip()}\n")
+        extra = values.get("_extra")
+        if extra is not None:
+            for node in extra.children:
+                node.write(out, indent)
+
+
+def _shape_of(element: Element, flags: FormatFlags, number: int) -> Shape:
+    """The fields to look at in elements that hold what this one does; kept for the next one."""
     values = element.__dict__
-    head = _head(element, values, flags)
-    content = element._content
-    text = ""
-    if content is not None:
-        value = values.get(content.python)
-        if value is not None:
-            text, unit = _text(content.kind, value)
-            head += unit
-    start = len(out)
-    out.append("")
-    if element._child_order or "_extra" in values:
-        _write_children(element, values, indent + "  ", out, flags)
-    if len(out) > start + 1:
-        out[start] = f"{indent}<{tag}{head}>{text}\n"
-        out.append(f"{indent}</{tag}>\n")
-    elif text:
-        out[start] = f"{indent}<{tag}{head}>{text}</{tag}>\n"
-    elif head or not optional:
-        out[start] = _empty(element.empty, indent, tag, head)
-    else:
-        out.pop()
+    held = [field for field in element._fields.values() if _may_show(field, values, flags)]
+    attributes = tuple([field for field in element._attribute_order if field in held])
+    children = tuple([field for field in element._child_order if field in held])
+    nests = bool(children) or "_extra" in values
+    bare = not (nests or attributes or element._shows or element._content)
+    shape = Shape(attributes, children, nests=nests, bare=bare)
+    if len(element._shapes) >= _MOST_SHAPES:  # somebody's documents are all different
+        element._shapes.clear()
+    element._shapes[(number, *values)] = shape
+    return shape
+
+
+def _may_show(field: Field, values: dict[str, Any], flags: FormatFlags) -> bool:
+    if field.python not in values and (field.default is None or field.role is _FLAG):
+        return False
+    if field.live and flags & FormatFlags.INACTIVE:
+        return False
+    return not field.secret or bool(flags & FormatFlags.SECURE)
 
 
 def _empty(shape: str, indent: str, tag: str, head: str) -> str:
     if shape == "lines":
         return f"{indent}<{tag}{head}>\n{indent}</{tag}>\n"
     return f"{indent}<{tag}{head}></{tag}>\n" if shape else f"{indent}<{tag}{head}/>\n"
-
-
-def _head(element: Element, values: dict[str, Any], flags: FormatFlags) -> str:
-    if element._shows:
-        head = "".join(
-            [f" {name}='{escape(text)}'" for name, text in element.attribute_texts(flags)]
-        )
-    else:
-        head = "".join(
-            [
-                f" {field.name}='{_shown(field, value)}'"
-                for field in element._attribute_order
-                if (value := values.get(field.python, field.default)) is not None
-                and not (field.live and flags & FormatFlags.INACTIVE)
-                and not (field.secret and not flags & FormatFlags.SECURE)
-            ]
-        )
-    extra = values.get("_extra")
-    if extra is not None and extra.attributes:
-        kept = [f" {name}='{escape(text)}'" for name, text in extra.attributes.items()]
-        head += "".join(kept)
-    return head
-
-
-def _shown(field: Field, value: Any) -> str:
-    kind = field.kind
-    text: str = value if kind.show is None else kind.show(value)
-    return text if kind.plain else escape(text)
-
-
-def _write_children(
-    element: Element, values: dict[str, Any], indent: str, out: list[str], flags: FormatFlags
-) -> None:
-    for field in element._child_order:
-        value = values.get(field.python, field.default)
-        if value is None or (value is False and field.role is Role.FLAG):
-            continue
-        if field.live and flags & FormatFlags.INACTIVE:
-            continue
-        role = field.role
-        if role is Role.LEAF:
-            out.append(_leaf(field, value, values, indent))
-        elif role is Role.CHILD:
-            _write(value, field.name, indent, out, flags, False)
-        elif role is Role.GROUP:
-            _write(value, field.name, indent, out, flags, not value.always)
-        elif role is Role.CHILDREN:
-            for item in value:
-                _write(item, field.name, indent, out, flags, False)
-        elif role is Role.MIXTURE:
-            for item in value:
-                _write(item, item.tag, indent, out, flags, False)
-        elif role is Role.FLAG:
-            out.append(f"{indent}<{field.name}/>\n")
-        elif role is Role.LEAVES:
-            out.extend([_leaf(field, item, values, indent) for item in value])
-        elif role is Role.VERBATIM:
-            for node in value:
-                node.write(out, indent)
-        else:
-            out.append(f"{indent}{value.dump(indent).lstrip()}\n")
-    extra = values.get("_extra")
-    if extra is not None:
-        for node in extra.children:
-            node.write(out, indent)
 
 
 def _leaf(field: Field, value: Any, values: dict[str, Any], indent: str) -> str:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from virloom.model.domain import (
@@ -10,6 +12,7 @@ from virloom.model.domain import (
     Channel,
     Console,
     Controller,
+    Cpu,
     Disk,
     Domain,
     Graphics,
@@ -18,7 +21,10 @@ from virloom.model.domain import (
     Serial,
 )
 from virloom.xml import FormatFlags, Node, format_document, parse_document
+from virloom.xml.element import Element
 from virloom.xml.escape import escape
+from virloom.xml.fields import attribute, flag
+from virloom.xml.kinds import UINT, YES_NO
 
 
 @pytest.mark.parametrize(
@@ -137,6 +143,41 @@ def test_another_host_does_not_get_what_every_libvirt_adds() -> None:
     assert "mouse" in text
     dom.devices.controllers.append(Controller(type="usb", index=1, model="piix3-uhci"))
     assert format_document(dom, FormatFlags.MIGRATABLE).count("controller type='usb'") == 2
+
+
+def test_what_one_element_holds_tells_nothing_of_the_next() -> None:
+    """The writer remembers which fields elements of one make have, not what is in them."""
+    graphics = Graphics(type="vnc", port=5901, passwd="secret")
+    shown = format_document(graphics, FormatFlags.SECURE)
+    assert "passwd='secret'" in shown
+    assert "passwd" not in format_document(graphics)
+    assert format_document(graphics, FormatFlags.SECURE) == shown
+    other = Graphics(type="vnc", port=None, passwd="more")
+    assert "passwd='more'" in format_document(other, FormatFlags.SECURE)
+    assert "5901" not in format_document(other, FormatFlags.SECURE)
+
+
+def test_documents_that_all_differ_take_no_memory() -> None:
+    names = ["mode", "match", "check", "migratable"]
+    for order in itertools.permutations(names):
+        cpu = Cpu()
+        for name in order:
+            setattr(cpu, name, None)
+        for flags in range(8):
+            assert format_document(cpu, flags) == "<cpu/>\n"
+    assert len(Cpu._shapes) <= 64
+
+
+def test_a_default_is_written_whatever_it_is() -> None:
+    class Part(Element):
+        tag = "part"
+        on: bool = attribute(YES_NO, default=False)
+        number: int = attribute(UINT, default=0)
+        seen: bool = flag()
+
+    assert format_document(Part()) == "<part on='no' number='0'/>\n"
+    part = Part(on=True, seen=True)
+    assert format_document(part) == "<part on='yes' number='0'>\n  <seen/>\n</part>\n"
 
 
 def test_the_qemu_name_space_is_declared_where_it_is_used() -> None:

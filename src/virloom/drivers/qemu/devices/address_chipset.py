@@ -39,11 +39,12 @@ def place(device: Device, address: PciAddress, multifunction: bool | None = None
 def given_pci(device: Device) -> PciAddress | None:
     """The PCI address that the device has; None without one."""
     address = device.address
-    if address is None or address.type != "pci" or wants_pci(device):
+    if address is None or address.type != "pci":
         return None
-    return PciAddress(
-        address.bus or 0, address.slot or 0, address.function or 0, address.domain or 0
-    )
+    domain, bus, slot = address.domain or 0, address.bus or 0, address.slot or 0
+    if not (domain or bus or slot):
+        return None  # it is left to us
+    return PciAddress(bus, slot, address.function or 0, domain)
 
 
 def is_q35(machine: str | None) -> bool:

@@ -113,12 +113,22 @@ class PciBus:
         """Whether no slot is without a device."""
         return all(self.slots.get(slot) for slot in range(self.kind.first, self.kind.last + 1))
 
+    def take(self, slot: int, function: int, flags: int) -> None:
+        """Notes who is there from now on: a device that asks for *flags*."""
+        taken = self.slots.get(slot, 0)
+        if not taken and flags & AGGREGATE:
+            self.aggregates.add(slot)
+        self.slots[slot] = taken | (1 << function)
+
     def free(self, flags: int, function: int | None) -> tuple[int, int] | None:
         """The first slot and function for a device that asks for *flags*; None without one."""
-        if not _compatible(self.kind.flags, flags, chosen=False):
+        kind = self.kind
+        if not _compatible(kind.flags, flags, chosen=False):
             return None
+        if kind.first == kind.last and not flags & AGGREGATE:  # as nearly all buses are
+            return None if self.slots.get(kind.first) else (kind.first, function or 0)
         wanted = function or 0
-        for slot in range(self.kind.first, self.kind.last + 1):
+        for slot in range(kind.first, kind.last + 1):
             taken = self.slots.get(slot, 0)
             if not taken:
                 return slot, wanted
@@ -177,12 +187,9 @@ class PciAddressSet:
             address = address._replace(bus=max(address.bus, len(self.buses) - 1))
         self._check(address, flags, chosen, error)
         bus = self.buses[address.bus]
-        taken = bus.slots.get(address.slot, 0)
-        if taken & (1 << address.function):
+        if bus.slots.get(address.slot, 0) & (1 << address.function):
             raise error(f"PCI address {address} is used by two devices", domain=ErrorDomain.DOMAIN)
-        if not taken and flags & AGGREGATE:
-            bus.aggregates.add(address.slot)
-        bus.slots[address.slot] = taken | (1 << address.function)
+        bus.take(address.slot, address.function, flags)
         return address
 
     def _check(
@@ -222,7 +229,8 @@ class PciAddressSet:
         for number, bus in enumerate(self.buses):
             found = bus.free(flags, function)
             if found is not None:
-                return self.reserve(PciAddress(number, *found), flags, chosen=False)
+                bus.take(*found, flags)
+                return PciAddress(number, *found)
         if not self.grows:
             raise XmlError("no PCI slot is left for it", domain=ErrorDomain.DOMAIN)
         self._grow(1, flags)

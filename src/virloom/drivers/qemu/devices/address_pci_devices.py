@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from virloom.drivers.qemu.devices.address_chipset import (
     given_pci,
@@ -23,7 +22,7 @@ from virloom.drivers.qemu.devices.address_pci import (
 from virloom.drivers.qemu.devices.boards import is_pseries, is_x86
 from virloom.drivers.qemu.devices.describe import describe
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InternalError, XmlError
+from virloom.errors import InternalError, VirloomError, XmlError
 from virloom.model.domain import Controller, ControllerTarget, Device, Domain
 
 _ROOTS = ("pci-root", "pcie-root")
@@ -91,38 +90,41 @@ class _Assignment:
     def _take_given(self, device: Device, address: PciAddress) -> None:
         flags = self._connector.flags(device)
         if flags or device.address is not None:
-            with self._naming(device):
+            try:
                 taken = self.buses.reserve(address, flags or PCI_DEVICE, chosen=True)
+            except (XmlError, InternalError) as exc:
+                raise self._naming(device, exc) from exc
             if taken != address:
                 place(device, taken)
 
     def _others(self) -> None:
         found: dict[int, PciAddress] = {}
         for device in pci_devices(self._dom):
+            if not wants_pci(device):
+                continue
             flags = self._connector.flags(device)
-            if not wants_pci(device) or not (flags or self._connector.has_no_place(device)):
+            if not flags and not self._connector.has_no_place(device):
                 continue
             if not self.buses.buses and not is_x86(self._dom):
                 continue  # as libvirt 9 leaves it; such a guest does not start
-            with self._naming(device):
-                if not flags:
-                    raise InternalError("no bus takes it", domain=ErrorDomain.DOMAIN)
-                if isinstance(device, Controller) and device.model in _COMPANION_FUNCTIONS:
-                    self._companion(device, flags, found)
-                    continue
-                address = self.buses.reserve_next(flags)
-            if not self._grows:
-                place(device, address)
+            try:
+                self._give(device, flags, found)
+            except (XmlError, InternalError) as exc:
+                raise self._naming(device, exc) from exc
 
-    @contextmanager
-    def _naming(self, device: Device) -> Iterator[None]:
-        """Says in an error which device it is about."""
-        try:
-            yield
-        except (XmlError, InternalError) as exc:
-            raise type(exc)(
-                f"{describe(self._dom, device)}: {exc.detail}", domain=exc.domain
-            ) from exc
+    def _give(self, device: Device, flags: int, found: dict[int, PciAddress]) -> None:
+        if not flags:
+            raise InternalError("no bus takes it", domain=ErrorDomain.DOMAIN)
+        if isinstance(device, Controller) and device.model in _COMPANION_FUNCTIONS:
+            self._companion(device, flags, found)
+            return
+        address = self.buses.reserve_next(flags)
+        if not self._grows:
+            place(device, address)
+
+    def _naming(self, device: Device, error: XmlError | InternalError) -> VirloomError:
+        """The error, and which device it is about."""
+        return type(error)(f"{describe(self._dom, device)}: {error.detail}", domain=error.domain)
 
     def _companion(self, device: Controller, flags: int, found: dict[int, PciAddress]) -> None:
         """USB 2 and its companions share a slot, each with its own function."""
