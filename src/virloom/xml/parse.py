@@ -265,8 +265,8 @@ class _Reader:
     def _note_prefixes(self, attributes: dict[str, str]) -> None:
         spaces = self.cls.namespaces
         for name, uri in attributes.items():
-            if name.startswith("xmlns:") and uri in spaces:
-                self.renamed[name[6:]] = spaces[uri]
+            if name.startswith("xmlns:") and (uri in spaces or name[6:] in spaces.values()):
+                self.renamed[name[6:]] = spaces.get(uri, uri)  # or one of ours for another space
 
     def _open_root(self, tag: str, attributes: dict[str, str]) -> None:
         if self.cls is _Anything:

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import re
+
 from virloom.drivers.storage.pool import StoragePool
 from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, NoSupport, OperationInvalid, StorageVolExist
 from virloom.model.storage import Volume
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def check_plain(model: Volume) -> None:
@@ -33,6 +37,29 @@ def check_size(model: Volume) -> None:
         )
 
 
+def can_be_told(name: str) -> bool:
+    """Whether a document can have a name that a server has for something."""
+    return not _CONTROL.search(name) and name.isprintable()
+
+
+def check_new_name(pool: StoragePool, model: Volume) -> None:
+    """Refuses a name that a volume of *pool* has, or that no document tells as it is.
+
+    Raises:
+        StorageVolExist: There is one of that name, or one is being made.
+        OperationInvalid: It has control characters.
+        ConfigUnsupported: It is to be encrypted.
+    """
+    check_plain(model)
+    name = model.name or ""
+    if name in pool.volumes or name in pool.building:
+        raise StorageVolExist(f"'{name}'", domain=ErrorDomain.STORAGE)
+    if not can_be_told(name):
+        raise OperationInvalid(
+            f"volume name '{name[:80]}' has control characters", domain=ErrorDomain.STORAGE
+        )
+
+
 def check_name(pool: StoragePool, model: Volume) -> None:
     """Refuses a name that a volume of *pool* has, or that programs would take for something else.
 
@@ -41,11 +68,9 @@ def check_name(pool: StoragePool, model: Volume) -> None:
         OperationInvalid: It would lead elsewhere, or be an option.
         ConfigUnsupported: It is to be encrypted.
     """
-    check_plain(model)
+    check_new_name(pool, model)
     name = model.name or ""
-    if name in pool.volumes or name in pool.building:
-        raise StorageVolExist(f"'{name}'", domain=ErrorDomain.STORAGE)
-    if name.startswith("-") or not name.isprintable() or any(sign in name for sign in "/@ "):
+    if name.startswith("-") or any(sign in name for sign in "/@ "):
         raise OperationInvalid(
             f"volume name '{name[:80]}' cannot be that of a volume of the pool",
             domain=ErrorDomain.STORAGE,

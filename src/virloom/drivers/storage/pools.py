@@ -16,7 +16,14 @@ from virloom.drivers.storage.sources import (
 )
 from virloom.drivers.storage.volumes import check_permissions
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, NoSupport, VirloomError, XmlDetail, XmlError
+from virloom.errors import (
+    ConfigUnsupported,
+    NoSupport,
+    VirloomError,
+    XmlDetail,
+    XmlError,
+    XmlInvalidSchema,
+)
 from virloom.model.storage import Pool
 from virloom.model.storage.pool import Adapter, Initiator, PoolSource, PoolTarget, SourceDir
 from virloom.xml import parse_document
@@ -31,6 +38,7 @@ def parse_pool(text: str, *, validate: bool = False) -> Pool:
         XmlError: It is malformed, or lacks what its kind needs.
         XmlDetail: Its name has more than one line, or its version of NFS would be more than one
             option of the mount.
+        XmlInvalidSchema: What it says is known nowhere, or to other kinds; with *validate*.
         ConfigUnsupported: Its format is unknown.
     """
     try:
@@ -42,6 +50,8 @@ def parse_pool(text: str, *, validate: bool = False) -> Pool:
             "Missing required attribute 'type' in element 'pool'", domain=ErrorDomain.XML
         )
     kind = KINDS[model.type]
+    if validate:
+        _check_parts(model, kind)
     if model.source is None:
         model.source = PoolSource()
     if model.features.cow.state is not None and model.type not in ("dir", "fs"):
@@ -67,6 +77,31 @@ def _as_libvirt(error: VirloomError) -> VirloomError:
             "unknown storage pool volume refresh allocation type", domain=_DOMAIN
         )
     return error
+
+
+def _check_parts(model: Pool, kind: PoolKind) -> None:
+    """Refuses what pools of other kinds say, which is dropped else, and half a login."""
+    source = model.source or PoolSource()
+    said = {
+        "host": source.hosts, "device": source.devices, "dir": source.dir.path,
+        "adapter": source.adapter, "initiator": source.initiator.iqn.name,
+    }  # fmt: skip
+    known = (*kind.needs, *kind.takes)
+    odd = [f"source/{part}" for part, value in said.items() if value and part not in known]
+    if source.format.type is not None and not kind.formats:
+        odd.append("source/format")
+    if model.target.path is not None and not kind.local:
+        odd.append("target")
+    auth = source.auth
+    if auth is not None and (auth.username is None or auth.secret is None):
+        what = "source/auth lacks its user or its secret"
+        raise XmlInvalidSchema(what, domain=ErrorDomain.XML)
+    if any(None in (each.name, each.value) for each in model.rbd_options.options):
+        what = "an option of rbd:config_opts lacks its name or its value"
+        raise XmlInvalidSchema(what, domain=ErrorDomain.XML)
+    if odd:
+        what = f"pools of kind '{model.type}' have no {', '.join(odd)}"
+        raise XmlInvalidSchema(what, domain=ErrorDomain.XML)
 
 
 def _fill_names(model: Pool, source: PoolSource) -> None:

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run as a program: looks at images of a Ceph pool and overwrites them, by librados and librbd.
+"""Run as a program: images of a Ceph pool, looked at and changed by librados and librbd.
 
 rbd(8) and rados(8) would not do: they tell neither what an image occupies nor, where no manager of
-the cluster runs, what the pool does, and overwrite nothing. A program of its own, because a cluster
-is not trusted: whatever its answers do to the libraries, they do it here.
+the cluster runs, what the pool does, overwrite nothing, and take some names for something else. A
+program of its own, because a cluster is not trusted: whatever its answers do to the libraries, they
+do it here.
 
 Reads JSON from its standard input: ``id`` (of the user, or null), ``options`` (of Ceph's
-configuration, in their order), ``pool``, and ``do``: ``measure``, ``list``, ``stat``, ``clear`` or
-``discard``, the latter three with an ``image``. Prints JSON: of ``measure``, ``[bytes of the
-cluster, free ones, bytes in the pool]``; of ``list``, ``[name, bytes, bytes of its objects]`` of
-each image; of ``stat``, the same of one. Exit status 1: it did not go well, and it prints
-``[errno, words]`` instead; errno 0 is that of an option that there is not.
+configuration, in their order), ``pool``, and ``do``, with what that needs besides. Prints JSON: of
+``measure``, ``[bytes of the cluster, free ones, bytes in the pool]``; of ``list``, ``[name, bytes,
+bytes of its objects]`` of each image; of ``stat``, the same of the ``image``; of what changes the
+``image``, null: ``create`` (of ``size`` bytes), ``clone`` (as ``origin`` is now, of ``size`` bytes at
+least), ``resize`` (to ``size``), ``remove`` (with its ``snapshots``, or only without any), ``clear``
+(with zeros) and ``discard``. Exit status 1: it did not go well, and it prints ``[errno, words]``
+instead; errno 0 is that of an option that there is not.
 
 Standard library only. Calls and layouts are those of Ceph's ``librados.h`` and ``librbd.h``.
 """
@@ -21,11 +24,24 @@ import ctypes
 import errno
 import json
 import os
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ctypes import POINTER, byref, c_char, c_char_p, c_int, c_int64, c_size_t, c_uint64, c_void_p
-from typing import Any
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    byref,
+    c_char,
+    c_char_p,
+    c_int,
+    c_int64,
+    c_size_t,
+    c_uint8,
+    c_uint64,
+    c_void_p,
+)
+from typing import Any, NamedTuple
 
 #: Bytes that are overwritten at once.
 _STEP = 4 << 20
@@ -52,6 +68,15 @@ class _Image(ctypes.Structure):
     ]  # fmt: skip
 
 
+class _Snapshot(ctypes.Structure):
+    """``rbd_snap_info_t``."""
+
+    _fields_ = [("id", c_uint64), ("size", c_uint64), ("name", c_char_p)]
+
+
+#: Is told each place, and its length, where an image differs.
+_Differs = CFUNCTYPE(c_int, c_uint64, c_size_t, c_int, c_void_p)
+
 #: What each function takes; all but ``rbd_write`` and ``rbd_discard`` give an int below 0 or not.
 _RADOS: dict[str, tuple[Any, ...]] = {
     "rados_create": (POINTER(c_void_p), c_char_p),
@@ -69,8 +94,34 @@ _RBD: dict[str, tuple[Any, ...]] = {
     "rbd_write": (c_void_p, c_uint64, c_size_t, c_char_p),
     "rbd_discard": (c_void_p, c_uint64, c_uint64),
     "rbd_flush": (c_void_p,),
+    "rbd_create": (c_void_p, c_char_p, c_uint64, POINTER(c_int)),
+    "rbd_clone2": (
+        c_void_p, c_char_p, c_char_p, c_void_p, c_char_p, c_uint64, POINTER(c_int), c_uint64, c_int,
+    ),
+    "rbd_resize": (c_void_p, c_uint64),
+    "rbd_remove": (c_void_p, c_char_p),
+    "rbd_get_features": (c_void_p, POINTER(c_uint64)),
+    "rbd_get_stripe_unit": (c_void_p, POINTER(c_uint64)),
+    "rbd_get_stripe_count": (c_void_p, POINTER(c_uint64)),
+    "rbd_snap_list": (c_void_p, POINTER(_Snapshot), POINTER(c_int)),
+    "rbd_snap_list_end": (POINTER(_Snapshot),),
+    "rbd_snap_create": (c_void_p, c_char_p),
+    "rbd_snap_remove": (c_void_p, c_char_p),
+    "rbd_snap_protect": (c_void_p, c_char_p),
+    "rbd_snap_unprotect": (c_void_p, c_char_p),
+    "rbd_snap_is_protected": (c_void_p, c_char_p, POINTER(c_int)),
+    "rbd_diff_iterate2": (
+        c_void_p, c_char_p, c_uint64, c_uint64, c_uint8, c_uint8, _Differs, c_void_p,
+    ),
     "rbd_close": (c_void_p,),
-}
+}  # fmt: skip
+
+
+class _Opened(NamedTuple):
+    """An image, and what it is."""
+
+    image: c_void_p
+    found: _Image
 
 
 class Failed(Exception):
@@ -160,6 +211,54 @@ class Images:
         with self._opened(name, writing=False) as (_, found):
             return name, found.size, found.object * found.objects
 
+    def create(self, name: str, size: int) -> None:
+        """A new image, of objects as the cluster wants them."""
+        code = self._rbd.rbd_create(self._pool, os.fsencode(name), size, byref(c_int()))
+        _must(code, f"failed to create RBD image '{name}'")
+
+    def clone(self, origin: str, name: str, size: int) -> None:
+        """A new image that shares what is in another one now, by a protected snapshot of that.
+
+        It has that size, or the origin's, which may be larger.
+
+        A snapshot that is the same is taken, ours of before or anyone's; so whatever a clone has
+        left that was cut off, the next one uses.
+        """
+        with self._opened(origin, writing=True) as opened:
+            snapshot = self._same_snapshot(opened) or self._new_snapshot(opened)
+            self._protect(opened, snapshot)
+            features, unit, count = c_uint64(), c_uint64(), c_uint64()
+            for found, ask in (
+                (features, self._rbd.rbd_get_features),
+                (unit, self._rbd.rbd_get_stripe_unit),
+                (count, self._rbd.rbd_get_stripe_count),
+            ):
+                _must(ask(opened.image, byref(found)), f"failed to stat the RBD image '{origin}'")
+            code = self._rbd.rbd_clone2(
+                self._pool, os.fsencode(origin), snapshot, self._pool, os.fsencode(name),
+                features, byref(c_int(opened.found.order)), unit, count.value,
+            )  # fmt: skip
+            _must(code, f"failed to clone RBD image '{origin}' to '{name}'")
+        if size > opened.found.size:
+            self.resize(name, size)
+
+    def resize(self, name: str, size: int) -> None:
+        """Gives an image that size, in bytes."""
+        with self._opened(name, writing=True) as (image, _):
+            _must(self._rbd.rbd_resize(image, size), f"failed to resize the RBD image '{name}'")
+
+    def remove(self, name: str, *, snapshots: bool) -> None:
+        """Deletes an image; one that is gone already is no error.
+
+        Args:
+            snapshots: With those that it has; else it may have none.
+        """
+        if snapshots:
+            self._remove_snapshots(name)
+        code = self._rbd.rbd_remove(self._pool, os.fsencode(name))
+        if code != -errno.ENOENT:
+            _must(code, f"failed to remove RBD image '{name}'")
+
     def overwrite(self, name: str, *, discard: bool) -> None:
         """Fills an image with zeros, or gives all of its objects back."""
         zeros = bytes(_STEP)
@@ -173,8 +272,68 @@ class Images:
                 _must(code, f"writing to RBD image '{name}' failed")
             _must(self._rbd.rbd_flush(image), f"writing to RBD image '{name}' failed")
 
+    # -- snapshots -----------------------------------------------------------------------------
+
+    def _snapshots(self, image: c_void_p) -> list[tuple[bytes, int]]:
+        """The names and sizes of those of an image."""
+        room, code = c_int(16), -errno.ERANGE
+        while code == -errno.ERANGE:  # it has told how many there are
+            found = (_Snapshot * room.value)()
+            code = self._rbd.rbd_snap_list(image, found, byref(room))
+        _must(code, "failed to list the snapshots of an RBD image")
+        told = [(each.name, each.size) for each in found[:code]]
+        if code > 0:
+            self._rbd.rbd_snap_list_end(found)
+        return told
+
+    def _same_snapshot(self, opened: _Opened) -> bytes | None:
+        """A snapshot that the image does not differ from."""
+
+        def differs(place: int, length: int, there: int, data: int | None) -> int:
+            return -errno.EEXIST  # enough is known
+
+        callback = _Differs(differs)
+        for name, size in self._snapshots(opened.image):
+            if size == opened.found.size:
+                code = self._rbd.rbd_diff_iterate2(
+                    opened.image, name, 0, size, 0, 1, callback, None
+                )
+                if code == 0:
+                    return name
+                if code != -errno.EEXIST:
+                    _must(code, "failed to compare an RBD image with its snapshot")
+        return None
+
+    def _new_snapshot(self, opened: _Opened) -> bytes:
+        name = f"libvirt-{secrets.randbelow(1 << 16)}".encode()
+        code = self._rbd.rbd_snap_create(opened.image, name)
+        _must(code, f"failed to create RBD snapshot '{name.decode()}'")
+        return name
+
+    def _protect(self, opened: _Opened, name: bytes) -> None:
+        if not self._is_protected(opened.image, name):
+            code = self._rbd.rbd_snap_protect(opened.image, name)
+            _must(code, f"failed to protect snapshot '{os.fsdecode(name)}'")
+
+    def _is_protected(self, image: c_void_p, name: bytes) -> bool:
+        found = c_int()
+        code = self._rbd.rbd_snap_is_protected(image, name, byref(found))
+        _must(code, f"failed to look at snapshot '{os.fsdecode(name)}'")
+        return bool(found.value)
+
+    def _remove_snapshots(self, name: str) -> None:
+        """All of an image, or none behind the first that copies share."""
+        with self._opened(name, writing=True) as (image, _):
+            for snapshot, _size in self._snapshots(image):
+                what = f"snapshot '{name}@{os.fsdecode(snapshot)}'"
+                if self._is_protected(image, snapshot):
+                    code = self._rbd.rbd_snap_unprotect(image, snapshot)
+                    _must(code, f"failed to unprotect {what}")
+                code = self._rbd.rbd_snap_remove(image, snapshot)
+                _must(code, f"failed to remove {what}")
+
     @contextmanager
-    def _opened(self, name: str, *, writing: bool) -> Iterator[tuple[c_void_p, _Image]]:
+    def _opened(self, name: str, *, writing: bool) -> Iterator[_Opened]:
         image, found = c_void_p(), _Image()
         function = self._rbd.rbd_open if writing else self._rbd.rbd_open_read_only
         opened = function(self._pool, os.fsencode(name), byref(image), None)
@@ -182,18 +341,27 @@ class Images:
         try:
             code = self._rbd.rbd_stat(image, byref(found), ctypes.sizeof(found))
             _must(code, f"failed to stat the RBD image '{name}'")
-            yield image, found
+            yield _Opened(image, found)
         finally:
             self._rbd.rbd_close(image)
 
 
-def _answer(images: Images, what: str, image: str) -> Any:
+def _answer(images: Images, asked: dict[str, Any]) -> Any:
+    what, image = asked["do"], asked.get("image") or ""
     if what == "measure":
         return images.measure()
     if what == "list":
         return list(images.all())
     if what == "stat":
         return images.stat(image)
+    if what == "create":
+        return images.create(image, asked["size"])
+    if what == "clone":
+        return images.clone(asked["origin"], image, asked["size"])
+    if what == "resize":
+        return images.resize(image, asked["size"])
+    if what == "remove":
+        return images.remove(image, snapshots=asked["snapshots"])
     return images.overwrite(image, discard=what == "discard")
 
 
@@ -201,7 +369,7 @@ def main() -> int:
     """The program."""
     asked = json.load(sys.stdin)
     try:
-        print(json.dumps(_answer(Images(asked), asked["do"], asked["image"])))
+        print(json.dumps(_answer(Images(asked), asked)))
     except Failed as exc:
         print(json.dumps([exc.code, str(exc)]))
         return 1

@@ -115,7 +115,8 @@ def _fill_format(model: Volume, pool: Pool) -> None:
         return
     target.format.type = target.format.type or formats[0]
     given = [target.format.type]
-    if backing is not None and backing.path and backing.format.type:
+    if backing is not None and backing.path:
+        backing.format.type = backing.format.type or formats[0]
         given.append(backing.format.type)
     for name in given:
         if name not in formats or (name == "none" and formats[0] != name):

@@ -8,7 +8,6 @@ and volumes are only listed and deleted; QEMU reaches them by itself.
 from __future__ import annotations
 
 import base64
-import re
 import stat
 import zlib
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from virloom.drivers.storage.backends.interface import Backend
 from virloom.drivers.storage.blocks import named_volume
 from virloom.drivers.storage.flags import check_flags
 from virloom.drivers.storage.gluster_volumes import volumes_of
+from virloom.drivers.storage.names import can_be_told
 from virloom.drivers.storage.own_programs import ask_program
 from virloom.drivers.storage.probe import probe
 from virloom.drivers.storage.statuses import time_of
@@ -45,7 +45,6 @@ _DOMAIN = ErrorDomain.STORAGE
 _PATIENCE, _MEMORY = 120.0, 4 << 30
 #: What libvirt leaves as it is in addresses.
 _PLAIN = "/;@&=+$,-_.!~*'()"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST_HEAD = 65536
 
 
@@ -65,11 +64,7 @@ class GlusterBackend(Backend):
         base = _address(model) + quote(_directory(model).lstrip("/"), safe=_PLAIN)
         listed = await self._ask(model, "list")
         await self.measure(model, {})
-        return {
-            seen["name"]: _volume(base, seen)
-            for seen in listed
-            if not _CONTROL.search(seen["name"]) and seen["name"].isprintable()
-        }
+        return {seen["name"]: _volume(base, seen) for seen in listed if can_be_told(seen["name"])}
 
     async def measure(self, model: Pool, volumes: Mapping[str, Volume]) -> None:
         whole, free = await self._ask(model, "measure")

@@ -68,6 +68,11 @@ class Backend:
             VirloomError: It cannot be made, or there is something that may not be overwritten.
         """
 
+    @property
+    def builds(self) -> bool:
+        """Whether pools of the kind need to be built."""
+        return type(self).build is not Backend.build
+
     async def start(self, model: Pool) -> None:
         """Makes its volumes reachable: mounts, logs in, activates.
 

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pools of kind ``rbd``: the images of a Ceph pool: changed by rbd(8), looked at by ours.
+"""Pools of kind ``rbd``: the images of a Ceph pool, which a program of ours works at by librbd.
 
-The secret is a descriptor that rbd(8) inherits, or what our program reads; no configuration of the
-host is read, all that counts is the pool's document.
+The secret is part of what that reads; no configuration of the host is read, all that counts is the
+pool's document.
 """
 
 from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from virloom.drivers.runtime.arguments import unknown_flags
@@ -19,7 +18,7 @@ from virloom.drivers.storage import rbd_images
 from virloom.drivers.storage.backends.interface import Backend
 from virloom.drivers.storage.blocks import named_volume
 from virloom.drivers.storage.flags import check_flags
-from virloom.drivers.storage.names import check_name, check_size
+from virloom.drivers.storage.names import can_be_told, check_new_name, check_size
 from virloom.drivers.storage.own_programs import ask_program
 from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.volumes import in_bytes
@@ -43,7 +42,7 @@ _DOMAIN = ErrorDomain.STORAGE
 _TIMEOUT, _PATIENCE = 30, 24 * 3600.0
 _TIMEOUTS = ("client_mount_timeout", "rados_mon_op_timeout", "rados_osd_op_timeout")
 _METADATA, _REFLINK = int(_Create.PREALLOC_METADATA), int(_Create.REFLINK)
-_ALLOCATE = int(StorageVolResizeFlags.ALLOCATE)
+_ALLOCATE, _SHRINK = int(StorageVolResizeFlags.ALLOCATE), int(StorageVolResizeFlags.SHRINK)
 _DELETE = StorageVolDeleteFlags.ZEROED | StorageVolDeleteFlags.WITH_SNAPSHOTS
 
 
@@ -55,17 +54,21 @@ class RbdBackend(Backend):
 
     async def look(self, model: Pool) -> dict[str, Volume]:
         await self.measure(model, {})
-        listed = await self._images(model, "list")
-        return {name: _volume(_name(model), name, size, used) for name, size, used in listed}
+        listed = await self._ask(model, "list")
+        return {
+            name: _volume(_name(model), name, size, used)
+            for name, size, used in listed
+            if can_be_told(name)
+        }
 
     async def measure(self, model: Pool, volumes: Mapping[str, Volume]) -> None:
-        whole, free, used = await self._images(model, "measure")
+        whole, free, used = await self._ask(model, "measure")
         model.capacity, model.available = in_bytes(whole), in_bytes(free)
         model.allocation = in_bytes(used)
 
     def check_new(self, pool: StoragePool, model: Volume) -> None:
+        check_new_name(pool, model)
         check_size(model)
-        check_name(pool, model)
 
     async def make(
         self,
@@ -76,7 +79,7 @@ class RbdBackend(Backend):
         origin: Volume | None = None,
         reflink: bool = False,
     ) -> Volume:
-        """Makes an image, empty or as a copy.
+        """Makes an image: empty, or one that shares what another one has.
 
         Raises:
             ConfigUnsupported: It is not to be raw, or the origin is in another pool.
@@ -87,17 +90,18 @@ class RbdBackend(Backend):
             raise unknown_flags(_REFLINK, "virStorageBackendRBDBuildVolFrom", _DOMAIN)
         if model.target.format.type not in (None, "raw"):
             raise ConfigUnsupported("images of Ceph are raw", domain=_DOMAIN)
+        name, size = model.name or "", model.capacity.value or 0
         if origin is None:
-            image = ["--pool", _name(pool), "--image", model.name or ""]
-            size = model.capacity.value or 0
-            await self._run(pool, ["rbd", "create", "--size", f"{size}B", *image])
+            await self._ask(pool, "create", image=name, size=size)
+        elif origin.key != f"{_name(pool)}/{origin.name}":
+            raise ConfigUnsupported("the origin is in another pool", domain=_DOMAIN)
         else:
-            await self._copy(pool, origin, model)
+            await self._ask(pool, "clone", image=name, origin=origin.name or "", size=size)
         return await self.fresh(pool, model)
 
     async def fresh(self, pool: Pool, volume: Volume, *, probing: bool = False) -> Volume:
-        name = volume.name or ""
-        return _volume(_name(pool), *await self._images(pool, "stat", name))
+        found = await self._ask(pool, "stat", image=volume.name or "")
+        return _seen_again(volume, _volume(_name(pool), *found))
 
     def check_wipe(self, volume: Volume, algorithm: int) -> None:
         """Refuses what libvirt does not do either: all but zeros and giving back."""
@@ -107,40 +111,24 @@ class RbdBackend(Backend):
     async def wipe(self, pool: Pool, volume: Volume, algorithm: int) -> None:
         """Overwrites an image with zeros, or gives its objects back; the program ends with us."""
         what = "discard" if algorithm == Algorithm.TRIM else "clear"
-        await self._images(pool, what, volume.name or "")
-
-    async def _copy(self, pool: Pool, origin: Volume, model: Volume) -> None:
-        name = _name(pool)
-        if origin.key != f"{name}/{origin.name}":
-            raise ConfigUnsupported("the origin is in another pool", domain=_DOMAIN)
-        place = f"{name}/{model.name}"
-        await self._run(pool, ["rbd", "cp", "--no-progress", origin.key, place])
-        size = model.capacity.value or 0
-        if size > (origin.capacity.value or 0):
-            await self._resize(pool, model.name or "", size)
+        await self._ask(pool, what, image=volume.name or "")
 
     async def remove(self, pool: Pool, volume: Volume, flags: int) -> None:
         check_flags(flags, _DELETE, "virStorageBackendRBDDeleteVol")
-        image = ["--pool", _name(pool), "--image", volume.name or ""]
-        if flags & StorageVolDeleteFlags.WITH_SNAPSHOTS:
-            await self._run(pool, ["rbd", "snap", "purge", "--no-progress", *image])
-        await self._run(pool, ["rbd", "rm", "--no-progress", *image])
+        snapshots = bool(flags & StorageVolDeleteFlags.WITH_SNAPSHOTS)
+        await self._ask(pool, "remove", image=volume.name or "", snapshots=snapshots)
 
     async def resize(
         self, pool: Pool, volume: Volume, capacity: int, *, allocate: bool, shrink: bool
     ) -> None:
-        if allocate:
-            raise unknown_flags(_ALLOCATE, "virStorageBackendRBDResizeVol", _DOMAIN)
-        await self._resize(pool, volume.name or "", capacity, *["--allow-shrink"] * shrink)
-
-    async def _resize(self, pool: Pool, name: str, capacity: int, *more: str) -> None:
-        image = ["--pool", _name(pool), "--image", name]
-        words = ["rbd", "resize", "--no-progress", *more]
-        await self._run(pool, [*words, "--size", f"{capacity}B", *image])
+        flags = _ALLOCATE * allocate | _SHRINK * shrink
+        if flags:
+            raise unknown_flags(flags, "virStorageBackendRBDResizeVol", _DOMAIN)
+        await self._ask(pool, "resize", image=volume.name or "", size=capacity)
 
     # -- the cluster ---------------------------------------------------------------------------
 
-    async def _images(self, model: Pool, do: str, image: str | None = None) -> Any:
+    async def _ask(self, model: Pool, do: str, **more: Any) -> Any:
         """What our program prints.
 
         Raises:
@@ -149,34 +137,19 @@ class RbdBackend(Backend):
         """
         source = _source(model)
         secret = await self._secret(source)
-        asked: dict[str, Any] = {"do": do, "pool": _name(model), "image": image}
+        asked: dict[str, Any] = {"do": do, "pool": _name(model), **more}
         asked["id"] = None if source.auth is None else source.auth.username
         options = [("auth_supported", "none" if source.auth is None else "cephx")]
         if secret is not None:
             options.append(("key", base64.b64encode(secret).decode()))
         options.append(("mon_host", _monitors(source)))
         options += [(name, str(_TIMEOUT)) for name in _TIMEOUTS]
-        options += [(name.replace("-", "_"), value) for name, value in _options(model)]
+        options += [(each.name or "", each.value or "") for each in model.rbd_options.options]
         asked["options"] = options
         answer = await ask_program(self.host, rbd_images, asked, whom="cluster", timeout=_PATIENCE)
         if not answer.good:
             raise _failed(*answer.told)
         return answer.told
-
-    async def _run(self, model: Pool, words: Sequence[str]) -> str:
-        source = _source(model)
-        secret = await self._secret(source)
-        with _descriptor(secret) as descriptor:
-            key = ["--keyfile", f"/proc/self/fd/{descriptor}"] if descriptor is not None else []
-            done = await self.host.run(
-                [*words, *_connection(model, source), *key],
-                timeout=_PATIENCE, pass_fds=() if descriptor is None else (descriptor,),
-            )  # fmt: skip
-        if done.returncode != 0:
-            said = done.stderr.decode(errors="replace").strip()
-            # They end with the number of the error.
-            raise _failed(done.returncode or 0, f"'{' '.join(words)}': {said}")
-        return done.stdout.decode(errors="replace")
 
     async def _secret(self, source: PoolSource) -> bytes | None:
         auth = source.auth
@@ -198,18 +171,6 @@ def _name(model: Pool) -> str:
     return _source(model).name or ""
 
 
-def _connection(model: Pool, source: PoolSource) -> list[str]:
-    """How the programs reach the cluster: by the document alone."""
-    words = ["--conf", "/dev/null", "--mon-host", _monitors(source)]
-    if source.auth is None:
-        words += ["--auth-client-required", "none"]
-    else:
-        words += ["--id", source.auth.username or "", "--auth-client-required", "cephx"]
-    for option in _TIMEOUTS:
-        words += [f"--{option.replace('_', '-')}", str(_TIMEOUT)]
-    return words + [word for name, value in _options(model) for word in (f"--{name}", value)]
-
-
 def _monitors(source: PoolSource) -> str:
     return ",".join(
         f"{host.name}:{host.port}" if host.port else host.name or "" for host in source.hosts
@@ -222,30 +183,17 @@ def _failed(code: int, said: str) -> VirloomError:
     return system_failure(said, OSError(code, os.strerror(code)), domain=_DOMAIN)
 
 
-def _options(model: Pool) -> Iterator[tuple[str, str]]:
-    """Those of ``<rbd:config_opts>``, which go before ours."""
-    for option in model.rbd_options.options:
-        yield (option.name or "").replace("_", "-"), option.value or ""
-
-
-@contextmanager
-def _descriptor(secret: bytes | None) -> Iterator[int | None]:
-    """A file in memory with a secret, for a program that inherits it."""
-    if secret is None:
-        yield None
-        return
-    descriptor = os.memfd_create("secret", os.MFD_CLOEXEC)
-    try:
-        os.write(descriptor, base64.b64encode(secret))  # as Ceph writes its keys
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 def _volume(pool: str, name: str, size: int, occupied: int) -> Volume:
     """An image occupies what its objects would, as libvirt has it."""
     volume = named_volume("network", name, f"{pool}/{name}", size)
     volume.allocation = in_bytes(occupied)
     volume.target.format.type = "raw"
     return volume
+
+
+def _seen_again(known: Volume, found: Volume) -> Volume:
+    """The volume *found*, with what a document said of it and the cluster does not know."""
+    found.backing_store = known.backing_store
+    for part in ("permissions", "compat", "features"):
+        setattr(found.target, part, getattr(known.target, part))
+    return found

@@ -51,8 +51,10 @@ class Life:
     @serves(p.STORAGE_POOL_CREATE)
     async def create(self, call: Call, args: p.StoragePoolCreateArgs) -> None:
         check_flags(args.flags, _BUILDS, "storagePoolCreate")
-        _check_build(args.flags)
-        await self._driver.work.start(self._driver.find(args.pool), build=_build_flags(args.flags))
+        pool = self._driver.find(args.pool)
+        if self._driver.backend(pool).builds:
+            _check_build(args.flags)
+        await self._driver.work.start(pool, build=_build_flags(args.flags))
 
     @serves(p.STORAGE_POOL_BUILD)
     async def build(self, call: Call, args: p.StoragePoolBuildArgs) -> None:

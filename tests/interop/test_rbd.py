@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pools of kind rbd on a real Ceph, beside libvirtd 9."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.interop.ceph_cluster import Cluster, served
+from tests.interop.conftest import Virtqemud
+from tests.interop.reference import Libvirtd, needs_libvirtd
+
+SESSIONS = Path(__file__).parent / "sessions"
+#: What is meant to be otherwise: an image is copied from its own pool alone, where libvirt takes
+#: what has that name in the new one.
+WANTED = {
+    "to another": {"error": [67, 18]}, "from a file": {"error": [67, 18]},
+    "to a file": {"error": [67, 18]},
+}  # fmt: skip
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+
+
+class Everything(Virtqemud):
+    """The daemon that has pools and secrets."""
+
+    name, sockets = "libvirtd", "libvirt"
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    home = Path(tempfile.mkdtemp(prefix="cc"))
+    with served(home) as cluster:
+        yield cluster
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="module")
+def prefix(cluster: Cluster) -> list[str]:
+    """What a command line begins with that is to run in the cluster's network."""
+    return ["nsenter", "--target", str(cluster.space.pid), "--net"]
+
+
+@pytest.fixture(scope="module")
+def reference(prefix: list[str]) -> Iterator[Libvirtd]:
+    directory = Path(tempfile.mkdtemp(prefix="lv-"))
+    with Libvirtd(directory, prefix=prefix).running() as daemon:
+        yield daemon
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="module")
+def ours(prefix: list[str]) -> Iterator[Everything]:
+    root = Path(tempfile.mkdtemp(prefix="vr"))
+    daemon = Everything(root, prefix)
+    daemon.start()
+    yield daemon
+    assert daemon.signal(signal.SIGTERM) == 0, daemon.log()
+    shutil.rmtree(root)
+
+
+def steps(cluster: Cluster, uri: str, script: str, part: str) -> list[list[Any]]:
+    """What libvirt's binding makes of a session, step by step."""
+    home = Path(tempfile.mkdtemp(prefix="rh"))
+    words = ["/usr/bin/python3", str(SESSIONS / script), uri, str(home), str(cluster.configuration)]
+    done = subprocess.run(
+        [*cluster.space.prefix, *words, part, cluster.key()],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280, check=False,
+    )  # fmt: skip
+    shutil.rmtree(home)
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@needs_libvirtd[0]
+@needs_libvirtd[1]
+@pytest.mark.parametrize(
+    ("script", "part"),
+    [("storage_rbd.py", "life"), ("storage_rbd.py", "documents"), ("storage_rbd.py", "locked"),
+     ("storage_rbd_images.py", "made"), ("storage_rbd_images.py", "changed")],
+)  # fmt: skip
+def test_the_same_session(
+    cluster: Cluster, reference: Libvirtd, ours: Everything, script: str, part: str
+) -> None:
+    theirs = steps(cluster, reference.uri, script, part)
+    assert len(theirs) > 30
+    wanted = [[name, WANTED.get(name, value)] for name, value in theirs]
+    assert steps(cluster, ours.uri(), script, part) == wanted
