@@ -10,8 +10,8 @@ Reads JSON from its standard input: ``id`` (of the user, or null), ``options`` (
 configuration, in their order), ``pool``, and ``do``, with what that needs besides. Prints JSON: of
 ``measure``, ``[bytes of the cluster, free ones, bytes in the pool]``; of ``list``, ``[name, bytes,
 bytes of its objects]`` of each image; of ``stat``, the same of the ``image``; of what changes the
-``image``, null: ``create`` (of ``size`` bytes), ``clone`` (as ``origin`` is now, of ``size`` bytes at
-least), ``resize`` (to ``size``), ``remove`` (with its ``snapshots``, or only without any), ``clear``
+``image``, null: ``create`` (of ``size`` bytes), ``clone`` (of ``origin`` as it is now, no smaller
+than that), ``resize`` (to it), ``remove`` (with its ``snapshots``, or only without any), ``clear``
 (with zeros) and ``discard``. Exit status 1: it did not go well, and it prints ``[errno, words]``
 instead; errno 0 is that of an option that there is not.
 
@@ -219,7 +219,7 @@ class Images:
     def clone(self, origin: str, name: str, size: int) -> None:
         """A new image that shares what is in another one now, by a protected snapshot of that.
 
-        It has that size, or the origin's, which may be larger.
+        It has that size, or the origin's if that is larger.
 
         A snapshot that is the same is taken, ours of before or anyone's; so whatever a clone has
         left that was cut off, the next one uses.
