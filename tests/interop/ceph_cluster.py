@@ -115,6 +115,7 @@ class Cluster:
         for user, (monitor, store) in users.items():
             rights = ("--cap", "mon", monitor, *(("--cap", "osd", store) if store else ()))
             self._run("ceph-authtool", ring, "--gen-key", "-n", user, *rights)
+        os.chmod(ring, 0o644)  # QEMU reads it as another user
 
     def _serve(self, program: str, *words: str) -> None:
         command = [*self.space.prefix, program, "-c", str(self.configuration), *words, "-f"]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -14,11 +15,13 @@ from typing import Any
 
 import pytest
 
+from tests.interop import bootable
 from tests.interop.ceph_cluster import Cluster, served
 from tests.interop.conftest import Virtqemud
 from tests.interop.reference import Libvirtd, needs_libvirtd
 
 SESSIONS = Path(__file__).parent / "sessions"
+DRIVER = Path("/usr/lib/x86_64-linux-gnu/qemu/block-rbd.so")
 #: What is meant to be otherwise: an image is copied from its own pool alone, where libvirt takes
 #: what has that name in the new one.
 WANTED = {
@@ -38,6 +41,7 @@ class Everything(Virtqemud):
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     home = Path(tempfile.mkdtemp(prefix="cc"))
+    home.chmod(0o755)  # QEMU reads its configuration
     with served(home) as cluster:
         yield cluster
     shutil.rmtree(home)
@@ -52,6 +56,7 @@ def prefix(cluster: Cluster) -> list[str]:
 @pytest.fixture(scope="module")
 def reference(prefix: list[str]) -> Iterator[Libvirtd]:
     directory = Path(tempfile.mkdtemp(prefix="lv-"))
+    directory.chmod(0o755)  # its guests run as another user
     with Libvirtd(directory, prefix=prefix).running() as daemon:
         yield daemon
     shutil.rmtree(directory)
@@ -60,6 +65,7 @@ def reference(prefix: list[str]) -> Iterator[Libvirtd]:
 @pytest.fixture(scope="module")
 def ours(prefix: list[str]) -> Iterator[Everything]:
     root = Path(tempfile.mkdtemp(prefix="vr"))
+    root.chmod(0o755)
     daemon = Everything(root, prefix)
     daemon.start()
     yield daemon
@@ -70,6 +76,7 @@ def ours(prefix: list[str]) -> Iterator[Everything]:
 def steps(cluster: Cluster, uri: str, script: str, part: str) -> list[list[Any]]:
     """What libvirt's binding makes of a session, step by step."""
     home = Path(tempfile.mkdtemp(prefix="rh"))
+    home.chmod(0o777)
     words = ["/usr/bin/python3", str(SESSIONS / script), uri, str(home), str(cluster.configuration)]
     done = subprocess.run(
         [*cluster.space.prefix, *words, part, cluster.key()],
@@ -94,3 +101,28 @@ def test_the_same_session(
     assert len(theirs) > 30
     wanted = [[name, WANTED.get(name, value)] for name, value in theirs]
     assert steps(cluster, ours.uri(), script, part) == wanted
+
+
+@needs_libvirtd[0]
+@needs_libvirtd[1]
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not DRIVER.exists(), reason="qemu-block-extra is not installed")
+def test_guests_of_images(
+    cluster: Cluster, reference: Libvirtd, ours: Everything, tmp_path: Path
+) -> None:
+    file = tmp_path / "boot.img"
+    file.write_bytes(bootable.disk("BOOTED"))
+    os.truncate(file, 8 << 20)
+    told = []
+    for uri in (reference.uri, ours.uri()):
+        for name in ("boot", "second", "odd name"):
+            cluster.rbd("import", str(file), f"one/{name}")
+        cluster.rbd("snap", "create", "one/boot@then")
+        told.append(steps(cluster, uri, "rbd_guests.py", "-"))
+        cluster.rbd("snap", "purge", "one/boot")
+        for name in ("boot", "second", "odd name"):
+            cluster.rbd("rm", f"one/{name}")
+    theirs, mine = told
+    for name in ("nobody", "admin", "by-uuid", "odd-name"):
+        assert [f"{name}: booted", True] in theirs
+    assert mine == theirs

@@ -39,6 +39,13 @@ async def test_images(conn: Connection, tmp_path: Path) -> None:
         await dom.block.set_threshold("sda", 4096)
     await dom.destroy()
     assert await dom.block.peek("vda", PART, 2) == b"\6\6"
+    cluster = (
+        "<disk type='network'><source protocol='rbd' name='p/i'/>"
+        "<target dev='vdc' bus='virtio'/></disk>"
+    )
+    other = await conn.define_xml(paused_guest_xml("other", extra_devices=cluster))
+    with pytest.raises(InternalError, match="protocol rbd"):
+        await other.block.peek("vdc", 0, 4)
 
 
 async def test_memory(conn: Connection, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import os
 
 from virloom.drivers.qemu.process.resources import image_path
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InvalidArg, OperationUnsupported, system_failure
+from virloom.errors import InternalError, InvalidArg, OperationUnsupported, system_failure
 from virloom.model.domain import Domain
 
 
@@ -18,11 +18,17 @@ def peekable(model: Domain, name: str) -> str:
     Raises:
         InvalidArg: There is no such disk.
         OperationUnsupported: What is in it could only be had through QEMU.
+        InternalError: It is a server's (libvirt's code for it).
     """
     for disk in model.devices.disks:
         path = image_path(disk)
         if name not in (disk.target.dev, path):
             continue
+        if disk.type == "network" and disk.driver.type in (None, "raw"):
+            raise InternalError(
+                f"what QEMU reads by protocol {disk.source.protocol} is not peeked at",
+                domain=ErrorDomain.STORAGE,
+            )
         image_format = (disk.driver.type or "raw") if path is not None else "none"
         if image_format != "raw" or path is None:
             raise OperationUnsupported(

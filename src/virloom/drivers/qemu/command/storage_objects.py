@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import base64
 import os.path
 
 from virloom.drivers.qemu.block.chain import ImageLayer
@@ -40,9 +39,9 @@ def add_storage_objects(
 
 def _authentication(assembly: Assembly, source: DiskSource, auth: Auth, node: str) -> Props:
     if source.protocol == "rbd":
-        secret, value = f"{node}-auth-secret0", secret_value(assembly, auth.secret)
-        # Ceph's keys are base64 by nature, and libvirt's secret holds what that stands for.
-        assembly.add_secret(secret, base64.b64encode(value))
+        secret = f"{node}-auth-secret0"
+        # What Ceph's base64 of the key stands for: QEMU encodes it.
+        assembly.add_secret(secret, secret_value(assembly, auth.secret))
         ways = ["cephx", "none"]
         return {"user": auth.username, "auth-client-required": ways, "key-secret": secret}
     return password(assembly, auth, node)

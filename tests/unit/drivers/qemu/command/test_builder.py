@@ -63,6 +63,22 @@ def test_a_network_card_on_usb() -> None:
     )
 
 
+def test_a_key_of_ceph_is_handed_over_as_it_is() -> None:
+    """QEMU encodes it; a cluster refuses one that is encoded twice."""
+    disk = (
+        "<disk type='network'><driver name='qemu' type='raw'/><auth username='u'>"
+        "<secret type='ceph' usage='x'/></auth><source protocol='rbd' name='p/i' index='1'/>"
+        "<target dev='vda' bus='virtio'/><alias name='a'/>"
+        "<address type='pci' domain='0' bus='0' slot='1' function='0'/></disk>"
+        "<controller type='pci' index='0' model='pcie-root'><alias name='pcie.0'/></controller>"
+    )
+    dom = domain(disk)
+    source = dom.devices.disks[0].source
+    chains = {"a": (ImageLayer("", "raw", kind="network", source=source),)}
+    command = line(dom, chains=chains, secrets={"ceph:x": b"\x01key"})
+    assert list(command.secrets.values()) == [b"\x01key"]
+
+
 NETWORK_DISK = (
     "<disk type='network' device='disk'><source protocol='vxhs' name='v'/>"
     "<target dev='vda' bus='virtio'/><alias name='a'/></disk>"
