@@ -50,6 +50,7 @@ memstore device bytes = 4G
 osd pool default size = 1
 osd pool default min size = 1
 osd pool default pg num = 8
+osd client watch timeout = 10
 osd crush chooseleaf type = 0
 setuser match path =
 """

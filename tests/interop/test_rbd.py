@@ -17,7 +17,8 @@ import pytest
 
 from tests.interop import bootable
 from tests.interop.ceph_cluster import Cluster, served
-from tests.interop.conftest import Virtqemud
+from tests.interop.conftest import Virtqemud, Virtstoraged
+from tests.interop.held_programs import until
 from tests.interop.reference import Libvirtd, needs_libvirtd
 
 SESSIONS = Path(__file__).parent / "sessions"
@@ -126,3 +127,64 @@ def test_guests_of_images(
     for name in ("nobody", "admin", "by-uuid", "odd-name"):
         assert [f"{name}: booted", True] in theirs
     assert mine == theirs
+
+
+@pytest.fixture
+def daemon(prefix: list[str], cluster: Cluster, tmp_path: Path) -> Iterator[Virtstoraged]:
+    """With a pool, and an image of 256 MiB."""
+    root = Path(tempfile.mkdtemp(prefix="vs"))
+    daemon = Virtstoraged(root, prefix)
+    daemon.patience = 90  # the lock of who was killed is to be waited for
+    daemon.start()
+    source = "<source><host name='127.0.0.1'/><name>one</name></source>"
+    (tmp_path / "pool.xml").write_text(f"<pool type='rbd'><name>r</name>{source}</pool>")
+    daemon.virsh("pool-create", str(tmp_path / "pool.xml"))
+    daemon.virsh("vol-create-as", "r", "big", "256M")
+    try:
+        yield daemon
+        until(lambda: "watcher=" not in cluster.rbd("status", "one/big"))
+        daemon.virsh("vol-delete", "big", "r", "--delete-snapshots")
+    finally:
+        assert daemon.signal(signal.SIGTERM) == 0, daemon.log()
+    shutil.rmtree(root)
+
+
+def cut_off(daemon: Virtstoraged, cluster: Cluster, *words: str) -> None:
+    """Kills a daemon while a program of its works at the image, and starts it again."""
+    command = ["virsh", "-c", daemon.uri(), *words]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as client:
+        until(lambda: "watcher=" in cluster.rbd("status", "one/big"))
+        daemon.signal(signal.SIGKILL)
+        assert client.wait(daemon.patience) != 0
+    daemon.start()
+    until(lambda: daemon.virsh("pool-list", "--name") == "r")
+    assert "big" in daemon.virsh("vol-list", "r")
+
+
+def test_kills(daemon: Virtstoraged, cluster: Cluster) -> None:
+    run = daemon.virsh
+    fill = ("bench", "--io-type", "write", "--io-size", "4M", "--io-total", "64M", "one/big")
+    cluster.rbd(*fill)
+    cut_off(daemon, cluster, "vol-wipe", "big", "r")
+    run("vol-wipe", "big", "r")
+    for _ in range(3):
+        cut_off(daemon, cluster, "vol-clone", "big", "copy", "r")
+        assert cluster.rbd("ls", "one").split() == ["big"], "what was being made is gone"
+    run("vol-clone", "big", "copy", "r")
+    assert cluster.rbd("children", "one/big").split() == ["one/copy"]
+    snapshots = json.loads(cluster.rbd("snap", "ls", "--format", "json", "one/big"))
+    assert len(snapshots) == 1, "what one that was cut off has left, the next one has taken"
+    assert (
+        "Device or resource busy"
+        in daemon.try_virsh("vol-delete", "big", "r", "--delete-snapshots").stderr
+    )
+    run("vol-delete", "copy", "r")
+
+
+def test_a_copy_that_is_larger(daemon: Virtstoraged, cluster: Cluster, tmp_path: Path) -> None:
+    document = tmp_path / "copy.xml"
+    document.write_text("<volume><name>c</name><capacity unit='GiB'>2</capacity></volume>")
+    daemon.virsh("vol-create-from", "r", str(document), "big", "--inputpool", "r")
+    assert json.loads(cluster.rbd("info", "--format", "json", "one/c"))["size"] == 2 << 30
+    assert f"<capacity unit='bytes'>{2 << 30}</capacity>" in daemon.virsh("vol-dumpxml", "c", "r")
+    daemon.virsh("vol-delete", "c", "r")
