@@ -224,20 +224,24 @@ class NodeDeviceDriver:
             self._names[name] = device
             self._tell(device, _DEFINED)
             return
-        same = device.persistent and device.autostart == autostart
-        same = same and former is not None and format_document(former) == format_document(model)
+        known = device.persistent and former is not None
+        same = device.autostart == autostart and (
+            former is None or format_document(former) == format_document(model)
+        )
         device.persistent, device.autostart = True, autostart
         self._renew(device, device.model if device.active else model)
-        if not same:
+        if not known:
+            self._tell(device, _DEFINED)
+        elif not same:
             self._tell_update(device)
 
     def _undefine(self, name: str) -> None:
         del self._definitions[name]
         device = self._names[name]
         device.persistent = device.autostart = False
-        if not device.active:  # of one that is there libvirt tells nobody
+        if not device.active:
             del self._names[name]
-            self._tell(device, _UNDEFINED)
+        self._tell(device, _UNDEFINED)
 
     # -- who hears of it -----------------------------------------------------------------------
 

@@ -123,7 +123,7 @@ def test_what_is_there_is_defined_and_forgotten(
     assert (device.active, device.persistent) == (True, False)
     driver.apply(Uevent("remove", PATH))
     assert device not in driver.all
-    assert listener.take() == ["CREATED", "UPDATE", "DELETED"]
+    assert listener.take() == ["CREATED", "DEFINED", "UNDEFINED", "DELETED"]
 
 
 def test_a_look_at_everything_keeps_what_is_only_defined(
