@@ -14,7 +14,7 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +29,9 @@ from virloom.locking.owners import Owner, Watch
 from virloom.locking.spaces import Spaces
 
 logger = logging.getLogger(__name__)
+
+#: Of the state file.
+_VERSION = 1
 
 
 class Key(NamedTuple):
@@ -145,14 +148,13 @@ class Leases:
                     f"owner {pid} does not hold the resource lock", domain=ErrorDomain.LOCKSPACE
                 )
             lease.owners.remove(mine)
-            await self._settle(key, lease)
+            await self._settle(key)
 
-    async def _settle(self, key: Key, lease: _Lease) -> None:
-        """Gives up a lease that nobody has any more; who is without one is not watched."""
-        if not lease.owners:
-            del self._held[key]
+    async def _settle(self, *keys: Key) -> None:
+        """Gives up leases that nobody has any more; who is without one is not watched."""
+        free = [self._held.pop(key) for key in keys if not self._held[key].owners]
         self._try_save()
-        if not lease.owners:
+        for lease in free:
             await asyncio.to_thread(_let_go, lease.file)
             self._keeper.forget(lease.label)
         self._watch_owners()
@@ -186,15 +188,21 @@ class Leases:
             await asyncio.to_thread(change, path)
 
     async def release_all(self, process: ProcessIdentity) -> int:
-        """Takes every lease from a process; how many there were."""
-        mine = [key for key, lease in self._held.items() if _has(lease, process)]
-        for key in mine:
-            async with self._turn(key):
-                lease = self._held.get(key)
-                if lease is not None and _has(lease, process):
-                    lease.owners = [each for each in lease.owners if each.process != process]
-                    await self._settle(key, lease)
+        """Takes every lease from a process at once; how many there were."""
+        mine = sorted(key for key, lease in self._held.items() if _has(lease, process))
+        async with AsyncExitStack() as turns:
+            for key in mine:  # in the order in which another one's end takes them, too
+                await turns.enter_async_context(self._turn(key))
+            await self._settle(*(key for key in mine if self._drop(key, process)))
         return len(mine)
+
+    def _drop(self, key: Key, process: ProcessIdentity) -> bool:
+        """Whether it was still there to be taken from a process."""
+        lease = self._held.get(key)
+        if lease is None or not _has(lease, process):
+            return False
+        lease.owners = [each for each in lease.owners if each.process != process]
+        return True
 
     def _has_ended(self, process: ProcessIdentity) -> None:
         async def release() -> None:
@@ -291,23 +299,12 @@ class Leases:
         self._held.clear()
 
     def _save(self) -> None:
-        content = {
-            "version": 1,
-            "spaces": self.spaces.paths(),
-            "leases": [
-                {
-                    **key._asdict(),
-                    "label": lease.label,
-                    "path": lease.file.path,
-                    "shared": lease.file.shared,
-                    "created": lease.file.created,
-                    "owners": [owner.to_json() for owner in lease.owners],
-                }
-                for key, lease in self._held.items()
-            ],
-        }
+        """A line for each lease, which a person can read and which is quickly written."""
+        leases = ",\n".join(json.dumps(_entry(*each)) for each in self._held.items())
+        spaces = json.dumps(self.spaces.paths())
+        text = f'{{"version": {_VERSION}, "spaces": {spaces}, "leases": [\n{leases}\n]}}\n'
         # Nothing of it outlives a boot, so it need not survive a loss of power.
-        write_atomic(self._state, json.dumps(content, indent=1).encode(), durable=False)
+        write_atomic(self._state, text.encode(), durable=False)
 
     def _save_or(self, undo: Any) -> None:
         try:
@@ -325,12 +322,26 @@ class Leases:
     def _load(self) -> dict[str, Any]:
         try:
             content = json.loads(self._state.read_bytes())
-            return dict(content) if content["version"] == 1 else {}
+            if content["version"] != _VERSION:
+                raise ValueError(f"it is of version {content['version']}, not of {_VERSION}")
+            return dict(content)
         except FileNotFoundError:
             return {}
         except (OSError, ValueError, KeyError, TypeError) as exc:
             logger.error("'%s' is not usable: %s", self._state, exc)
             return {}
+
+
+def _entry(key: Key, lease: _Lease) -> dict[str, Any]:
+    """A lease as the state file has it."""
+    return {
+        **key._asdict(),
+        "label": lease.label,
+        "path": lease.file.path,
+        "shared": lease.file.shared,
+        "created": lease.file.created,
+        "owners": [owner.to_json() for owner in lease.owners],
+    }
 
 
 def _has(lease: _Lease, process: ProcessIdentity) -> bool:
