@@ -10,14 +10,15 @@ import os
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
+from virloom.endpoint.authentication import authenticate
 from virloom.endpoint.blocking import ThreadWaiter
 from virloom.endpoint.endpoint import Endpoint, copies_to_send
 from virloom.endpoint.remote_stream import RemoteStream
+from virloom.endpoint.remote_streams import RemoteStreams
 from virloom.endpoint.stream import StreamEnd
 from virloom.enums.error import ErrorDomain
 from virloom.enums.params import ConnectCloseReason
 from virloom.errors import (
-    AuthUnavailable,
     InternalError,
     InvalidConn,
     OperationFailed,
@@ -56,18 +57,11 @@ Waiter = asyncio.Future[Reply] | ThreadWaiter
 #: Features of libvirt's private list that are asked for at the opening.
 KEEPALIVE, EVENT_CALLBACK, CLOSE_CALLBACK = 10, 14, 15
 
-#: Ways to authenticate, as AUTH_LIST numbers them.
-AUTH_NONE, AUTH_SASL, AUTH_POLKIT = 0, 1, 2
-_AUTH_NAMES = {AUTH_NONE: "none", AUTH_SASL: "sasl", AUTH_POLKIT: "polkit"}
-
 #: Seconds that the other side has to answer CONNECT_CLOSE before the wire is cut.
 CLOSE_TIME = 5.0
 
 #: Calls whose answer brings a descriptor; libvirtd closes a connection that can carry none.
 _GIVES_FDS = frozenset({"DOMAIN_OPEN_GRAPHICS_FD", "DOMAIN_OPEN_NAMESPACE", "DOMAIN_OPEN_LOG_FILE"})
-
-#: Bytes that wait in one stream before the wire is no longer read, unless a call waits.
-STREAM_BUFFER = 4 * 1024 * 1024
 
 #: Seconds between signs of life, and how many go by unanswered (as virsh has it).
 KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 5.0, 5
@@ -103,16 +97,12 @@ class RemoteEndpoint(Endpoint):
         self._answers = False
         self._connection = ClientConnection(find, clock=self.home.time)
         self._waiting: dict[int, Waiter] = {}
-        self._streams: dict[int, RemoteStream] = {}
-        self._finishing: dict[int, asyncio.Future[None]] = {}
-        self._room: list[asyncio.Future[None]] = []
+        self._streams = RemoteStreams(self, self._connection, transport)
         self._closed = False
         self._reason: VirloomError | None = None
-        self._paused = False
         self._timer: asyncio.TimerHandle | None = None
-        self._pressed = False
         self._gone: asyncio.Future[None] = self.home.create_future()
-        transport.start(self._arrived, self._lost, self._pressure)
+        transport.start(self._arrived, self._lost, self._streams.pressure)
 
     # Opening
 
@@ -126,8 +116,7 @@ class RemoteEndpoint(Endpoint):
             AuthUnavailable: The daemon asks for a way that there is not here.
             VirloomError: What it answered.
         """
-        offered = (await self.call(p.AUTH_LIST, VOID)).types
-        await self._authenticate([int(kind) for kind in offered], auth)
+        await authenticate(self, auth)
         self._answers = await self._has(KEEPALIVE)
         if self._answers:
             self._connection.start_keepalive(self._interval, KEEPALIVE_COUNT)
@@ -141,7 +130,7 @@ class RemoteEndpoint(Endpoint):
         """
 
         async def change() -> bool:
-            self._check("keepalive")
+            self.check("keepalive")
             if not self._answers:
                 return False
             if self._timer is not None:
@@ -177,39 +166,12 @@ class RemoteEndpoint(Endpoint):
         try:
             await self.call(p.CONNECT_REGISTER_CLOSE_CALLBACK, VOID)
         except VirloomError as exc:
-            self._check("CONNECT_REGISTER_CLOSE_CALLBACK")
+            self.check("CONNECT_REGISTER_CLOSE_CALLBACK")
             logger.debug("no close callback: %s", exc)
 
     async def _has(self, feature: int) -> bool:
         args = p.ConnectSupportsFeatureArgs(feature)
         return bool((await self.call(p.CONNECT_SUPPORTS_FEATURE, args)).supported)
-
-    async def _authenticate(self, offered: Sequence[int], wanted: str | None) -> None:
-        """The first way on offer, or the wanted one, as libvirt's own client chooses."""
-        names = [_AUTH_NAMES.get(kind, str(kind)) for kind in offered]
-        if wanted is not None and wanted.partition(".")[0] not in names:
-            raise AuthUnavailable(
-                f"the daemon offers {', '.join(names) or 'nothing'}, not '{wanted}'",
-                domain=ErrorDomain.REMOTE,
-            )
-        chosen = wanted.partition(".")[0] if wanted else (names or ["none"])[0]
-        if chosen == "polkit":
-            await self.call(p.AUTH_POLKIT, VOID)
-        elif chosen != "none":
-            way = f"{chosen} ({await self._mechanisms()})" if chosen == "sasl" else chosen
-            raise AuthUnavailable(
-                f"the daemon asks for authentication by {way}, which this client cannot do",
-                domain=ErrorDomain.REMOTE,
-                remedy="use another transport, such as ssh, or let the daemon ask for none",
-            )
-
-    async def _mechanisms(self) -> str:
-        """SASL's mechanisms on offer, in words."""
-        try:
-            offered = (await self.call(p.AUTH_SASL_INIT, VOID)).mechlist
-        except VirloomError as exc:
-            return f"whose mechanisms it does not tell: {exc.message}"
-        return ", ".join(offered.replace(",", " ").split()) or "no mechanism"
 
     # Calls
 
@@ -307,7 +269,7 @@ class RemoteEndpoint(Endpoint):
         fds: OwnedFds | None,
     ) -> tuple[int, RemoteStream | None]:
         """Sends a call; its serial, and its stream if it carries one."""
-        self._check(procedure.name)
+        self.check(procedure.name)
         with fds or OwnedFds() as owned:
             try:
                 serial, data = self._connection.call(procedure, args, owned.numbers)
@@ -326,10 +288,9 @@ class RemoteEndpoint(Endpoint):
             self._waiting[serial] = waiter
             stream = None
             if procedure.stream != "none":
-                # Here before the answer: data may follow it in the same read.
                 sparse = procedure.asks_for_holes(args)
-                stream = self._streams[serial] = RemoteStream(self, serial, sparse=sparse)
-        self.balance()
+                stream = self._streams.begin(serial, sparse=sparse)
+        self._streams.balance()
         return serial, stream
 
     def _forget_call(self, serial: int, waiter: Waiter) -> None:
@@ -337,20 +298,36 @@ class RemoteEndpoint(Endpoint):
         if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
             waiter.result().discard()  # it came in the round in which the caller went
         unanswered = self._waiting.pop(serial, None) is not None
-        self._streams.pop(serial, None)
+        self._streams.forget(serial)
         if self._closed:
             return
         if unanswered:
             self._connection.abandon(serial)
         else:
-            self._send(self._connection.stream_abort(serial))
-        self.balance()
+            self.send(self._connection.stream_abort(serial))
+        self._streams.balance()
 
-    def _send(self, data: bytes) -> None:
+    @property
+    def closed(self) -> bool:
+        """Whether nothing comes any more."""
+        return self._closed
+
+    @property
+    def awaits_replies(self) -> bool:
+        """Whether a call waits for its answer."""
+        return bool(self._waiting)
+
+    def send(self, data: bytes) -> None:
+        """Sends messages, if there are any. On the home loop only."""
         if data:
             self._transport.send(data)
 
-    def _check(self, what: str) -> None:
+    def check(self, what: str) -> None:
+        """Returns where calls can be made.
+
+        Raises:
+            InvalidConn: It is closed; says what was to be done, and why it is.
+        """
         if self._closed:
             why = f" ({self._reason.message})" if self._reason else ""
             raise InvalidConn(f"{what}: the connection is closed{why}")
@@ -367,65 +344,6 @@ class RemoteEndpoint(Endpoint):
             raise InvalidConn("the event loop that opened the connection has ended")
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(), self.home))
 
-    # Streams (RemoteStream's host)
-
-    async def send_data(self, stream: RemoteStream, data: bytes) -> None:
-        """Sends one packet of *stream* once there is room for it."""
-        await self._await_room(stream)
-        self._send(self._connection.stream_data(stream.serial, data))
-
-    async def send_hole(self, stream: RemoteStream, length: int) -> None:
-        """Sends a hole of *stream* once there is room for it."""
-        await self._await_room(stream)
-        self._send(self._connection.stream_hole(stream.serial, length))
-
-    async def _await_room(self, stream: RemoteStream) -> None:
-        while self._pressed and not self._closed:
-            waiter = self.home.create_future()
-            self._room.append(waiter)
-            await waiter
-        stream.check()
-        self._check("stream")
-
-    async def send_finish(self, stream: RemoteStream) -> None:
-        """Ends *stream*, and waits until the other side has confirmed it."""
-        self._check("stream")
-        if stream.serial not in self._streams:
-            return
-        waiter = self._finishing.get(stream.serial)
-        if waiter is None:
-            waiter = self._finishing[stream.serial] = self.home.create_future()
-            self._send(self._connection.stream_finish(stream.serial))
-        self.balance()
-        await asyncio.shield(waiter)
-
-    def send_abort(self, stream: RemoteStream) -> None:
-        """Tells the other side that nobody wants *stream* any more."""
-        if not self._closed and stream.serial not in self._finishing:
-            self._streams.pop(stream.serial, None)
-            self._send(self._connection.stream_abort(stream.serial))
-        self.balance()
-
-    def balance(self) -> None:
-        """Reads the wire, unless a stream is full and nobody waits for anything else."""
-        full = any(stream.buffered > STREAM_BUFFER for stream in self._streams.values())
-        paused = full and not self._waiting and not self._finishing
-        if paused != self._paused and not self._closed:
-            self._paused = paused
-            if paused:
-                self._transport.pause_reading()
-            else:
-                self._transport.resume_reading()
-
-    def _pressure(self, pressed: bool) -> None:
-        """The other side takes our bytes too slowly, or has caught up."""
-        self._pressed = pressed
-        if not pressed:
-            waiters, self._room = self._room, []
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
-
     # What comes from the other side
 
     def _arrived(self, data: bytes, fds: Sequence[int] = ()) -> None:
@@ -436,9 +354,9 @@ class RemoteEndpoint(Endpoint):
             return
         for message in messages:
             self._take(message)
-        self._send(self._connection.data_to_send())
+        self.send(self._connection.data_to_send())
         if self._streams:
-            self.balance()
+            self._streams.balance()
 
     def _take(self, message: Incoming) -> None:
         match message:
@@ -446,15 +364,8 @@ class RemoteEndpoint(Endpoint):
                 self._answered(message)
             case EventMessage():
                 self._notify(message)
-            case StreamData():
-                if stream := self._streams.get(message.serial):
-                    stream.arrived(message.data)
-            case StreamFinished():
-                self._stream_over(message.serial, None)
-            case StreamAborted():
-                self._stream_over(message.serial, message.error)
-            case StreamHole():
-                self._hole(message)
+            case StreamData() | StreamHole() | StreamFinished() | StreamAborted():
+                self._streams.take(message)
             case _:
                 message.discard()
 
@@ -475,24 +386,6 @@ class RemoteEndpoint(Endpoint):
             self.on_event(message.procedure, message.record)
         except Exception:
             logger.exception("the receiver of %s failed", message.procedure.name)
-
-    def _stream_over(self, serial: int, error: VirloomError | None) -> None:
-        stream = self._streams.pop(serial, None)
-        waiter = self._finishing.pop(serial, None)
-        if stream is not None:
-            stream.ended() if error is None else stream.failed(error)
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None) if error is None else _fail(waiter, error)
-
-    def _hole(self, message: StreamHole) -> None:
-        stream = self._streams.get(message.serial)
-        if stream is None:
-            return
-        if stream.sparse and message.length > 0 and not message.flags:
-            stream.hole_arrived(message.length)
-        else:
-            problem = "a hole without length" if stream.sparse else "a hole that nobody asked for"
-            stream.abort(Rpc(f"the daemon sent {problem}", domain=ErrorDomain.RPC))
 
     # The end
 
@@ -538,19 +431,13 @@ class RemoteEndpoint(Endpoint):
         self._transport.abort()
         self._connection.close()
         error = reason or InvalidConn("the connection was closed")
-        streams, self._streams = self._streams, {}
-        for stream in streams.values():
-            stream.failed(error)
-        waiters: list[asyncio.Future[Any] | ThreadWaiter] = [
-            *self._waiting.values(),
-            *self._finishing.values(),
-        ]
+        waiters = list(self._waiting.values())
         self._waiting.clear()
-        self._finishing.clear()
-        for waiter in [*waiters, *self._room]:
+        for waiter in waiters:
             if not waiter.done():
-                _fail(waiter, error)
-        self._room.clear()
+                waiter.set_exception(error)
+                waiter.exception()  # who waits hears of it; a cancelled one no longer asks
+        self._streams.close(error)
         if self.on_close is not None:
             self.on_close(reason)
 
@@ -562,9 +449,9 @@ class RemoteEndpoint(Endpoint):
         if self._closed or due is None:
             return
         now = self.home.time()
-        if self._paused:
+        if self._streams.paused:
             # What it says waits unread; and any message of ours tells it that we live.
-            self._send(PONG)
+            self.send(PONG)
             due = now + self._interval
         elif now >= due:
             try:
@@ -572,7 +459,7 @@ class RemoteEndpoint(Endpoint):
             except TimeoutError as exc:
                 self._end(InternalError(f"keepalive timeout: {exc}", domain=ErrorDomain.RPC))
                 return
-            self._send(self._connection.data_to_send())
+            self.send(self._connection.data_to_send())
             due = self._connection.next_tick() or now
         self._timer = self.home.call_at(due, self._tick)
 
@@ -585,8 +472,3 @@ def _closed_behind(reason: int) -> VirloomError:
         f"the daemon's own connection to the hypervisor was closed ({why})",
         domain=ErrorDomain.REMOTE,
     )
-
-
-def _fail(waiter: asyncio.Future[Any] | ThreadWaiter, error: VirloomError) -> None:
-    waiter.set_exception(error)
-    waiter.exception()  # whoever waits hears of it; a cancelled one no longer asks

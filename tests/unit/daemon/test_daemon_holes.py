@@ -89,7 +89,7 @@ async def test_a_hole_that_makes_no_sense_ends_its_stream(
 ) -> None:
     stream: Any = await daemon.upload(1)
     endpoint = daemon.endpoint
-    endpoint._send(endpoint._connection.stream_hole(stream.serial, length, flags))
+    endpoint.send(endpoint._connection.stream_hole(stream.serial, length, flags))
     with pytest.raises(InvalidArg, match="a hole of length"):
         await stream.finish()
     assert await daemon.answers()
@@ -109,7 +109,7 @@ async def test_a_client_held_up_by_a_stream_goes_on_when_it_fails() -> None:
     stream: Any = await daemon.upload(1)
     connection = daemon.endpoint._connection
     hole, data = connection.stream_hole(stream.serial, 666), connection.stream_data
-    daemon.endpoint._send(hole + data(stream.serial, bytes(5000)))
+    daemon.endpoint.send(hole + data(stream.serial, bytes(5000)))
     async with asyncio.timeout(5):
         with pytest.raises(OperationFailed, match="no room"):
             await stream.finish()

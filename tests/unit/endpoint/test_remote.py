@@ -13,12 +13,12 @@ import pytest
 from tests.fakes.dispatcher import FakeDriver, document
 from virloom.client.connection import Connection
 from virloom.client.domain.events import LifecycleEvent
-from virloom.endpoint import remote
 from virloom.endpoint.dispatch import Call as DriverCall
 from virloom.endpoint.dispatch import Dispatcher
 from virloom.endpoint.identity import Identity
 from virloom.endpoint.remote import RemoteEndpoint
 from virloom.endpoint.remote_stream import PACKET, RemoteStream
+from virloom.endpoint.remote_streams import STREAM_BUFFER
 from virloom.endpoint.session import Session
 from virloom.errors import (
     AuthUnavailable,
@@ -345,7 +345,7 @@ async def test_an_unread_stream_is_left_in_the_wire(wire: Wire, conn: Connection
         wire.daemon.send(wire.daemon.protocol.stream_data(serial, bytes(PACKET)))
     assert await stream.read(1) == b"\0"
     end: RemoteStream = stream._end
-    assert remote.STREAM_BUFFER < end.buffered < remote.STREAM_BUFFER + 2 * PACKET
+    assert STREAM_BUFFER < end.buffered < STREAM_BUFFER + 2 * PACKET
     assert await conn.lib_version() == 9_000_000  # a call has it read, for the answer's sake
     left = packets * PACKET - 1
     while left:
