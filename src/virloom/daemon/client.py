@@ -132,11 +132,7 @@ class Client(RelayOwner, StreamsOwner):
         self._was_behind = False
         self._ending: asyncio.Task[None] | None = None
         self._keepalive = Keepalive(
-            self._connection,
-            limits,
-            excused=self._cannot_answer,
-            send=self._send,
-            cut=self._cut,
+            self._connection, limits, excused=self._cannot_answer, send=self._send, cut=self._cut
         )
         transport.high_water = PRESSURE
         transport.start(self._arrived, self._lost, self._pressure)
