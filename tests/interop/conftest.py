@@ -211,6 +211,23 @@ def virtqemud() -> Iterator[Virtqemud]:
 
 
 @contextmanager
+def virtstoraged_running(prefix: Sequence[str] = ()) -> Iterator[Virtstoraged]:
+    """The daemon of storage over a root of its own, until the end of the block.
+
+    Args:
+        prefix: What its command line begins with: namespaces that it is to run in.
+    """
+    root = Path(tempfile.mkdtemp(prefix="vs"))
+    daemon = Virtstoraged(root, prefix)
+    daemon.start()
+    try:
+        yield daemon
+    finally:
+        assert daemon.signal(signal.SIGTERM) == 0
+        shutil.rmtree(root)
+
+
+@contextmanager
 def reference_running() -> Iterator[Libvirtd]:
     """The reference, until the end of the block."""
     with tempfile.TemporaryDirectory(prefix="lv-") as name:

@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.conftest import Virtstoraged
+from tests.interop.conftest import Virtstoraged, virtstoraged_running
 from tests.interop.namespace import NetworkNamespace
 
 #: Gluster takes no address of the loopback network for a server's own.
@@ -82,13 +81,8 @@ def served() -> Iterator[NetworkNamespace]:
 @pytest.fixture
 def daemon() -> Iterator[Virtstoraged]:
     """Beside that server."""
-    root = Path(tempfile.mkdtemp(prefix="vg"))
-    with served() as space:
-        daemon = Virtstoraged(root, space.prefix)
-        daemon.start()
+    with served() as space, virtstoraged_running(space.prefix) as daemon:
         yield daemon
-        assert daemon.signal(signal.SIGTERM) == 0
-    shutil.rmtree(root)
 
 
 def test_files_of_a_volume(daemon: Virtstoraged, tmp_path: Path) -> None:

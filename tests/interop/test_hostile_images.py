@@ -7,11 +7,8 @@ Nothing that they name comes to light, and none of it takes long, or much memory
 from __future__ import annotations
 
 import os
-import shutil
-import signal
 import struct
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +17,7 @@ from typing import NamedTuple
 import pytest
 
 import virloom
-from tests.interop.conftest import Virtstoraged
+from tests.interop.conftest import Virtstoraged, virtstoraged_running
 from virloom.errors import VirloomError
 from virloom.sync.storage.pool import StoragePool
 
@@ -106,14 +103,8 @@ def cases(root: Path) -> dict[str, Case]:
 
 @pytest.fixture
 def storage() -> Iterator[Virtstoraged]:
-    root = Path(tempfile.mkdtemp(prefix="vh"))
-    daemon = Virtstoraged(root)
-    daemon.start()
-    try:
+    with virtstoraged_running() as daemon:
         yield daemon
-    finally:
-        assert daemon.signal(signal.SIGTERM) == 0
-        shutil.rmtree(root)
 
 
 def memory(storage: Virtstoraged) -> int:

@@ -9,15 +9,13 @@ from __future__ import annotations
 import base64
 import os
 import re
-import shutil
 import signal
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.interop.conftest import Virtsecretd, Virtstoraged
+from tests.interop.conftest import Virtsecretd, Virtstoraged, virtstoraged_running
 from tests.interop.iscsi_target import ME, PASSWORD, TARGET, served
 
 UUID = "dddddddd-2222-3333-4444-555555555555"
@@ -33,13 +31,8 @@ POOL = f"""<pool type='iscsi-direct'><name>d</name><source><host name='127.0.0.1
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Virtstoraged]:
     """Beside a target with two units."""
-    root = Path(tempfile.mkdtemp(prefix="vi"))
-    with served(tmp_path) as space:
-        daemon = Virtstoraged(root, space.prefix)
-        daemon.start()
+    with served(tmp_path) as space, virtstoraged_running(space.prefix) as daemon:
         yield daemon
-        assert daemon.signal(signal.SIGTERM) == 0
-    shutil.rmtree(root)
 
 
 def test_units_of_a_target(daemon: Virtstoraged, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 import libvirt
 import libvirt_qemu
+from guest_steps import GuestSteps
 
 USB = Path("/sys/bus/usb/devices")
 SCSI = Path("/sys/bus/scsi/devices")
@@ -71,30 +72,14 @@ def scsi_host() -> int:
     raise LookupError("no SCSI host with three units")
 
 
-class Session:
-    """Steps, and the guests that they are about."""
+class Session(GuestSteps):
+    """Guests with devices of the host, and whose the host's nodes are."""
 
-    def __init__(self, uri: str) -> None:
-        self.conn = libvirt.open(uri)
+    def shown(self, guest: Any) -> list[Any]:
+        return _shown(guest)
 
-    def step(self, name: str, call: Callable[..., Any], *args: Any) -> Any:
-        result = None
-        try:
-            result = call(*args)
-            told: Any = "done"
-        except libvirt.libvirtError as error:
-            told = [error.get_error_code(), error.get_error_domain()]
-        guests = {guest.name(): _shown(guest) for guest in self.conn.listAllDomains(1)}
-        print(json.dumps([name, told, guests, _owners()]), flush=True)
-        return result
-
-    def create(self, what: str, name: str, *devices: str) -> Any:
-        document = GUEST.format(name=name, devices="".join(devices))
-        return self.step(what, self.conn.createXML, document, libvirt.VIR_DOMAIN_START_PAUSED)
-
-    def end(self) -> None:
-        for guest in sorted(self.conn.listAllDomains(1), key=lambda guest: guest.name()):
-            self.step(f"{guest.name()} ends", guest.destroy)
+    def around(self) -> list[Any]:
+        return [_owners()]
 
 
 def _shown(guest: Any) -> list[Any]:
@@ -271,7 +256,7 @@ def scsi(session: Session) -> None:
 
 def main() -> None:
     libvirt.registerErrorHandler(lambda *_: None, None)
-    session = Session(sys.argv[1])
+    session = Session(sys.argv[1], GUEST)
     for part in (usb_starts, usb_plugs, usb_defined, scsi):
         part(session)
     session.conn.close()

@@ -9,27 +9,25 @@ the functions: their drivers, and the addresses and VLANs that the cards keep.
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import libvirt
+from guest_steps import GuestSteps
 
 DEVICES = Path("/sys/bus/pci/devices")
-GUEST = """<domain type='qemu'><name>{name}</name><memory unit='MiB'>32</memory>
+PORTS = "<controller type='pci' model='pcie-root-port'/>" * 6
+GUEST = f"""<domain type='qemu'><name>{{name}}</name><memory unit='MiB'>32</memory>
 <os><type arch='x86_64' machine='q35'>hvm</type></os><devices>
 <emulator>/usr/bin/qemu-system-x86_64</emulator>
-<controller type='pci' model='pcie-root'/>{ports}{devices}<memballoon model='none'/>
+<controller type='pci' model='pcie-root'/>{PORTS}{{devices}}<memballoon model='none'/>
 </devices></domain>"""
-PORTS = "<controller type='pci' model='pcie-root-port'/>" * 6
 VIRTIO = "<model type='virtio'/>"
-PAUSED = libvirt.VIR_DOMAIN_START_PAUSED
 
 
 def pci(device: str) -> str:
@@ -90,37 +88,22 @@ def link_of(device: str) -> str:
     raise TimeoutError(device)
 
 
-class Session:
-    """Steps, and the guests and networks that they are about."""
+class Session(GuestSteps):
+    """Networks as well as guests."""
 
-    def __init__(self, uri: str) -> None:
-        self.conn = libvirt.open(uri)
-
-    def step(self, name: str, call: Callable[..., Any], *args: Any) -> Any:
-        result = None
-        try:
-            result = call(*args)
-            told: Any = "done"
-        except libvirt.libvirtError as error:
-            told = [error.get_error_code(), error.get_error_domain()]
+    def settle(self) -> None:
         _settle()
-        guests = {guest.name(): _shown(guest) for guest in self.conn.listAllDomains(1)}
-        networks = {net.name(): _pool(net) for net in self.conn.listAllNetworks()}
-        print(json.dumps([name, told, guests, networks, _host()]), flush=True)
-        return result
 
-    def create(self, what: str, name: str, *devices: str) -> Any:
-        document = GUEST.format(name=name, ports=PORTS, devices="".join(devices))
-        return self.step(what, self.conn.createXML, document, PAUSED)
+    def shown(self, guest: Any) -> list[str]:
+        return _shown(guest)
+
+    def around(self) -> list[Any]:
+        return [{net.name(): _pool(net) for net in self.conn.listAllNetworks()}, _host()]
 
     def all_given_back(self) -> bool:
         """Whether no more functions are with VFIO than guests have."""
         had = sum(len(_shown(guest)) for guest in self.conn.listAllDomains(1))
         return sum(driver == "vfio-pci" for driver, _ in _host().values()) <= had
-
-    def end(self) -> None:
-        for guest in sorted(self.conn.listAllDomains(1), key=lambda guest: guest.name()):
-            self.step(f"{guest.name()} ends", guest.destroy)
 
 
 def _settle() -> None:
@@ -366,7 +349,7 @@ PARTS = {part.__name__: part for part in (starts, kept, plugs, pools, passed_thr
 
 def main() -> None:
     libvirt.registerErrorHandler(lambda *_: None, None)
-    session = Session(sys.argv[1])
+    session = Session(sys.argv[1], GUEST)
     for part in sys.argv[2:] or PARTS:
         PARTS[part](session)
     session.conn.close()

@@ -10,18 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.sparse import FakeService
-from virloom.daemon.limits import Limits
-from virloom.daemon.server import Server
+from tests.unit.daemon.file_daemon import FileDaemon, FileHandlers, answers, client_of, serving
 from virloom.drivers.storage.transfer import VolumeStream, open_volume
 from virloom.endpoint.dispatch import Call, serves
 from virloom.endpoint.remote import RemoteEndpoint
 from virloom.endpoint.stream import BytesStream, Hole, StreamEnd
 from virloom.errors import OperationFailed, SystemFailure
-from virloom.procedures import connect, storage
-from virloom.procedures.record import Record
+from virloom.procedures import storage
 from virloom.procedures.storage import NonnullStorageVol
-from virloom.transport.unix import connect_unix, listen_unix
 
 VOLUME = NonnullStorageVol("pool", "volume", "volume")
 MIB = 1 << 20
@@ -45,7 +41,7 @@ class Patient(BytesStream):
         self.came += b"".join(parts)
 
 
-class Files:
+class Files(FileHandlers):
     """One file; its streams that are open."""
 
     def __init__(self, path: Path) -> None:
@@ -53,10 +49,6 @@ class Files:
         self.open: set[VolumeStream] = set()
         self.patient = Patient()
         self.changed = asyncio.Event()
-
-    @serves(connect.CONNECT_SUPPORTS_FEATURE)
-    def feature(self, call: Call, args: Record) -> connect.ConnectSupportsFeatureRet:
-        return connect.ConnectSupportsFeatureRet(1)
 
     @serves(storage.STORAGE_VOL_DOWNLOAD)
     def download(self, call: Call, args: storage.StorageVolDownloadArgs) -> None:
@@ -83,41 +75,23 @@ class Files:
                 await self.changed.wait()
 
 
-class Daemon:
-    """A server of one file."""
-
-    def __init__(self, directory: Path) -> None:
-        self.files = Files(directory / "file")
-        self.socket = str(directory / "sock")
-        self.server = Server(FakeService(self.files), Limits())
-        self.server.listen(listen_unix(self.socket), readonly=False)
-
-    async def client(self) -> RemoteEndpoint:
-        endpoint = RemoteEndpoint(await connect_unix(self.socket))
-        await endpoint.start()
-        await endpoint.open("fake:///")
-        return endpoint
+Daemon = FileDaemon[Files]
 
 
 @pytest.fixture
 async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
-    made = Daemon(tmp_path)
-    with made.files.path.open("wb") as file:
-        file.write(os.urandom(5 * MIB))
-        file.truncate(9 * MIB)
-        os.pwrite(file.fileno(), os.urandom(4096), 8 * MIB)
-    before = len(os.listdir("/proc/self/fd"))
-    yield made
-    await made.files.until_closed()
-    await made.server.close()
-    assert len(os.listdir("/proc/self/fd")) == before - 1
+    async with serving(tmp_path, Files(tmp_path / "file")) as daemon:
+        with daemon.files.path.open("wb") as file:
+            file.write(os.urandom(5 * MIB))
+            file.truncate(9 * MIB)
+            os.pwrite(file.fileno(), os.urandom(4096), 8 * MIB)
+        yield daemon
 
 
 @pytest.fixture
 async def endpoint(daemon: Daemon) -> AsyncIterator[RemoteEndpoint]:
-    made = await daemon.client()
-    yield made
-    await made.close()
+    async with client_of(daemon) as endpoint:
+        yield endpoint
 
 
 async def download(
@@ -135,12 +109,6 @@ async def content(stream: StreamEnd) -> bytes:
             found += bytes(part.length) if isinstance(part, Hole) else part
         await stream.finish()
     return bytes(found)
-
-
-async def answers(endpoint: RemoteEndpoint) -> bool:
-    args = connect.ConnectSupportsFeatureArgs(14)
-    async with asyncio.timeout(5):
-        return (await endpoint.call(connect.CONNECT_SUPPORTS_FEATURE, args)).supported == 1
 
 
 async def test_several_at_once_and_calls_between(daemon: Daemon, endpoint: RemoteEndpoint) -> None:

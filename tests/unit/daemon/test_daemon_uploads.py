@@ -11,18 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.sparse import FakeService
-from virloom.daemon.limits import Limits
-from virloom.daemon.server import Server
+from tests.unit.daemon.file_daemon import FileDaemon, FileHandlers, answers, client_of, serving
 from virloom.drivers.storage.transfer import VolumeStream, open_volume
 from virloom.endpoint.dispatch import Call, serves
 from virloom.endpoint.remote import RemoteEndpoint
 from virloom.endpoint.stream import StreamEnd
 from virloom.errors import OperationAborted, SystemFailure
-from virloom.procedures import connect, storage
-from virloom.procedures.record import Record
+from virloom.procedures import storage
 from virloom.procedures.storage import NonnullStorageVol
-from virloom.transport.unix import connect_unix, listen_unix
 
 MIB = 1 << 20
 
@@ -39,7 +35,7 @@ class Watched(VolumeStream):
         super().put(parts)
 
 
-class Files:
+class Files(FileHandlers):
     """A volume for each name, of 8 MiB at most."""
 
     def __init__(self, directory: Path) -> None:
@@ -49,10 +45,6 @@ class Files:
         self.go = threading.Event()
         self.go.set()
         self.by: set[str] = set()
-
-    @serves(connect.CONNECT_SUPPORTS_FEATURE)
-    def feature(self, call: Call, args: Record) -> connect.ConnectSupportsFeatureRet:
-        return connect.ConnectSupportsFeatureRet(1)
 
     @serves(storage.STORAGE_VOL_UPLOAD)
     def upload(self, call: Call, args: storage.StorageVolUploadArgs) -> None:
@@ -71,47 +63,29 @@ class Files:
         self.open[name] = stream
         call.attach_stream(stream)
 
+    def content(self, name: str) -> bytes:
+        return (self.directory / name).read_bytes()
+
     async def until_closed(self) -> None:
         async with asyncio.timeout(10):
             while self.open:
                 await asyncio.sleep(0.01)
 
 
-class Daemon:
-    """A server of these files."""
-
-    def __init__(self, directory: Path) -> None:
-        self.files = Files(directory)
-        self.socket = str(directory / "sock")
-        self.server = Server(FakeService(self.files), Limits())
-        self.server.listen(listen_unix(self.socket), readonly=False)
-
-    async def client(self) -> RemoteEndpoint:
-        endpoint = RemoteEndpoint(await connect_unix(self.socket))
-        await endpoint.start()
-        await endpoint.open("fake:///")
-        return endpoint
-
-    def content(self, name: str) -> bytes:
-        return (self.files.directory / name).read_bytes()
+Daemon = FileDaemon[Files]
 
 
 @pytest.fixture
 async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
-    made = Daemon(tmp_path)
-    before = len(os.listdir("/proc/self/fd"))
-    yield made
-    made.files.go.set()
-    await made.files.until_closed()
-    await made.server.close()
-    assert len(os.listdir("/proc/self/fd")) == before - 1
+    async with serving(tmp_path, Files(tmp_path)) as daemon:
+        yield daemon
+        daemon.files.go.set()
 
 
 @pytest.fixture
 async def endpoint(daemon: Daemon) -> AsyncIterator[RemoteEndpoint]:
-    made = await daemon.client()
-    yield made
-    await made.close()
+    async with client_of(daemon) as endpoint:
+        yield endpoint
 
 
 async def upload(
@@ -129,12 +103,6 @@ async def send(stream: StreamEnd, data: bytes, step: int) -> None:
         await stream.finish()
 
 
-async def answers(endpoint: RemoteEndpoint) -> bool:
-    args = connect.ConnectSupportsFeatureArgs(14)
-    async with asyncio.timeout(10):
-        return (await endpoint.call(connect.CONNECT_SUPPORTS_FEATURE, args)).supported == 1
-
-
 async def test_several_at_once_and_calls_between(daemon: Daemon, endpoint: RemoteEndpoint) -> None:
     sent = {f"v{number}": os.urandom(7 * MIB + number) for number in range(4)}
     steps = dict(zip(sent, (262120, 100_001, 5_000, MIB), strict=True))
@@ -150,7 +118,7 @@ async def test_several_at_once_and_calls_between(daemon: Daemon, endpoint: Remot
         assert await answers(endpoint)
     await sending
     for number, (name, data) in enumerate(sent.items()):
-        assert daemon.content(name) == bytes(number % 3) + data
+        assert daemon.files.content(name) == bytes(number % 3) + data
     assert "streams" in daemon.files.by
     await other.close()
 
@@ -162,7 +130,7 @@ async def test_holes_between(daemon: Daemon, endpoint: RemoteEndpoint) -> None:
         await stream.write(data)
         await stream.write_hole(MIB)
     await stream.finish()
-    assert daemon.content("v") == (data + bytes(MIB)) * 2
+    assert daemon.files.content("v") == (data + bytes(MIB)) * 2
 
 
 @pytest.mark.parametrize("length", [0, 3 * MIB])
@@ -173,9 +141,9 @@ async def test_behind_its_end(daemon: Daemon, endpoint: RemoteEndpoint, length: 
     with pytest.raises(SystemFailure, match="No space left"):
         await send(stream, data, 262120)
     assert await answers(endpoint)
-    assert daemon.content("v") == data[: length or 8 * MIB]
+    assert daemon.files.content("v") == data[: length or 8 * MIB]
     await send(await upload(endpoint, "w"), data[:MIB], 4096)
-    assert daemon.content("w") == data[:MIB]
+    assert daemon.files.content("w") == data[:MIB]
 
 
 async def test_a_client_that_goes_away(daemon: Daemon) -> None:
@@ -187,7 +155,7 @@ async def test_a_client_that_goes_away(daemon: Daemon) -> None:
     endpoint._transport.abort()
     await daemon.files.until_closed()
     came = daemon.files.came["v"]
-    assert daemon.content("v") == data[:came]
+    assert daemon.files.content("v") == data[:came]
     await endpoint.close()
 
 
