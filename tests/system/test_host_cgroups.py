@@ -45,6 +45,11 @@ def make() -> group.GuestGroups:
     return made
 
 
+def below(place: group.Place) -> list[str]:
+    """The groups of threads."""
+    return [f"{place.directory}/{name}" for name in ("emulator", "vcpu0") if place.threaded]
+
+
 def sleeper(groups: group.GuestGroups) -> Process:
     return spawn(SpawnRequest(["/bin/sleep", "60"], cgroups=groups.entrances()))
 
@@ -60,13 +65,15 @@ async def test_a_process_is_in_its_groups_before_it_is_executed(groups: group.Gu
         assert {p.directory for p in found.places} == {p.directory for p in groups.places}
         with pytest.raises(OperationFailed, match="in use"):
             make()
-        resource = groups.resource()
-        assert "somebody is in" in release([resource])[0]
-        assert release([{**resource, "boot_id": "another"}]) == []
-        assert all(os.path.exists(place.directory) for place in groups.places)
         groups.move_thread("vcpu", 0, process.pid)
         inside = groups_of(Path(f"/proc/{process.pid}/cgroup").read_text())
         assert any(place.endswith(f"{NAME}/vcpu0") for place in inside.values())
+        resource = groups.resource()
+        assert release([{**resource, "boot_id": "another"}]) == []
+        assert all(os.path.exists(path) for place in groups.places for path in below(place))
+        assert "somebody is in" in release([resource])[0]
+        assert all(os.path.exists(place.directory) for place in groups.places)
+        assert groups_of(Path(f"/proc/{process.pid}/cgroup").read_text()) == inside
     finally:
         process.send_signal(signal.SIGKILL)
         await process.wait()

@@ -68,12 +68,12 @@ def _restore_owner(resource: Resource) -> None:
 
 
 def _remove_groups(resource: Resource) -> None:
-    from virloom.host.cgroup.removal import remove  # guests of ordinary users have none
+    from virloom.host.cgroup.removal import remove_left  # guests of ordinary users have none
     from virloom.host.identity import boot_id
 
     if resource["boot_id"] != boot_id():
         return  # they went with that boot, and what is called so now is somebody else's
-    left = remove(resource["directories"])
+    left = remove_left(resource["directories"])
     if left:
         raise OSError(f"somebody is in {', '.join(left)}")
 

@@ -29,6 +29,38 @@ def remove(directories: Iterable[str]) -> list[str]:
     return left
 
 
+def remove_left(directories: Iterable[str]) -> list[str]:
+    """As :func:`remove`, for groups whose guest has ended: nobody is expected in them.
+
+    The kernel keeps a group that somebody is in, so nobody is looked for before, which took three
+    quarters of the time. Empty ones below such a one go: this is not for a living guest's.
+
+    Returns:
+        Those that stay.
+    """
+    left = []
+    for directory in directories:
+        try:
+            _remove_inwards(directory)
+        except FileNotFoundError:
+            continue
+        except OSError:  # somebody is in it, or it is not ours
+            left.append(directory)
+    return left
+
+
+def _remove_inwards(directory: str) -> None:
+    """Removes a group; what is below it is looked for only where it keeps the group."""
+    try:
+        os.rmdir(directory)
+    except FileNotFoundError:
+        return
+    except OSError:
+        for group in _inside(directory):
+            _remove_inwards(group)
+        os.rmdir(directory)
+
+
 def _remove(directory: str) -> bool:
     """Removes a group; of one that is in use nothing, not even what is empty below it."""
     if occupied(directory):
@@ -53,8 +85,12 @@ def occupied(directory: str) -> bool:
 
 def _below(directory: str) -> Iterator[str]:
     """A group and all below it, the innermost first."""
-    with os.scandir(directory) as entries:
-        inner = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
-    for path in inner:
+    for path in _inside(directory):
         yield from _below(path)
     yield directory
+
+
+def _inside(directory: str) -> list[str]:
+    """The groups in a group."""
+    with os.scandir(directory) as entries:
+        return [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
