@@ -103,6 +103,17 @@ async def test_a_guest_starts_limited(clean: Path) -> None:
         assert groups(clean) == []
 
 
+async def test_threads_without_limits_get_into_their_groups_a_little_later(clean: Path) -> None:
+    async with virloom.open(embedded(clean)) as conn:
+        dom = await conn.create_xml(document("web", "<os>"), 1)
+        pid = record_of(clean)["process"]["pid"]
+        async with asyncio.timeout(10):
+            for cpu in (0, 1):
+                while threads(pid, "cpuset")[f"CPU {cpu}/TCG"] != f"vcpu{cpu}":
+                    await asyncio.sleep(0.01)
+        await dom.destroy()
+
+
 async def test_parameters_on_the_wire(paused: PausedGuest, clean: Path) -> None:
     """Lists say themselves how long they are."""
     dom = await paused("web")

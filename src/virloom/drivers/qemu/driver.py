@@ -20,6 +20,7 @@ from virloom.drivers.qemu.directories import Directories
 from virloom.drivers.qemu.display_ports import DisplayPorts
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.hostdevs.claims import Claims
+from virloom.drivers.qemu.limits.settling import Settler
 from virloom.drivers.qemu.locks.choice import choose as choose_locks
 from virloom.drivers.qemu.monitor_events import MonitorEvents
 from virloom.drivers.qemu.nics.names import DIRECT_PREFIX, HELD_SUFFIXES, TapNames
@@ -82,6 +83,7 @@ class QemuDriver:
         security: The kernel's security models that confine guests.
         locks: Who gives leases on disks; None: nobody.
         spawner: What starts QEMU.
+        settler: What puts threads of new guests into their control groups.
         hooks: What the host's administrator has run for guests.
         loop: The event loop of the driver.
     """
@@ -128,6 +130,7 @@ class QemuDriver:
             remember=self.config.remember_owner,
         )
         self.spawner = Spawner()
+        self.settler = Settler(self.background)
         self.hooks = Hooks(directories.hooks, "qemu")
         ids = self.dac.ids
         self.capabilities = CapabilityCache(
@@ -197,6 +200,7 @@ class QemuDriver:
         for kept in ("networks", "filters"):
             if kept in self.__dict__:
                 await self.__dict__[kept].close()
+        self.settler.hurry()
         for task in list(self._tasks):
             await asyncio.wait([task])
         await self.store.settled()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.iothreads import iothread_ids
@@ -13,7 +12,6 @@ from virloom.drivers.qemu.limits.start import limit_threads, nodes_of, tells_thr
 from virloom.drivers.qemu.monitor.commands.iothreads import iothread_threads
 from virloom.drivers.qemu.process.usage import vcpu_threads
 from virloom.errors import VirloomError
-from virloom.host.cgroup.group import GuestGroups
 from virloom.host.cgroup.layout import ThreadKind
 from virloom.model.domain import Domain
 
@@ -21,25 +19,6 @@ if TYPE_CHECKING:
     from virloom.drivers.qemu.process.running import RunningGuest
 
 logger = logging.getLogger(__name__)
-
-
-async def settle_threads(
-    groups: GuestGroups | None, vcpus: Mapping[int, int], iothreads: Mapping[int, int]
-) -> None:
-    """Puts the threads of a start into their groups, which takes the kernel some ten milliseconds.
-
-    Raises:
-        SystemFailure: The kernel refuses.
-    """
-    if groups is not None:
-        await asyncio.to_thread(_settle, groups, dict(vcpus), dict(iothreads))
-
-
-def _settle(groups: GuestGroups, vcpus: Mapping[int, int], iothreads: Mapping[int, int]) -> None:
-    for number, thread in vcpus.items():
-        groups.move_thread("vcpu", number, thread)
-    for number, thread in iothreads.items():
-        groups.move_thread("iothread", number, thread)
 
 
 async def settle_again(running: RunningGuest) -> None:
@@ -68,9 +47,9 @@ async def _settle_missing(running: RunningGuest) -> None:
                 await place_thread(running, kind, number, thread)
 
 
-def needs_threads_first(groups: GuestGroups | None, dom: Domain) -> bool:
-    """Whether a guest must not run before its threads are in their groups."""
-    return groups is not None and (tells_threads_apart(dom) or nodes_of(dom) is not None)
+def needs_threads_first(dom: Domain) -> bool:
+    """Whether a guest with groups must not run before its threads are in theirs."""
+    return tells_threads_apart(dom) or nodes_of(dom) is not None
 
 
 async def place_thread(running: RunningGuest, kind: ThreadKind, number: int, thread: int) -> None:

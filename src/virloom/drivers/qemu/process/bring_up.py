@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.iothreads import iothread_ids
-from virloom.drivers.qemu.limits.threads import needs_threads_first, settle_threads
+from virloom.drivers.qemu.limits.settling import Newcomer, Threads
+from virloom.drivers.qemu.limits.threads import needs_threads_first
 from virloom.drivers.qemu.locks.guest import GuestLeases
 from virloom.drivers.qemu.process import channels, live, usage
 from virloom.drivers.qemu.process.running import RunningGuest
@@ -54,13 +56,17 @@ async def bring_up(start: Start, questions: live.Questions) -> RunningGuest:
         record.runtime["asked_cpu"] = text
     threads = await plug_at_start(start.monitor, start.model, answers.vcpu_threads)
     record.runtime["vcpu_threads"] = usage.listed(threads)
-    await _tune(start, threads)
+    unsettled = await _tune(start, threads)
     reached("configured")
     await let_others()
     running = RunningGuest(guest, record, start.model, start.monitor, start.process, start.log)
     running.groups = start.groups
     running.leases = GuestLeases(running, start.driver.locks)
     start.running = running
+    if unsettled is not None:
+        start.driver.settler.add(
+            Newcomer(guest.name, unsettled, stays=lambda: running.cause is None)
+        )
     guest.id = start.id
     guest.running = running
     guest.set_state(DomainState.PAUSED, DomainPausedReason.STARTING_UP)
@@ -119,8 +125,12 @@ async def _go_on(start: Start, running: RunningGuest, incoming: Incoming | KeptS
     incoming.used(running)
 
 
-async def _tune(start: Start, vcpus: Mapping[int, int]) -> None:
-    """Puts the threads where the document has them, before the guest runs."""
+async def _tune(start: Start, vcpus: Mapping[int, int]) -> Threads | None:
+    """Puts the threads where the document has them, before the guest runs.
+
+    Returns:
+        Those that may wait to get into groups of their own.
+    """
     assert start.process is not None
     assert start.monitor is not None
     iothreads: dict[int, int] = {}
@@ -128,11 +138,13 @@ async def _tune(start: Start, vcpus: Mapping[int, int]) -> None:
         for item in await start.monitor.execute("query-iothreads"):
             iothreads[int(item["id"].removeprefix("iothread"))] = item["thread-id"]
     apply_tuning(start.model, start.process.identity.pid, vcpus, iothreads)
-    settling = settle_threads(start.groups, vcpus, iothreads)
-    if needs_threads_first(start.groups, start.model):
-        await settling
-    else:  # nothing is different there, and the kernel takes its time
-        start.driver.background(settling, f"threads of '{start.guest.name}'")
+    if start.groups is None:
+        return None
+    threads = Threads(start.groups, {"vcpu": dict(vcpus), "iothread": iothreads})
+    if needs_threads_first(start.model):
+        await asyncio.to_thread(threads.move)
+        return None
+    return threads  # nothing is different there, and the kernel takes its time
 
 
 def _announce(start: Start, detail: DomainEventStartedDetailType) -> None:

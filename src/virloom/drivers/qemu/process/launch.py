@@ -58,6 +58,10 @@ class Launch(Start):
         Raises:
             VirloomError: It did not start, and nothing of it is left.
         """
+        with self.driver.settler.starting():
+            return await self._run()
+
+    async def _run(self) -> RunningGuest:
         try:
             if self.model.type == "kvm":
                 await require_usable(self.driver.directories.cache, self.model.name)
