@@ -22,6 +22,7 @@ from virloom.daemon.claimed import claimed_identity
 from virloom.daemon.keepalive import Keepalive
 from virloom.daemon.limits import PRESSURE, Limits
 from virloom.daemon.memory import end_if_out_of_memory, give_back
+from virloom.daemon.outbox import Outbox
 from virloom.daemon.polkit import Polkit
 from virloom.daemon.relay.relay import Relay, RelayOwner
 from virloom.daemon.relay.routes import Route
@@ -51,7 +52,7 @@ from virloom.rpc.messages import (
 )
 from virloom.rpc.packet import MAX_LENGTH, FramingError
 from virloom.rpc.xdr import XdrError
-from virloom.transport.base import PeerIdentity, Transport, TransportClosed
+from virloom.transport.base import PeerIdentity, Transport
 
 logger = logging.getLogger(__name__)
 
@@ -104,6 +105,8 @@ class Client(RelayOwner, StreamsOwner):
         self._connection = ServerConnection(
             find, service.programs, max_length=limits.anonymous_message
         )
+        self._outbox = Outbox(transport, limits.unsent, self._cut)
+        self._send = self._outbox.send
         peer = transport.peer
         self._session = Session(_identity(peer, readonly=readonly), self._send_event)
         self._relay_uid = relay_uid
@@ -119,16 +122,17 @@ class Client(RelayOwner, StreamsOwner):
         self._primary: Route | None = None
         self._dispatcher: Dispatcher | None = None  # another driver's than the service's
         self._opened = False
-        self._served: set[Procedure[Any, Any]] = set()  # by our driver, whoever asks what
+        #: What our driver serves, whoever asks what.
+        self._served: dict[Procedure[Any, Any], Dispatcher] = {}
         self._closing = False
         self._waiting: deque[Call] = deque()
         self._waiting_bytes = 0
         self._running: set[asyncio.Task[None]] = set()
-        self._streams = Streams(self, self._connection, transport)
+        self._streams = Streams(self, self._connection, transport, self._outbox)
         self._room = asyncio.Event()
         self._room.set()
-        self._output: list[bytes] | None = None
         self._held_up = False
+        self._behind = False  # the client does not read what is sent
         self._was_behind = False
         self._ending: asyncio.Task[None] | None = None
         self._keepalive = Keepalive(
@@ -143,59 +147,46 @@ class Client(RelayOwner, StreamsOwner):
     # -- the connection ------------------------------------------------------------------------
 
     def _arrived(self, data: bytes, fds: Sequence[int]) -> None:
+        if self._relay is None and not fds:
+            call = self._connection.usual(data)
+            if call is not None:
+                self._outbox.hold()
+                self._take_call(call)
+                self._after_arrival()
+                return
         if self._relay is not None and not fds:
             data = self._pass_by(self._relay, data)
             if not data:
                 return
         elif self._relay is not None:
             data = self._relay.take_back() + data
-        self._output = []
+        alone = self._outbox.gather()
         try:
             for message in self._connection.receive(data, fds):
                 self._take(message)
-            own = self._connection.data_to_send()
-            if own:
-                self._output.append(own)
+            self._send(self._connection.data_to_send())
         except FramingError as exc:
             self._cut(str(exc))
         except MemoryError as exc:
             end_if_out_of_memory(exc)
-        output, self._output = self._output, None
-        if output:
-            self._send(output[0] if len(output) == 1 else b"".join(output))
+        if alone:
+            self._outbox.release()
+        self._after_arrival()
+
+    def _after_arrival(self) -> None:
         if self._closing:
+            self._outbox.release()
             self._transport.close()
         self._regulate()
 
     def _pass_by(self, relay: Relay, data: bytes) -> bytes:
         """Passes on what is another daemon's and can go at once; what is left comes back."""
         connection = self._connection
-        quick = not (self._waiting or self._closing) and self._room.is_set()
+        quick = not (self._waiting or self._closing or self._behind)
         if not quick or not connection.between_messages:
             return relay.take_back() + data
         connection.passed_by()
         return relay.pass_on(data)
-
-    def _send(self, data: bytes, fds: Sequence[int] = ()) -> None:
-        """Sends now, or together with the other answers to what is being read."""
-        if self._output is not None:
-            if not fds:
-                self._output.append(data)
-                return
-            earlier, self._output = self._output, None
-            self._send(b"".join(earlier))  # descriptors follow their own message
-            self._output = []
-        if not data:
-            return
-        try:
-            if self._transport.send(data, fds):
-                return
-        except TransportClosed:  # gone meanwhile: nobody misses it
-            return
-        if self._transport.deaf:
-            self._transport.abort()  # nobody is there for any answer: what waits need not be done
-        elif self._transport.unsent > self._limits.unsent:
-            self._cut(f"it leaves {self._transport.unsent} bytes unread")
 
     def _cut(self, why: str) -> None:
         logger.warning("the client %s is cut off: %s", self._transport.peer, why)
@@ -203,11 +194,12 @@ class Client(RelayOwner, StreamsOwner):
 
     def _pressure(self, high: bool) -> None:
         if high:
-            self._was_behind = True
+            self._behind = self._was_behind = True
             self._room.clear()
         elif self._transport.deaf:
             self._transport.abort()
         else:
+            self._behind = False
             self._room.set()
             self._run_waiting()
         if self._relay is not None:
@@ -220,10 +212,10 @@ class Client(RelayOwner, StreamsOwner):
         One that does not read is read all the same: what it says may be the end of the very stream
         that fills its socket. Its calls wait, and what waits is bounded.
         """
-        if self._transport.closed:
-            return
         if not (self._waiting or self._streams or self._held_up or self._relay is not None):
             return  # as nearly always: nothing waits, and reading goes on
+        if self._transport.closed:
+            return
         if self._is_full():
             self._held_up = True
             self._transport.pause_reading()
@@ -237,7 +229,7 @@ class Client(RelayOwner, StreamsOwner):
 
     def _cannot_answer(self) -> bool:
         """Whether it does not read, or is not read: what is asked waits."""
-        return not self._room.is_set() or self._streams.read_by_thread or self._is_full()
+        return self._behind or self._streams.read_by_thread or self._is_full()
 
     def _held(self) -> int:
         """Bytes that wait here."""
@@ -305,13 +297,7 @@ class Client(RelayOwner, StreamsOwner):
 
     def _take(self, message: Incoming) -> None:
         if isinstance(message, Call):
-            if self._closing:
-                message.discard()
-            elif not self._waiting and self._may_run():
-                self._serve(message)
-            else:
-                self._waiting.append(message)
-                self._waiting_bytes += len(message.payload) + _CALL_SIZE
+            self._take_call(message)
         elif isinstance(
             message, (StreamPiece, StreamData, StreamHole, StreamFinished, StreamAborted)
         ):
@@ -322,23 +308,33 @@ class Client(RelayOwner, StreamsOwner):
         else:
             message.discard()
 
+    def _take_call(self, call: Call) -> None:
+        if self._closing:
+            call.discard()
+        elif not self._waiting and self._may_run():
+            self._serve(call)
+        else:
+            self._waiting.append(call)
+            self._waiting_bytes += len(call.payload) + _CALL_SIZE
+
     def _may_run(self) -> bool:
-        return len(self._running) < self._limits.requests and self._room.is_set()
+        return not self._behind and len(self._running) < self._limits.requests
 
     def _run_waiting(self) -> None:
         while self._waiting and self._may_run() and not self._closing:
             call = self._waiting.popleft()
             self._waiting_bytes -= len(call.payload) + _CALL_SIZE
             self._serve(call)
-        if self._closing and self._output is None:
+        if self._closing and not self._outbox.holding:
             self._transport.close()
 
     def _serve(self, message: Call) -> None:
         """Answers at once where nothing has to be waited for."""
         try:
             procedure = message.procedure
-            if procedure is not None and procedure in self._served:
-                begun = self._dispatch(message, procedure)
+            dispatcher = None if procedure is None else self._served.get(procedure)
+            if procedure is not None and dispatcher is not None:
+                begun = self._dispatch(message, procedure, dispatcher)
             elif self._pass_on(message):
                 return
             else:
@@ -403,13 +399,19 @@ class Client(RelayOwner, StreamsOwner):
             if own is not None:
                 return own, None
         elif self._opened:
-            self._served.add(procedure)
+            self._served[procedure] = self._driver
         if not self._opened:
             gate.check_authenticated(self._admission.done)
             gate.check_open(self._opened)
-        return self._dispatch(message, procedure)
+        return self._dispatch(message, procedure, self._driver)
 
-    def _dispatch(self, message: Call, procedure: Procedure[Any, Any]) -> _Begun:
+    @property
+    def _driver(self) -> Dispatcher:
+        return self._dispatcher or self._service.dispatcher
+
+    def _dispatch(
+        self, message: Call, procedure: Procedure[Any, Any], dispatcher: Dispatcher
+    ) -> _Begun:
         """Has the driver answer a call."""
         args = message.arguments()
         if self._session.identity.readonly:
@@ -417,7 +419,6 @@ class Client(RelayOwner, StreamsOwner):
         fds = message.take_fds() if message.fds else ()
         call = HandlerCall(self._session, procedure, fds)
         try:
-            dispatcher = self._dispatcher or self._service.dispatcher
             return dispatcher.start(call, args), call
         except NoSupport as exc:
             if exc.detail != procedure.name:
@@ -444,9 +445,8 @@ class Client(RelayOwner, StreamsOwner):
         self._regulate()
 
     def _answer(self, message: Call, result: Record, call: HandlerCall | None) -> None:
-        fds = call.given_fds() if call is not None else None
-        if fds is not None:
-            with fds:
+        if call is not None and call.gives:
+            with call.given_fds() as fds:
                 self._answer_with_fds(message, result, fds)
         else:
             self._send(self._connection.reply(message, result))
@@ -559,9 +559,6 @@ class Client(RelayOwner, StreamsOwner):
             self._send(self._connection.event(procedure, message, encoded))
         except (XdrError, FramingError) as exc:
             logger.error("the event %s cannot be sent: %s", procedure.name, exc)
-
-    def streams_send(self, data: bytes) -> None:
-        self._send(data)
 
     def streams_room(self) -> None:
         self._regulate()

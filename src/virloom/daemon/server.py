@@ -15,6 +15,7 @@ from virloom.daemon.polkit import Polkit
 from virloom.daemon.service import Service
 from virloom.errors import VirloomError
 from virloom.transport.base import Transport
+from virloom.transport.readers import Readers
 from virloom.transport.unix import Server as Listener
 from virloom.transport.unix import SocketTransport, serve
 
@@ -42,6 +43,7 @@ class Server:
         self._relay_uid = relay_uid
         self.limits = limits
         self.on_idle_change: Callable[[], None] | None = None
+        self._readers = Readers()
         self._listeners: list[Listener] = []
         self._clients: set[Client] = set()
         self._shaking: set[asyncio.Task[None]] = set()
@@ -87,7 +89,7 @@ class Server:
                 self._shaking.add(task)
                 task.add_done_callback(self._shaking.discard)
 
-        self._listeners.append(serve(listening, accepted))
+        self._listeners.append(serve(listening, accepted, self._readers))
 
     async def _secured(self, secure: Secure, transport: SocketTransport) -> None:
         try:

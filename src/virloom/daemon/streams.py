@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from virloom.daemon.intake import Intake
 from virloom.daemon.memory import keep_for_streams
+from virloom.daemon.outbox import Outbox
 from virloom.daemon.pump import Pump, PumpOwner
 from virloom.endpoint.dispatch import Call
 from virloom.endpoint.stream import FilePart, StreamEnd, StreamWriter
@@ -24,10 +25,6 @@ StreamMessage = StreamPiece | StreamData | StreamHole | StreamFinished | StreamA
 
 class StreamsOwner(ABC):
     """The client that has them."""
-
-    @abstractmethod
-    def streams_send(self, data: bytes) -> None:
-        """Sends what a stream says."""
 
     @abstractmethod
     def streams_room(self) -> None:
@@ -61,14 +58,20 @@ class Streams(PumpOwner):
         owner: The client.
         connection: Its end of the protocol.
         transport: Where files are sent, and bytes are read by a thread.
+        outbox: Sends what streams say, in the order of what else the client is told.
     """
 
     def __init__(
-        self, owner: StreamsOwner, connection: ServerConnection, transport: Transport
+        self,
+        owner: StreamsOwner,
+        connection: ServerConnection,
+        transport: Transport,
+        outbox: Outbox,
     ) -> None:
         self._owner = owner
         self._connection = connection
         self._transport = transport
+        self._outbox = outbox
         self._pumps: dict[int, Pump] = {}
         self._intake: Intake | None = None  # a thread reads what comes
 
@@ -127,7 +130,7 @@ class Streams(PumpOwner):
     # -- what the pumps need -------------------------------------------------------------------
 
     def stream_data(self, serial: int, data: bytes) -> None:
-        self._owner.streams_send(self._connection.stream_data(serial, data))
+        self._outbox.send(self._connection.stream_data(serial, data))
 
     @property
     def sends_files(self) -> bool:
@@ -137,6 +140,7 @@ class Streams(PumpOwner):
         head = self._connection.stream_head(serial)
         if head is None:
             return
+        self._outbox.release()  # what was said before comes before
         try:
             await self._transport.send_file(head, MAX_STREAM_DATA, *part)
         except OSError as exc:
@@ -144,19 +148,19 @@ class Streams(PumpOwner):
             raise system_failure(doing, exc, domain=ErrorDomain.STREAMS) from exc
 
     def stream_hole(self, serial: int, length: int) -> None:
-        self._owner.streams_send(self._connection.stream_hole(serial, length))
+        self._outbox.send(self._connection.stream_hole(serial, length))
 
     def stream_end_of_data(self, serial: int) -> None:
-        self._owner.streams_send(self._connection.stream_end_of_data(serial))
+        self._outbox.send(self._connection.stream_end_of_data(serial))
 
     def stream_finished(self, serial: int) -> None:
         self._pumps.pop(serial, None)
-        self._owner.streams_send(self._connection.stream_finish(serial))
+        self._outbox.send(self._connection.stream_finish(serial))
         self._owner.streams_room()
 
     def stream_failed(self, serial: int, error: VirloomError) -> None:
         self._pumps.pop(serial, None)
-        self._owner.streams_send(self._connection.stream_error(serial, error))
+        self._outbox.send(self._connection.stream_error(serial, error))
         self._owner.streams_room()  # what waited for it does not fill the client any more
 
     def stream_taken(self) -> None:

@@ -34,7 +34,9 @@ class Call:
     took; those that it gives go to the caller with the result, and are closed where there is none.
     """
 
-    __slots__ = ("_abandoned", "_given", "_received", "procedure", "session", "sparse", "stream")
+    __slots__ = (
+        "_abandoned", "_given", "_received", "gives", "procedure", "session", "sparse", "stream",
+    )  # fmt: skip
 
     def __init__(
         self, session: Session, procedure: Procedure[Any, Any], fds: Sequence[int] = ()
@@ -46,6 +48,7 @@ class Call:
         self._received = OwnedFds(fds) if fds else None
         self._given: OwnedFds | None = None
         self._abandoned = False
+        self.gives = False  # whether :meth:`given_fds` has any
 
     def attach_stream(self, end: StreamEnd) -> None:
         """Gives the caller *end* as the stream of this call; a procedure may carry one only."""
@@ -67,11 +70,13 @@ class Call:
         if not self._abandoned:
             held = self._given.release() if self._given is not None else []
             self._given = OwnedFds([*held, *given.release()])
+            self.gives = True
 
-    def given_fds(self) -> OwnedFds | None:
+    def given_fds(self) -> OwnedFds:
         """What the handler gave, if anything, for whoever sends the result; asked once."""
         given, self._given = self._given, None
-        return given
+        self.gives = False
+        return OwnedFds() if given is None else given
 
     def handled(self, *, failed: bool) -> None:
         """The handler has ended: closes what it did not take, and what nobody will get."""
@@ -187,7 +192,8 @@ class Dispatcher:
             raise _unexpected(procedure, args, exc) from exc
         if result is not None and not isinstance(result, Record):
             return _finish(call, args, result)
-        call.handled(failed=False)
+        if call._received is not None:
+            call.handled(failed=False)
         return VOID if result is None else result
 
 

@@ -62,7 +62,7 @@ class LocalEndpoint(Endpoint):
         self, procedure: Procedure[A, R], args: A, fds: Sequence[int] = ()
     ) -> tuple[R, OwnedFds]:
         result, call = await self._dispatch(procedure, args, copies_to_send(fds))
-        return result, call.given_fds() or OwnedFds()
+        return result, call.given_fds()
 
     async def open_stream(self, procedure: Procedure[A, R], args: A) -> tuple[R, StreamEnd]:
         result, call = await self._dispatch(procedure, args)

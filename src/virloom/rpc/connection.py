@@ -12,7 +12,7 @@ import struct
 import time
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, Rpc, VirloomError
@@ -32,6 +32,7 @@ from virloom.rpc.messages import (
     StreamPiece,
 )
 from virloom.rpc.packet import (
+    HEADER_SIZE,
     MAX_LENGTH,
     MAX_STREAM_DATA,
     Framer,
@@ -57,6 +58,9 @@ Find = Callable[[int, int], "Procedure[Any, Any] | None"]
 #: Every program that we know is of version 1.
 VERSION = 1
 
+#: Makes a named tuple without a call of Python's.
+_new = tuple.__new__
+
 _HOLE = struct.Struct(">qI")  # length, flags
 
 # Plain numbers: looking up a member of an enum costs more than packing the header.
@@ -71,9 +75,16 @@ class _Connection:
     """What both ends share."""
 
     def __init__(
-        self, find: Find, clock: Callable[[], float], max_length: int, *, pieces: bool = False
+        self,
+        find: Find,
+        clock: Callable[[], float],
+        max_length: int,
+        takes: Literal["call", "event"],
+        *,
+        pieces: bool = False,
     ) -> None:
         self._look_up = find
+        self._takes = takes
         self._found: dict[tuple[int, int], Procedure[Any, Any]] = {}
         self._clock = clock
         self._framer = Framer(max_length, pieces=pieces)
@@ -86,6 +97,8 @@ class _Connection:
         found = self._found.get((program, number))
         if found is None:
             found = self._look_up(program, number)
+            if found is not None and found.kind != self._takes:
+                return None
             if found is not None:  # so what a peer makes up is not kept
                 self._found[program, number] = found
         return found
@@ -228,7 +241,7 @@ class ClientConnection(_Connection):
     """
 
     def __init__(self, find: Find, *, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(find, clock, MAX_LENGTH)
+        super().__init__(find, clock, MAX_LENGTH, "event")
         self._serial = -1
         self._pending: dict[int, Procedure[Any, Any]] = {}
         self._abandoned: set[int] = set()
@@ -331,7 +344,7 @@ class ClientConnection(_Connection):
 
     def _event(self, packet: Packet, header: Header) -> Incoming:
         procedure = self._find(header.program, header.procedure)
-        if procedure is None or procedure.kind != "event":
+        if procedure is None:
             return Ignored(header, "an event that we do not know")
         try:
             record = codec_for(procedure.args).decode(packet.payload)
@@ -373,9 +386,26 @@ class ServerConnection(_Connection):
         clock: Callable[[], float] = time.monotonic,
         max_length: int = MAX_LENGTH,
     ) -> None:
-        super().__init__(find, clock, max_length, pieces=True)
+        super().__init__(find, clock, max_length, "call", pieces=True)
         self._programs = frozenset(programs)
         self._passed: set[int] = set()  # serials of calls that another server answers
+
+    def usual(self, data: bytes) -> Call | None:
+        """The call that *data* is, where it is just that, of a procedure that was called before.
+
+        It need not be received then. None for all else, of which nothing is taken.
+        """
+        fields = self._framer.whole(data)
+        if fields is None:
+            return None
+        _, program, version, number, kind, _serial, status = fields
+        procedure = self._found.get((program, number))
+        if procedure is None or kind != _CALL or status != _OK or version != VERSION:
+            return None
+        if self._keepalive is not None:
+            self._keepalive.seen(self._clock())
+        header = _new(Header, fields[1:])
+        return Call(header, procedure, data[HEADER_SIZE:])
 
     def pass_on(self, call: Call) -> bytes:
         """The bytes of a call for another server, as it came; its descriptors are to follow.
@@ -397,7 +427,11 @@ class ServerConnection(_Connection):
         :meth:`try_reply` for who must know.
         """
         try:
-            return self.try_reply(call, record, fds)
+            if fds or call.procedure is None or call.procedure.stream != "none":
+                return self.try_reply(call, record, fds)
+            program, version, number, _, serial, _ = call.header
+            payload = codec_for(type(record)).encode(record)
+            return pack((program, version, number, _REPLY, serial, _OK), payload)
         except (XdrError, FramingError) as exc:
             return self.error(call, InternalError(f"cannot send the result: {exc}"))
 
@@ -494,7 +528,7 @@ class ServerConnection(_Connection):
             problem = f"Unexpected message status {header.status}"
         else:
             procedure = self._find(header.program, header.procedure)
-            if procedure is None or procedure.kind != "call":
+            if procedure is None:
                 problem = f"unknown procedure: {header.procedure}"
         if problem is None:
             return Call(header, procedure, packet.payload, packet.fds)

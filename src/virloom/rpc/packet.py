@@ -207,10 +207,9 @@ class Framer:
         Raises:
             FramingError: Cut the connection. All descriptors are closed.
         """
-        if not fds and self.between_messages:
-            whole = self._whole(data)
-            if whole is not None:
-                return [whole]
+        fields = None if fds else self.whole(data)
+        if fields is not None:
+            return [Packet(_new(Header, fields[1:]), data[HEADER_SIZE:])]
         packets: list[Packet] = []
         try:
             self._feed(data, fds, packets)
@@ -291,15 +290,19 @@ class Framer:
         else:
             self._need = 4 if self._have < 4 else _WORD.unpack_from(rest)[0]
 
-    def _whole(self, data: bytes) -> Packet | None:
-        """What *data* is, where it is just one usual message: nearly all that a daemon reads."""
+    def whole(self, data: bytes) -> tuple[int, ...] | None:
+        """Length and header, where *data* is just one message and nothing was begun before.
+
+        Nearly all that a daemon reads is; it need not be fed then. None for all else, and for a
+        message with descriptors.
+        """
+        if self._have or self._begun is not None or self._fds or self._awaiting is not None:
+            return None
         length = len(data)
         if not HEADER_SIZE <= length <= self.max_length:
             return None
         fields = _HEAD.unpack_from(data)
-        if fields[0] != length or fields[4] in WITH_FDS:
-            return None
-        return Packet(_new(Header, fields[1:]), data[HEADER_SIZE:])
+        return fields if fields[0] == length and fields[4] not in WITH_FDS else None
 
     def _cut(self, data: bytes | memoryview, packets: list[Packet]) -> int:
         """Adds the whole messages of *data* to *packets*; how many bytes they took."""

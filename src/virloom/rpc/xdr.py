@@ -10,7 +10,7 @@ strings that are not UTF-8 (kept by ``surrogateescape``) and strings with a NUL 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 R = TypeVar("R")
 
@@ -51,12 +51,21 @@ class Codec(Generic[R]):
         return self.decode(data, offset)
 
 
-_codecs: dict[type[Any], Codec[Any]] = {}
+class _Codecs(dict[type[Any], Codec[Any]]):
+    """The codecs that were asked for; looked up twice for each call."""
+
+    def __missing__(self, record: type[Any]) -> Codec[Any]:
+        codec = self[record] = Codec(record)
+        return codec
 
 
-def codec_for(record: type[R]) -> Codec[R]:
-    """The codec of a record class: any class with ``WIRE`` as the generated records have it."""
-    codec = _codecs.get(record)
-    if codec is None:
-        codec = _codecs[record] = Codec(record)
-    return codec
+_codecs = _Codecs()
+
+if TYPE_CHECKING:
+
+    def codec_for(record: type[R]) -> Codec[R]:
+        """The codec of a record class: any class with ``WIRE`` as the generated records have it."""
+        return _codecs[record]
+
+else:
+    codec_for = _codecs.__getitem__  # without a call of Python's

@@ -121,6 +121,14 @@ class Transport(ABC):
     def resume_reading(self) -> None:
         """Undoes :meth:`pause_reading`; idempotent."""
 
+    def hold(self, release: Callable[[], None]) -> bool:
+        """Has *release* called once others that are read in the same turn have had theirs.
+
+        Returns:
+            Whether it will be; not where this one is read alone, and what is to be sent can go.
+        """
+        return False
+
     @property
     @abstractmethod
     def unsent(self) -> int:

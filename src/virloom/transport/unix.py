@@ -32,6 +32,7 @@ from virloom.transport.base import (
     TransportClosed,
 )
 from virloom.transport.files import FileSending, threads
+from virloom.transport.readers import Readers
 
 logger = logging.getLogger(__name__)
 
@@ -60,11 +61,23 @@ _RESPITE = 0.5
 
 
 class SocketTransport(Transport):
-    """A transport over a connected stream socket, which it owns."""
+    """A transport over a connected stream socket, which it owns.
 
-    def __init__(self, connection: socket.socket, peer: PeerIdentity) -> None:
+    Args:
+        readers: Those with which it is read; None for one that is by itself.
+    """
+
+    def __init__(
+        self, connection: socket.socket, peer: PeerIdentity, readers: Readers | None = None
+    ) -> None:
         connection.setblocking(False)
         self._loop = asyncio.get_running_loop()
+        self._readers = readers
+        if readers is None:
+            self._add_reader: Callable[[int, Callable[[], None]], object] = self._loop.add_reader
+            self._remove_reader: Callable[[int], object] = self._loop.remove_reader
+        else:
+            self._add_reader, self._remove_reader = readers.add, readers.remove
         self._socket = connection
         self._fd = connection.fileno()
         self._passes_fds = connection.family == socket.AF_UNIX
@@ -96,9 +109,9 @@ class SocketTransport(Transport):
     def _update_reader(self) -> None:
         wanted = self._on_data is not None and not (self._paused or self._closing or self._taking)
         if wanted and not self._reading:
-            self._loop.add_reader(self._fd, self._readable)
+            self._add_reader(self._fd, self._readable)
         elif self._reading and not wanted:
-            self._loop.remove_reader(self._fd)
+            self._remove_reader(self._fd)
         self._reading = wanted
 
     def _readable(self) -> None:
@@ -309,6 +322,9 @@ class SocketTransport(Transport):
         self._queue.clear()
         self._unsent = 0
 
+    def hold(self, release: Callable[[], None]) -> bool:
+        return self._readers is not None and self._readers.hold(release)
+
     def pause_reading(self) -> None:
         self._paused = True
         self._update_reader()
@@ -468,9 +484,13 @@ class Server:
     """Accepts connections on a listening socket; see :func:`serve`."""
 
     def __init__(
-        self, listening: socket.socket, on_accept: Callable[[SocketTransport], None]
+        self,
+        listening: socket.socket,
+        on_accept: Callable[[SocketTransport], None],
+        readers: Readers | None,
     ) -> None:
         listening.setblocking(False)
+        self._readers = readers
         self._loop = asyncio.get_running_loop()
         self._listening = listening
         self._on_accept = on_accept
@@ -515,7 +535,8 @@ class Server:
                 self._respite = self._loop.call_later(_RESPITE, self._after_respite)
             return
         try:
-            transport = SocketTransport(connection, _peer_of(connection, address))
+            peer = _peer_of(connection, address)
+            transport = SocketTransport(connection, peer, self._readers)
         except OSError:  # it left already
             connection.close()
             return
@@ -541,6 +562,14 @@ def format_address(address: object) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def serve(listening: socket.socket, on_accept: Callable[[SocketTransport], None]) -> Server:
-    """Hands every new connection of a UNIX or TCP socket to *on_accept*, which starts it."""
-    return Server(listening, on_accept)
+def serve(
+    listening: socket.socket,
+    on_accept: Callable[[SocketTransport], None],
+    readers: Readers | None = None,
+) -> Server:
+    """Hands every new connection of a UNIX or TCP socket to *on_accept*, which starts it.
+
+    Args:
+        readers: With which the connections are read.
+    """
+    return Server(listening, on_accept, readers)

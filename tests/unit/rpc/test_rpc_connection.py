@@ -349,3 +349,64 @@ def test_what_passes_by_is_a_sign_of_life(pair: Pair) -> None:
     pair.server.stop_keepalive()
     assert pair.server.next_tick() is None
     pair.server.passed_by()
+
+
+def _whole_call(serial: int = 0, **changes: int) -> bytes:
+    header = Header(REMOTE, 1, CONNECT_GET_LIB_VERSION.number, 0, serial, 0)
+    return pack(header._replace(**changes))
+
+
+def test_a_usual_call_is_the_one_that_would_be_received(pair: Pair) -> None:
+    assert pair.server.usual(_whole_call()) is None  # nobody has made it before
+    (received,) = pair.server.receive(_whole_call(7))
+    assert isinstance(received, Call)
+    usual = pair.server.usual(_whole_call(7))
+    assert usual is not None
+    assert (usual.header, usual.procedure, usual.payload) == (
+        received.header, received.procedure, received.payload,
+    )  # fmt: skip
+    assert usual.arguments() == received.arguments()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        _whole_call()[:-1],
+        _whole_call() + b"\0",
+        _whole_call() * 2,
+        b"\xff" + _whole_call()[1:],
+        *(_whole_call(**{name: 4}) for name in ("program", "version", "type", "status")),
+        PING,
+    ],
+)
+def test_what_is_not_just_a_usual_call_is_left_to_be_received(pair: Pair, data: bytes) -> None:
+    pair.server.receive(_whole_call())
+    assert pair.server.usual(data) is None
+    assert pair.server.between_messages
+
+
+def test_no_call_is_usual_within_another_message(pair: Pair) -> None:
+    pair.server.receive(_whole_call())
+    call = _whole_call(3)
+    assert pair.server.receive(call[:10]) == []
+    assert pair.server.usual(call) is None
+    (late,) = pair.server.receive(call[10:])
+    assert isinstance(late, Call)
+    assert pair.server.usual(call) is not None
+
+
+def test_no_call_is_usual_beyond_the_longest_message(pair: Pair) -> None:
+    pair.server.receive(_whole_call())
+    pair.server.limit_length(27)
+    assert pair.server.usual(_whole_call()) is None
+
+
+def test_a_usual_call_is_a_sign_of_life(pair: Pair) -> None:
+    pair.server.receive(_whole_call())
+    pair.server.start_keepalive(5, 1)
+    pair.clock.now += 4
+    assert pair.server.usual(_whole_call()) is not None
+    pair.clock.now += 4
+    pair.server.tick()
+    assert pair.server.data_to_send() == b""
