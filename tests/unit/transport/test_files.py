@@ -131,7 +131,7 @@ async def test_a_file_that_is_given_up(pair: tuple[Transport, Reader], file: Pat
     reader.transport.pause_reading()
     sending = asyncio.ensure_future(send(sender, b"a", file, 0, SIZE))
     waiting = asyncio.ensure_future(send(sender, b"b", file, 0, SIZE))
-    await asyncio.sleep(0.1)  # longer than a thread waits for room
+    await asyncio.sleep(0.5)  # longer than a thread waits for room, or for its turn
     assert not sending.done()
     for each in (sending, waiting):
         each.cancel()
