@@ -63,7 +63,8 @@ async def complete(driver: QemuDriver, model: Domain) -> Domain:
         VirloomError: The document asks for what does not exist or does not go together.
     """
     # virloom.drivers.qemu.later
-    from virloom.drivers.qemu.definition import fill_definition, finish_definition
+    from virloom.drivers.qemu.definition import address_definition, fill_definition
+    from virloom.drivers.qemu.validate import validate, validate_document
 
     check_name(model.name)
     emulator = emulator_of(model)
@@ -80,14 +81,21 @@ async def complete(driver: QemuDriver, model: Domain) -> Domain:
         fill_definition(draft, caps, directories=driver.directories)
         return draft
 
-    def finished(caps: BinaryCaps) -> Domain:
+    def addressed(caps: BinaryCaps) -> Domain:
         done = draft.copy()
-        finish_definition(done, caps)
+        address_definition(done, caps)
         return done
 
-    draft = await driver.capabilities.apply(emulator, filled)
+    # Each step is the longest for which a light call is to wait.
+    apply = driver.capabilities.apply
+    await apply(emulator, lambda _: validate_document(model))
     await let_others()
-    return await driver.capabilities.apply(emulator, finished)
+    draft = await apply(emulator, filled)
+    await let_others()
+    done = await apply(emulator, addressed)
+    await let_others()
+    await apply(emulator, lambda caps: validate(done, caps))
+    return done
 
 
 def emulator_of(model: Domain) -> str:

@@ -38,20 +38,20 @@ def prepare_definition(
         ConfigUnsupported: It asks for what this QEMU or this driver does not have.
         VirloomError: Others for which libvirt has a code of its own.
     """
+    validate_document(dom)
     fill_definition(dom, caps, directories=directories)
-    finish_definition(dom, caps)
+    address_definition(dom, caps)
+    validate(dom, caps)
 
 
 def fill_definition(dom: Domain, caps: BinaryCaps, *, directories: Directories | None) -> None:
-    """The first half of :func:`prepare_definition`: what the document leaves to us."""
-    validate_document(dom)
+    """The second step of :func:`prepare_definition`: what the document leaves to us."""
     forget_aliases(dom)
     fill_defaults(dom, caps)
     complete_loader(dom, directories)
 
 
-def finish_definition(dom: Domain, caps: BinaryCaps) -> None:
-    """The second half: addresses, and the check of all that has come of it."""
+def address_definition(dom: Domain, caps: BinaryCaps) -> None:
+    """The third step: where all devices are."""
     assign_addresses(dom, caps)
     place_console(dom)
-    validate(dom, caps)

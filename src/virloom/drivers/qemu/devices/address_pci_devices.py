@@ -235,17 +235,17 @@ def _in_document_order(dom: Domain) -> Iterator[Device]:
 def _mark_multifunction(dom: Domain) -> None:
     """Function 0 has to say that the slot has others."""
     functions: dict[tuple[int, int], int] = {}
+    first: list[tuple[Device, PciAddress]] = []
     for device in pci_devices(dom):
         address = given_pci(device)
         if address is not None:
             place_ = (address.bus, address.slot)
             functions[place_] = functions.get(place_, 0) | 1 << address.function
-    for device in pci_devices(dom):
-        address = given_pci(device)
-        if address is None or device.address is None:
-            continue
+            if address.function == 0:
+                first.append((device, address))
+    for device, address in first:
         if (
-            address.function == 0
+            device.address is not None
             and device.address.multifunction is None
             and functions[(address.bus, address.slot)] > 1
         ):

@@ -44,8 +44,10 @@ async def prepare(start: Start, opened: ExitStack, caps: BinaryCaps) -> CommandL
     record.resources = _resources(start, lock)
     record.save()
     reached("intent-recorded")
+    await let_others()  # a dozen directories follow, which the kernel takes its time to make
     _make_groups(start)
     reached("groups-made")
+    await let_others()
     live_fd = _take_liveness(start, lock, opened)
     owner = _make_directories(start)
     reached("directory-made")
