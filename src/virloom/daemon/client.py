@@ -152,7 +152,8 @@ class Client(RelayOwner, StreamsOwner):
             if call is not None:
                 self._outbox.hold()
                 self._take_call(call)
-                self._after_arrival()
+                if self._closing or self._waiting or self._streams or self._held_up:
+                    self._after_arrival()
                 return
         if self._relay is not None and not fds:
             data = self._pass_by(self._relay, data)
@@ -318,7 +319,8 @@ class Client(RelayOwner, StreamsOwner):
             self._waiting_bytes += len(call.payload) + _CALL_SIZE
 
     def _may_run(self) -> bool:
-        return not self._behind and len(self._running) < self._limits.requests
+        running = self._running  # as nearly always: none
+        return not self._behind and (not running or len(running) < self._limits.requests)
 
     def _run_waiting(self) -> None:
         while self._waiting and self._may_run() and not self._closing:

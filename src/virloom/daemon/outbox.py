@@ -49,7 +49,8 @@ class Outbox:
     def release(self) -> None:
         """Sends what was held, and holds nothing back any more; idempotent."""
         self.holding = False
-        self._flush()
+        if self._held:
+            self._flush()
 
     def send(self, data: bytes, fds: Sequence[int] = ()) -> None:
         """Sends *data*, which may be nothing, and then the descriptors, which stay the caller's.
@@ -70,8 +71,6 @@ class Outbox:
 
     def _flush(self) -> None:
         held = self._held
-        if not held:
-            return
         data = held[0] if len(held) == 1 else b"".join(held)
         held.clear()
         self._held_bytes = 0

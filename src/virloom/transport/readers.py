@@ -30,7 +30,8 @@ class Readers:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._poll: select.epoll | None = None
-        self._readers: dict[int, tuple[contextvars.Context, Callable[[], None]]] = {}
+        #: What calls a reader in its context, and that one.
+        self._readers: dict[int, tuple[Callable[..., object], Callable[[], None]]] = {}
         self._held: list[Callable[[], None]] = []
         self._together = False
 
@@ -44,7 +45,7 @@ class Readers:
             self._poll = select.epoll()
             self._loop.add_reader(self._poll.fileno(), self._ready)
         self._poll.register(fd, select.EPOLLIN)
-        self._readers[fd] = (contextvars.copy_context(), reader)
+        self._readers[fd] = (contextvars.copy_context().run, reader)
 
     def remove(self, fd: int) -> None:
         """Calls nobody for *fd* any more; before it is closed."""
@@ -69,33 +70,32 @@ class Readers:
     def _ready(self) -> None:
         assert self._poll is not None
         ready = self._poll.poll(0, _BATCH)
-        if len(ready) == 1:
-            self._read(ready[0][0])
-            return
-        self._together = True
-        until = time.monotonic() + _PATIENCE
+        self._together = len(ready) > 1
+        clock, readers = time.monotonic, self._readers
+        until = clock() + _PATIENCE
         for fd, _ in ready:
-            self._read(fd)
-            if self._held and time.monotonic() > until:
+            found = readers.get(fd)
+            if found is None:  # an earlier one ended it
+                continue
+            try:
+                found[0](found[1])
+            except Exception as exc:  # the others' turn comes all the same
+                self._failed(exc)
+            if self._held and clock() > until:
                 self._release()
-                until = time.monotonic() + _PATIENCE
+                until = clock() + _PATIENCE
         self._together = False
         self._release()
-
-    def _read(self, fd: int) -> None:
-        found = self._readers.get(fd)
-        if found is not None:  # else an earlier one ended it
-            self._run(found[0].run, found[1])
 
     def _release(self) -> None:
         held, self._held = self._held, []
         for release in held:
-            self._run(release)
+            try:
+                release()
+            except Exception as exc:
+                self._failed(exc)
 
-    def _run(self, callback: Callable[..., object], *args: object) -> None:
-        try:
-            callback(*args)
-        except Exception as exc:  # the others' turn comes all the same
-            self._loop.call_exception_handler(
-                {"message": "what was to be done for a socket failed", "exception": exc}
-            )
+    def _failed(self, error: Exception) -> None:
+        self._loop.call_exception_handler(
+            {"message": "what was to be done for a socket failed", "exception": error}
+        )
