@@ -88,13 +88,14 @@ async def complete(driver: QemuDriver, model: Domain) -> Domain:
 
     # Each step is the longest for which a light call is to wait.
     apply = driver.capabilities.apply
-    await apply(emulator, lambda _: validate_document(model))
+    known = await driver.capabilities.get(emulator)
+    validate_document(model)
     await let_others()
-    draft = await apply(emulator, filled)
+    draft = await apply(emulator, filled, known)
     await let_others()
-    done = await apply(emulator, addressed)
+    done = await apply(emulator, addressed, known)
     await let_others()
-    await apply(emulator, lambda caps: validate(done, caps))
+    await apply(emulator, lambda caps: validate(done, caps), known)
     return done
 
 

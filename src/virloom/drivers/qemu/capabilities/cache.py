@@ -88,19 +88,26 @@ class CapabilityCache:
         caps = self._recall(binary, identity(binary))
         return caps if caps is not None and parts in caps.parts else None
 
-    async def apply(self, binary: str, function: Callable[[BinaryCaps], T]) -> T:
+    async def apply(
+        self, binary: str, function: Callable[[BinaryCaps], T], caps: BinaryCaps | None = None
+    ) -> T:
         """The result of *function*, given capabilities with what it turns out to need.
 
         It gets the cheap facts first, and is called again from its beginning when it asks for
         others: it must leave no trace before. Raises what it and :meth:`get` raise.
+
+        Args:
+            caps: What *function* is to begin with, for who has just got it.
         """
         parts = Parts.BASE
         while True:
-            caps = await self.get(binary, parts)
+            if caps is None:
+                caps = await self.get(binary, parts)
             try:
                 return function(caps)
             except FactsMissing as exc:
                 parts |= exc.parts
+                caps = None
 
     async def close(self) -> None:
         """Returns when every QEMU that was probed is gone and reaped."""

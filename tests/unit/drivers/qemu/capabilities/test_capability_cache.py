@@ -109,6 +109,22 @@ async def test_a_function_gets_what_it_asks_for(
     assert calls == [Parts.ALL]
 
 
+async def test_a_function_begins_with_what_its_caller_has(
+    cache: CapabilityCache, emulator: FakeEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = await cache.get(emulator.path)
+    given = []
+
+    def function(caps: BinaryCaps) -> str:
+        given.append(caps)
+        return caps.cpu_model("max").name
+
+    assert await cache.apply(emulator.path, function, base) == "max"
+    assert (given[0], given[1].parts) == (base, Parts.BASE | Parts.CPU_MODELS)
+    monkeypatch.setattr(CapabilityCache, "get", None)  # the binary is not looked at again
+    assert await cache.apply(emulator.path, function, given[1]) == "max"
+
+
 async def test_an_upgrade_is_noticed(cache: CapabilityCache, emulator: FakeEmulator) -> None:
     before = await cache.get(emulator.path, Parts.ALL)
     emulator.install({"query-cpu-definitions": CPU_MODELS[:1]})
