@@ -125,6 +125,8 @@ def lives(conn: libvirt.virConnect) -> None:
     step("autostart", pool.autostart)
     step("autostart off", lambda: pool.setAutostart(0))
     step("target path", lambda: conn.storagePoolLookupByTargetPath(f"{HOME}/first"))
+    step("target path, slashes", lambda: conn.storagePoolLookupByTargetPath(f"/{HOME}//first/"))
+    step("target path, more", lambda: conn.storagePoolLookupByTargetPath(f"//{HOME}//first"))
     step("no target path", lambda: conn.storagePoolLookupByTargetPath(f"{HOME}/none"))
     transient(conn)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from virloom.drivers.storage.driver import StorageDriver
 from virloom.drivers.storage.flags import check_apart, check_flags
-from virloom.drivers.storage.pools import parse_pool
+from virloom.drivers.storage.pools import parse_pool, sanitized
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
 from virloom.enums.storage import (
@@ -117,8 +117,9 @@ class Life:
     def by_target_path(
         self, call: Call, args: p.StoragePoolLookupByTargetPathArgs
     ) -> p.StoragePoolLookupByTargetPathRet:
+        path = sanitized(args.path)
         for pool in self._driver.all:
-            if pool.active and pool.model.target.path == args.path.rstrip("/"):
+            if pool.active and pool.model.target.path == path:
                 return p.StoragePoolLookupByTargetPathRet(pool.ref())
         raise NoStoragePool(
             f"no storage pool with matching target path '{args.path}'", domain=ErrorDomain.STORAGE
