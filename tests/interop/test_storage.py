@@ -21,6 +21,7 @@ from tests.interop.conftest import Virtstoraged
 from tests.interop.reference import Libvirtd, needs_libvirtd
 from virloom.drivers.storage.making import UNFINISHED
 from virloom.endpoint.remote import RemoteEndpoint
+from virloom.errors import OperationFailed
 from virloom.procedures import storage as p
 from virloom.transport.unix import connect_unix
 
@@ -56,6 +57,23 @@ def session(uri: str, directory: Path) -> list[str]:
 def test_the_same_session(libvirtd: Libvirtd, virtstoraged: Virtstoraged, tmp_path: Path) -> None:
     ours = session(virtstoraged.uri(), tmp_path / "ours")
     assert ours == session(libvirtd.uri, tmp_path / "theirs")
+
+
+def test_a_directory_by_another_path(virtstoraged: Virtstoraged, tmp_path: Path) -> None:
+    """Is the other pool's still; libvirt makes two pools of it."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "link").symlink_to("one")
+    (tmp_path / "later").symlink_to("absent")
+    with virloom.open_sync(virtstoraged.uri()) as conn:
+        one = conn.storage_pools.define_xml(POOL.format("one", tmp_path))
+        conn.storage_pools.define_xml(POOL.format("absent", tmp_path))
+        for change in (conn.storage_pools.define_xml, conn.storage_pools.create_xml):
+            for name, other in (("link", "one"), ("later", "absent")):
+                with pytest.raises(OperationFailed, match=f"conflict with pool: '{other}'"):
+                    change(POOL.format(name, tmp_path))
+        assert {pool.name for pool in conn.storage_pools.list()} == {"one", "absent"}
+        one.undefine()
+        assert conn.storage_pools.create_xml(POOL.format("link", tmp_path)).is_active()
 
 
 def test_pools_outlive_a_kill(virtstoraged: Virtstoraged, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from virloom.drivers.storage.directories import StorageDirectories
 from virloom.drivers.storage.host import StorageHost
 from virloom.drivers.storage.long_work import LongWork
 from virloom.drivers.storage.ongoing import Ongoing
+from virloom.drivers.storage.overlaps import same_directory
 from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.pool_events import PoolEvents
 from virloom.drivers.storage.pool_work import PoolWork
@@ -230,6 +231,7 @@ class StorageDriver:
             OperationFailed: The name, the UUID or the storage belongs to another pool.
             SystemFailure: It cannot be written; the former one stays.
         """
+        await self.check_directory(model)
         pool = self.admit(model)
         async with pool.changing:
 
@@ -241,6 +243,20 @@ class StorageDriver:
                 self.all.add(pool)
         self.events.changed(pool, _Event.DEFINED)
         return pool
+
+    async def check_directory(self, model: Pool) -> None:
+        """Refuses a pool on the directory of another one, by whatever path it leads there.
+
+        Raises:
+            OperationFailed: Another pool has the directory.
+        """
+        others = [one for pool in self.all for one in pool.documents if pool.name != model.name]
+        other = await asyncio.to_thread(same_directory, model, others)
+        if other is not None:
+            raise _failed(
+                f"Storage source conflict with pool: '{other.name}', whose directory "
+                f"'{other.target.path}' is the same as '{model.target.path}'"
+            )
 
     def admit(self, model: Pool) -> StoragePool:
         """The pool that *model* describes: a known one, or a new one that is nowhere yet.

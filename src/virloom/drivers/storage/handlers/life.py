@@ -44,6 +44,7 @@ class Life:
         check_flags(args.flags, _BUILDS, "storagePoolCreateXML")
         _check_build(args.flags)
         model = parse_pool(args.xml)
+        await self._driver.check_directory(model)
         pool = self._driver.admit(model)
         await self._driver.work.create_xml(pool, model, build=_build_flags(args.flags))
         return p.StoragePoolCreateXMLRet(pool.ref())
