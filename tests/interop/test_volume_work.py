@@ -131,6 +131,51 @@ def test_work_is_seen_and_given_up(storage: Storage, tmp_path: Path) -> None:
         assert os.listdir(place) == ["beside"]
 
 
+def test_nobody_disturbs_a_resize(storage: Storage) -> None:
+    """It ends although its client goes away, and before the daemon does."""
+    run, words = storage.virsh, ("vol-resize", "v", "2M", "pool")
+    run("vol-create-as", "pool", "v", "1M", "--format", "qcow2")
+    with storage.held(), storage.client(*words) as client:
+        refusals: tuple[tuple[str, ...], ...] = (
+            words, ("vol-wipe", "v", "pool"), ("vol-delete", "v", "pool"),
+        )  # fmt: skip
+        until(lambda: "still in use" in storage.try_virsh(*refusals[1]).stderr)
+        for other in refusals:
+            assert "volume 'v' is still in use" in refused(storage, *other)
+        assert "has asynchronous jobs running" in refused(storage, "pool-destroy", "pool")
+        client.kill()
+    until(lambda: "Capacity:       2.00 MiB" in storage.virsh("vol-info", "v", "pool"))
+    words = ("vol-resize", "v", "3M", "pool")
+    with storage.held(), storage.client(*words):
+        until(lambda: "still in use" in storage.try_virsh("vol-wipe", "v", "pool").stderr)
+        assert storage.process is not None
+        storage.process.terminate()
+        time.sleep(0.2)
+        assert storage.process.poll() is None
+    assert storage.signal(signal.SIGTERM) == 0
+    storage.start()
+    assert "Capacity:       3.00 MiB" in storage.virsh("vol-info", "v", "pool")
+
+
+def test_names_of_files(storage: Storage) -> None:
+    """All that can be told; what a stranger has put there is in nobody's way, nor lost."""
+    run, place = storage.virsh, storage.root / "pool"
+    run("vol-create-as", "pool", "no\u00a0break\u200b", "1M")
+    (place / "narrow\u202fspace.iso").touch()
+    (place / "line\nbreak").touch()
+    for kind in ("raw", "qcow2", "dir"):
+        said = refused(
+            storage, "vol-create-as", "pool", "narrow\u202fspace.iso", "1M", "--format", kind
+        )
+        assert "no volume of the pool yet (refresh the pool" in said
+    assert run("pool-refresh", "pool") == "Pool pool refreshed"
+    named = "no\u00a0break\u200b", "narrow\u202fspace.iso"
+    listed = run("vol-list", "pool")
+    assert all(f"{place}/{name}" in listed for name in named)
+    assert "line" not in listed
+    assert run("vol-pool", f"{place}/{named[1]}") == "pool"
+
+
 def test_a_full_disk(storage: Storage, tmp_path: Path) -> None:
     """What does not fit is not there in part; what was uploaded in part is a volume as before."""
     big, small = tmp_path / "big", tmp_path / "small"
@@ -156,6 +201,10 @@ def test_a_full_disk(storage: Storage, tmp_path: Path) -> None:
     assert names("full") == ["one"]
     assert (storage.place("full") / "one").read_bytes() == small.read_bytes()
     run("vol-create-as", "full", "three", "1M", "--format", "qcow2")
+    run("vol-create-as", "full", "four", "64K")
+    (storage.place("full") / "stranger").write_bytes(bytes(3 * MIB))  # the pool knows nothing of it
+    assert "No space left" in refused(storage, "vol-resize", "four", "4M", "full", "--allocate")
+    assert (storage.place("full") / "four").stat().st_size == 64 << 10
 
 
 def test_streams_that_end_early(storage: Storage, tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def _fill(source: int, file: Unfinished, model: Volume, reflink: bool) -> None:
     capacity, allocation = model.capacity.value or 0, model.allocation.value or 0
     os.ftruncate(target, max(size, capacity))
     if allocation:
-        allocate(file, allocation)
+        allocate(target, allocation, file.host.work)
 
 
 def _share(source: int, target: int, *, required: bool) -> bool:

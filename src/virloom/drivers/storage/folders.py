@@ -10,10 +10,10 @@ import shutil
 
 from virloom.drivers.runtime.steps import reached
 from virloom.drivers.storage.host import StorageHost
-from virloom.drivers.storage.making import give_away, unfinished_name
+from virloom.drivers.storage.making import give_away, taken, unfinished_name
 from virloom.drivers.storage.qemu_img import ENDING_WITH_US
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InternalError, StorageVolExist, system_failure
+from virloom.errors import InternalError, system_failure
 from virloom.model.storage import Volume
 
 _DOMAIN = ErrorDomain.STORAGE
@@ -30,7 +30,7 @@ async def make_folder(host: StorageHost, model: Volume, origin: Volume | None) -
             libvirt makes an empty file.
 
     Raises:
-        StorageVolExist: There is something of that name.
+        OperationInvalid: There is something of that name.
         InternalError: The origin is no directory, or cannot be copied.
         SystemFailure: It cannot be made, or its permissions cannot be given.
     """
@@ -77,7 +77,7 @@ def _finish(model: Volume, descriptor: int, unfinished: str, path: str) -> None:
     give_away(model, descriptor)
     reached("volume-filled")
     if os.path.lexists(path):
-        raise StorageVolExist(f"'{path}'", domain=_DOMAIN)
+        raise taken(path)
     try:
         os.fsync(descriptor)
         os.rename(unfinished, path)  # of what came meanwhile, only an empty directory gives way

@@ -21,13 +21,14 @@ from virloom.drivers.runtime.steps import reached
 from virloom.drivers.storage import encryption
 from virloom.drivers.storage.host import StorageHost
 from virloom.drivers.storage.images import check_backing
+from virloom.drivers.storage.long_work import LongWork
 from virloom.drivers.storage.qemu_img import qemu_img
 from virloom.enums.error import ErrorDomain
 from virloom.errors import (
     ConfigUnsupported,
     InternalError,
     NoSupport,
-    StorageVolExist,
+    OperationInvalid,
     SystemFailure,
     VirloomError,
     system_failure,
@@ -94,7 +95,7 @@ class Unfinished:
         """Gives the file its name, which nothing may have yet.
 
         Raises:
-            StorageVolExist: There is something of that name.
+            OperationInvalid: There is something of that name.
             SystemFailure: It cannot be named so.
         """
         reached("volume-filled")
@@ -103,9 +104,17 @@ class Unfinished:
             os.link(self.path, path)
             reached("volume-named")
         except FileExistsError as exc:
-            raise StorageVolExist(f"'{path}'", domain=_DOMAIN) from exc
+            raise taken(path) from exc
         except OSError as exc:
             raise system_failure(f"cannot create file '{path}'", exc, domain=_DOMAIN) from exc
+
+
+def taken(path: str) -> OperationInvalid:
+    """The error of a file at *path* that the pool does not know as a volume."""
+    return OperationInvalid(
+        f"there is a file '{path}' that is no volume of the pool yet",
+        domain=_DOMAIN, remedy="refresh the pool to see it, or take another name",
+    )  # fmt: skip
 
 
 def _lock(descriptor: int) -> None:
@@ -221,7 +230,7 @@ def make_raw(model: Volume, file: Unfinished) -> None:
             room = os.fstatvfs(file.fd)
             if allocation > room.f_frsize * room.f_bfree:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            allocate(file, allocation)
+            allocate(file.fd, allocation, file.host.work)
     except OSError as exc:
         raise system_failure(
             f"cannot allocate {max(allocation, capacity)} bytes in file '{model.target.path}'",
@@ -229,16 +238,16 @@ def make_raw(model: Volume, file: Unfinished) -> None:
         ) from exc  # fmt: skip
 
 
-def allocate(file: Unfinished, size: int) -> None:
-    """Gives the beginning of the file its blocks, in steps between which it can be given up.
+def allocate(descriptor: int, size: int, work: LongWork) -> None:
+    """Gives the beginning of a file its blocks, in steps between which *work* can be given up.
 
     Raises:
         OSError: There is no room.
         OperationAborted: It was given up.
     """
     for position in range(0, size, _STEP):
-        file.host.work.require_going()
-        os.posix_fallocate(file.fd, position, min(_STEP, size - position))
+        work.require_going()
+        os.posix_fallocate(descriptor, position, min(_STEP, size - position))
 
 
 def _write_in_place(model: Volume, file: Unfinished) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Names of volumes that are not files: of block devices and of a server's images."""
+"""Which names volumes may have: those that are files, block devices, and a server's images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from virloom.enums.error import ErrorDomain
 from virloom.errors import ConfigUnsupported, NoSupport, OperationInvalid, StorageVolExist
 from virloom.model.storage import Volume
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+#: What no document and no line of a list can have: control characters, halves of a character that
+#: stand for bytes which are no text, and what is no character of XML.
+_UNTOLD = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def can_be_told(name: str) -> bool:
+    """Whether documents and lists can have the name of a file, spaces of all kinds included."""
+    return _UNTOLD.search(name) is None
 
 
 def check_plain(model: Volume) -> None:
@@ -35,11 +42,6 @@ def check_size(model: Volume) -> None:
         raise NoSupport(
             "volume capacity required for this storage pool", domain=ErrorDomain.STORAGE
         )
-
-
-def can_be_told(name: str) -> bool:
-    """Whether a document can have a name that a server has for something."""
-    return not _CONTROL.search(name) and name.isprintable()
 
 
 def check_new_name(pool: StoragePool, model: Volume) -> None:

@@ -61,6 +61,8 @@ async def qemu_img(
         )  # fmt: skip
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip()
+        if host.work.path is not None:  # a name that nobody else sees
+            said = said.replace(f"{host.work.path}: ", "")
         raise InternalError(
             f"{doing}: {said or f'qemu-img ended with {done.returncode}'}", domain=ErrorDomain.NONE
         )

@@ -11,6 +11,8 @@ import os
 from virloom.drivers.storage.encryption import KEY
 from virloom.drivers.storage.host import StorageHost
 from virloom.drivers.storage.images import image_options
+from virloom.drivers.storage.long_work import LongWork
+from virloom.drivers.storage.making import allocate
 from virloom.drivers.storage.qemu_img import qemu_img
 from virloom.enums.error import ErrorDomain
 from virloom.enums.storage import StorageVolResizeFlags as Flags
@@ -76,7 +78,8 @@ async def resize(
         OperationUnsupported: Blocks are to be allocated of what is not raw.
         ConfigUnsupported: It is laid over what is not opened here.
         StorageProbeFailed: Its header is damaged, or that of an image below it.
-        SystemFailure: The file system would not.
+        SystemFailure: The file system would not; the volume is as long as it was.
+        OperationAborted: The work of *host* was given up; likewise.
         InternalError: Its format has no size to change; ``qemu-img`` would not, with its words.
     """
     path, kind = volume.target.path or "", volume.target.format.type
@@ -92,22 +95,33 @@ async def resize(
         await _resize_image(host, volume, capacity, shrink=shrink, key=key)
         return
     try:
-        await asyncio.to_thread(_resize_raw, path, capacity, allocate)
+        await asyncio.to_thread(_resize_raw, path, capacity, allocate, host.work)
     except OSError as exc:
         raise system_failure(f"Failed to resize '{path}'", exc, domain=_NONE) from exc
 
 
-def _resize_raw(path: str, capacity: int, allocate: bool) -> None:
+def _resize_raw(path: str, capacity: int, allocating: bool, work: LongWork) -> None:
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
-        if capacity > _MOST:
+        if capacity > _MOST or (allocating and not capacity):  # as with libvirt
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        if allocate:
-            os.posix_fallocate(descriptor, 0, capacity)  # not of nothing: EINVAL, as with libvirt
+        if allocating:
+            _allocate(descriptor, capacity, work)
         os.ftruncate(descriptor, capacity)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _allocate(descriptor: int, capacity: int, work: LongWork) -> None:
+    """Allocates all of it, or leaves the file as long as it was."""
+    former = os.fstat(descriptor).st_size
+    try:
+        allocate(descriptor, capacity, work)
+    except BaseException:
+        if former < capacity:
+            os.ftruncate(descriptor, former)
+        raise
 
 
 async def _resize_image(
@@ -122,8 +136,9 @@ async def _resize_image(
         image_options, path, volume.target.format.type or "raw", host.holds,
         encryption=None if key is None else "luks", key=KEY,
     )  # fmt: skip
+    # Not given up half-way: it changes the image in its place.
     await qemu_img(
-        host, "resize",
+        host.working(LongWork()), "resize",
         [*(["--shrink"] if shrink else []), f"json:{json.dumps(image)}", str(capacity)],
         doing=f"cannot resize '{path}'", keys={} if key is None else {KEY: key},
     )  # fmt: skip

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
-import re
 import stat
 import time
 from typing import NamedTuple, TypeVar
 
 from virloom.drivers.runtime.image import Backing, head_of
 from virloom.drivers.storage.making import UNFINISHED
+from virloom.drivers.storage.names import can_be_told
 from virloom.drivers.storage.probe import Probed, probe
 from virloom.drivers.storage.statuses import looked_at, permissions_of, times_of
 from virloom.drivers.storage.volumes import in_bytes
@@ -30,8 +30,6 @@ from virloom.model.storage.volume import Encryption, ImageFeatures, VolumeBackin
 #: 10 ms at worst, those of servers may be a second coarse.
 _SETTLED = 2 * 10**9
 _OPENING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-#: Names that no document can have.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def scan(directory: str) -> dict[str, Volume]:
@@ -52,7 +50,7 @@ def scan(directory: str) -> dict[str, Volume]:
         ) from exc
     volumes: dict[str, Volume] = {}
     for name in names:
-        if UNFINISHED.match(name) or _CONTROL.search(name) or not name.isprintable():
+        if UNFINISHED.match(name) or not can_be_told(name):
             continue
         try:
             volumes[name] = _SEEN.volume(os.path.join(directory, name), name)

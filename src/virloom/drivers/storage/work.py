@@ -8,7 +8,9 @@ import asyncio
 from virloom.drivers.storage.driver import StorageDriver
 from virloom.drivers.storage.long_work import LongWork
 from virloom.drivers.storage.pool import Building, StoragePool
+from virloom.drivers.storage.resizing import new_capacity
 from virloom.drivers.storage.wiping import check_algorithm
+from virloom.enums.storage import StorageVolResizeFlags
 from virloom.model.storage import Volume
 
 
@@ -111,3 +113,35 @@ class VolumeWork:
         fresh = await backend.fresh(pool.model, volume, probing=True)
         if pool.volumes.get(name) is volume:
             pool.volumes[name] = fresh
+
+    async def resize(self, pool: StoragePool, volume: Volume, capacity: int, flags: int) -> None:
+        """Gives a volume another capacity; nobody copies, wipes or removes it meanwhile.
+
+        Args:
+            capacity: As :func:`new_capacity` has it.
+            flags: Of ``StorageVolResizeFlags``.
+
+        Raises:
+            OperationInvalid: Somebody makes, copies, wipes or resizes it.
+            VirloomError: As :func:`new_capacity` and :meth:`Backend.resize`.
+        """
+        pool.require_unused(volume)
+        wanted = new_capacity(volume, pool.model.available.value or 0, capacity, flags)
+        long = LongWork()
+        resizing = self._resize(pool, volume, wanted, flags, long)
+        await asyncio.shield(self._driver.ongoing.keep(resizing, long))
+
+    async def _resize(
+        self, pool: StoragePool, volume: Volume, capacity: int, flags: int, long: LongWork
+    ) -> None:
+        backend = self._driver.backend(pool, long)
+        with pool.in_use(volume):
+            await backend.resize(
+                pool.model, volume, capacity,
+                allocate=bool(flags & StorageVolResizeFlags.ALLOCATE),
+                shrink=bool(flags & StorageVolResizeFlags.SHRINK),
+            )  # fmt: skip
+            fresh = await backend.fresh(pool.model, volume)
+        if pool.volumes.get(volume.name or "") is volume:
+            pool.volumes[volume.name or ""] = fresh
+        await backend.measure(pool.model, pool.volumes)

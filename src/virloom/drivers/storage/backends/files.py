@@ -22,7 +22,9 @@ from virloom.drivers.storage.making import (
     make_image,
     make_raw,
     remove_unfinished,
+    taken,
 )
+from virloom.drivers.storage.names import can_be_told
 from virloom.drivers.storage.pool import StoragePool
 from virloom.drivers.storage.resizing import resize
 from virloom.drivers.storage.scan import measure, remember, scan, volume_at
@@ -123,7 +125,7 @@ class FileBackend(PathBackend):
         name = model.name or ""
         if name in pool.volumes or name in pool.building:
             raise StorageVolExist(f"'{name}'", domain=_DOMAIN)
-        if "/" in name or name in (".", "..") or not name.isprintable() or UNFINISHED.match(name):
+        if "/" in name or name in (".", "..") or not can_be_told(name) or UNFINISHED.match(name):
             raise OperationInvalid(
                 f"volume name '{name[:80]}' cannot be that of a file of the pool", domain=_DOMAIN
             )
@@ -150,7 +152,7 @@ class FileBackend(PathBackend):
         Raises:
             ConfigUnsupported: Its format is none that can be made.
             NoSecret, InvalidArg: It is to be encrypted, and there is no passphrase.
-            StorageVolExist: There is a file of that name.
+            OperationInvalid: There is a file of that name.
             SystemFailure: There is no room for it, or its permissions cannot be given.
             InternalError: ``qemu-img`` would not.
         """
@@ -159,7 +161,7 @@ class FileBackend(PathBackend):
         check_makeable(model, metadata=metadata, copied=origin is not None)
         path = model.target.path or ""
         if await asyncio.to_thread(os.path.lexists, path):
-            raise StorageVolExist(f"'{path}'", domain=_DOMAIN)
+            raise taken(path)
         if model.target.format.type == "dir":
             await make_folder(self.host, model, origin)
             return await asyncio.to_thread(_made, model)

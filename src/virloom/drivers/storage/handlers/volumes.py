@@ -8,7 +8,6 @@ import asyncio
 from virloom.drivers.storage.driver import StorageDriver
 from virloom.drivers.storage.flags import check_flags
 from virloom.drivers.storage.pool import StoragePool
-from virloom.drivers.storage.resizing import new_capacity
 from virloom.drivers.storage.scan import so_far
 from virloom.drivers.storage.volumes import parse_volume
 from virloom.drivers.storage.work import VolumeWork
@@ -141,17 +140,7 @@ class Volumes:
     async def resize(self, call: Call, args: p.StorageVolResizeArgs) -> None:
         check_flags(args.flags, sum(StorageVolResizeFlags), "storageVolResize")
         pool, volume = self._driver.find_volume(args.vol)
-        pool.require_unused(volume)
-        room = pool.model.available.value or 0
-        capacity = new_capacity(volume, room, args.capacity, args.flags)
-        backend = self._driver.backend(pool)
-        await backend.resize(
-            pool.model, volume, capacity,
-            allocate=bool(args.flags & StorageVolResizeFlags.ALLOCATE),
-            shrink=bool(args.flags & StorageVolResizeFlags.SHRINK),
-        )  # fmt: skip
-        await self._fresh(args.vol)
-        await backend.measure(pool.model, pool.volumes)
+        await self._work.resize(pool, volume, args.capacity, args.flags)
 
     async def _fresh(self, ref: NonnullStorageVol) -> tuple[StoragePool, Volume]:
         """The volume as it is now: a guest may have written to it since."""
