@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from virloom.drivers.runtime.image import qcow2_backing, read_head
+from virloom.drivers.storage.names import can_be_told
 from virloom.drivers.storage.probe import probe
 from virloom.enums.error import ErrorDomain
 from virloom.errors import (
@@ -133,10 +134,19 @@ def _guest_size(path: str, image_format: str) -> int:
         os.close(descriptor)
 
 
+def names_protocol(reference: str) -> bool:
+    """Whether an image names what QEMU would not open as a file: ``nbd:…``, ``json:…``."""
+    before = reference.partition(":")[0] if ":" in reference else ""
+    return bool(before) and "/" not in before
+
+
 def _beside(parent: str, reference: str) -> str:
     """The file that an image names: a path, never a protocol."""
-    before = reference.partition(":")[0] if ":" in reference else ""
-    if before and "/" not in before:
+    if not can_be_told(reference):
+        raise ConfigUnsupported(
+            f"'{parent}' is laid over a file whose name is no text", domain=_DOMAIN
+        )
+    if names_protocol(reference):
         raise ConfigUnsupported(
             f"'{parent}' is laid over '{reference[:200]}', which is no file", domain=_DOMAIN
         )

@@ -31,6 +31,8 @@ _SECTOR = 512
 _MOST = (1 << 63) - 1
 _MOST_NAME = 1023
 _QED_BACKING, _QED_BACKING_IS_RAW = 1 << 0, 1 << 2
+#: User Mode Linux's: magic, version, 1,024 bytes of a backing file's name, a time, the size.
+_COW_BACKING, _COW_SIZE = 8, 1036
 
 
 class Probed(NamedTuple):
@@ -83,6 +85,7 @@ _LAYOUTS = (
     _Layout("ploop", b"WithouFreSpacExt", 0, "<", (16, (2,)), None),
     _Layout("qcow", QCOW2_MAGIC, 0, ">", (4, (1,)), 24),
     _Layout("qed", b"QED\0", 0, "<", None, 48),
+    _Layout("cow", b"OOOM", 0, ">", (4, (2,)), _COW_SIZE),
     _Layout("vmdk", b"KDMV", 0, "<", (4, (1, 2, 3)), 12, _SECTOR),
 )
 
@@ -180,6 +183,10 @@ def _backing_of(name: str, data: bytes) -> Backing | None:
         return None if reference is None else Backing(reference, known)
     if name == "qcow":
         reference = _text(data, *struct.unpack_from(">QI", data, 8))
+        return None if reference is None else Backing(reference, None)
+    if name == "cow":
+        size = data[_COW_BACKING : _COW_BACKING + _MOST_NAME].find(b"\0")
+        reference = _text(data, _COW_BACKING, size)
         return None if reference is None else Backing(reference, None)
     return None
 

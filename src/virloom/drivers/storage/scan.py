@@ -14,6 +14,7 @@ import time
 from typing import NamedTuple, TypeVar
 
 from virloom.drivers.runtime.image import Backing, head_of
+from virloom.drivers.storage.images import names_protocol
 from virloom.drivers.storage.making import UNFINISHED
 from virloom.drivers.storage.names import can_be_told
 from virloom.drivers.storage.probe import Probed, probe
@@ -257,10 +258,17 @@ def _of_file(model: Volume, status: os.stat_result, length: int, probed: Probed)
     return model
 
 
-def _backing(path: str, named: Backing) -> VolumeBacking:
-    """What the image at *path* is laid over."""
+def _backing(path: str, named: Backing) -> VolumeBacking | None:
+    """What the image at *path* is laid over; None where no document can have its name.
+
+    Without a recorded format it is raw: nothing else is it ever opened as.
+    """
+    if not can_be_told(named.reference):
+        return None
+    if names_protocol(named.reference):
+        return VolumeBacking(path=named.reference, format=FormatType(type="raw"))
     place = os.path.normpath(os.path.join(os.path.dirname(path), named.reference))
-    return looked_at(VolumeBacking(path=place, format=FormatType(type=named.format)))
+    return looked_at(VolumeBacking(path=place, format=FormatType(type=named.format or "raw")))
 
 
 def measure(model: Pool) -> None:

@@ -82,3 +82,8 @@ def test_older_formats_tell_their_size_and_what_they_name() -> None:
     assert (found.format, found.capacity) == ("qed", 1 << 20)
     assert found.backing == Backing("base", "raw")
     assert looked_at(qed[:56] + struct.pack("<II", 64, 1 << 30) + b"base").backing is None
+    cow = b"OOOM\0\0\0\2" + b"base".ljust(1028, b"\0") + struct.pack(">QI", 7 << 20, 512)
+    found = looked_at(cow)
+    assert (found.format, found.capacity, found.backing) == ("cow", 7 << 20, Backing("base", None))
+    assert looked_at(cow[:8] + bytes(1028) + cow[1036:]).backing is None
+    assert looked_at(cow[:1040]) == Probed("raw")

@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import os
+import struct
 import time
 from pathlib import Path
 
 import pytest
 
-from virloom.drivers.storage.scan import Seen
-from virloom.errors import StorageProbeFailed
+from virloom.drivers.storage.images import image_options
+from virloom.drivers.storage.scan import Seen, volume_at
+from virloom.errors import ConfigUnsupported, StorageProbeFailed
 
 QCOW2 = b"QFI\xfb\0\0\0\2" + bytes(12) + b"\0\0\0\x10" + (1 << 20).to_bytes(8, "big")
 
@@ -74,3 +76,35 @@ def test_a_whole_second_has_no_fraction(tmp_path: Path) -> None:
     os.utime(path, ns=(10**18 + 5, 10**18))
     times = Seen(10).volume(str(path), "image").target.timestamps
     assert (times.atime, times.mtime) == ("1000000000.000000005", "1000000000")
+
+
+def overlay(name: bytes) -> bytes:
+    """An image that is laid over what has that name, of a format that it does not tell."""
+    place = struct.pack(">QI", 104, len(name))
+    return (QCOW2[:8] + place + QCOW2[20:]).ljust(104, b"\0") + name
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        (b"base", "HERE/base"), (b"/etc/a:b", "/etc/a:b"), (b"./a:b", "HERE/a:b"),
+        (b"nbd:localhost:1", "nbd:localhost:1"), (b"http://h/x", "http://h/x"),
+        (b'json:{"driver":"nbd"}', 'json:{"driver":"nbd"}'),
+    ],
+)  # fmt: skip
+def test_what_an_image_is_laid_over(tmp_path: Path, name: bytes, path: str) -> None:
+    """A file beside it, or what is no file, as the image has it; raw where it does not say."""
+    (tmp_path / "image").write_bytes(overlay(name))
+    below = volume_at(str(tmp_path), "image").backing_store
+    assert below is not None
+    assert (below.path, below.format.type) == (path.replace("HERE", str(tmp_path)), "raw")
+
+
+@pytest.mark.parametrize("name", [b"\xff", b"a\nb", b"a\x01", b"\xed\xa0\x80", "\uffff".encode()])
+def test_names_that_no_document_can_have(tmp_path: Path, name: bytes) -> None:
+    """Are not told, and not in the error of who opens the image."""
+    (tmp_path / "image").write_bytes(overlay(name))
+    volume = volume_at(str(tmp_path), "image")
+    assert (volume.target.format.type, volume.backing_store) == ("qcow2", None)
+    with pytest.raises(ConfigUnsupported, match="whose name is no text"):
+        image_options(str(tmp_path / "image"), "qcow2", lambda path: True)
