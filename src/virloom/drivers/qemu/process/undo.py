@@ -84,14 +84,26 @@ def _monitor_works(start: Start) -> bool:
 
 
 async def close_log(start: Start, died: bool) -> str:
-    """QEMU's last words, if it has died with any."""
+    """QEMU's last words, if it has died; how it ended where it has said nothing."""
     if start.log is None:
         return ""
-    words = await start.log.last_words() if died else ""
+    words = (await start.log.last_words() or _end_of(start)) if died else ""
     start.log.note("shutting down, reason=failed")
     await start.log.settled()
     start.log.close()
     return words
+
+
+def _end_of(start: Start) -> str:
+    assert start.process is not None
+    code = start.process.exit_code
+    if code is None:
+        return "it said nothing"
+    if code >= 0:
+        return f"it ended with exit code {code} and said nothing"
+    # The usual one that nobody here has sent.
+    cause = ", as for want of memory (see <memtune>)" if code == -signal.SIGKILL else ""
+    return f"it was ended by signal {-code}{cause}"
 
 
 def explained(start: Start, error: VirloomError, words: str) -> VirloomError:
