@@ -15,6 +15,7 @@ import pytest
 
 from tests.interop.conftest import STEP, Virtqemud
 from tests.interop.reference import LIBVIRTD, Libvirtd, needs_libvirtd
+from virloom.daemons import FAMILY
 
 pytestmark = needs_libvirtd
 
@@ -135,3 +136,25 @@ def test_our_client_by_our_helper(libvirtd: Libvirtd, ssh: Path) -> None:
         capture_output=True, text=True, timeout=4 * STEP, check=False,
     )  # fmt: skip
     assert done.stdout.split() == ["qemu:///system", "True"], done.stderr
+
+
+def test_the_family_of_a_user(home: Path) -> None:
+    """All daemons that a user has; none is tried that could not start."""
+    run = subprocess.Popen(
+        ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", PYTHON, "-c",
+         "from virloom.cli.main import main; raise SystemExit(main())", "daemons"],
+        env={
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONPATH": str(SOURCES), "HOME": str(home),
+            "XDG_RUNTIME_DIR": str(home / "run"), "PYTHONDONTWRITEBYTECODE": "1",
+        },
+        stdout=subprocess.PIPE, text=True, cwd="/",
+    )  # fmt: skip
+    try:
+        assert run.stdout is not None
+        lines = [run.stdout.readline().split(": ") for _ in range(len(FAMILY) - 1)]
+    finally:
+        run.terminate()
+    assert {daemon for daemon, _ in lines} == set(FAMILY.values()) - {"virtnwfilterd"}
+    assert all(said.startswith("ready as process") for _, said in lines), lines
+    assert run.wait(timeout=STEP) == 0
+    run.stdout.close()

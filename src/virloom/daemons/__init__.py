@@ -20,5 +20,8 @@ FAMILY: Mapping[str, str] = {
     "proxy": "virtproxyd",
 }
 
+#: Those that serve nobody but the host: a user has no packet filters.
+OF_THE_HOST = frozenset(("nwfilter",))
+
 #: Those that the others need as soon as they start guests.
 HELPERS = frozenset(("log", "lock", "secret", "nwfilter", "network", "storage"))

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 from pathlib import Path
 
 from virloom.cli.supervise import Supervisor, Watched
-from virloom.daemons import FAMILY, HELPERS
+from virloom.daemons import FAMILY, HELPERS, OF_THE_HOST
 from virloom.enums.error import ErrorDomain
 from virloom.host.root_kinds import refuse_embedded
 
@@ -30,7 +31,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--only",
         metavar="NAMES",
         type=_names,
-        default=list(FAMILY),
         help=f"of {','.join(FAMILY)}, with commas between them",
     )
     add("--listen", action="store_true", help="serve the network, as virtproxyd.conf says")
@@ -53,14 +53,21 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def _watched(options: argparse.Namespace) -> list[Watched]:
+    only = options.only or _usual(options.root)
     common = ["--root", options.root] if options.root else []
     network = ["--listen"] if options.listen else []
     return [
         Watched(
             FAMILY[name], [*common, *(network if name == "proxy" else [])], first=name in HELPERS
         )
-        for name in options.only
+        for name in only
     ]
+
+
+def _usual(root: str | None) -> list[str]:
+    """All that there are; of a user's session, those that users have."""
+    session = root is None and os.geteuid() != 0
+    return [name for name in FAMILY if not (session and name in OF_THE_HOST)]
 
 
 async def _run(daemons: list[Watched]) -> int:
