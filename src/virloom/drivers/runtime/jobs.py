@@ -90,6 +90,7 @@ class DomainJobs:
         self._max_queued = max_queued
         self._slots: dict[str, _Held] = {}
         self._queue: deque[_Held] = deque()
+        self._former = ""  # who held the last job that has ended
 
     def hold(self, kind: Job, owner: str) -> AbstractAsyncContextManager[None]:
         """Holds the domain's synchronous job while the block runs.
@@ -187,11 +188,15 @@ class DomainJobs:
             async with asyncio.timeout(self._wait_limit):
                 await job.granted
         except TimeoutError:
-            self._tell(job, f"gives up after {self._wait_limit:g} s ({self._holders()})")
+            holders = self._holders()
+            if self._slots.get(job.slot) is job:
+                # Granted as the time was over: whoever it was waits as long as others do.
+                holders = f"held by {self._former} until now"
+            self._tell(job, f"gives up after {self._wait_limit:g} s ({holders})")
             self._drop(job)
             raise OperationTimeout(
                 f"cannot acquire state change lock of domain '{self.name}' "
-                f"within {self._wait_limit:g} s ({self._holders()})",
+                f"within {self._wait_limit:g} s ({holders})",
                 domain=ErrorDomain.QEMU,
             ) from None
         except BaseException:
@@ -212,6 +217,7 @@ class DomainJobs:
         """Takes *job* out of its slot or out of the queue, and grants what has become free."""
         if self._slots.get(job.slot) is job:
             del self._slots[job.slot]
+            self._former = job.owner
         elif job in self._queue:
             self._queue.remove(job)
         for waiter in list(self._queue):

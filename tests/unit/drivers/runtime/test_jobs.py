@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
@@ -49,6 +50,28 @@ async def test_the_wait_ends_with_the_holders_name() -> None:
     assert "'web'" in caught.value.message
     async with jobs.hold(Job.QUERY, "C"):
         assert jobs.owner == "C"
+
+
+async def test_who_gives_it_back_as_the_time_is_over_is_named_too() -> None:
+    jobs = DomainJobs("web", wait_limit=0.02)
+    done = asyncio.Event()
+
+    async def hold() -> None:
+        async with jobs.hold(Job.MODIFY, "DOMAIN_SUSPEND"):
+            await done.wait()
+
+    def end_late() -> None:
+        time.sleep(0.04)  # the limit is over when the loop looks at its clock again
+        done.set()
+
+    holder = asyncio.create_task(hold())
+    await _settle()
+    asyncio.get_running_loop().call_later(0.005, end_late)
+    with pytest.raises(OperationTimeout, match="held by DOMAIN_SUSPEND until now"):
+        async with jobs.hold(Job.MODIFY, "DOMAIN_RESUME"):
+            pass
+    await holder
+    assert jobs.owner is None
 
 
 async def test_a_cancelled_waiter_leaves_the_queue_and_the_holder_alone() -> None:
