@@ -30,7 +30,7 @@ WANTED = {
     "to a file": {"error": [67, 18]},
 }  # fmt: skip
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 
 class Everything(Virtqemud):
@@ -106,7 +106,6 @@ def test_the_same_session(
 
 @needs_libvirtd[0]
 @needs_libvirtd[1]
-@pytest.mark.timeout(600)
 @pytest.mark.skipif(not DRIVER.exists(), reason="qemu-block-extra is not installed")
 def test_guests_of_images(
     cluster: Cluster, reference: Libvirtd, ours: Everything, tmp_path: Path

@@ -114,8 +114,9 @@ def changed(conn: libvirt.virConnect) -> None:
     vary("wipe", volume.wipe, (1, 2))
     for algorithm in range(12):
         step(f"wipe {algorithm}", lambda a=algorithm: volume.wipePattern(a, 0))
-        step("content", partial(content, "v"))
-        fill("v")
+        if algorithm in (0, 8, 9):
+            step("content", partial(content, "v"))
+            fill("v")
     step("upload", lambda: volume.upload(conn.newStream(), 0, 0))
     step("download", lambda: volume.download(conn.newStream(), 0, 0))
     step("upload, sparse", lambda: volume.upload(conn.newStream(), 0, 0, 1))

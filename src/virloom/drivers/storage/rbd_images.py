@@ -8,14 +8,15 @@ do it here.
 
 Reads JSON from its standard input: ``id`` (of the user, or null), ``options`` (of Ceph's
 configuration, in their order), ``pool``, and ``do``, with what that needs besides. Prints JSON: of
-``measure``, ``[bytes of the cluster, free ones, bytes in the pool]``; of ``list``, ``[name, bytes,
-bytes of its objects]`` of each image; of ``stat``, the same of the ``image``; of what changes the
-``image``, null: ``create`` (of ``size`` bytes), ``clone`` (of ``origin`` as it is now, no smaller
-than that), ``resize`` (to it), ``remove`` (with its ``snapshots``, or only without any), ``clear``
-(with zeros) and ``discard``. Exit status 1: it did not go well, and it prints ``[errno, words]``
-instead; errno 0 is that of an option that there is not.
+``list``, ``[bytes of the cluster, free ones, bytes in the pool]`` and ``[name, bytes, bytes of its
+objects]`` of each image; of ``stat`` the latter of the ``image``; the same of what it has then, of
+``create`` (of ``size`` bytes) and ``clone`` (of ``origin`` as it is, no smaller than that); null
+of ``resize`` (to it), ``remove`` (with its ``snapshots``, or only without any), ``clear`` (with
+zeros) and ``discard``. Exit status 1: it did not go well, and it prints ``[errno, words]`` instead;
+errno 0 is that of an option that there is not.
 
-Standard library only. Calls and layouts are those of Ceph's ``librados.h`` and ``librbd.h``.
+Standard library only, and of that what is read quickly: it is started for each question. Calls and
+layouts are those of Ceph's ``librados.h`` and ``librbd.h``.
 """
 
 from __future__ import annotations
@@ -24,9 +25,7 @@ import ctypes
 import errno
 import json
 import os
-import secrets
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import (
     CFUNCTYPE,
@@ -41,7 +40,11 @@ from ctypes import (
     c_uint64,
     c_void_p,
 )
-from typing import Any, NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
 
 #: Bytes that are overwritten at once.
 _STEP = 4 << 20
@@ -117,11 +120,11 @@ _RBD: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 
 
-class _Opened(NamedTuple):
+class _Opened:
     """An image, and what it is."""
 
-    image: c_void_p
-    found: _Image
+    def __init__(self, image: c_void_p, found: _Image) -> None:
+        self.image, self.found = image, found
 
 
 class Failed(Exception):
@@ -208,7 +211,8 @@ class Images:
 
     def stat(self, name: str) -> tuple[str, int, int]:
         """One image: its name, its size, and the size of all the objects that it may have."""
-        with self._opened(name, writing=False) as (_, found):
+        with self._opened(name, writing=False) as opened:
+            found = opened.found
             return name, found.size, found.object * found.objects
 
     def create(self, name: str, size: int) -> None:
@@ -244,8 +248,9 @@ class Images:
 
     def resize(self, name: str, size: int) -> None:
         """Gives an image that size, in bytes."""
-        with self._opened(name, writing=True) as (image, _):
-            _must(self._rbd.rbd_resize(image, size), f"failed to resize the RBD image '{name}'")
+        with self._opened(name, writing=True) as opened:
+            code = self._rbd.rbd_resize(opened.image, size)
+            _must(code, f"failed to resize the RBD image '{name}'")
 
     def remove(self, name: str, *, snapshots: bool) -> None:
         """Deletes an image; one that is gone already is no error.
@@ -262,7 +267,8 @@ class Images:
     def overwrite(self, name: str, *, discard: bool) -> None:
         """Fills an image with zeros, or gives all of its objects back."""
         zeros = bytes(_STEP)
-        with self._opened(name, writing=True) as (image, found):
+        with self._opened(name, writing=True) as opened:
+            image, found = opened.image, opened.found
             for place in range(0, found.size, _STEP):
                 length = min(_STEP, found.size - place)
                 if discard:
@@ -305,7 +311,7 @@ class Images:
         return None
 
     def _new_snapshot(self, opened: _Opened) -> bytes:
-        name = f"libvirt-{secrets.randbelow(1 << 16)}".encode()
+        name = f"libvirt-{int.from_bytes(os.urandom(2), 'little')}".encode()
         code = self._rbd.rbd_snap_create(opened.image, name)
         _must(code, f"failed to create RBD snapshot '{name.decode()}'")
         return name
@@ -323,7 +329,8 @@ class Images:
 
     def _remove_snapshots(self, name: str) -> None:
         """All of an image, or none behind the first that copies share."""
-        with self._opened(name, writing=True) as (image, _):
+        with self._opened(name, writing=True) as opened:
+            image = opened.image
             for snapshot, _size in self._snapshots(image):
                 what = f"snapshot '{name}@{os.fsdecode(snapshot)}'"
                 if self._is_protected(image, snapshot):
@@ -348,16 +355,14 @@ class Images:
 
 def _answer(images: Images, asked: dict[str, Any]) -> Any:
     what, image = asked["do"], asked.get("image") or ""
-    if what == "measure":
-        return images.measure()
     if what == "list":
-        return list(images.all())
-    if what == "stat":
-        return images.stat(image)
+        return images.measure(), list(images.all())
     if what == "create":
-        return images.create(image, asked["size"])
+        images.create(image, asked["size"])
     if what == "clone":
-        return images.clone(asked["origin"], image, asked["size"])
+        images.clone(asked["origin"], image, asked["size"])
+    if what in ("stat", "create", "clone"):
+        return images.stat(image)
     if what == "resize":
         return images.resize(image, asked["size"])
     if what == "remove":

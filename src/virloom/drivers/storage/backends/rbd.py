@@ -53,8 +53,12 @@ class RbdBackend(Backend):
     named_at_once = True
 
     async def look(self, model: Pool) -> dict[str, Volume]:
-        await self.measure(model, {})
-        listed = await self._ask(model, "list")
+        """The images; sizes are those that the cluster last told of itself, seconds ago.
+
+        Looking only then makes every change cost one program.
+        """
+        sizes, listed = await self._ask(model, "list")
+        model.capacity, model.available, model.allocation = (in_bytes(size) for size in sizes)
         return {
             name: _volume(_name(model), name, size, used)
             for name, size, used in listed
@@ -62,9 +66,7 @@ class RbdBackend(Backend):
         }
 
     async def measure(self, model: Pool, volumes: Mapping[str, Volume]) -> None:
-        whole, free, used = await self._ask(model, "measure")
-        model.capacity, model.available = in_bytes(whole), in_bytes(free)
-        model.allocation = in_bytes(used)
+        """Nothing: see :meth:`look`."""
 
     def check_new(self, pool: StoragePool, model: Volume) -> None:
         check_new_name(pool, model)
@@ -92,12 +94,13 @@ class RbdBackend(Backend):
             raise ConfigUnsupported("images of Ceph are raw", domain=_DOMAIN)
         name, size = model.name or "", model.capacity.value or 0
         if origin is None:
-            await self._ask(pool, "create", image=name, size=size)
+            found = await self._ask(pool, "create", image=name, size=size)
         elif origin.key != f"{_name(pool)}/{origin.name}":
             raise ConfigUnsupported("the origin is in another pool", domain=_DOMAIN)
         else:
-            await self._ask(pool, "clone", image=name, origin=origin.name or "", size=size)
-        return await self.fresh(pool, model)
+            whole = {"origin": origin.name or "", "size": size}
+            found = await self._ask(pool, "clone", image=name, **whole)
+        return _seen_again(model, _volume(_name(pool), *found))
 
     async def fresh(self, pool: Pool, volume: Volume, *, probing: bool = False) -> Volume:
         found = await self._ask(pool, "stat", image=volume.name or "")
