@@ -84,7 +84,7 @@ def _check_parts(model: Pool, kind: PoolKind) -> None:
     source = model.source or PoolSource()
     said = {
         "host": source.hosts, "device": source.devices, "dir": source.dir.path,
-        "adapter": source.adapter, "initiator": source.initiator.iqn.name,
+        "adapter": source.adapter, "initiator": source.initiator.iqn.name, "name": source.name,
     }  # fmt: skip
     known = (*kind.needs, *kind.takes)
     odd = [f"source/{part}" for part, value in said.items() if value and part not in known]
