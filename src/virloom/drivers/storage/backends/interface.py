@@ -37,10 +37,12 @@ class Backend:
         kind: libvirt's name of it, as in ``<pool type=…>``.
         named_at_once: Volumes have their names before they are whole: the pool's record has those
             that are being made, and a restarted daemon removes them.
+        narrows_sources: What is said of the sources that are looked for counts.
     """
 
     kind: ClassVar[str]
     named_at_once: ClassVar[bool] = False
+    narrows_sources: ClassVar[bool] = True
 
     def __init__(self, host: StorageHost) -> None:
         self.host = host

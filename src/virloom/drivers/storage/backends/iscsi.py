@@ -73,7 +73,9 @@ class IscsiBackend(PathBackend):
         target = _portal(model).target
         number = await iscsiadm.session(self.host, target)
         if number is None:
-            raise InternalError(f"there is no session with target '{target}'", domain=_DOMAIN)
+            raise InternalError(
+                f"there is no session with target '{target}'", domain=ErrorDomain.NONE
+            )
         await iscsiadm.rescan(self.host, number)
         scsi = await asyncio.to_thread(_scsi_host, self.host, number)
         volumes = await unit_volumes(self.host, model, scsi) if scsi is not None else {}
@@ -113,7 +115,7 @@ def _portal(model: Pool) -> Portal:
 
 
 def _host(source: PoolSource) -> SourceHost:
-    if len(source.hosts) != 1 or not source.hosts[0].name:
+    if len(source.hosts) != 1:
         raise ConfigUnsupported("Expected exactly 1 host for the storage pool", domain=_DOMAIN)
     return source.hosts[0]
 

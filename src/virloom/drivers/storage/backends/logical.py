@@ -61,6 +61,7 @@ class LogicalBackend(PathBackend):
 
     kind = "logical"
     named_at_once = True
+    narrows_sources = False
 
     async def is_active(self, model: Pool) -> bool:
         """A group without volumes has nothing by which it could be told."""

@@ -106,9 +106,9 @@ def _found(host: str, path: str, form: str) -> PoolSource:
 
 
 def _host(source: PoolSource) -> str:
-    if len(source.hosts) != 1 or not source.hosts[0].name:
+    if len(source.hosts) != 1:
         raise ConfigUnsupported("Expected exactly 1 host for the storage pool", domain=_DOMAIN)
-    return source.hosts[0].name
+    return source.hosts[0].name or ""
 
 
 def _format(model: Pool) -> str:

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 from virloom.drivers.storage.backends import BACKENDS, GONE
+from virloom.drivers.storage.backends.interface import Backend
 from virloom.drivers.storage.driver import StorageDriver
 from virloom.drivers.storage.flags import check_flags
 from virloom.drivers.storage.kinds import KINDS, PoolKind
 from virloom.endpoint.dispatch import Call, serves
 from virloom.enums.error import ErrorDomain
-from virloom.errors import InternalError, NoSupport
+from virloom.errors import InternalError, NoSupport, XmlError
 from virloom.model.storage import PoolCapabilities
 from virloom.model.storage.capabilities import FormatOptions, Values
 from virloom.model.storage.capabilities import PoolKind as ShownKind
+from virloom.model.storage.pool import PoolSource
 from virloom.model.storage.sources import PoolSources, SourceSpecification
 from virloom.model.storage.target import FormatType
 from virloom.procedures import storage as p
@@ -53,12 +55,23 @@ class Kinds:
                 domain=ErrorDomain.STORAGE,
             )
         check_flags(args.flags, 0, "storageConnectFindStoragePoolSources")
-        spec = None
-        if args.src_spec is not None:
-            spec = parse_document(SourceSpecification, args.src_spec)
         found = PoolSources()
-        found.sources = await backend.find_sources(spec)
+        found.sources = await backend.find_sources(specified(args.src_spec, backend))
         return p.ConnectFindStoragePoolSourcesRet(format_document(found))
+
+
+def specified(text: str | None, backend: Backend) -> PoolSource | None:
+    """Where sources are to be looked for; kinds that look everywhere do not read it.
+
+    Raises:
+        XmlError: A host has no name.
+    """
+    if text is None or not backend.narrows_sources:
+        return None
+    spec = parse_document(SourceSpecification, text)
+    if any(host.name is None for host in spec.hosts):
+        raise XmlError("missing storage pool host name", domain=ErrorDomain.STORAGE)
+    return spec
 
 
 def _shown(name: str, kind: PoolKind) -> ShownKind:

@@ -15,6 +15,7 @@ from virloom.drivers.storage.chap import Login
 from virloom.drivers.storage.directories import StorageDirectories
 from virloom.drivers.storage.iscsiadm import Portal, log_in
 from virloom.drivers.storage.pools import parse_pool
+from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, InvalidArg, OperationFailed
 from virloom.model.storage import Pool
 from virloom.model.storage.pool import PoolSource, SourceHost
@@ -135,3 +136,11 @@ async def test_sources(tmp_path: Path) -> None:
     spec.initiator.iqn.name = "iqn.2026-11.org.virloom:other"
     with pytest.raises(OperationFailed, match="no iSCSI interface"):
         await backend.find_sources(spec)
+
+
+async def test_a_session_that_somebody_ended(tmp_path: Path) -> None:
+    """A refresh fails as libvirt's does, with the code of a program that did not work."""
+    backend = IscsiBackend(RecordedHost(tmp_path, {"iscsiadm --mode session": NONE}))
+    with pytest.raises(InternalError, match="no session") as refused:
+        await backend.look(pool())
+    assert refused.value.domain == ErrorDomain.NONE
