@@ -81,3 +81,26 @@ def test_a_guest_on_volumes(daemons: tuple[Virtqemud, Virtstoraged]) -> None:
 def _refused(call: Callable[[], object], error: type[VirloomError], words: str) -> None:
     with pytest.raises(error, match=words):
         call()
+
+
+def test_volumes_that_may_be_missing(daemons: tuple[Virtqemud, Virtstoraged]) -> None:
+    """The guest does without them, and still has them at its next start."""
+    qemu, _ = daemons
+    place = qemu.root / "pool"
+    place.mkdir(mode=0o755)
+    qemu.virsh("pool-create-as", "pool", "dir", "--target", str(place))
+    optional = DISK.replace("volume='{}'", "volume='{}' startupPolicy='optional'")
+    medium = optional.replace("'disk'", "'cdrom'").replace("virtio", "sata")
+    disk = optional.format("raw", "pool", "none", "vda")
+    text = _guest(disk, medium.format("raw", "no", "x", "sda"))
+    with virloom.open_sync(qemu.uri()) as conn:
+        guest = conn.define_xml(text)
+        guest.create()
+        live = guest.xml_desc()
+        assert "virtio-disk0" not in live
+        assert "<disk type='file' device='cdrom'>" in live
+        assert "volume='none'" in qemu.virsh("dumpxml", "web", "--inactive")
+        guest.destroy()
+        guest.undefine()
+        must = text.replace("optional", "mandatory")
+        _refused(conn.define_xml(must).create, VirloomError, "'(none|no)'")

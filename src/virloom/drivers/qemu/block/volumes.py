@@ -7,18 +7,21 @@ see. The status file has both too, so nothing is asked again when a new daemon t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.block import units
 from virloom.drivers.qemu.block.chain import LOCAL_KINDS
 from virloom.endpoint.endpoint import Endpoint
 from virloom.enums.error import ErrorDomain
-from virloom.errors import ConfigUnsupported, InternalError, XmlError
+from virloom.errors import ConfigUnsupported, InternalError, VirloomError, XmlError
 from virloom.model.domain import BackingStore, Disk, DiskSource, Domain
 
 if TYPE_CHECKING:
     from virloom.drivers.qemu.driver import QemuDriver
+
+logger = logging.getLogger(__name__)
 
 #: By ``virStorageVolType``.
 _KINDS = {0: "file", 1: "block", 2: "dir"}
@@ -26,10 +29,18 @@ _KINDS = {0: "file", 1: "block", 2: "dir"}
 _NOT_YET = ("mpath", "rbd", "sheepdog", "gluster")
 
 
-async def resolve(driver: QemuDriver, disks: Iterable[Disk]) -> None:
+async def resolve(
+    driver: QemuDriver, disks: Iterable[Disk], may_miss: Callable[[Disk], bool] = lambda disk: False
+) -> list[Disk]:
     """Finds the places of volumes, and notes them in *disks*.
 
     The format is what the document says, else raw: what the volume's own bytes say is the guest's.
+
+    Args:
+        may_miss: Whether a disk may be one that is not found, for whatever reason.
+
+    Returns:
+        Those that were not, the last first.
 
     Raises:
         NoSupport: There is no storage driver.
@@ -43,11 +54,19 @@ async def resolve(driver: QemuDriver, disks: Iterable[Disk]) -> None:
     for disk in volumes:
         if not disk.source.pool:
             disk.type = "file"  # an empty drive
+    missing: list[Disk] = []
     if not wanted:
-        return
+        return missing
     async with driver.areas.opened("storage") as endpoint:
-        for disk in wanted:
-            await _resolve(endpoint, disk)
+        for disk in reversed(wanted):
+            try:
+                await _resolve(endpoint, disk)
+            except VirloomError as exc:
+                if not may_miss(disk):
+                    raise
+                logger.warning("a guest starts without '%s': %s", disk.source.volume, exc)
+                missing.append(disk)
+    return missing
 
 
 async def _resolve(endpoint: Endpoint, disk: Disk) -> None:

@@ -53,7 +53,9 @@ async def change_medium(
         VirloomError: The new one cannot be opened.
     """
     if _is_local(new) and _is_local(drive.device) and image_path(new) == image_path(drive.device):
-        return  # it is in the drive already
+        # It is in the drive already.
+        drive.device.source.startup_policy = new.source.startup_policy
+        return
     check_idle(running, drive.device)
     caps = await driver.capabilities.apply(emulator_of(running.model), lambda caps: caps)
     loaded = drive.of(_loaded(drive.device, new))

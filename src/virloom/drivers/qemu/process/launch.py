@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from functools import partial
 
 from virloom.drivers.qemu.block import volumes
-from virloom.drivers.qemu.block.missing import drop_missing
+from virloom.drivers.qemu.block.missing import Missing, do_without, drop_missing, may_be_missing
 from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.capabilities.host_features import resolve_cpu
 from virloom.drivers.qemu.capabilities.kvm import require_usable
@@ -66,7 +67,7 @@ class Launch(Start):
             if self.model.type == "kvm":
                 await require_usable(self.driver.directories.cache, self.model.name)
             await self._reach_areas()
-            await volumes.resolve(self.driver, self.model.devices.disks)
+            gone = await self._find_volumes()
             choose_firmware(self.model, self.driver.directories)
             choose_template(self.model, self.driver.directories)
             check_models(self.driver, self.model)
@@ -84,7 +85,7 @@ class Launch(Start):
             await self.ask_hooks("prepare")
             self.driver.spawner.warm()  # it comes up meanwhile
             await let_others()
-            self._drop_missing()
+            self._drop_missing(gone)
             with ExitStack() as opened:
                 command = await prepare(self, opened, caps)
                 await self.ask_hooks("start")
@@ -137,9 +138,16 @@ class Launch(Start):
             raise InternalError(f"domain '{self.guest.name}' has no emulator")
         return emulator
 
-    def _drop_missing(self) -> None:
+    async def _find_volumes(self) -> list[Missing]:
+        """Finds the volumes; those that are missing and may be the guest does without."""
+        lenient = partial(may_be_missing, restoring=self.incoming is not None)
+        missing = await volumes.resolve(self.driver, self.model.devices.disks, lenient)
+        return [do_without(self.model, disk, None) for disk in missing]
+
+    def _drop_missing(self, volumes_gone: list[Missing]) -> None:
         """Does without the images that are not there and need not be, and says so."""
-        for gone in drop_missing(self.model, restoring=self.incoming is not None):
+        images = drop_missing(self.model, restoring=self.incoming is not None)
+        for gone in [*volumes_gone, *images]:
             self.driver.events.emit(
                 DomainEventID.DISK_CHANGE,
                 self.guest.ref(),
