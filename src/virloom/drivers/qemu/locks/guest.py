@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from virloom.drivers.qemu.locks.interface import Claim, LockManager, Owner
 from virloom.drivers.qemu.process.steps import reached
+from virloom.enums.error import ErrorDomain
 from virloom.errors import ResourceBusy, VirloomError
 
 if TYPE_CHECKING:
@@ -66,6 +67,19 @@ async def _acquire(manager: LockManager, owner: Owner, claims: Sequence[Claim]) 
         await manager.acquire(owner, claims)
 
 
+def _check_once(claims: Sequence[Claim]) -> None:
+    """No image is claimed twice, but by disks that share it.
+
+    Raises:
+        ResourceBusy: One is.
+    """
+    twice = next((one for one in claims if not one.shared and claims.count(one) > 1), None)
+    if twice is not None:
+        raise ResourceBusy(
+            f"the guest has '{twice.key or twice.path}' already", domain=ErrorDomain.LOCKSPACE
+        )
+
+
 class GuestLeases:
     """What a guest has.
 
@@ -95,11 +109,14 @@ class GuestLeases:
         """Before the CPUs run.
 
         Raises:
-            ResourceBusy: Another guest has one of the images.
+            ResourceBusy: Another guest has one of the images, or two of its disks are one.
             VirloomError: Nobody gives leases.
         """
         if self._manager is None:
             return
+        from virloom.drivers.qemu.locks.claims import while_running
+
+        _check_once(while_running(self._running.model))
         self._runs = True
         try:
             await self.settle()
@@ -158,9 +175,13 @@ class GuestLeases:
         """Has some more while the block runs; when it ends the guest has what it needs then.
 
         Raises:
-            ResourceBusy: Another guest has one of them.
+            ResourceBusy: Another guest has one of them, or this one already, which would write to
+                it in two ways.
             VirloomError: Nobody gives leases.
         """
+        if self._manager is not None:
+            held = noted(self._running.record)
+            _check_once([*held, *(each for each in claims if each is not None)])
         await self.add(claims)
         try:
             yield

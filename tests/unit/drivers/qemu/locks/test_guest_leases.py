@@ -141,6 +141,26 @@ async def test_one_more_for_a_while(owned: Owned) -> None:
     assert clerk.given == owned.on_disk() == {more, B, LEASE}
 
 
+async def test_one_image_is_not_claimed_twice(owned: Owned) -> None:
+    clerk = Clerk()
+    leases = owned.leases(clerk)
+    await leases.take()
+    with pytest.raises(ResourceBusy, match="'/a' already"):
+        async with leases.claimed([A]):
+            pytest.fail("a second disk writes to the image")
+    async with leases.claimed([B]):  # disks that share it may
+        pass
+    assert clerk.given == owned.on_disk() == {A, B, LEASE}
+    leases.stopped()
+    await leases.give_up()
+    owned.model.devices.disks[1].source.file = "/a"
+    await leases.take()  # one of them shares it: whoever gives leases has to say what that means
+    owned.model.devices.disks[1].shareable = False
+    leases.stopped()
+    with pytest.raises(ResourceBusy, match="'/a' already"):
+        await leases.take()
+
+
 async def test_taken_over(owned: Owned) -> None:
     """What was noted and is not needed goes; what is needed and was not noted comes."""
     clerk, stale = Clerk(), Claim("file", "/stale")
