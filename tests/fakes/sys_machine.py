@@ -135,7 +135,7 @@ def sticks(tree: Machine) -> None:
     place = "BUSNUM=001\nDEVNUM=012\nDEVTYPE=usb_device\n"
     event = f"MAJOR=189\nMINOR=11\nDEVNAME=bus/usb/001/012\n{place}"
     udev = {"ID_VENDOR_ID": "0781", "ID_MODEL_ID": "5567"}
-    words = {"ID_VENDOR_FROM_DATABASE": "SanDisk", "ID_MODEL_FROM_DATABASE": "Cruzer"}
+    words = {"ID_VENDOR_FROM_DATABASE": "SanDisk", "ID_MODEL_FROM_DATABASE": "Blade 2"}
     tree.device("pci0000:00/usb1/1-2", "usb", event, **numbers, **texts, driver="usb")
     tree.known("c189:11", {**udev, **words})
     tree.device("pci0000:00/usb1/1-3", "usb", place, **numbers, **texts)
