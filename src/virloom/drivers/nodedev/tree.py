@@ -145,9 +145,9 @@ class SysTree:
         return found.removeprefix(str(self._root)) if there else None
 
     def names(self, path: str) -> list[str]:
-        """What is in a directory, sorted; nothing where there is none."""
+        """What is in a directory, in the kernel's order; nothing where there is none."""
         try:
-            return sorted(os.listdir(self._root / path.lstrip("/")))
+            return os.listdir(self._root / path.lstrip("/"))
         except OSError:
             return []
 
