@@ -70,9 +70,10 @@ fuzz: venv  ## property tests with many examples, then atheris, FUZZ_SECONDS (60
 bench: compare  ## measure against bare QEMU and against libvirt 9 (installs it)
 	@$(PYTHON_BIN)/python -m tools.bench
 
-docs: venv  ## the documentation as HTML in docs/_build/html
+docs: venv  ## the documentation as HTML in docs/_build/html, manual pages of the daemons in docs/_build/man
 	@$(PYTHON_BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
-	@echo "docs/_build/html/index.html"
+	@$(PYTHON_BIN)/python -m sphinx -W --keep-going -q -b man -d docs/_build/html/.doctrees docs docs/_build/man
+	@echo "docs/_build/html/index.html docs/_build/man/*.8"
 
 check-series: venv  ## make check on each commit since BASE (default origin/main), and their messages
 	@$(PYTHON_BIN)/python -m tools.check_commits --run "make check" $(BASE)..HEAD

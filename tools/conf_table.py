@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Sphinx directive ``conf-keys``: the keys of a configuration file, their defaults and meaning.
 
-Its argument is the class that reads the file, ``MODULE:CLASS``. Names and defaults are the class's
-own; the meaning is the ``Attributes:`` of its docstring and of those of its bases.
+Its argument is the class that reads the file, ``MODULE:CLASS``; what is told of it is that of
+:mod:`virloom.daemon.default_config`.
 
 ``conf-idle-keys`` lists the keys that are taken and do nothing; its argument names them likewise.
 """
 
 from __future__ import annotations
 
-import inspect
-import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,26 +16,10 @@ from docutils import nodes
 from docutils.parsers.rst import Directive, directives
 
 from tools.support_table import reread_each_time, table
+from virloom.daemon.default_config import as_written, explained
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
-
-_ENTRY = re.compile(r"^(\w+(?:, \w+)*): (.*)$")
-
-
-def documented(docstring: str) -> dict[str, str]:
-    """The entries of a docstring's ``Attributes:`` section; one may be of several names."""
-    found: dict[str, str] = {}
-    name = ""
-    section = inspect.cleandoc(docstring).partition("Attributes:\n")[2]
-    for line in inspect.cleandoc(section).splitlines():
-        entry = _ENTRY.match(line)
-        if entry:
-            name = entry[1]
-            found[name] = entry[2]
-        elif name:
-            found[name] += " " + line.strip()
-    return found
 
 
 def _named(place: str) -> Any:
@@ -62,31 +44,14 @@ def rows(config: type, beyond: type | None = None, host: str = "") -> list[list[
     Raises:
         ValueError: A docstring does not explain a key.
     """
-    meaning: dict[str, str] = {}
-    for base in reversed(config.__mro__):
-        meaning |= documented(base.__doc__ or "")
-    values, others = vars(config()), vars(beyond()) if beyond is not None else {}
-    told = {name for entry in meaning for name in entry.split(", ")}
-    if missing := values.keys() - told:
-        raise ValueError(f"{config.__name__} does not explain {', '.join(sorted(missing))}")
+    others = vars(beyond()) if beyond is not None else {}
     found = []
-    for entry, text in meaning.items():
-        first = entry.split(", ")[0]
-        if first in values and (first not in others or others[first] != values[first]):
-            default = "" if first == host else _as_written(values[first])
-            found.append([entry, default, text])
+    for key in explained(config):
+        first = key.names[0]
+        if first not in others or others[first] != key.default:
+            default = "" if first == host else as_written(key.default)
+            found.append([", ".join(key.names), default, key.meaning])
     return found
-
-
-def _as_written(value: Any) -> str:
-    """A default as it would stand in the file."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return f'"{value}"'
-    if isinstance(value, (tuple, list)):
-        return "[" + ", ".join(map(_as_written, value)) + "]"
-    return str(int(value))
 
 
 class ConfKeys(Directive):

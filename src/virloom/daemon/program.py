@@ -36,6 +36,8 @@ def run(spec: DaemonSpec, argv: Sequence[str] | None = None) -> int:
     """Runs the daemon by its command line; returns the exit code."""
     options = _parser(spec).parse_args(argv)
     try:
+        if options.print_config:
+            return _print_config(spec)
         return _print_units(spec, options) if options.print_units else _start(spec, options)
     except (VirloomError, OSError) as exc:
         message = exc.message if isinstance(exc, VirloomError) else str(exc)
@@ -64,6 +66,7 @@ def _parser(spec: DaemonSpec) -> argparse.ArgumentParser:
         add("-l", "--listen", action="store_true", help="serve the network, as configured")
     add("-p", "--pid-file", metavar="FILE", help="where to write the process id")
     add("--root", metavar="DIR", help="use DIR/etc, DIR/run and DIR/var instead of the system's")
+    add("--print-config", action="store_true", help="print the default configuration and end")
     add("--print-units", metavar="DIR", help="write the systemd units into DIR and end")
     return parser
 
@@ -82,8 +85,17 @@ def _own_path(spec: DaemonSpec) -> str:
 def _print_units(spec: DaemonSpec, options: argparse.Namespace) -> int:
     _, config = _settings(spec, options)
     proxy = proxy_user.find(config.proxy_user)
-    for path in write_units(spec, _own_path(spec), Path(options.print_units), config, proxy):
+    directory = Path(options.print_units)
+    ensure_directory(directory, 0o755)
+    for path in write_units(spec, _own_path(spec), directory, config, proxy):
         print(path)
+    return 0
+
+
+def _print_config(spec: DaemonSpec) -> int:
+    from virloom.daemon.default_config import default_config  # hardly ever asked for
+
+    print(default_config(spec), end="")
     return 0
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -12,6 +13,8 @@ from virloom.daemon.memory import end_if_out_of_memory
 from virloom.endpoint.stream import FilePart, Hole, StreamEnd, StreamWriter
 from virloom.errors import InternalError, InvalidArg, VirloomError
 from virloom.rpc.packet import MAX_STREAM_DATA
+
+logger = logging.getLogger(__name__)
 
 #: What a hole that waits counts for, in bytes.
 _HOLE_COST = 64
@@ -198,5 +201,9 @@ class Pump:
     def _fail(self, exc: Exception) -> None:
         end_if_out_of_memory(exc)
         self.abort()
-        error = exc if isinstance(exc, VirloomError) else InternalError(f"the stream failed: {exc}")
+        if isinstance(exc, VirloomError):
+            error = exc
+        else:
+            logger.error("a stream failed unexpectedly", exc_info=exc)
+            error = InternalError(f"the stream failed: {exc}")
         self._owner.stream_failed(self._serial, error)

@@ -16,8 +16,8 @@ from tools.check_licence import unlicensed
 from tools.check_paths import machine_bound, named_without_subject
 from tools.check_sizes import too_long
 from tools.check_walks import unknown
-from tools.conf_table import documented
 from tools.support_table import served_names
+from virloom.daemon.default_config import documented
 
 LICENCE = "# SPDX-License-Identifier: Apache-2.0\n"
 

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from tools.conf_table import documented, read, rows
+from tools.conf_table import read, rows
 from tools.error_table import SOURCES
 from tools.error_table import rows as error_rows
 from tools.support_table import rows_of_others
 from tools.tracked import ROOT
 from virloom import uri
+from virloom.daemon.default_config import documented
 
 REFERENCE = ROOT / "docs" / "reference"
 
