@@ -247,3 +247,16 @@ def _ends(pid: int, seconds: float = 5) -> bool:
         return bool(select.select([fd], [], [], seconds)[0])
     finally:
         os.close(fd)
+
+
+@pytest.fixture(name="image")
+def _image(tmp_path: Path) -> Callable[[str], Path]:
+    """Makes raw images of 1 MiB."""
+
+    def make(name: str) -> Path:
+        path = tmp_path / f"{name}.raw"
+        path.touch()
+        os.truncate(path, 1 << 20)
+        return path
+
+    return make

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import virloom
-from tests.system.test_devices import PORTS
+from tests.system.plugged import PORTS
 from tests.system.test_events import Heard
 from virloom.client.connection import Connection
 from virloom.client.domain.events import TunableEvent

@@ -15,7 +15,7 @@ import pytest
 
 import virloom
 from tests.system.conftest import embedded, end_all, full_kernel_boot
-from tests.system.test_devices import PORTS
+from tests.system.plugged import PORTS
 from virloom.client.connection import Connection
 from virloom.client.domain.domain import Domain
 from virloom.drivers.qemu.capabilities.vhost_user import find_server
