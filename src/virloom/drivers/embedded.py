@@ -81,7 +81,6 @@ async def open_embedded(stack: AsyncExitStack, root: Path, uri: ConnectURI) -> D
         OperationInvalid: It is the root of daemons.
         VirloomError: As :meth:`QemuDriver.open`.
     """
-    from virloom.drivers.qemu import later
     from virloom.drivers.qemu.directories import Directories
     from virloom.drivers.qemu.driver import QemuDriver
     from virloom.drivers.qemu.handlers import dispatcher
@@ -90,7 +89,6 @@ async def open_embedded(stack: AsyncExitStack, root: Path, uri: ConnectURI) -> D
     from virloom.drivers.secret.handlers import opener as secret_opener
 
     refuse_daemons(root, ErrorDomain.QEMU)
-    later.load_all()
     etc = root / "etc"
     places = SecretDirectories(etc / "secrets", root / "run" / "secrets", etc / "secret.conf")
     # The other areas come first, and go last: guests that start with the driver need them.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from virloom.drivers.qemu import later
 from virloom.drivers.qemu.capabilities import BinaryCaps
 from virloom.drivers.qemu.capabilities.emulator import find_emulator
 from virloom.drivers.qemu.checkpoints.known import count_checkpoints, forget_checkpoints
@@ -56,16 +57,15 @@ def parse(text: str, validate: bool) -> Domain:
     return parse_document(Domain, text, validate=validate)
 
 
-async def complete(driver: QemuDriver, model: Domain) -> Domain:
+async def complete(driver: QemuDriver, model: Domain, *, to_run: bool = False) -> Domain:
     """A copy of *model* in which all is filled in that the document leaves to us, and checked.
+
+    Args:
+        to_run: It is going to be started at once.
 
     Raises:
         VirloomError: The document asks for what does not exist or does not go together.
     """
-    # virloom.drivers.qemu.later
-    from virloom.drivers.qemu.definition import address_definition, fill_definition
-    from virloom.drivers.qemu.validate import validate, validate_document
-
     check_name(model.name)
     emulator = emulator_of(model)
     await let_others()  # the document has just been parsed
@@ -75,6 +75,11 @@ async def complete(driver: QemuDriver, model: Domain) -> Domain:
         from virloom.drivers.qemu.nics.pools import mark_functions
 
         await mark_functions(driver, cards)
+    if not later.loaded():
+        await later.load_meanwhile(_make_ready(driver, emulator, to_run=to_run))
+    # virloom.drivers.qemu.later
+    from virloom.drivers.qemu.definition import address_definition, fill_definition
+    from virloom.drivers.qemu.validate import validate, validate_document
 
     def filled(caps: BinaryCaps) -> Domain:
         draft = model.copy()
@@ -97,6 +102,13 @@ async def complete(driver: QemuDriver, model: Domain) -> Domain:
     await let_others()
     await apply(emulator, lambda caps: validate(done, caps), known)
     return done
+
+
+async def _make_ready(driver: QemuDriver, emulator: str, *, to_run: bool) -> None:
+    """What other processes do for a first document: QEMU tells what it can do, if need be."""
+    await driver.capabilities.get(emulator)
+    if to_run:  # not beside QEMU: where all processors are busy, a fork waits for one of them
+        driver.spawner.warm()
 
 
 def emulator_of(model: Domain) -> str:

@@ -7,7 +7,13 @@ them first imports them, and a daemon that nobody needs does so in a quiet momen
 
 from __future__ import annotations
 
+import asyncio
 import importlib
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+from virloom.drivers.runtime.turns import let_others
 
 #: In an order in which each brings a part of what the next ones need.
 MODULES = (
@@ -27,7 +33,23 @@ def load(number: int) -> int | None:
     return number + 1 if number + 1 < len(MODULES) else None
 
 
-def load_all() -> None:
-    """Imports them, for whoever would rather wait at once."""
-    for number in range(len(MODULES)):
-        load(number)
+def loaded() -> bool:
+    """Whether they are there."""
+    return all(name in sys.modules for name in MODULES)
+
+
+async def load_meanwhile(work: Coroutine[Any, Any, object]) -> None:
+    """Imports them while *work* is done, most of which should be waiting for other processes.
+
+    Raises what *work* raises; it is cancelled when this is.
+    """
+    task = asyncio.create_task(work)
+    try:
+        number: int | None = 0
+        while number is not None:
+            await let_others()
+            number = load(number)
+        await task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -74,7 +74,7 @@ class Lifecycle:
     async def create_xml(self, call: Call, args: p.DomainCreateXMLArgs) -> p.DomainCreateXMLRet:
         check_flags(call, args.flags, _CREATE_FLAGS)
         document = parse(args.xml_desc, bool(args.flags & DomainCreateFlags.START_VALIDATE))
-        model = await complete(self._driver, document)
+        model = await complete(self._driver, document, to_run=True)
         guest = admit(self._driver, model, to_run=True)
         try:
             async with guest.jobs.hold(Job.MODIFY, call.procedure.name):
