@@ -13,7 +13,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from virloom.daemon import gate
@@ -526,7 +525,7 @@ class Client(RelayOwner, StreamsOwner):
         if another is None and args.name:
             self._service.check_uri(args.name)
         if args.flags & 1:  # VIR_CONNECT_RO; libvirtd looks at no other flag
-            self._session.identity = replace(self._session.identity, readonly=True)
+            self._session.identity = self._session.identity._replace(readonly=True)
         if another is not None:
             return self._open_another(another)
         primary = self._service.primary(args.name)

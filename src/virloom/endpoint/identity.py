@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import os
 from contextvars import ContextVar
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """The caller as a driver sees it beside every call's arguments.
 
     A field that the transport cannot tell is None: a TCP client has no uid, a local one no

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid as uuids
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from virloom.drivers.qemu.associated import FdGroups
 from virloom.drivers.qemu.patience import Patience
 from virloom.drivers.qemu.persistent import Definition
 from virloom.drivers.runtime.jobs import DomainJobs
+from virloom.drivers.runtime.objects import uuid_text
 from virloom.drivers.runtime.recorder import Recorder
 from virloom.enums.domain import (
     DomainAgentResponseTimeoutValues,
@@ -106,7 +106,7 @@ class Guest:
     @property
     def uuid_text(self) -> str:
         """The UUID in its usual form."""
-        return str(uuids.UUID(bytes=self.uuid))
+        return uuid_text(self.uuid)
 
     @property
     def persistent(self) -> bool:

@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from virloom.drivers.qemu.capabilities.cache import CapabilityCache
 from virloom.drivers.qemu.capabilities.probe import Credentials
@@ -20,7 +19,6 @@ from virloom.drivers.qemu.directories import Directories
 from virloom.drivers.qemu.display_ports import DisplayPorts
 from virloom.drivers.qemu.domain import Guest
 from virloom.drivers.qemu.hostdevs.claims import Claims
-from virloom.drivers.qemu.limits.settling import Settler
 from virloom.drivers.qemu.locks.choice import choose as choose_locks
 from virloom.drivers.qemu.monitor_events import MonitorEvents
 from virloom.drivers.qemu.nics.names import DIRECT_PREFIX, HELD_SUFFIXES, TapNames
@@ -31,7 +29,7 @@ from virloom.drivers.qemu.process.record import GuestRecord
 from virloom.drivers.runtime.events import DomainEvents
 from virloom.drivers.runtime.hooks import Hooks
 from virloom.drivers.runtime.index import DocumentIndex
-from virloom.drivers.runtime.objects import ObjectIndex
+from virloom.drivers.runtime.objects import ObjectIndex, uuid_text
 from virloom.drivers.runtime.recorder import Recorder
 from virloom.drivers.runtime.store import DocumentStore
 from virloom.endpoint.areas import Areas
@@ -41,15 +39,16 @@ from virloom.host.cgroup.mounts import Hierarchies
 from virloom.host.files import remove_temporaries
 from virloom.host.guardian import Guardian, earlier_guardians_done
 from virloom.host.lock import LockHeld, RootLock
-from virloom.host.netns import NetworkSpace
 from virloom.host.spawner import Spawner
 from virloom.procedures.types import NonnullDomain
 from virloom.security.dac import Dac, Ids
 from virloom.security.stack import choose
 
 if TYPE_CHECKING:
+    from virloom.drivers.qemu.limits.settling import Settler
     from virloom.drivers.qemu.nics.kept import KeptConnection
     from virloom.drivers.qemu.nics.watch import NetworkWatch
+    from virloom.host.netns import NetworkSpace
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +82,6 @@ class QemuDriver:
         security: The kernel's security models that confine guests.
         locks: Who gives leases on disks; None: nobody.
         spawner: What starts QEMU.
-        settler: What puts threads of new guests into their control groups.
         hooks: What the host's administrator has run for guests.
         loop: The event loop of the driver.
     """
@@ -130,7 +128,6 @@ class QemuDriver:
             remember=self.config.remember_owner,
         )
         self.spawner = Spawner()
-        self.settler = Settler(self.background)
         self.hooks = Hooks(directories.hooks, "qemu")
         ids = self.dac.ids
         self.capabilities = CapabilityCache(
@@ -200,7 +197,8 @@ class QemuDriver:
         for kept in ("networks", "filters"):
             if kept in self.__dict__:
                 await self.__dict__[kept].close()
-        self.settler.hurry()
+        if "settler" in self.__dict__:
+            self.settler.hurry()
         for task in list(self._tasks):
             await asyncio.wait([task])
         await self.store.settled()
@@ -251,9 +249,9 @@ class QemuDriver:
         """
         guest = self.guests.by_uuid(ref.uuid)
         if guest is None or not guest.known:
-            text = UUID(bytes=ref.uuid)
             raise NoDomain(
-                f"no domain with matching uuid '{text}' ({ref.name})", domain=ErrorDomain.QEMU
+                f"no domain with matching uuid '{uuid_text(ref.uuid)}' ({ref.name})",
+                domain=ErrorDomain.QEMU,
             )
         return guest
 
@@ -268,6 +266,8 @@ class QemuDriver:
 
     def _has_lost_leases(self, uuid: str) -> None:
         """Somebody else may write to the disks of a guest that runs."""
+        from uuid import UUID
+
         from virloom.drivers.qemu.locks.lost import act_on_loss
 
         guest = self.guests.by_uuid(UUID(uuid).bytes)
@@ -295,6 +295,13 @@ class QemuDriver:
         from virloom.drivers.qemu.nics.kept import KeptConnection  # few guests have any
 
         return KeptConnection(self, "nwfilter")
+
+    @cached_property
+    def settler(self) -> Settler:
+        """What puts threads of new guests into their control groups."""
+        from virloom.drivers.qemu.limits.settling import Settler  # with the first start
+
+        return Settler(self.background)
 
     @cached_property
     def hierarchies(self) -> Hierarchies:

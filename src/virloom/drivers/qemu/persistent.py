@@ -7,7 +7,6 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import UUID
 
 from virloom.drivers.runtime.turns import let_others
 from virloom.errors import VirloomError
@@ -153,6 +152,8 @@ def load_definitions(driver: QemuDriver) -> None:
 
 def _checked(driver: QemuDriver, document: Document, definition: Definition) -> bytes:
     """The UUID of a document that somebody else wrote, which is noted from now on."""
+    from uuid import UUID  # a daemon whose domains are all in its index begins without
+
     model = definition.model
     if model.name != document.name or not model.uuid:
         raise ValueError("its name is not that of its file, or it has no UUID")

@@ -25,6 +25,12 @@ class Named(Protocol):
 T = TypeVar("T", bound=Named)
 
 
+def uuid_text(uuid: bytes) -> str:
+    """A UUID of 16 bytes in its usual form; without the uuid module, which takes 2 ms to load."""
+    text = uuid.hex()
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
 class ObjectIndex(Generic[T]):
     """Objects by UUID and by name, in the order in which they came."""
 

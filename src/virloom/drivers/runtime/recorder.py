@@ -18,7 +18,6 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
-from uuid import UUID
 
 from virloom.procedures.types import NonnullDomain
 
@@ -213,6 +212,8 @@ def _line(entry: Entry) -> bytes:
 
 def _read(path: Path) -> Iterator[Entry]:
     """The entries of a file; a line that was not written whole is left out."""
+    from uuid import UUID  # nobody waits for it where nothing is recorded yet
+
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
