@@ -92,6 +92,21 @@ async def test_more_descriptors_than_one_message_takes(spawner: Spawner, tmp_pat
     assert len(numbers) == 604  # and the listed directory
 
 
+def test_a_step_loads_no_module(tmp_path: Path) -> None:
+    """Each child would load it anew, for nothing of it stays in the helper."""
+    (tmp_path / "tasks").write_text("")
+    code = (
+        "import sys; from virloom.host import spawn; before = set(sys.modules);"
+        "spawn.enter_cgroups(sys.argv[1:]); spawn.set_oom_score_adj(500);"
+        "spawn.drop_bounding(range(64));"
+        "print(*set(sys.modules) - before)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "tasks")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.split() == []
+    assert (tmp_path / "tasks").read_text() == "0"
+
+
 async def test_limits_and_users_by_the_helper(spawner: Spawner) -> None:
     confined = Confinement(limits={"NOFILE": (99, 99)}, capabilities=[], no_new_privileges=True)
     script = "ulimit -n; grep -e NoNewPrivs -e CapBnd /proc/self/status"

@@ -59,20 +59,27 @@ MAX_FDS = 253
 # -- the steps -----------------------------------------------------------------------------------
 
 
+def write_to(path: str, value: bytes) -> None:
+    """Write to a file of the kernel's; not as text, for which each child would load a codec."""
+    fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(fd, value)
+    finally:
+        os.close(fd)
+
+
 def enter_cgroups(files: Sequence[str]) -> None:
     """Move this process, which is one thread, to control groups by their files."""
     for path in files:
         try:
-            with open(path, "w", encoding="ascii") as file:
-                file.write("0")
+            write_to(path, b"0")
         except OSError as error:
             raise OSError(error.errno, error.strerror, path) from error
 
 
 def set_oom_score_adj(value: int) -> None:
     """Set how soon the kernel kills this process when memory runs out."""
-    with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-        file.write(str(value))
+    write_to("/proc/self/oom_score_adj", b"%d" % value)
 
 
 def set_limits(limits: Mapping[str, Sequence[int]]) -> None:
@@ -116,13 +123,12 @@ def enter_private_dev(order: tuple[Sequence[Sequence[Any]], str | None]) -> None
 def label_exec(labels: Sequence[tuple[str, str]]) -> None:
     """Ask the kernel's security modules to label the program: file below ``/proc``, and words."""
     for path, words in labels:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(words)
+        write_to(path, words.encode())
 
 
 def drop_bounding(kept: Sequence[int]) -> None:
     """Take what is not kept out of the bounding set, so that no exec brings it back."""
-    with open("/proc/sys/kernel/cap_last_cap", encoding="ascii") as file:
+    with open("/proc/sys/kernel/cap_last_cap", "rb", buffering=0) as file:
         last = int(file.read())
     for capability in set(range(last + 1)) - set(kept):
         syscalls.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
