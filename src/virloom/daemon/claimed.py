@@ -32,6 +32,17 @@ _PARAMETERS: dict[str, tuple[int, str | None]] = {
 }
 
 
+def identity_of(peer: PeerIdentity, *, readonly: bool) -> Identity:
+    """Who a client is before it has said for whom it speaks: who has connected."""
+    return Identity(
+        uid=peer.uid,
+        gid=peer.gid,
+        pid=peer.pid,
+        tls_name=peer.certificate,
+        readonly=readonly,
+    )
+
+
 def stated_identity(identity: Identity, token: SystemToken | None = None) -> list[TypedParam]:
     """What is stated of a caller.
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from virloom.daemon import gate
 from virloom.daemon.admission import Admission, not_offered
-from virloom.daemon.claimed import claimed_identity
+from virloom.daemon.claimed import claimed_identity, identity_of
 from virloom.daemon.keepalive import Keepalive
 from virloom.daemon.limits import PRESSURE, Limits
 from virloom.daemon.memory import end_if_out_of_memory, give_back
@@ -107,7 +107,7 @@ class Client(RelayOwner, StreamsOwner):
         self._outbox = Outbox(transport, limits.unsent, self._cut)
         self._send = self._outbox.send
         peer = transport.peer
-        self._session = Session(_identity(peer, readonly=readonly), self._send_event)
+        self._session = Session(identity_of(peer, readonly=readonly), self._send_event)
         self._relay_uid = relay_uid
         self._admission = Admission(
             peer,
@@ -575,13 +575,3 @@ class Client(RelayOwner, StreamsOwner):
 
     async def writable(self) -> None:
         await self._room.wait()
-
-
-def _identity(peer: PeerIdentity, *, readonly: bool) -> Identity:
-    return Identity(
-        uid=peer.uid,
-        gid=peer.gid,
-        pid=peer.pid,
-        tls_name=peer.certificate,
-        readonly=readonly,
-    )
