@@ -22,6 +22,9 @@ _MEMORY = 4 << 30
 #: What a program's words begin with that is not to go on when this process is killed: what it
 #: works at is undone by whoever comes next.
 ENDING_WITH_US = ("setpriv", "--pdeathsig", "KILL")
+#: What it says where the kernel has counted no processor time for a turn of key derivation, which
+#: happens on busy hosts: QEMU measures how many turns take two seconds. Another try does.
+_UNMEASURED, _ATTEMPTS = b"Unable to get accurate CPU usage", 10
 
 
 async def qemu_img(
@@ -55,10 +58,11 @@ async def qemu_img(
             descriptors.append(descriptor)
             objects += ["--object", f"secret,id={name},file=/proc/self/fd/{descriptor}"]
         limits = ["prlimit", f"--as={_MEMORY}", "--core=0", *ENDING_WITH_US]
-        done = await host.run(
-            [*limits, "qemu-img", command, "-q", *objects, *words],
-            timeout=_PATIENCE, pass_fds=descriptors,
-        )  # fmt: skip
+        line = [*limits, "qemu-img", command, "-q", *objects, *words]
+        for _ in range(_ATTEMPTS):
+            done = await host.run(line, timeout=_PATIENCE, pass_fds=descriptors)
+            if done.returncode == 0 or command != "create" or _UNMEASURED not in done.stderr:
+                break
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip()
         if host.work.path is not None:  # a name that nobody else sees
