@@ -28,7 +28,7 @@ async def test_a_key_that_could_not_be_measured_is_derived_again() -> None:
 @pytest.mark.parametrize(("command", "attempts"), [("create", 10), ("convert", 1)])
 async def test_not_for_ever_nor_where_nothing_is_derived(command: str, attempts: int) -> None:
     host = host_that_says(UNMEASURED)
-    with pytest.raises(InternalError, match="cannot make it: .*accurate CPU usage"):
+    with pytest.raises(InternalError, match=r"cannot make it: .*accurate CPU usage"):
         await qemu_img(host, command, [], doing="cannot make it")
     assert len(host.asked) == attempts
 
