@@ -165,3 +165,42 @@ def test_a_console_an_asyncio_loop_and_a_handler_that_fails(home: Path) -> None:
     assert told["survived"]  # a callback that raised did not end the loop
     assert told["idle"]
     assert told["blocking"] == "connection closed"
+
+
+#: A stream of an embedded connection that nobody ends, collected in a thread of the application.
+_FORGOTTEN = """
+import sys, time, libvirt
+directory = sys.argv[1]
+conn = libvirt.open(f"qemu:///embed?root={directory}/root")
+pool = conn.storagePoolCreateXML(
+    f"<pool type='dir'><name>p</name><target><path>{directory}/pool</path></target></pool>", 1)
+volume = pool.createXML("<volume><name>v</name><capacity>4096</capacity></volume>")
+stream = conn.newStream()
+volume.upload(stream, 0, 0)
+try:
+    volume.wipe()
+except libvirt.libvirtError as error:
+    print(error.get_error_code())
+del stream
+deadline = time.monotonic() + 20
+while True:
+    try:
+        print(volume.wipe())
+        break
+    except libvirt.libvirtError:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+conn.close()
+"""
+
+
+def test_a_forgotten_stream_of_an_embedded_connection(tmp_path: Path) -> None:
+    """Ends on the loop of the client: the destructor ran its end, and failed, where it was."""
+    done = subprocess.run(
+        [sys.executable, "-c", _FORGOTTEN, str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": PYTHONPATH}, stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == ["55", "0"], done.stderr
+    assert "Traceback" not in done.stderr
+    assert "never awaited" not in done.stderr

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from virloom.errors import NoSupport, VirloomError
@@ -51,6 +52,16 @@ class Handle:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs *work* on the loop of the client."""
         return self.portal.run(work)
+
+    def soon(self, action: Callable[[], object]) -> None:
+        """Has the loop of the client call *action*, without waiting: for destructors.
+
+        They run in any thread, the client's own among them.
+        """
+        if sys.is_finalizing():
+            return
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and all that runs on it
+            self.portal._loop.call_soon_threadsafe(action)
 
     def call(self, procedure: Procedure[Any, Any], args: Any) -> Any:
         """Calls a procedure and waits for its result.

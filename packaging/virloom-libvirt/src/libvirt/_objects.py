@@ -55,7 +55,7 @@ def end_stream(self: Any) -> None:
     if state is not None:
         state.release()
         if state.end is not None:
-            state.end.abort()
+            state.handle.soon(state.end.abort)  # in process it starts work on the loop
     end(self)
 
 
