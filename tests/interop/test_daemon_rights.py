@@ -10,10 +10,24 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.interop.conftest import Virtinterfaced, Virtnetworkd, Virtnwfilterd
+from tests.interop.conftest import (
+    Virtinterfaced,
+    Virtlockd,
+    Virtlogd,
+    Virtnetworkd,
+    Virtnwfilterd,
+    Virtsecretd,
+)
 from tests.interop.namespace import NetworkNamespace
 from tests.interop.programs import needs
-from virloom.daemons import virtinterfaced, virtnetworkd, virtnwfilterd
+from virloom.daemons import (
+    virtinterfaced,
+    virtlockd,
+    virtlogd,
+    virtnetworkd,
+    virtnwfilterd,
+    virtsecretd,
+)
 
 pytestmark = needs("dnsmasq", root=True)
 
@@ -72,3 +86,25 @@ def test_rights_of_the_daemons_and_of_their_children() -> None:
         filters.virsh("nwfilter-binding-delete", "tap9")
         assert "lo" in interfaces.virsh("iface-list", "--all")
         assert not any("keeps more rights" in daemon.log() for daemon in daemons)
+
+
+def test_rights_of_the_daemons_of_secrets_logs_and_leases() -> None:
+    """What they do with them is shown by the tests of what they do."""
+    root = Path(tempfile.mkdtemp(prefix="vr"))
+    ours = int(status("self")["CapBnd"], 16)  # a container may have less than all
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, root)
+        for program, kind in (
+            (virtsecretd, Virtsecretd),
+            (virtlogd, Virtlogd),
+            (virtlockd, Virtlockd),
+        ):
+            daemon = kind(root)
+            daemon.start()
+            stack.callback(daemon.signal, signal.SIGTERM)
+            rights = program.SPEC.rights
+            assert rights is not None
+            assert kept(daemon.pid) == {rights.mask & ours}
+            assert not rights.mask & _MIGHTY
+            assert status(daemon.pid)["NoNewPrivs"] == "1"
+            assert "keeps more rights" not in daemon.log()

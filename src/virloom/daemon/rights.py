@@ -27,6 +27,7 @@ NUMBERS: Mapping[str, int] = {
     "NET_BIND_SERVICE": 10,
     "NET_ADMIN": 12,
     "NET_RAW": 13,
+    "SYS_RESOURCE": 24,
 }
 _CAPABILITY_VERSION_3 = 0x20080522
 

@@ -16,6 +16,7 @@ from virloom.daemon.handover import Store
 from virloom.daemon.lasting import LastingConfig, LastingService, take_directory
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
+from virloom.daemon.rights import FILES, Rights
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.drivers.runtime import arguments
@@ -187,6 +188,8 @@ SPEC = DaemonSpec(
     config=LockConfig,
     reads=False,
     lasting=True,
+    # A guest whose owner has gone without giving its leases back is ended.
+    rights=Rights((*FILES, "KILL"), gains=False),
 )
 
 

@@ -18,6 +18,7 @@ from virloom.daemon.handover import Store
 from virloom.daemon.lasting import LastingConfig, LastingService, take_directory
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
+from virloom.daemon.rights import FILES, Rights
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.drivers.runtime import arguments
@@ -185,6 +186,8 @@ SPEC = DaemonSpec(
     config=LogConfig,
     reads=False,
     lasting=True,
+    # One pipe for each guest: without this right they shrink from some number on.
+    rights=Rights((*FILES, "SYS_RESOURCE"), gains=False),
 )
 
 

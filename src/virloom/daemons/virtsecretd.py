@@ -9,6 +9,7 @@ import virloom.daemon.plain_asyncio  # noqa: F401 # before anything that imports
 from virloom.daemon.area import AreaService
 from virloom.daemon.places import Places
 from virloom.daemon.program import run
+from virloom.daemon.rights import FILES, Rights
 from virloom.daemon.service import Service
 from virloom.daemon.spec import DaemonSpec
 from virloom.daemon.token import SystemToken
@@ -53,7 +54,7 @@ async def _open(places: Places) -> Service:
     return SecretService(open_driver(places), SystemToken(places.run))
 
 
-SPEC = DaemonSpec("virtsecretd", "Virloom secret daemon", _open)
+SPEC = DaemonSpec("virtsecretd", "Virloom secret daemon", _open, rights=Rights(FILES, gains=False))
 
 
 def main() -> int:

@@ -59,7 +59,7 @@ async def sysinfo(session: Session, arguments: Arguments) -> None:
     """Print the host's system information, as XML."""
     connection = await session.connection()
     with failing("failed to get sysinfo"):
-        session.output.raw(await connection.sysinfo())
+        session.output.document(await connection.sysinfo())
 
 
 @command("maxvcpus")
