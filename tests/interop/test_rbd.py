@@ -81,7 +81,7 @@ def steps(cluster: Cluster, uri: str, script: str, part: str) -> list[list[Any]]
     words = ["/usr/bin/python3", str(SESSIONS / script), uri, str(home), str(cluster.configuration)]
     done = subprocess.run(
         [*cluster.space.prefix, *words, part, cluster.key()],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=280, check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=500, check=False,
     )  # fmt: skip
     shutil.rmtree(home)
     assert done.returncode == 0, done.stderr
