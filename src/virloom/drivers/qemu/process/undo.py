@@ -5,16 +5,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import signal
+from collections.abc import Iterator, Mapping
 
+from virloom.drivers.qemu.command.blocknodes import image_key
 from virloom.drivers.qemu.locks.guest import give_all_back
 from virloom.drivers.qemu.process.hooked import leave_networks
+from virloom.drivers.qemu.process.resources import alias_of
 from virloom.drivers.qemu.process.running import START_FAILED
 from virloom.drivers.qemu.process.start import Start
 from virloom.enums.domain import DomainEventID, DomainEventType, DomainState
 from virloom.enums.error import ErrorDomain
 from virloom.errors import InternalError, VirloomError
 from virloom.host.release import release
+from virloom.model.domain import Disk, Domain
 
 logger = logging.getLogger(__name__)
 
@@ -109,4 +114,29 @@ def _end_of(start: Start) -> str:
 def explained(start: Start, error: VirloomError, words: str) -> VirloomError:
     """*error* with QEMU's last words, which say why it died or refused."""
     doing = "process exited while connecting to monitor" if start.running is None else error.detail
+    words = with_images(words, start.model, start.record.runtime.get("fdsets", {}))
     return InternalError(f"{doing}: {words}", domain=ErrorDomain.QEMU)
+
+
+def with_images(words: str, model: Domain, fdsets: Mapping[str, int]) -> str:
+    """QEMU's words with the paths of images, which it has only as ``/dev/fdset/N``.
+
+    Args:
+        fdsets: The number of each image's set, by the key of the image.
+    """
+    paths = {
+        f"/dev/fdset/{fdsets[key]}": path
+        for disk in model.devices.disks
+        for depth, path in enumerate(_images(disk))
+        if path and (key := image_key(alias_of(disk), depth)) in fdsets
+    }
+    return re.sub(r"/dev/fdset/\d+", lambda found: paths.get(found[0], found[0]), words)
+
+
+def _images(disk: Disk) -> Iterator[str | None]:
+    """The files of a disk, as far down as its document tells them."""
+    yield disk.source.file or disk.source.dev
+    store = disk.backing_store
+    while store is not None:
+        yield store.source.file or store.source.dev
+        store = store.backing_store
