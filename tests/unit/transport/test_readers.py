@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from virloom.transport import readers as module
 from virloom.transport.readers import Readers
 
 WHO = contextvars.ContextVar("WHO", default="nobody")
@@ -130,7 +129,7 @@ async def test_what_is_held_waits_for_the_others_but_not_for_long(
     sockets: Sockets, monkeypatch: pytest.MonkeyPatch, ready: int, slow: bool
 ) -> None:
     said: list[str] = []
-    monkeypatch.setattr(module, "_PATIENCE", 0.001 if slow else 10)
+    monkeypatch.setattr("virloom.transport.readers._PATIENCE", 0.001 if slow else 10)
 
     def reader(number: int) -> None:
         sockets.read(number)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,13 +29,13 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def modules(monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, ...]]:
     """Some that nobody has imported."""
     names = ("colorsys", "sched", "stringprep")
-    for name in names:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    monkeypatch.setattr(later, "MODULES", names)
-    return names
+    former = {name: sys.modules.pop(name) for name in names if name in sys.modules}
+    monkeypatch.setattr("virloom.drivers.qemu.later.MODULES", names)
+    yield names
+    sys.modules.update(former)
 
 
 @pytest.mark.processes

@@ -50,7 +50,7 @@ def host(tmp_path: Path) -> Host:
 
 
 async def test_a_pause_is_waited_for(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settling, "PATIENCE", 10.0)
+    monkeypatch.setattr("virloom.drivers.qemu.limits.settling.PATIENCE", 10.0)
     with host.settler.starting():
         host.add("a", 11)
         await asyncio.sleep(3 * settling.PAUSE)
@@ -64,8 +64,8 @@ async def test_a_pause_is_waited_for(host: Host, monkeypatch: pytest.MonkeyPatch
 async def test_a_start_in_the_pause_is_waited_for(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(settling, "PATIENCE", 10.0)
-    monkeypatch.setattr(settling, "PAUSE", 0.1)
+    monkeypatch.setattr("virloom.drivers.qemu.limits.settling.PATIENCE", 10.0)
+    monkeypatch.setattr("virloom.drivers.qemu.limits.settling.PAUSE", 0.1)
     host.add("a", 11)
     await asyncio.sleep(0.05)
     with host.settler.starting():
@@ -77,7 +77,7 @@ async def test_a_start_in_the_pause_is_waited_for(
 
 
 async def test_not_for_ever(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settling, "PATIENCE", 0.03)
+    monkeypatch.setattr("virloom.drivers.qemu.limits.settling.PATIENCE", 0.03)
     with host.settler.starting():
         host.add("a", 11)
         await host.settled()
@@ -106,8 +106,8 @@ async def test_what_the_kernel_refuses_keeps_no_other_guest(
 
 
 async def test_who_closes_does_not_wait(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settling, "PATIENCE", 60.0)
-    monkeypatch.setattr(settling, "PAUSE", 60.0)
+    monkeypatch.setattr("virloom.drivers.qemu.limits.settling.PATIENCE", 60.0)
+    monkeypatch.setattr("virloom.drivers.qemu.limits.settling.PAUSE", 60.0)
     with host.settler.starting():
         host.add("a", 11)
         await asyncio.sleep(0)
