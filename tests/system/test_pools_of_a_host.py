@@ -85,7 +85,7 @@ URIS = {
 @pytest.fixture(scope="module")
 def guest(installed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostGuest]:
     directory, options = tmp_path_factory.mktemp("disks"), []
-    for number in range(3):
+    for number in range(4):
         disk = directory / f"disk{number}"
         disk.touch()
         os.truncate(disk, 200 << 20)
@@ -156,6 +156,33 @@ def test_file_systems_of_nfs(guest: HostGuest, nfs: str) -> None:
 @pytest.mark.parametrize("way", ["iscsi", "iscsi_direct"])
 def test_units_of_iscsi(guest: HostGuest, iscsi: str, way: str) -> None:
     assert_same(guest, way, iscsi)
+
+
+@pytest.mark.usefixtures("daemons")
+def test_volumes_that_lvm_made(guest: HostGuest) -> None:
+    """Striped, mirrored, of RAID, snapshots, thin ones, with odd names."""
+    words = ("storage_lvm_kinds", "/dev/vda", "/dev/vdd", "seen")
+    theirs, ours = (session(guest, who, *words) for who in ("theirs", "own"))
+    assert theirs.pop() == ["thin", []]
+    assert ours.pop() == ["thin", ["thin", "thin-2", "thin-snapshot"]]
+    guest.run("vgremove -ff -y kinds-a_b+c.d; pvremove -y /dev/vda /dev/vdd")
+    different = [pair for pair in zip(theirs, ours, strict=True) if pair[0] != pair[1]]
+    assert not different, different
+
+
+@pytest.mark.usefixtures("daemons")
+def test_each_state_of_groups(guest: HostGuest) -> None:
+    assert_same(guest, "states", "/dev/vda", "logical")
+
+
+@pytest.mark.usefixtures("daemons")
+def test_each_state_of_nfs(guest: HostGuest, nfs: str) -> None:
+    assert_same(guest, "states", nfs, "netfs")
+
+
+@pytest.mark.usefixtures("daemons")
+def test_each_state_of_iscsi(guest: HostGuest, iscsi: str) -> None:
+    assert_same(guest, "states", iscsi, "iscsi")
 
 
 @pytest.mark.usefixtures("daemons")
