@@ -296,7 +296,10 @@ async def test_an_owner_that_goes_without_a_word(tmp_path: Path, mode: str) -> N
     for number in range(3):
         assert find_by_environ(MARKER, f"g{number}-{directory}") == []
     if mode == "forked":
-        os.kill(int(os.pread(said, 20, 0)), signal.SIGKILL)
+        async with asyncio.timeout(5):
+            while not (line := os.pread(said, 20, 0)):  # it may have had no turn yet
+                await asyncio.sleep(0.01)
+        os.kill(int(line), signal.SIGKILL)
     os.close(said)
 
 

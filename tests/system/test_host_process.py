@@ -94,6 +94,7 @@ async def test_it_is_reaped_once_and_by_nobody_else() -> None:
     cancel()
     process.send_signal(signal.SIGKILL)
     await process.wait()
+    await asyncio.sleep(0.01)  # it may have ended before it was looked at: told in a later round
     assert ended == [-9, -9]
     assert waited_for(process.pid)
     run_by_subprocess("true")  # reaps what subprocess believes to be its own
