@@ -39,11 +39,26 @@ def plain(value: Any) -> Any:
     return value if isinstance(value, (int, list, type(None))) else type(value).__name__
 
 
+#: What qemu-img says on a busy host now and then; libvirt gives up then, and we try again.
+_NO_TIME = "Unable to get accurate CPU usage"
+
+
+def attempt(action: Callable[[], Any], times: int = 20) -> Any:
+    """What *action* gives, where qemu-img had no time to derive a key after some tries."""
+    for _ in range(times):
+        try:
+            return action()
+        except libvirt.libvirtError as error:
+            if _NO_TIME not in str(error):
+                raise
+    return action()
+
+
 def step(name: str, action: Callable[[], Any]) -> Any:
     """Prints what *action* gives: a value, or the error's code and domain."""
     result = None
     try:
-        result = action()
+        result = attempt(action)
         value = plain(result)
     except libvirt.libvirtError as error:
         value = {"error": [error.get_error_code(), error.get_error_domain()]}
