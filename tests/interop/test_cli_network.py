@@ -186,6 +186,10 @@ def test_events(
     assert "events received: 0" not in ours.output
 
 
+#: virsh's own complaint where another event is on its way as it ends.
+_LEAKED = "error: One or more references were leaked after disconnect from the hypervisor\n"
+
+
 def _watched(program: str | Path, uri: str, line: str, action: str, directory: Path) -> Told:
     """What is told of a line while something happens again and again."""
     again = 'while :; do virsh -c "$0" "$1"; sleep 0.2; done'
@@ -196,9 +200,10 @@ def _watched(program: str | Path, uri: str, line: str, action: str, directory: P
         stderr=subprocess.DEVNULL,
     ) as process:
         try:
-            return run(program, uri, line, directory)
+            told = run(program, uri, line, directory)
         finally:
             process.kill()
+    return told._replace(errors=told.errors.replace(_LEAKED, ""))
 
 
 def test_interrupt_ends_the_wait_and_not_the_line(tested: str) -> None:
