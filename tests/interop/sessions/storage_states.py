@@ -284,8 +284,19 @@ def searched(conn: libvirt.virConnect) -> None:
         step(f"sources of {kind}", lambda kind=kind: conn.findStoragePoolSources(kind, None, 0))
 
 
+def forget(conn: libvirt.virConnect) -> None:
+    """Stops and undefines all pools: sessions before this one may have left theirs."""
+    for pool in conn.listAllStoragePools():
+        lasting = pool.isPersistent()
+        if pool.isActive():
+            pool.destroy()
+        if lasting:
+            pool.undefine()
+
+
 def main() -> None:
     conn = libvirt.open(URI)
+    forget(conn)
     clean()
     absent(conn)
     pool = step("define", lambda: conn.storagePoolDefineXML(document(), 0))
@@ -306,8 +317,7 @@ def main() -> None:
     vary("delete", pool.delete, (1, 2, 4))
     step("autostart", pool.autostart)
     step("undefine", pool.undefine)
-    for other in conn.listAllStoragePools():
-        other.undefine()
+    forget(conn)
     step("build new", lambda: conn.storagePoolDefineXML(document(), 0).build(4))
     step("undefine", lambda: conn.storagePoolLookupByName("pool").undefine())
     transient(conn)
