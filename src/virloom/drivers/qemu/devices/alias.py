@@ -26,7 +26,7 @@ NARROW_SCSI = ("lsilogic", "am53c974", "dc390", "ncr53c90")
 def forget_aliases(dom: Domain) -> None:
     """Leaves only names that the user chose: others are of a run that the document was read in."""
     for device in (*all_devices(dom), *dom.devices.consoles):
-        if device.alias is not None and not (device.alias.name or "").startswith("ua-"):
+        if device.alias is not None and not device.alias.is_users:
             device.alias = None
 
 

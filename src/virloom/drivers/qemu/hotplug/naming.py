@@ -21,7 +21,7 @@ def assign_alias(dom: Domain, new: Fragment) -> str:
     with libvirt 9: the highest is followed by the next.
     """
     device = new.device
-    if device.alias is None or not (device.alias.name or "").startswith("ua-"):
+    if device.alias is None or not device.alias.is_users:
         device.alias = None
         assign_aliases(dom)
         if new.tag not in _PLACED:

@@ -184,7 +184,7 @@ def detach(dom: Domain, wanted: Fragment) -> None:
 def forget_alias(device: Fragment) -> None:
     """Takes away an alias that is no user's: only a guest that runs has such, no document."""
     alias = getattr(device.device, "alias", None)  # displays and leases have none
-    if alias is not None and not (alias.name or "").startswith("ua-"):
+    if alias is not None and not alias.is_users:
         device.device.alias = None
 
 

@@ -75,9 +75,9 @@ def _is_usb_tablet(device: Input) -> bool:
 def _user_aliases(dom: Domain) -> None:
     seen: set[str] = set()
     for device in all_devices(dom):
-        name = device.alias.name if device.alias is not None else None
-        if name is None or not name.startswith("ua-"):
+        if device.alias is None or not device.alias.is_users:
             continue
+        name = str(device.alias.name)
         if name in seen:
             raise ConfigUnsupported(
                 f"two devices have the alias '{name}'", domain=ErrorDomain.DOMAIN

@@ -22,6 +22,11 @@ class Alias(Element):
 
     name: str | None = attribute(STRING)
 
+    @property
+    def is_users(self) -> bool:
+        """Whether the user chose it; others are of one run of the guest."""
+        return (self.name or "").startswith("ua-")
+
 
 class Boot(Element):
     """``<boot order='1'/>``: the device's place in the firmware's order, from 1."""
@@ -54,11 +59,7 @@ class Device(DomainElement):
     def adapted(self, flags: FormatFlags) -> Self:
         """Without an alias that we gave, where only the configuration is asked for."""
         alias = self.alias
-        if (
-            alias is not None
-            and flags & FormatFlags.INACTIVE
-            and not (alias.name or "").startswith("ua-")
-        ):
+        if alias is not None and flags & FormatFlags.INACTIVE and not alias.is_users:
             return self.beside(alias=None)
         return self
 
